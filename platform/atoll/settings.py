@@ -1,0 +1,102 @@
+"""Values that every project's ``settings.py`` names one by one.
+
+A project imports this module and picks: nothing is starred in, and a setting's
+final value can always be read in the project's own file.
+"""
+
+from typing import Any
+
+ADMIN_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "atoll.admin.apps.AtollAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+PLATFORM_APPS = [
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_ratelimit",
+    "health_check",
+    "atoll.identity",
+    "atoll.api",
+    "atoll.health",
+    "atoll.server",
+]
+
+MIDDLEWARE = [
+    "atoll.api.middleware.RequestContext",
+    "atoll.api.middleware.JSONErrors",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["atoll.identity.drf.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["atoll.identity.drf.IsSignedIn"],
+    "DEFAULT_PARSER_CLASSES": ["atoll.api.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["atoll.api.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "atoll.api.pagination.PageNumberPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "atoll.api.schema.AutoSchema",
+    "EXCEPTION_HANDLER": "atoll.api.errors.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+
+AUTHENTICATION_BACKENDS = ["atoll.identity.backends.AccountBackend"]
+
+SESSION_AGE_S = 8 * 60 * 60
+MAX_BODY_BYTES = 1_048_576
+
+
+def spectacular_settings(title: str) -> dict[str, Any]:
+    """OpenAPI document settings; pages come from the sidecar package, no CDN."""
+    return {
+        "TITLE": title,
+        "VERSION": "1",
+        "SERVE_INCLUDE_SCHEMA": False,
+        "SWAGGER_UI_DIST": "SIDECAR",
+        "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+        "POSTPROCESSING_HOOKS": [
+            "drf_spectacular.hooks.postprocess_schema_enums",
+            "drf_spectacular.contrib.djangorestframework_camel_case.camelize_serializer_fields",
+            "atoll.api.schema.document_errors",
+        ],
+    }
+
+
+SILENCED_SYSTEM_CHECKS = [
+    # TLS ends in front of the platform; its redirect and HSTS belong there.
+    "security.W004",
+    "security.W008",
+]

@@ -1,0 +1,1 @@
+"""Fixtures that every suite on Atoll gets by itself."""

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class PaymentsConfig(AppConfig):
+    name = "services.payments"
+    label = "payments"
+    verbose_name = "Atoll payments"
+    default_auto_field = "django.db.models.BigAutoField"
