@@ -60,9 +60,21 @@ def home() -> Path:
 
 @cache
 def projects() -> dict[str, Project]:
-    """Every project by name, in the order they should start."""
+    """Every project by name, in the order they should start.
+
+    A second platform on the same machine (the journeys of `make test` beside a
+    running `make up`) moves aside with ATOLL_PORT_OFFSET, added to every port,
+    and ATOLL_DATABASE_PREFIX, put before every database name.
+    """
     table = tomllib.loads((root() / "projects.toml").read_text())
-    return {name: Project(name=name, **row) for name, row in table.items()}
+    port_offset = int(os.environ.get("ATOLL_PORT_OFFSET") or 0)
+    prefix = os.environ.get("ATOLL_DATABASE_PREFIX") or ""
+    return {
+        name: Project(
+            name=name, **row | {"port": row["port"] + port_offset, "database": prefix + row["database"]}
+        )
+        for name, row in table.items()
+    }
 
 
 def project(name: str) -> Project:
