@@ -1,0 +1,26 @@
+"""JSON as Atoll writes and reads it. Everything that crosses a process border goes through here."""
+
+from atoll.wire.errors import SchemaError, WireError, WireTooLarge
+from atoll.wire.names import camel, camelize, underscore, underscoreize
+from atoll.wire.payloads import from_payload
+from atoll.wire.reading import MAX_BYTES, MAX_DEPTH, JSONDecoder, loads
+from atoll.wire.writing import JSONEncoder, dumps, timestamp, to_payload
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DEPTH",
+    "JSONDecoder",
+    "JSONEncoder",
+    "SchemaError",
+    "WireError",
+    "WireTooLarge",
+    "camel",
+    "camelize",
+    "dumps",
+    "from_payload",
+    "loads",
+    "timestamp",
+    "to_payload",
+    "underscore",
+    "underscoreize",
+]

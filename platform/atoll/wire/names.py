@@ -1,0 +1,46 @@
+"""The two spellings of a name: ``order_id`` in Python, ``orderId`` on the wire."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from atoll.wire.errors import WireError
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
+_AFTER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_+([A-Za-z0-9])")
+
+
+def camel(name: str) -> str:
+    """``order_id`` → ``orderId``; a leading underscore stays."""
+    return _AFTER_UNDERSCORE.sub(lambda match: match[1].upper(), name) if "_" in name else name
+
+
+def underscore(name: str) -> str:
+    """``orderId`` → ``order_id``."""
+    return _WORD_START.sub(lambda match: "_" + match[0].lower(), name).lower()
+
+
+def camelize(value: Any) -> Any:
+    """Every dict key, at any depth, in camelCase. Keys that are no text are left alone."""
+    return _rename(value, camel)
+
+
+def underscoreize(value: Any) -> Any:
+    """Every dict key, at any depth, in snake_case.
+
+    Raises WireError when two keys of one object end up with the same name.
+    """
+    return _rename(value, underscore)
+
+
+def _rename(value: Any, rename: Callable[[str], str]) -> Any:
+    if isinstance(value, Mapping):
+        renamed = {
+            rename(key) if isinstance(key, str) else key: _rename(item, rename) for key, item in value.items()
+        }
+        if len(renamed) != len(value):
+            raise WireError("Two keys of one object mean the same name.", code="duplicate_key")
+        return renamed
+    if isinstance(value, (list, tuple)):
+        return [_rename(item, rename) for item in value]
+    return value
