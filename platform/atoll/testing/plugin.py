@@ -1,1 +1,3 @@
 """Fixtures that every suite on Atoll gets by itself."""
+
+pytest_plugins = ["atoll.testing.tokens"]

@@ -1,0 +1,149 @@
+"""Django REST framework: authentication by bearer token, and the permissions of the platform.
+
+A service's token is no user's token: ``IsSignedIn`` and ``IsStaff`` admit
+people, ``IsService`` admits services, and a view that serves both says so.
+"""
+
+import re
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from atoll.errors import NotAllowed, NotSignedIn
+from atoll.identity import openapi as openapi
+from atoll.identity.principal import Principal
+from atoll.identity.tokens import InvalidToken
+from atoll.identity.verification import verify
+
+BEARER = re.compile(r"bearer (?P<token>\S+)", re.IGNORECASE)
+CHALLENGE = 'Bearer realm="atoll"'
+
+
+class SignInNeeded(NotSignedIn):
+    """No access token came with the request."""
+
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": CHALLENGE}
+
+    def __init__(
+        self, message: str = "Sign in at /auth/token and send the token as 'Authorization: Bearer ...'."
+    ) -> None:
+        super().__init__(message)
+
+
+class BearerAuthentication(BaseAuthentication):
+    """``Authorization: Bearer <token>`` (RFC 6750), the header only, exactly one token.
+
+    No header leaves the request anonymous. Another scheme is 401; a bearer
+    header that is malformed, repeated or holds a bad token is 403, even where
+    anonymous reading is allowed: who shows a bad token wants to know.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Principal, str] | None:
+        raw = get_authorization_header(request)
+        if not raw.strip():
+            return None
+        header = raw.decode("latin-1")
+        scheme = header.split(None, 1)[0]
+        if scheme.lower() != "bearer":
+            raise SignInNeeded(f"The scheme of Authorization must be Bearer, not {scheme[:16]!r}.")
+        match = BEARER.fullmatch(header)
+        if match is None:
+            raise InvalidToken("Authorization must be 'Bearer' and one token, once.")
+        token = match["token"]
+        return verify(token), token
+
+    def authenticate_header(self, request: Request) -> str:
+        return CHALLENGE
+
+
+class HasUser(Protocol):
+    user: Any
+
+
+def principal_or_none(request: HasUser) -> Principal | None:
+    return request.user if isinstance(request.user, Principal) else None
+
+
+def principal(request: HasUser) -> Principal:
+    """The caller; raises NotSignedIn (401) when the request is anonymous."""
+    found = principal_or_none(request)
+    if found is None:
+        raise SignInNeeded()
+    return found
+
+
+class _Needs(BasePermission):
+    """Anonymous is told to sign in (401), others that they may not (403)."""
+
+    refusal = "Your account may not do this."
+
+    def allows(self, caller: Principal) -> bool:
+        raise NotImplementedError
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not self.allows(principal(request)):
+            raise NotAllowed(self.refusal)
+        return True
+
+
+class IsSignedIn(_Needs):
+    """Any user; no service."""
+
+    refusal = "This is for signed-in users, not for services."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_user
+
+
+class IsSignedInOrService(_Needs):
+    """Any user and any service."""
+
+    def allows(self, caller: Principal) -> bool:
+        return True
+
+
+class IsStaff(_Needs):
+    refusal = "Only staff may do this."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_staff
+
+
+class IsAdmin(_Needs):
+    refusal = "Only an administrator may do this."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_admin
+
+
+class IsService(_Needs):
+    refusal = "Only services of the platform may do this."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_service
+
+
+class IsServiceOrStaff(_Needs):
+    refusal = "Only staff and services of the platform may do this."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_service or caller.is_staff
+
+
+class IsStaffOrReadOnly(IsStaff):
+    """Anyone, signed in or not, may read."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.method in SAFE_METHODS or super().has_permission(request, view)
+
+
+def owner_or_staff(caller: Principal, user_id: UUID | str) -> bool:
+    """Whether the caller is that very user, or staff. Services are neither.
+
+    Answer 404 when it is False: 403 would tell that the thing exists.
+    """
+    return caller.is_staff or (caller.is_user and caller.id == str(user_id))

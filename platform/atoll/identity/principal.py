@@ -1,0 +1,52 @@
+"""The one who asks, as proven by a token."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+ADMIN = "admin"
+STAFF = "staff"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """A user or a service whose token was verified; DRF's ``request.user``.
+
+    ``id`` is the user's UUID as text, or the service's name on the wire. Roles
+    are those at the time the token was issued: a change is seen with the next
+    token, ten minutes later at most.
+    """
+
+    id: str
+    roles: frozenset[str]
+    kind: Literal["user", "service"]
+    service: str | None
+    token_id: str
+    email: str | None
+    name: str | None
+
+    is_authenticated: ClassVar[bool] = True
+    is_anonymous: ClassVar[bool] = False
+    is_active: ClassVar[bool] = True
+
+    @property
+    def pk(self) -> str:
+        return self.id
+
+    @property
+    def is_user(self) -> bool:
+        return self.kind == "user"
+
+    @property
+    def is_service(self) -> bool:
+        return self.kind == "service"
+
+    @property
+    def is_staff(self) -> bool:
+        return self.is_user and bool(self.roles & {STAFF, ADMIN})
+
+    @property
+    def is_admin(self) -> bool:
+        return self.is_user and ADMIN in self.roles
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

@@ -1,0 +1,87 @@
+"""This service's own token, by OAuth 2.0 client credentials (RFC 6749 §4.4)."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+
+from atoll import conf
+from atoll.errors import Unavailable
+
+EARLY_SHARE = 0.25
+"""A new token is fetched when less than this share of its life is left."""
+RETRY_AFTER_FAILURE_S = 5.0
+
+
+class ServiceToken:
+    """A cached token; one thread fetches, the others wait or use the one they have.
+
+    While users is away the held token is used until it expires.
+    """
+
+    def __init__(
+        self, fetch: Callable[[], tuple[str, float]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._renew_at = 0.0
+        self._expires_at = 0.0
+
+    def get(self) -> str:
+        """Raises Unavailable when there is no valid token and users cannot give one."""
+        now = self._clock()
+        if self._token is not None and now < self._renew_at:
+            return self._token
+        held = self._token if now < self._expires_at else None
+        if not self._lock.acquire(blocking=held is None) and held is not None:
+            return held
+        try:
+            return self._renewed()
+        finally:
+            self._lock.release()
+
+    def _renewed(self) -> str:
+        now = self._clock()
+        if self._token is not None and now < self._renew_at:
+            return self._token
+        try:
+            token, life_s = self._fetch()
+        except Unavailable:
+            if self._token is None or now >= self._expires_at:
+                raise
+            self._renew_at = min(now + RETRY_AFTER_FAILURE_S, self._expires_at)
+            return self._token
+        self._token = token
+        self._expires_at = now + life_s
+        self._renew_at = now + life_s * (1 - EARLY_SHARE)
+        return token
+
+
+def fetch_service_token() -> tuple[str, float]:
+    """A new token and its life in seconds; raises Unavailable."""
+    from atoll.client import ServiceClient
+
+    credentials = {
+        "clientId": settings.ATOLL_SERVICE,
+        "clientSecret": conf.secret("SERVICE_SECRET", settings.ATOLL_PROJECT),
+    }
+    reply = ServiceClient("user-service").post("/auth/service-token", json=credentials, token=False)
+    if not reply.ok:
+        raise Unavailable(
+            "user-service",
+            f"refused the credential of {settings.ATOLL_SERVICE} with {reply.status}: "
+            "is its SERVICE_SECRET the one that `manage.py users sync_credentials` stored?",
+        )
+    answer = reply.json()
+    return str(answer["accessToken"]), float(answer["expiresIn"])
+
+
+_own = ServiceToken(fetch_service_token)
+
+
+def service_token() -> str:
+    """The token that proves which service is calling; cached, raises Unavailable."""
+    return _own.get()

@@ -1,0 +1,131 @@
+"""``verify``: from the text of a token to a Principal, with this process's key set."""
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from atoll import conf
+from atoll.errors import Unavailable
+from atoll.identity.jwks import KeySet, Refresh
+from atoll.identity.principal import Principal
+from atoll.identity.tokens import InvalidToken, key_id, principal_of
+
+log = logging.getLogger(__name__)
+
+Fetch = Callable[[], Any]
+FROM_USERS = "atoll.identity.verification.fetch_from_users"
+WAIT_FOR_FETCH_S = 6.0
+
+
+def verify(token: str) -> Principal:
+    """Prove who holds ``token``.
+
+    Raises InvalidToken for anything but a valid access or service token, and
+    Unavailable while this process has never seen a key set and users is away.
+    """
+    kid = key_id(token)
+    key = key_source().find(kid)
+    if key is None:
+        raise InvalidToken()
+    return principal_of(token, key)
+
+
+def fetch_from_users() -> Any:
+    """The published key set; raises Unavailable."""
+    from atoll.client import ServiceClient
+
+    reply = ServiceClient("user-service").get("/.well-known/jwks.json", token=False)
+    if not reply.ok:
+        raise Unavailable("user-service", f"the key set was answered with {reply.status}")
+    return reply.json()
+
+
+class KeySource:
+    """One key set with its way of fetching; a fetch runs once, whoever needs it waits for it.
+
+    With ``keep`` the last good set is also written to that file, so that a
+    process that starts while users is away can verify tokens.
+    """
+
+    def __init__(self, fetch: Fetch, *, keep: Path | None = None, keys: KeySet | None = None) -> None:
+        self._fetch = fetch
+        self._keep = keep
+        self._keys = keys or KeySet()
+        self._done = threading.Condition()
+        self._read_kept()
+
+    def find(self, kid: str) -> RSAPublicKey | None:
+        """The trusted key with that id; raises Unavailable if no set could ever be had."""
+        found = self._keys.find(kid)
+        if found.refresh is Refresh.BEHIND:
+            threading.Thread(target=self._refresh, name="jwks", daemon=True).start()
+            return found.key
+        if found.refresh is Refresh.FIRST:
+            self._refresh()
+        elif found.key is None:
+            with self._done:
+                self._done.wait_for(lambda: not self._keys.fetching, WAIT_FOR_FETCH_S)
+        key = found.key or self._keys.peek(kid)
+        if key is None and not self._keys.loaded:
+            raise Unavailable("user-service", "the public keys of the tokens cannot be fetched")
+        return key
+
+    def _refresh(self) -> None:
+        try:
+            self._take(self._fetch())
+        except (Unavailable, OSError, ValueError) as error:
+            self._keys.fail()
+            log.warning("the token keys could not be fetched, the last good set stays: %s", error)
+        except BaseException:
+            self._keys.fail()
+            raise
+        finally:
+            with self._done:
+                self._done.notify_all()
+
+    def _take(self, document: Any) -> None:
+        self._keys.accept(document)
+        if self._keep is None:
+            return
+        try:
+            waiting = self._keep.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+            waiting.write_text(json.dumps(document))
+            waiting.replace(self._keep)
+        except OSError as error:
+            log.info("the token keys are not kept on disk: %s", error)
+
+    def _read_kept(self) -> None:
+        if self._keep is None:
+            return
+        try:
+            self._keys.adopt(json.loads(self._keep.read_text()))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            log.warning("the token keys kept on disk cannot be used: %s", error)
+
+
+def key_source() -> KeySource:
+    """This process's keys. ``ATOLL_JWKS_FETCH`` names another way to fetch them: users
+    reads its own table, the test kit trusts a key of its own."""
+    return _source(getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS))
+
+
+@cache
+def _source(path: str) -> KeySource:
+    kept = conf.home() / "jwks.json" if path == FROM_USERS else None
+    return KeySource(import_string(path), keep=kept)
+
+
+def forget_keys() -> None:
+    """Drop every cached key set of this process, as a restart would."""
+    _source.cache_clear()

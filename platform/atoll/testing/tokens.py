@@ -1,0 +1,145 @@
+"""Tokens for tests: signed by a key that only the running test trusts, with no network.
+
+Fixtures: ``token(user_id=..., roles=...)`` makes the text of a token, and
+``as_user``, ``as_staff``, ``as_admin`` and ``as_service`` make DRF clients that
+carry one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from jwt.algorithms import RSAAlgorithm
+
+from atoll.identity.principal import ADMIN, STAFF
+from atoll.identity.tokens import ALGORITHM, AUDIENCE, issuer
+from atoll.ids import uuid7
+
+if TYPE_CHECKING:
+    from rest_framework.test import APIClient
+
+TEST_KEY_ID = "test-key"
+TOKEN_LIFE_S = 600
+
+
+@cache
+def private_key() -> RSAPrivateKey:
+    """The run's own key; made once, never written down."""
+    return generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def jwks() -> dict[str, Any]:
+    """The key set that ``trusted_test_key`` makes the process trust."""
+    row = RSAAlgorithm.to_jwk(private_key().public_key(), as_dict=True)
+    return {"keys": [row | {"kid": TEST_KEY_ID, "alg": ALGORITHM, "use": "sig"}]}
+
+
+def sign(
+    claims: dict[str, Any],
+    *,
+    key: Any = None,
+    headers: dict[str, Any] | None = None,
+    algorithm: str = ALGORITHM,
+) -> str:
+    """A token with exactly these claims, right or wrong."""
+    return jwt.encode(
+        claims,
+        private_key() if key is None else key,
+        algorithm=algorithm,
+        headers={"kid": TEST_KEY_ID} if headers is None else headers,
+    )
+
+
+def claims(sub: UUID | str, *, use: str = "access", **more: Any) -> dict[str, Any]:
+    """The required claims, valid for ten minutes from now."""
+    now = int(time.time())
+    return {
+        "iss": issuer(),
+        "aud": AUDIENCE,
+        "sub": str(sub),
+        "iat": now,
+        "exp": now + TOKEN_LIFE_S,
+        "jti": str(uuid7()),
+        "token_use": use,
+        **more,
+    }
+
+
+def access_token(
+    user_id: UUID | str | None = None,
+    roles: tuple[str, ...] | list[str] = (),
+    email: str = "ada@example.com",
+    name: str = "Ada Lovelace",
+) -> str:
+    return sign(claims(user_id or uuid7(), roles=list(roles), email=email, name=name))
+
+
+def service_access_token(service: str) -> str:
+    return sign(claims(service, use="service"))
+
+
+@pytest.fixture
+def trusted_test_key(settings: Any) -> None:
+    """This test trusts ``private_key()`` and no other; asks no network."""
+    settings.ATOLL_JWKS_FETCH = "atoll.testing.tokens.jwks"
+
+
+@pytest.fixture
+def token(trusted_test_key: None) -> Callable[..., str]:
+    """``token(user_id=None, roles=(), email=..., name=...)``: an access token."""
+    return access_token
+
+
+def client_with(token: str) -> APIClient:
+    # DRF reads the settings when imported; pytest loads this module before they are known.
+    from rest_framework.test import APIClient
+
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+@pytest.fixture
+def as_user(trusted_test_key: None) -> Callable[..., APIClient]:
+    """``as_user(user_id=None, roles=(), ...)``: a client signed in as that user."""
+
+    def make(user_id: UUID | str | None = None, **more: Any) -> APIClient:
+        return client_with(access_token(user_id, **more))
+
+    return make
+
+
+@pytest.fixture
+def as_staff(trusted_test_key: None) -> Callable[..., APIClient]:
+    def make(user_id: UUID | str | None = None) -> APIClient:
+        return client_with(access_token(user_id, roles=[STAFF], email="staff@example.com", name="Stan Staff"))
+
+    return make
+
+
+@pytest.fixture
+def as_admin(trusted_test_key: None) -> Callable[..., APIClient]:
+    def make(user_id: UUID | str | None = None) -> APIClient:
+        return client_with(
+            access_token(user_id, roles=[ADMIN, STAFF], email="admin@example.com", name="Ann Admin")
+        )
+
+    return make
+
+
+@pytest.fixture
+def as_service(trusted_test_key: None) -> Callable[..., APIClient]:
+    """``as_service("order-service")``: a client with that service's token."""
+
+    def make(service: str = "order-service") -> APIClient:
+        return client_with(service_access_token(service))
+
+    return make
