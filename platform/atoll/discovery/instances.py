@@ -1,0 +1,66 @@
+"""One running process of a service, as the registry tells it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+DEFAULT_WEIGHT = 1
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Where one instance listens. ``address`` is the IP the registry pinned for a named host."""
+
+    id: str
+    host: str
+    port: int
+    metadata: dict[str, Any] = field(default_factory=dict, compare=False)
+    address: str | None = None
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        """``http://10.0.0.7:8002``, without a trailing slash; IPv6 in brackets."""
+        host = self.address or self.host
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def weight(self) -> float:
+        """Share of the traffic relative to its siblings; 1 unless the metadata says otherwise."""
+        value = self.metadata.get("weight", DEFAULT_WEIGHT)
+        return float(value) if isinstance(value, int | float) and value >= 0 else DEFAULT_WEIGHT
+
+    @classmethod
+    def from_wire(cls, value: dict[str, Any]) -> "Instance":
+        """Reads one element of ``GET /discover``; fields it does not know are ignored.
+
+        Raises KeyError, TypeError or ValueError when it is no instance.
+        """
+        return cls(
+            id=str(value["id"]),
+            host=str(value["host"]),
+            port=int(value["port"]),
+            metadata=dict(value.get("metadata") or {}),
+            address=value.get("address"),
+        )
+
+    @classmethod
+    def from_url(cls, url: str) -> "Instance":
+        """The fixed address of a ``..._URL`` variable. Raises ImproperlyConfigured for anything
+        but ``http[s]://host[:port]``."""
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/"):
+            raise ImproperlyConfigured(f"{url!r} is not http[s]://host[:port].")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return cls(id=url, host=parts.hostname, port=port, scheme=parts.scheme)
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "id": self.id,
+            "host": self.host,
+            "port": self.port,
+            "metadata": self.metadata,
+        }
+        return wire | {"address": self.address} if self.address else wire

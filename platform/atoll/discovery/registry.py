@@ -1,0 +1,109 @@
+"""The five calls of the registry, for one project, over HTTP (docs/decisions/0003).
+
+Thread-safe; one pooled connection is enough for a process that beats and watches.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+
+from atoll import conf
+from atoll.discovery.instances import Instance
+from atoll.errors import Conflict, NotAllowed, NotFound, Refusal, TooManyRequests, Unavailable
+
+INDEX_HEADER = "X-Registry-Index"
+CONNECT_TIMEOUT_S = 1.0
+ANSWER_TIMEOUT_S = 3.0
+WAIT_MARGIN_S = 5.0
+REGISTRY = "registry"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The healthy instances of one service, and the index that changes only when they do."""
+
+    index: int
+    instances: tuple[Instance, ...]
+
+
+class RegistryClient:
+    """Raises Unavailable when the registry cannot be asked, and the Refusal branch for what it
+    refused: NotFound (register again), Conflict (this incarnation is over), NotAllowed."""
+
+    def __init__(self, project: str, *, url: str | None = None) -> None:
+        self._project = conf.project(project)
+        self._url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=8))
+
+    def register(self, service: str, instance: Instance, incarnation: int) -> None:
+        """``incarnation`` must exceed that of the instance's former lives, if it had any."""
+        body = {"serviceName": service, "instance": instance.to_wire() | {"incarnation": incarnation}}
+        self._ask("POST", "/register", body)
+
+    def heartbeat(self, service: str, instance_id: str, incarnation: int) -> str:
+        """Renews the lease; ``"draining"`` while an operator keeps traffic away, else ``"ok"``."""
+        body = {"serviceName": service, "instanceId": instance_id, "incarnation": incarnation}
+        return str(self._ask("POST", "/heartbeat", body).json().get("status", "ok"))
+
+    def deregister(
+        self, service: str, instance_id: str, incarnation: int, *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
+        body = {"serviceName": service, "instanceId": instance_id, "incarnation": incarnation}
+        self._ask("POST", "/deregister", body, timeout_s=timeout_s)
+
+    def discover(self, service: str, *, index: int = 0, wait_s: float = 0) -> Answer:
+        """The instances now; with an index, as soon as they differ from it or ``wait_s`` is over."""
+        params = {"index": str(index), "wait": str(wait_s)} if index else None
+        reply = self._ask("GET", f"/discover/{service}", params=params, timeout_s=wait_s + WAIT_MARGIN_S)
+        try:
+            instances = tuple(Instance.from_wire(value) for value in reply.json())
+            return Answer(int(reply.headers[INDEX_HEADER]), instances)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Unavailable(REGISTRY, f"its answer cannot be read: {error}") from error
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        params: dict[str, str] | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> requests.Response:
+        secret = conf.secret("SERVICE_SECRET", self._project.name)
+        try:
+            reply = self._session.request(
+                method,
+                (self._url or conf.registry_url()) + path,
+                json=body,
+                params=params,
+                auth=HTTPBasicAuth(self._project.service, secret),
+                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise Unavailable(REGISTRY, f"does not answer ({type(error).__name__})") from error
+        if reply.status_code < 300:
+            return reply
+        raise _refused(reply)
+
+
+def _refused(reply: requests.Response) -> Refusal | Unavailable:
+    text = f"the registry answered {reply.status_code}: {reply.text[:300]}"
+    match reply.status_code:
+        case 401 | 403:
+            return NotAllowed(text)
+        case 404:
+            return NotFound(text)
+        case 409:
+            return Conflict(text)
+        case 429:
+            return TooManyRequests(text, retry_after_s=int(reply.headers.get("Retry-After") or 1))
+        case status if status < 500:
+            return Refusal(text)
+    return Unavailable(REGISTRY, text)

@@ -1,0 +1,129 @@
+"""Keeps one process registered for as long as it lives.
+
+The registry being away never stops the process: it is asked again, later and
+later up to ten seconds, for ever. Every registration carries a higher
+incarnation than the one before, so that a request which arrives late cannot
+bring back what `stop` has taken out.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from atoll import conf
+from atoll.discovery.instances import Instance
+from atoll.discovery.registry import RegistryClient
+from atoll.errors import AtollError, Conflict, NotFound
+from atoll.server.identity import instance_id
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 15.0
+FIRST_RETRY_S = 0.25
+LAST_RETRY_S = 10.0
+DEREGISTER_TIMEOUT_S = 1.0
+
+
+class Registration:
+    """Registers on `start`, beats every 15 s, registers again when the registry forgot it.
+
+    ``service`` is the wire name when it is not the project's own (a worker registers as
+    ``order-service.worker``). ``on_status`` hears ``"draining"`` or ``"ok"`` when it changes.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        host: str,
+        port: int,
+        metadata: dict[str, Any],
+        *,
+        service: str | None = None,
+        on_status: Callable[[str], None] | None = None,
+        registry: RegistryClient | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.service = service or conf.project(project).service
+        self.instance = Instance(instance_id(self.service), host, port, metadata)
+        self.is_registered = False
+        self._registry = registry or RegistryClient(project)
+        self._on_status = on_status
+        self._status = "ok"
+        self._incarnation = 0
+        self._now_ms = now_ms
+        self._jitter = jitter
+        self._retry_s = FIRST_RETRY_S
+        self._complaint: str | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="registration", daemon=True)
+
+    @classmethod
+    def of_worker(cls, project: str, host: str, **options: Any) -> "Registration":
+        """A process without a port, visible in the registry under ``<service>.worker``."""
+        service = f"{conf.project(project).service}.worker"
+        return cls(project, host, 0, {"role": "worker"}, service=service, **options)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, *, timeout_s: float = DEREGISTER_TIMEOUT_S) -> None:
+        """Out of discovery when it returns, or after ``timeout_s`` when the registry is away
+        (then the lease runs out). Never raises; safe to call twice."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        if not self._incarnation:
+            return
+        try:
+            self._registry.deregister(
+                self.service, self.instance.id, self._incarnation, timeout_s=timeout_s
+            )
+        except AtollError as error:
+            logger.warning("deregister_failed: %s", error)
+        self.is_registered = False
+
+    def step(self) -> float:
+        """One call to the registry; seconds until the next one."""
+        try:
+            if self.is_registered:
+                self._hear(self._registry.heartbeat(self.service, self.instance.id, self._incarnation))
+            else:
+                self._incarnation = max(self._now_ms(), self._incarnation + 1)
+                self._registry.register(self.service, self.instance, self._incarnation)
+                self.is_registered = True
+                logger.info("registered: %s as %s", self.service, self.instance.id)
+        except (NotFound, Conflict) as error:
+            return self._try_again(error, forgotten=True)
+        except AtollError as error:
+            return self._try_again(error, forgotten=False)
+        self._retry_s = FIRST_RETRY_S
+        self._complaint = None
+        return self._jitter(HEARTBEAT_S * 0.9, HEARTBEAT_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._stopping.wait(self.step())
+
+    def _try_again(self, error: AtollError, *, forgotten: bool) -> float:
+        if forgotten and self.is_registered:
+            self.is_registered = False
+            return 0.0
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            logger.warning("registry_refused_or_away, asking again: %s", error)
+        delay_s = self._jitter(self._retry_s / 2, self._retry_s)
+        self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+        return delay_s
+
+    def _hear(self, status: str) -> None:
+        if status != self._status:
+            self._status = status
+            logger.info("operator_status: %s", status)
+            if self._on_status:
+                self._on_status(status)
