@@ -1,0 +1,53 @@
+"""The sign-in form of every admin."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
+from unfold.forms import AuthenticationForm
+
+from atoll.errors import TooManyRequests, Unavailable
+from atoll.identity.limits import CredentialLimit, Rate
+
+LIMIT = CredentialLimit("admin-sign-in", per_address=Rate(30, 60), per_account=Rate(10, 300))
+
+
+class SignInForm(AuthenticationForm):
+    """Email and password of a staff account; limited, and plain about users being away."""
+
+    username = forms.EmailField(
+        label="Email", widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
+    )
+
+    error_messages = {
+        "invalid_login": "Please enter the email and password of a staff account.",
+        "inactive": "This account is inactive.",
+        "too_many": "Too many attempts. Try again in %(seconds)s seconds.",
+        "away": "Sign-in is not possible right now: the users service does not answer. Try again soon.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs["class"] = self.fields["password"].widget.attrs.get("class", "")
+
+    def clean(self) -> dict[str, Any]:
+        email = self.cleaned_data.get("username", "")
+        password = self.cleaned_data.get("password", "")
+        if not email or not password:
+            return self.cleaned_data
+        try:
+            LIMIT.check(self.request, email)
+            self.user_cache = authenticate(self.request, username=email, password=password)
+        except TooManyRequests as error:
+            raise self._refused("too_many", seconds=error.retry_after_s) from None
+        except Unavailable:
+            raise self._refused("away") from None
+        if self.user_cache is None:
+            LIMIT.failed(self.request, email)
+            raise self._refused("invalid_login")
+        self.confirm_login_allowed(self.user_cache)
+        return self.cleaned_data
+
+    def _refused(self, code: str, **values: object) -> ValidationError:
+        return ValidationError(self.error_messages[code], code=code, params=values)
