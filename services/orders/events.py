@@ -1,0 +1,158 @@
+"""What orders says to others and what it hears from them, field by field.
+
+On the wire the names are camelCase; unknown fields of what we hear are ignored.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class OrderedItem:
+    product_id: UUID
+    name: str
+    quantity: int
+    unit_price: Decimal
+
+
+@dataclass(frozen=True)
+class OrderCreated:
+    type: ClassVar[str] = "order.created"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    user_id: UUID
+    items: list[OrderedItem]
+    total: Decimal
+    currency: str
+
+
+@dataclass(frozen=True)
+class OrderConfirmed:
+    type: ClassVar[str] = "order.confirmed"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    user_id: UUID
+    total: Decimal
+    currency: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class OrderCancelled:
+    type: ClassVar[str] = "order.cancelled"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    user_id: UUID
+    total: Decimal
+    currency: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class StockItem:
+    product_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True)
+class ReserveStock:
+    command: ClassVar[str] = "reserve.stock"
+    to: ClassVar[str] = "product-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    items: list[StockItem]
+
+
+@dataclass(frozen=True)
+class ReleaseStock:
+    """Undoes a reservation, also one that is still under way."""
+
+    command: ClassVar[str] = "release.stock"
+    to: ClassVar[str] = "product-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    items: list[StockItem]
+
+
+@dataclass(frozen=True)
+class CommitStock:
+    """Turns a reservation into a sale."""
+
+    command: ClassVar[str] = "commit.stock"
+    to: ClassVar[str] = "product-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    items: list[StockItem]
+
+
+@dataclass(frozen=True)
+class ProcessPayment:
+    command: ClassVar[str] = "process.payment"
+    to: ClassVar[str] = "payment-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    amount: Decimal
+    currency: str
+    user_id: UUID
+    payment_method: str
+
+
+@dataclass(frozen=True)
+class RefundPayment:
+    """Gives the money back if it was taken, and keeps it from being taken later."""
+
+    command: ClassVar[str] = "refund.payment"
+    to: ClassVar[str] = "payment-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True)
+class ExpireOrder:
+    """A timer of our own: due when the order has had its time."""
+
+    command: ClassVar[str] = "expire.order"
+    to: ClassVar[str] = "order-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+
+
+@dataclass(frozen=True)
+class Shortage:
+    product_id: UUID
+    requested: int
+    available: int
+
+
+@dataclass(frozen=True)
+class StockReserved:
+    order_id: UUID
+
+
+@dataclass(frozen=True)
+class StockRejected:
+    order_id: UUID
+    shortages: list[Shortage] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PaymentOutcome:
+    """``payment.completed``, ``payment.failed`` and ``payment.refunded`` look the same."""
+
+    order_id: UUID
+    payment_id: UUID | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class UserUpdated:
+    user_id: UUID
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UserDeleted:
+    user_id: UUID

@@ -1,0 +1,140 @@
+"""Orders, what is in them, and everything that happened to them."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from atoll.ids import uuid7
+from services.orders.course import FINAL, Event, Status
+
+MAX_LINES = 100
+MAX_QUANTITY = 1000
+MAX_REASON_LENGTH = 200
+
+
+class Order(models.Model):
+    """One order, with its customer and prices as they were when it was placed.
+
+    ``status`` moves only along ``course.py`` and ``total`` is the sum of the lines:
+    triggers in the database refuse anything else (``0002_course_in_the_database``).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user_id = models.UUIDField("customer id")
+    customer_name = models.CharField(max_length=255)
+    customer_email = models.EmailField(max_length=254)
+    # An update of the account that is older than what we show is passed over.
+    customer_name_as_of = models.DateTimeField(editable=False)
+    customer_email_as_of = models.DateTimeField(editable=False)
+    status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
+    total = models.DecimalField(max_digits=18, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    payment_method = models.CharField(max_length=40)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    deadline_at = models.DateTimeField("deadline", help_text="Cancelled when still open at this time.")
+    finished_at = models.DateTimeField("finished", null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=("user_id", "-created_at"), name="order_of_user"),
+            models.Index(fields=("status", "-created_at"), name="order_by_status"),
+            models.Index(fields=("-created_at", "-id"), name="order_newest_first"),
+        )
+        constraints = (
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="order_status_is_known"),
+            models.CheckConstraint(condition=Q(total__gte=0), name="order_total_not_negative"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="order_currency_is_iso"),
+            models.CheckConstraint(
+                condition=Q(status=Status.CANCELLED, reason__gt="")
+                | ~Q(status=Status.CANCELLED) & Q(reason=""),
+                name="order_reason_when_cancelled",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=sorted(FINAL), finished_at__isnull=False)
+                | ~Q(status__in=sorted(FINAL)) & Q(finished_at__isnull=True),
+                name="order_finished_when_final",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Order {self.id}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+class OrderLine(models.Model):
+    """A product as it was bought; later changes of the catalogue do not reach it."""
+
+    # The unique constraint below starts with the order, so it serves as the index too.
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
+    product_id = models.UUIDField()
+    name = models.CharField(max_length=255)
+    quantity = models.PositiveIntegerField()
+    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=("order", "product_id"), name="order_line_once_per_product"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY), name="order_line_quantity_in_bounds"
+            ),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="order_line_price_not_negative"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"
+
+    @property
+    def amount(self) -> Decimal:
+        return self.quantity * self.unit_price
+
+
+class OrderTransition(models.Model):
+    """Something that happened to an order, and whether it moved it.
+
+    An answer that was late, repeated or out of order has the same status on both
+    sides. ``message_id`` names the message that caused it; ``actor`` the person or
+    service behind it.
+    """
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="history")
+    from_status = models.CharField("from", max_length=20, choices=Status, blank=True)
+    to_status = models.CharField("to", max_length=20, choices=Status)
+    event = models.CharField(max_length=40, choices=Event)
+    message_id = models.CharField(max_length=255, blank=True)
+    actor = models.CharField(max_length=255)
+    correlation_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(event=Event.PLACED, from_status="", to_status=Status.PENDING)
+                | ~Q(event=Event.PLACED)
+                & (
+                    Q(from_status=F("to_status"))
+                    | Q(from_status=Status.PENDING, to_status=Status.AWAITING_PAYMENT)
+                    | Q(from_status=Status.PENDING, to_status=Status.CANCELLED)
+                    | Q(from_status=Status.AWAITING_PAYMENT, to_status=Status.CONFIRMED)
+                    | Q(from_status=Status.AWAITING_PAYMENT, to_status=Status.CANCELLED)
+                ),
+                name="order_transition_is_legal",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.event}: {self.from_status or 'new'} → {self.to_status}"
+
+    @property
+    def moved(self) -> bool:
+        return self.from_status != self.to_status

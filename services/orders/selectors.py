@@ -1,0 +1,44 @@
+"""Reading orders. Whoever may not see an order is told that there is none."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, QuerySet, Sum
+
+from atoll.errors import NotFound
+from services.orders.models import Order
+
+RECENT = 5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A user's orders at a glance; cancelled ones count too."""
+
+    total: int
+    recent: list[Order]
+    total_value: Decimal
+
+
+def orders_of(user_id: UUID | None) -> QuerySet[Order]:
+    """Orders with their lines, newest first; of everybody when ``user_id`` is None."""
+    orders = Order.objects.prefetch_related("lines")
+    return orders if user_id is None else orders.filter(user_id=user_id)
+
+
+def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
+    """One order with lines and history. Raises NotFound, also when it is somebody else's."""
+    order = orders_of(owner).prefetch_related("history").filter(pk=order_id).first()
+    if order is None:
+        raise NotFound("You have no order with this id.", code="order_not_found", title="Order not found")
+    return order
+
+
+def summary_of(user_id: UUID) -> Summary:
+    figures = Order.objects.filter(user_id=user_id).aggregate(total=Count("pk"), value=Sum("total"))
+    return Summary(
+        total=figures["total"],
+        recent=list(orders_of(user_id)[:RECENT]),
+        total_value=figures["value"] or Decimal("0.00"),
+    )

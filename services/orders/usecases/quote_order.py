@@ -1,0 +1,88 @@
+"""Find out who orders and what it costs. Asks users and products, changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from atoll.errors import InvalidInput, NotAllowed, Unprocessable
+from services.orders.clients import Customer, Product, fetch_customer, fetch_products
+from services.orders.models import MAX_LINES, MAX_QUANTITY
+
+
+@dataclass(frozen=True)
+class RequestedItem:
+    product_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True)
+class QuotedLine:
+    product: Product
+    quantity: int
+
+
+@dataclass(frozen=True)
+class Quote:
+    """An order that could be placed now, at the catalogue's prices."""
+
+    customer: Customer
+    lines: tuple[QuotedLine, ...]
+    total: Decimal
+    currency: str
+
+
+def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
+    """Price the items for this user; lines that name the same product become one.
+
+    Call it outside any transaction: it waits for two other services. Raises
+    InvalidInput (no line, too many, a quantity out of bounds), NotAllowed when the
+    account is gone or inactive, Unprocessable for a product that is not for sale or
+    lines in several currencies, Unavailable when a service cannot answer.
+    """
+    wanted = _merge(items)
+    customer = fetch_customer(user_id)
+    if customer is None or not customer.is_active:
+        raise NotAllowed(
+            "This account cannot place orders: it is closed or inactive.",
+            code="account_inactive",
+            title="Account inactive",
+        )
+    products = fetch_products(list(wanted))
+    missing = [str(wish) for wish in wanted if wish not in products or not products[wish].is_active]
+    if missing:
+        raise Unprocessable(
+            "The catalogue does not sell every product of this order. Remove the ones listed in details.",
+            code="product_not_found",
+            title="Product not found",
+            details={"productIds": missing},
+        )
+    lines = tuple(QuotedLine(products[wish], quantity) for wish, quantity in wanted.items())
+    currencies = sorted({line.product.currency for line in lines})
+    if len(currencies) > 1:
+        raise Unprocessable(
+            f"One order has one currency, these products have {len(currencies)}: order them apart.",
+            code="mixed_currencies",
+            title="Mixed currencies",
+            details={"currencies": currencies},
+        )
+    total = sum((line.quantity * line.product.price for line in lines), Decimal("0.00"))
+    return Quote(customer, lines, total, currencies[0])
+
+
+def _merge(items: Sequence[RequestedItem]) -> dict[UUID, int]:
+    if not 1 <= len(items) <= MAX_LINES:
+        raise InvalidInput(
+            f"An order has 1 to {MAX_LINES} lines, this one has {len(items)}.", code="invalid_items"
+        )
+    wanted: dict[UUID, int] = {}
+    for item in items:
+        quantity = wanted.get(item.product_id, 0) + item.quantity
+        if item.quantity < 1 or quantity > MAX_QUANTITY:
+            raise InvalidInput(
+                f"The quantity of a product is 1 to {MAX_QUANTITY}.",
+                code="invalid_quantity",
+                details={"productId": str(item.product_id), "quantity": quantity},
+            )
+        wanted[item.product_id] = quantity
+    return wanted
