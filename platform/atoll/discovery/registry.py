@@ -31,11 +31,13 @@ class Answer:
 
 class RegistryClient:
     """Raises Unavailable when the registry cannot be asked, and the Refusal branch for what it
-    refused: NotFound (register again), Conflict (this incarnation is over), NotAllowed."""
+    refused: NotFound (register again), Conflict (this incarnation is over), NotAllowed.
+    ImproperlyConfigured at once when the project has no ``SERVICE_SECRET``."""
 
     def __init__(self, project: str, *, url: str | None = None) -> None:
         self._project = conf.project(project)
         self._url = url
+        self._auth = HTTPBasicAuth(self._project.service, conf.secret("SERVICE_SECRET", project))
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=8))
@@ -75,14 +77,13 @@ class RegistryClient:
         params: dict[str, str] | None = None,
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> requests.Response:
-        secret = conf.secret("SERVICE_SECRET", self._project.name)
         try:
             reply = self._session.request(
                 method,
                 (self._url or conf.registry_url()) + path,
                 json=body,
                 params=params,
-                auth=HTTPBasicAuth(self._project.service, secret),
+                auth=self._auth,
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
                 allow_redirects=False,
             )

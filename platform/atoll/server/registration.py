@@ -81,9 +81,7 @@ class Registration:
         if not self._incarnation:
             return
         try:
-            self._registry.deregister(
-                self.service, self.instance.id, self._incarnation, timeout_s=timeout_s
-            )
+            self._registry.deregister(self.service, self.instance.id, self._incarnation, timeout_s=timeout_s)
         except AtollError as error:
             logger.warning("deregister_failed: %s", error)
         self.is_registered = False

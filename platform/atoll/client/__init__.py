@@ -1,0 +1,8 @@
+"""Calling another service: ``ServiceClient("user-service").get(f"/users/{id}")``."""
+
+from atoll.client.balancing import LeastConnections, Random, RoundRobin, TwoChoices
+from atoll.client.reply import Reply
+from atoll.client.retry import Retry
+from atoll.client.service_client import ServiceClient
+
+__all__ = ["LeastConnections", "Random", "Reply", "Retry", "RoundRobin", "ServiceClient", "TwoChoices"]

@@ -1,0 +1,90 @@
+"""Circuit breaker: stop asking an instance that keeps failing, then try it carefully.
+
+    closed --5 failures in a row--> open --60 s--> half-open --probe succeeds--> closed
+                                      ^                |
+                                      '--probe fails---'
+
+Source: Nygard, "Release It!", "Circuit Breaker".
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+FAILURES = 5
+OPEN_S = 60.0
+PROBES = 1
+
+State = Literal["closed", "open", "half-open"]
+
+
+class Breaker:
+    """Every `allow` that returned True must be followed by exactly one `succeeded`,
+    `failed` or `released` (nothing was learned). Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        failures: int = FAILURES,
+        open_s: float = OPEN_S,
+        probes: int = PROBES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = failures
+        self._open_s = open_s
+        self._probes = probes
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._opened_at: float | None = None
+        self._probing = 0
+
+    @property
+    def state(self) -> State:
+        if self._opened_at is None:
+            return "closed"
+        return "open" if self._remaining_s() > 0 else "half-open"
+
+    @property
+    def is_open(self) -> bool:
+        """True while `allow` would refuse; takes no probe."""
+        state = self.state
+        return state == "open" or (state == "half-open" and self._probing >= self._probes)
+
+    def retry_after_s(self) -> float:
+        """Seconds until a probe may be tried."""
+        return 0.0 if self._opened_at is None else max(0.0, self._remaining_s())
+
+    def allow(self) -> bool:
+        with self._lock:
+            state = self.state
+            if state == "half-open" and self._probing < self._probes:
+                self._probing += 1
+                return True
+            return state == "closed"
+
+    def succeeded(self) -> None:
+        with self._lock:
+            if self._opened_at is not None and not self._probing:
+                return  # a request sent before it opened says nothing about now
+            self._failed = 0
+            self._opened_at = None
+            self._probing = 0
+
+    def failed(self) -> None:
+        with self._lock:
+            self._failed += 1
+            if self._probing:
+                self._probing -= 1
+                self._opened_at = self._clock()
+            elif self._opened_at is None and self._failed >= self._limit:
+                self._opened_at = self._clock()
+
+    def released(self) -> None:
+        with self._lock:
+            self._probing = max(0, self._probing - 1)
+
+    def _remaining_s(self) -> float:
+        assert self._opened_at is not None  # noqa: S101
+        return self._opened_at + self._open_s - self._clock()

@@ -1,0 +1,71 @@
+"""An answer that is one: 2xx, 3xx or 4xx."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from requests.structures import CaseInsensitiveDict
+
+from atoll import wire
+from atoll.errors import (
+    BadAnswer,
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    NotSignedIn,
+    Refusal,
+    TooLarge,
+    TooManyRequests,
+    Unprocessable,
+)
+
+REFUSALS: dict[int, type[Refusal]] = {
+    kind.status: kind
+    for kind in (InvalidInput, NotSignedIn, NotAllowed, NotFound, Conflict, TooLarge, Unprocessable)
+}
+
+
+class Reply:
+    """``status``, ``headers`` (names in any case), ``content`` and which instance gave it."""
+
+    def __init__(
+        self, service: str, status: int, headers: Mapping[str, str], content: bytes, instance_id: str = ""
+    ) -> None:
+        self.service = service
+        self.status = status
+        self.headers = CaseInsensitiveDict(headers)
+        self.content = content
+        self.instance_id = instance_id
+
+    @property
+    def ok(self) -> bool:
+        return self.status < 400
+
+    def json(self) -> Any:
+        """Fractions come as Decimal. Raises BadAnswer when the body is not JSON."""
+        try:
+            return wire.loads(self.content, max_bytes=max(len(self.content), 1))
+        except Refusal as error:
+            raise BadAnswer(self.service, f"its {self.status} answer is not JSON: {error}") from error
+
+    def raise_for_status(self) -> "Reply":
+        """This reply, or for a 4xx the Refusal of that status with the service's own words."""
+        if self.ok:
+            return self
+        told = self._error_fields()
+        message = str(told.get("message") or told.get("error") or f"{self.service} answered {self.status}")
+        code = str(told["code"]) if told.get("code") else None
+        if self.status == TooManyRequests.status:
+            seconds = self.headers.get("Retry-After", "")
+            raise TooManyRequests(message, retry_after_s=int(seconds) if seconds.isdigit() else 1, code=code)
+        raise REFUSALS.get(self.status, Refusal)(message, code=code)
+
+    def _error_fields(self) -> dict[str, Any]:
+        try:
+            value = self.json()
+        except BadAnswer:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status} from {self.service}, {len(self.content)} bytes>"

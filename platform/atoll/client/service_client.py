@@ -1,0 +1,186 @@
+"""Calling another service: find an instance, ask it, ask another one if that is safe."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from atoll import context, discovery, wire
+from atoll.client import headers as call_headers
+from atoll.client.balancing import Strategy, TwoChoices
+from atoll.client.breaker import Breaker
+from atoll.client.call import Call, Failed
+from atoll.client.deadline import Deadline
+from atoll.client.headers import Token
+from atoll.client.pool import Pool
+from atoll.client.reply import Reply
+from atoll.client.retry import PASSING_STATUSES, Retry, is_repeatable
+from atoll.client.transport import NoReply, NotSent, Raw, TimedOut
+from atoll.discovery.instances import Instance
+from atoll.errors import BadAnswer, CircuitOpen, DeadlineExceeded, NoInstance, Unavailable
+
+TIMEOUT_S = 5.0
+# A time-out says something about the instance only if it had a fair chance to answer.
+FAIR_CHANCE_S = 0.5
+
+
+@cache
+def process_pool() -> Pool:
+    return Pool()
+
+
+os.register_at_fork(after_in_child=process_pool.cache_clear)
+
+
+class ServiceClient:
+    """Methods return a `Reply` for every answer below 500 and raise the Unavailable branch for
+    the rest: NoInstance, CircuitOpen, DeadlineExceeded, BadAnswer. Thread-safe; cheap to make.
+
+    At most ``retry.limit`` retries, only of what is safe to repeat or was certainly never sent,
+    within the process's retry budget for that service and within the deadline.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        strategy: Strategy | None = None,
+        retry: Retry | None = None,
+        pool: Pool | None = None,
+        resolve: Callable[[str], Sequence[Instance]] = discovery.resolve,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.service = service
+        self.timeout_s = timeout_s
+        self._strategy = strategy or TwoChoices()
+        self._retry = retry or Retry()
+        self._pool = pool
+        self._resolve = resolve
+        self._clock = clock
+        self._sleep = sleep
+
+    def get(self, path: str, **options: Any) -> Reply:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> Reply:
+        return self.request("POST", path, json=json, **options)
+
+    def put(self, path: str, json: Any = None, **options: Any) -> Reply:
+        return self.request("PUT", path, json=json, **options)
+
+    def patch(self, path: str, json: Any = None, **options: Any) -> Reply:
+        return self.request("PATCH", path, json=json, **options)
+
+    def delete(self, path: str, **options: Any) -> Reply:
+        return self.request("DELETE", path, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        token: Token = None,
+        idempotency_key: str | None = None,
+        timeout_s: float | None = None,
+        deadline: float | None = None,
+    ) -> Reply:
+        """``deadline`` is a moment on ``time.monotonic()``'s clock; the earliest of it,
+        ``timeout_s`` from now and the deadline of the running work counts. A POST inside a
+        message handler carries the delivery's idempotency key unless another is given."""
+        if idempotency_key is None and method == "POST":
+            idempotency_key = context.idempotency_key()
+        limit = Deadline(self.service, timeout_s or self.timeout_s, deadline=deadline, clock=self._clock)
+        body = None if json is None else wire.dumps(json)
+        sent = call_headers.for_call(
+            headers, token=token, idempotency_key=idempotency_key, has_body=body is not None
+        )
+        call = Call(method, path, params, sent, body, is_repeatable(method, idempotency_key), limit)
+        return self._ask_until_answered(call)
+
+    def _ask_until_answered(self, call: Call) -> Reply:
+        pool = self._pool or process_pool()
+        budget = pool.budget(self.service)
+        budget.deposit()
+        tried: set[str] = set()
+        for retry in range(1, self._retry.limit + 2):
+            instance, breaker = self._choose(pool, tried)
+            tried.add(instance.id)
+            try:
+                return self._ask(pool, instance, breaker, call)
+            except Failed as failure:
+                pause_s = self._retry.pause_s(retry, failure.error.retry_after_s)
+                may_retry = failure.may_repeat and retry <= self._retry.limit
+                if not (may_retry and call.deadline.allows(pause_s) and budget.withdraw()):
+                    raise failure.error from failure.__cause__
+                self._sleep(pause_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _choose(self, pool: Pool, tried: set[str]) -> tuple[Instance, Breaker]:
+        """An instance whose breaker lets us through, one not tried before if there is any."""
+        instances = list(self._resolve(self.service))
+        if not instances:
+            raise NoInstance(self.service, "no healthy instance is registered")
+        pool.forget_others(self.service, instances)
+        breakers = {instance.id: pool.breaker(self.service, instance) for instance in instances}
+        candidates = [instance for instance in instances if not breakers[instance.id].is_open]
+        while candidates:
+            fresh = [instance for instance in candidates if instance.id not in tried] or candidates
+            chosen = self._strategy.pick(fresh, lambda instance: pool.in_flight(self.service, instance))
+            if breakers[chosen.id].allow():
+                return chosen, breakers[chosen.id]
+            candidates.remove(chosen)
+        after_s = min(breaker.retry_after_s() for breaker in breakers.values())
+        raise CircuitOpen(
+            self.service, "it failed repeatedly and is left alone for now", retry_after_s=after_s
+        )
+
+    def _ask(self, pool: Pool, instance: Instance, breaker: Breaker, call: Call) -> Reply:
+        outcome = breaker.released
+        try:
+            given_s = call.deadline.remaining_s()
+            with pool.running(self.service, instance):
+                raw = pool.transport.send(
+                    call.method,
+                    instance.url + call.path,
+                    params=call.params,
+                    headers=call.headers | {"X-Deadline-Ms": str(int(given_s * 1000))},
+                    body=call.body,
+                    timeout_s=given_s,
+                )
+            outcome = breaker.failed if raw.status >= 500 else breaker.succeeded
+        except NotSent as error:
+            outcome = breaker.failed
+            raise Failed(self._gone(instance, f"cannot be reached: {error}"), may_repeat=True) from error
+        except NoReply as error:
+            outcome = breaker.failed
+            raise Failed(
+                self._gone(instance, f"gave no answer: {error}"), may_repeat=call.is_repeatable
+            ) from error
+        except TimedOut as error:
+            if given_s >= min(self.timeout_s, FAIR_CHANCE_S):
+                outcome = breaker.failed
+            late = DeadlineExceeded(self.service, f"{instance.id} gave no answer in {given_s:.3f} s")
+            raise Failed(late, may_repeat=False) from error
+        finally:
+            outcome()
+        if raw.status >= 500:
+            passing = raw.status in PASSING_STATUSES
+            raise Failed(self._bad_answer(instance, raw), may_repeat=passing and call.is_repeatable)
+        return Reply(self.service, raw.status, raw.headers, raw.content, instance.id)
+
+    def _gone(self, instance: Instance, what: str) -> Unavailable:
+        return Unavailable(self.service, f"{instance.id} {what}")
+
+    def _bad_answer(self, instance: Instance, raw: Raw) -> BadAnswer:
+        seconds = {name.lower(): value for name, value in raw.headers.items()}.get("retry-after", "")
+        return BadAnswer(
+            self.service,
+            f"{instance.id} answered {raw.status}",
+            retry_after_s=float(seconds) if seconds.isdigit() else None,
+        )

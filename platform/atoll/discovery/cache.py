@@ -1,0 +1,109 @@
+"""What this process knows about where services run."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from atoll import conf
+from atoll.discovery.instances import Instance
+from atoll.discovery.last_good import LastGood
+from atoll.discovery.registry import Answer, RegistryClient
+from atoll.discovery.watch import Watch
+from atoll.errors import Unavailable
+
+FRESH_S = 30.0
+
+
+@dataclass
+class _Known:
+    instances: list[Instance]
+    heard_at: float | None
+    watch: Watch
+
+
+class Discovery:
+    """Answers from memory; the registry being away never empties what was known.
+
+    The first question about a service waits for the registry once; after that a
+    watch keeps the list current and `resolve` never waits. An empty list that the
+    registry itself gave is believed.
+    """
+
+    def __init__(
+        self,
+        registry: RegistryClient,
+        last_good: LastGood,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        watching: bool = True,
+    ) -> None:
+        self._registry = registry
+        self._last_good = last_good
+        self._clock = clock
+        self._watching = watching
+        self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+
+    def resolve(self, service: str) -> list[Instance]:
+        """The instances to choose from; ``[]`` when none is known.
+
+        ``USER_SERVICE_URL`` for ``user-service`` replaces discovery. The list is at most
+        `FRESH_S` old while the registry answers; see `age_s` for when it does not.
+        """
+        fixed = conf.service_url(service)
+        if fixed:
+            return [Instance.from_url(fixed)]
+        known = self._known.get(service)
+        if known is None:
+            return self._first_look(service)
+        if not self._watching and self._is_stale(known):
+            self._refresh(service)
+        return self._known[service].instances
+
+    def age_s(self, service: str) -> float | None:
+        """Seconds since the registry confirmed the list; None when it never did in this process."""
+        known = self._known.get(service)
+        return None if known is None or known.heard_at is None else self._clock() - known.heard_at
+
+    def close(self) -> None:
+        with self._lock:
+            for known in self._known.values():
+                known.watch.stop()
+            self._known.clear()
+
+    def _is_stale(self, known: _Known) -> bool:
+        return known.heard_at is None or self._clock() - known.heard_at >= FRESH_S
+
+    def _first_look(self, service: str) -> list[Instance]:
+        with self._lock:
+            if service in self._known:
+                return self._known[service].instances
+            try:
+                answer = self._registry.discover(service)
+            except Unavailable:
+                instances, heard_at, index = self._last_good.load(service) or [], None, 0
+            else:
+                instances, heard_at, index = list(answer.instances), self._clock(), answer.index
+                self._last_good.save(service, instances)
+            watch = Watch(self._registry, service, lambda answer: self._learn(service, answer), index=index)
+            self._known[service] = _Known(instances, heard_at, watch)
+            if self._watching:
+                watch.start()
+            return instances
+
+    def _refresh(self, service: str) -> None:
+        try:
+            self._learn(service, self._registry.discover(service))
+        except Unavailable:
+            return
+
+    def _learn(self, service: str, answer: Answer) -> None:
+        known = self._known.get(service)
+        if known is None:
+            return
+        instances = list(answer.instances)
+        if instances != known.instances:
+            self._last_good.save(service, instances)
+        known.instances = instances
+        known.heard_at = self._clock()

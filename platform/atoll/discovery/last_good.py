@@ -1,0 +1,42 @@
+"""The last list of instances the registry gave, on disk.
+
+A process that starts while the registry is away can still find its neighbours.
+Shared by every process of this home; losing a file costs nothing but that.
+"""
+
+import json
+import logging
+import os
+import threading
+from pathlib import Path
+
+from atoll.discovery.instances import Instance
+
+logger = logging.getLogger(__name__)
+
+
+class LastGood:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, service: str) -> list[Instance] | None:
+        """None when there is nothing usable."""
+        try:
+            values = json.loads(self._path(service).read_text())
+            return [Instance.from_wire(value) for value in values]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, service: str, instances: list[Instance]) -> None:
+        """Replaces the file whole; a disk that cannot be written is logged, never raised."""
+        path = self._path(service)
+        fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps([instance.to_wire() for instance in instances]))
+            fresh.replace(path)
+        except OSError as error:
+            logger.debug("last_good_not_written: %s", error)
+
+    def _path(self, service: str) -> Path:
+        return self._folder / f"{service}.json"

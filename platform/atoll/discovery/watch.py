@@ -1,0 +1,73 @@
+"""One service, watched: a thread that asks the registry "tell me when this changes".
+
+A blocking query returns within a fraction of a second of a change, so callers
+read a list in memory and never wait for the registry.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+
+from atoll.discovery.registry import Answer, RegistryClient
+from atoll.errors import AtollError
+
+logger = logging.getLogger(__name__)
+
+WAIT_S = 25.0
+FIRST_RETRY_S = 0.25
+LAST_RETRY_S = 10.0
+MIN_INTERVAL_S = 0.05
+
+
+class Watch:
+    """Calls ``on_answer`` after every answer, changed or not, until `stop`; keeps asking with
+    growing pauses, full jitter, while the registry is away."""
+
+    def __init__(
+        self,
+        registry: RegistryClient,
+        service: str,
+        on_answer: Callable[[Answer], None],
+        *,
+        index: int = 0,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._registry = registry
+        self._service = service
+        self._on_answer = on_answer
+        self._index = index
+        self._jitter = jitter
+        self._retry_s = FIRST_RETRY_S
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"watch-{service}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """The thread ends after the query it is in; its answer is dropped."""
+        self._stopping.set()
+
+    def step(self) -> float:
+        """One query; seconds to pause before the next. A pause after success keeps a registry
+        that answers too early from being asked in a tight loop."""
+        try:
+            answer = self._registry.discover(
+                self._service, index=self._index, wait_s=self._jitter(WAIT_S * 0.8, WAIT_S)
+            )
+        except AtollError as error:
+            if self._retry_s == FIRST_RETRY_S:
+                logger.warning("discovery_watch_failed, keeping the last list: %s", error)
+            pause_s = self._jitter(0, self._retry_s)
+            self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+            return max(pause_s, MIN_INTERVAL_S)
+        self._retry_s = FIRST_RETRY_S
+        self._index = answer.index
+        if not self._stopping.is_set():
+            self._on_answer(answer)
+        return MIN_INTERVAL_S
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._stopping.wait(self.step())
