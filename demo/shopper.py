@@ -1,0 +1,183 @@
+"""A customer of the platform: everything they do goes over HTTP through the gateway."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+FINAL = frozenset({"confirmed", "cancelled"})
+FIRST_POLL_S = 0.05
+SLOWEST_POLL_S = 0.5
+POLL_GROWTH = 1.3
+
+Json = dict[str, Any]
+
+
+class PlatformNotRunning(Exception):
+    """Nothing answers at the gateway's address."""
+
+
+class NotFinal(Exception):
+    """The order was still open when the time was over; ``order`` is how it was last seen."""
+
+    def __init__(self, order: Json, waited_s: float) -> None:
+        super().__init__(f"Order {order['id']} is still {order['status']} after {waited_s:.0f} s.")
+        self.order = order
+
+
+class Refused(Exception):
+    """The gateway answered with an error; ``body`` is the platform's error shape."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        self.status = status
+        self.body = body if isinstance(body, dict) else {}
+        super().__init__(f"{status} {self.body.get('error', '')}: {self.body.get('message', body)}")
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("code", ""))
+
+
+@dataclass(frozen=True)
+class Item:
+    product_id: str
+    quantity: int
+
+
+class Shopper:
+    """One customer with one connection to the gateway; signed in after register or sign_in.
+
+    Every call raises Refused for an answer of 400 and up, and PlatformNotRunning
+    when nobody listens. Not for use by several threads at once.
+    """
+
+    def __init__(self, gateway_url: str, *, timeout_s: float = 10.0) -> None:
+        self.gateway_url = gateway_url.rstrip("/")
+        self.timeout_s = timeout_s
+        self.user: Json = {}
+        self._session = requests.Session()
+        # A proxy set for the machine has no business between us and the gateway.
+        self._session.trust_env = False
+
+    def health(self) -> Json:
+        return dict(self._ask("GET", "/health"))
+
+    def register(
+        self, email: str | None = None, password: str | None = None, name: str = "Demo Shopper"
+    ) -> Json:
+        """Open an account and sign in to it; with nothing given, a new one each time."""
+        answer = self._ask(
+            "POST",
+            "/auth/register",
+            json={
+                "email": email or f"shopper-{uuid4().hex[:12]}@atoll.example",
+                "password": password or f"demo-{uuid4()}",
+                "name": name,
+            },
+        )
+        self._sign(answer["accessToken"])
+        self.user = answer["user"]
+        return self.user
+
+    def sign_in(self, email: str, password: str) -> Json:
+        answer = self._ask("POST", "/auth/token", json={"email": email, "password": password})
+        self._sign(answer["accessToken"])
+        self.user = answer.get("user") or {}
+        return self.user
+
+    def products(self, **filters: str | int) -> list[Json]:
+        """The catalogue, filtered as ``GET /products`` allows: ``search``, ``inStock``, ``pageSize``..."""
+        return list(self._ask("GET", "/api/products", params=filters))
+
+    def product(self, product_id: str) -> Json:
+        return dict(self._ask("GET", f"/api/products/{product_id}"))
+
+    def place_order(
+        self, items: Sequence[Item], *, payment_method: str = "card", idempotency_key: str | None = None
+    ) -> Json:
+        """Order; with the same key a second call gives the first order again."""
+        return dict(
+            self._ask(
+                "POST",
+                "/api/orders",
+                json={
+                    "items": [{"productId": item.product_id, "quantity": item.quantity} for item in items],
+                    "paymentMethod": payment_method,
+                },
+                headers={"Idempotency-Key": idempotency_key or str(uuid4())},
+            )
+        )
+
+    def order(self, order_id: str) -> Json:
+        return dict(self._ask("GET", f"/api/orders/{order_id}"))
+
+    def orders(self, **filters: str | int) -> list[Json]:
+        return list(self._ask("GET", "/api/orders", params=filters))
+
+    def cancel_order(self, order_id: str, reason: str = "") -> Json:
+        return dict(self._ask("POST", f"/api/orders/{order_id}/cancel", json={"reason": reason}))
+
+    def payments(self, order_id: str | None = None) -> list[Json]:
+        """The shopper's payments, newest first; those of one order when it is named."""
+        found: list[Json] = self._ask("GET", "/api/payments")
+        return [payment for payment in found if order_id in (None, payment["orderId"])]
+
+    def dashboard(self) -> Json:
+        return dict(self._ask("GET", f"/api/user/{self.user['id']}/dashboard"))
+
+    def wait_until_final(
+        self, order_id: str, timeout_s: float = 30.0, on_change: Callable[[Json], None] | None = None
+    ) -> Json:
+        """Read the order again and again until it is confirmed or cancelled, less often as it takes longer.
+
+        ``on_change`` sees the order every time its history has grown. Raises NotFinal.
+        """
+        started = time.monotonic()
+        pause_s = FIRST_POLL_S
+        entries = 0
+        while True:
+            order = self.order(order_id)
+            if on_change and len(order["history"]) > entries:
+                entries = len(order["history"])
+                on_change(order)
+            waited_s = time.monotonic() - started
+            if order["status"] in FINAL:
+                return order
+            if waited_s + pause_s > timeout_s:
+                raise NotFinal(order, waited_s)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * POLL_GROWTH, SLOWEST_POLL_S)
+
+    def _sign(self, access_token: str) -> None:
+        self._session.headers["Authorization"] = f"Bearer {access_token}"
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        try:
+            answer = self._session.request(
+                method,
+                self.gateway_url + path,
+                json=json,
+                params=params,
+                headers=dict(headers or {}),
+                timeout=self.timeout_s,
+            )
+        except requests.ConnectionError as nobody:
+            raise PlatformNotRunning(f"Nothing answers at {self.gateway_url}.") from nobody
+        try:
+            body = answer.json() if answer.content else {}
+        except ValueError:
+            body = answer.text[:200]
+        if not answer.ok:
+            raise Refused(answer.status_code, body)
+        return body

@@ -1,0 +1,152 @@
+"""``python manage.py demo``: one order, from sign-up to its end, told as it happens."""
+
+import argparse
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+from atoll import conf
+from demo.page import Page, open_page
+from demo.shopper import Item, Json, NotFinal, PlatformNotRunning, Refused, Shopper
+
+FINAL_WITHIN_S = 30.0
+SETTLED_WITHIN_S = 10.0
+POLL_S = 0.1
+QUANTITIES = (1, 2, 3)
+SERVICE_OF = {"order": "order-service", "stock": "product-service", "payment": "payment-service"}
+
+
+def main(argv: list[str]) -> int:
+    """Tell the story; 0 when the order ended as it should, 1 with the reason when not."""
+    parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
+    parser.add_argument("--failing", action="store_true", help="pay with a card that is declined")
+    parser.add_argument("--gateway", default=conf.gateway_url(), metavar="URL")
+    options = parser.parse_args(argv)
+    page = open_page()
+    shopper = Shopper(options.gateway)
+    try:
+        good = tell(shopper, page, failing=options.failing)
+    except PlatformNotRunning as nobody:
+        return _give_up(f"{nobody} Start the platform with `make up`, then try again.")
+    except Refused as refused:
+        return _give_up(f"The platform refused: {refused}")
+    except NotFinal as slow:
+        return _give_up(f"{slow} `python manage.py logs` tells what every service is doing.")
+    return 0 if good else 1
+
+
+def tell(shopper: Shopper, page: Page, *, failing: bool) -> bool:
+    shopper.health()
+    page.heading("Signing up")
+    user = shopper.register()
+    page.line(f"{user['name']} <{user['email']}>")
+
+    before = _choose(shopper)
+    items = [Item(product["id"], many) for product, many in zip(before, QUANTITIES, strict=True)]
+    page.heading("Ordering three products through the gateway")
+    page.table(
+        ("quantity", "product", "price"),
+        [
+            (str(many), product["name"], _money(product["price"], product["currency"]))
+            for product, many in zip(before, QUANTITIES, strict=True)
+        ],
+    )
+    order = shopper.place_order(items, payment_method="card-declined" if failing else "card")
+    page.line(f"Order {order['id']}, {_money(order['total'], order['currency'])}")
+
+    page.heading("Its journey across the services")
+    journey = Journey(page)
+    order = shopper.wait_until_final(order["id"], FINAL_WITHIN_S, on_change=journey.show)
+
+    page.heading("The payment")
+    for payment in shopper.payments(order["id"]):
+        page.line(" ".join(_payment_words(payment)))
+
+    page.heading("The stock")
+    taken = [0] * len(items) if failing else [item.quantity for item in items]
+    after = _settled_stock(shopper, before, taken)
+    page.table(
+        ("product", "before", "now"),
+        [(old["name"], str(old["stock"]), str(new["stock"])) for old, new in zip(before, after, strict=True)],
+    )
+    return _judge(page, order, failing=failing)
+
+
+class Journey:
+    """Prints each entry of an order's history once, with the time since the order was placed."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._shown = 0
+
+    def show(self, order: Json) -> None:
+        history = order["history"]
+        placed = datetime.fromisoformat(history[0]["at"])
+        for entry in history[self._shown :]:
+            passed = datetime.fromisoformat(entry["at"]) - placed
+            # An event is called after what it is about, and that is whose it is.
+            service = SERVICE_OF.get(entry["event"].split(".")[0], "order-service")
+            reason = f"  ({entry['reason']})" if entry["reason"] else ""
+            self._page.line(
+                f"{passed.total_seconds() * 1000:6.0f} ms  {service:<16} {entry['event']:<18} "
+                f"→ {entry['to']}{reason}"
+            )
+        self._shown = len(history)
+
+
+def _choose(shopper: Shopper) -> list[Json]:
+    """Three products of one currency that are in stock."""
+    found = shopper.products(inStock="true", pageSize=50)
+    wanted = len(QUANTITIES)
+    for currency in dict.fromkeys(product["currency"] for product in found):
+        fitting = [p for p in found if p["currency"] == currency and p["stock"] >= max(QUANTITIES)]
+        if len(fitting) >= wanted:
+            return [shopper.product(product["id"]) for product in fitting[:wanted]]
+    raise Refused(404, {"error": "Empty shop", "message": "The catalogue has no three products in stock."})
+
+
+def _settled_stock(shopper: Shopper, before: list[Json], taken: list[int]) -> list[Json]:
+    """The stock once products has closed the reservation, or as it is after SETTLED_WITHIN_S.
+
+    An order is final a moment before its stock is: the command that closes the
+    reservation is still on its way.
+    """
+    expected = [product["stock"] - quantity for product, quantity in zip(before, taken, strict=True)]
+    until = time.monotonic() + SETTLED_WITHIN_S
+    while True:
+        now = [shopper.product(product["id"]) for product in before]
+        if [product["stock"] for product in now] == expected or time.monotonic() > until:
+            return now
+        time.sleep(POLL_S)
+
+
+def _judge(page: Page, order: Json, *, failing: bool) -> bool:
+    took = datetime.fromisoformat(order["finishedAt"]) - datetime.fromisoformat(order["createdAt"])
+    end = f"{order['status']} after {took.total_seconds():.2f} s"
+    if failing:
+        good = order["status"] == "cancelled"
+        page.verdict(f"The card was declined: the order is {end}, reason {order['reason']}.", good=good)
+    else:
+        good = order["status"] == "confirmed"
+        reason = f", reason {order['reason']}" if order["reason"] else ""
+        page.verdict(f"The order is {end}{reason}.", good=good)
+    return good
+
+
+def _payment_words(payment: Json) -> list[str]:
+    words = [_money(payment["amount"], payment["currency"]), f"by {payment['method']}:", payment["status"]]
+    return [*words, f"({payment['reason']})"] if payment.get("reason") else words
+
+
+def _money(amount: Any, currency: str) -> str:
+    return f"{float(amount):.2f} {currency}"
+
+
+def _give_up(text: str) -> int:
+    print(text, file=sys.stderr)  # noqa: T201
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,20 @@
+"""What a list of orders can be narrowed to."""
+
+import django_filters
+from django_filters import rest_framework as filters
+
+from services.orders.course import Status
+from services.orders.models import Order
+
+
+class OrderFilter(filters.FilterSet):
+    """``createdAfter`` is inclusive, ``createdBefore`` is not, so that periods can be lined up."""
+
+    status = filters.ChoiceFilter(choices=Status.choices)
+    userId = filters.UUIDFilter(field_name="user_id")
+    createdAfter = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    createdBefore = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Order
+        fields: tuple[str, ...] = ()

@@ -1,0 +1,105 @@
+"""Orders on the wire: what a customer may send, and what they get to see."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from atoll.api.serializers import StrictSerializer
+from services.orders.api.fields import ExactInteger, ExactText, ProductId
+from services.orders.models import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_REASON_LENGTH,
+    Order,
+    OrderLine,
+    OrderTransition,
+)
+from services.orders.usecases.quote_order import RequestedItem
+
+PAYMENT_METHOD = r"^[a-z0-9][a-z0-9-]{0,39}$"
+DEFAULT_PAYMENT_METHOD = "card"
+
+
+class RequestedItemSerializer(StrictSerializer):
+    product_id = ProductId()
+    quantity = ExactInteger(min_value=1, max_value=MAX_QUANTITY)
+
+
+class PlaceOrderSerializer(StrictSerializer):
+    """Products and quantities only: prices and the customer are looked up, never believed."""
+
+    items = RequestedItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
+    payment_method = serializers.RegexField(PAYMENT_METHOD, default=DEFAULT_PAYMENT_METHOD)
+
+    @property
+    def requested_items(self) -> list[RequestedItem]:
+        return [RequestedItem(**item) for item in self.validated_data["items"]]
+
+
+class CancelOrderSerializer(StrictSerializer):
+    reason = ExactText(required=False, allow_blank=True, max_length=MAX_REASON_LENGTH, default="")
+
+
+class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
+    class Meta:
+        model = OrderLine
+        fields = ("product_id", "name", "quantity", "unit_price")
+
+
+class CustomerSerializer(serializers.Serializer[Order]):
+    name = serializers.CharField(source="customer_name")
+    email = serializers.EmailField(source="customer_email")
+
+
+class OrderSerializer(serializers.ModelSerializer[Order]):
+    items = OrderLineSerializer(source="lines", many=True)
+    customer = CustomerSerializer(source="*")
+
+    class Meta:
+        model = Order
+        fields = (
+            "id",
+            "user_id",
+            "customer",
+            "status",
+            "items",
+            "total",
+            "currency",
+            "payment_method",
+            "reason",
+            "created_at",
+            "updated_at",
+            "deadline_at",
+            "finished_at",
+        )
+
+
+class OrderTransitionSerializer(serializers.ModelSerializer[OrderTransition]):
+    """One thing that happened. ``moved`` is false for an answer that came late, twice or too early."""
+
+    moved = serializers.BooleanField()
+
+    class Meta:
+        model = OrderTransition
+        fields = ("event", "moved", "reason", "actor", "message_id", "correlation_id", "at")
+
+    def get_fields(self) -> dict[str, Any]:
+        # "from" is a keyword, so it cannot be declared as an attribute.
+        ends = {
+            "from": serializers.CharField(source="from_status"),
+            "to": serializers.CharField(source="to_status"),
+        }
+        return ends | super().get_fields()
+
+
+class OrderDetailSerializer(OrderSerializer):
+    history = OrderTransitionSerializer(many=True)
+
+    class Meta(OrderSerializer.Meta):
+        fields = (*OrderSerializer.Meta.fields, "history")
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    recent = OrderSerializer(many=True)
+    total_value = serializers.DecimalField(max_digits=20, decimal_places=2)

@@ -1,0 +1,108 @@
+"""The orders API: thin edges around use cases and selectors."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.status import HTTP_201_CREATED
+from rest_framework.views import APIView
+
+from atoll.api.idempotency import idempotent
+from atoll.errors import InvalidInput, NotFound
+from atoll.identity import Principal
+from atoll.identity.drf import IsSignedIn, IsSignedInOrService, principal
+from services.orders import selectors
+from services.orders.api.filters import OrderFilter
+from services.orders.api.serializers import (
+    CancelOrderSerializer,
+    OrderDetailSerializer,
+    OrderSerializer,
+    PlaceOrderSerializer,
+    SummarySerializer,
+)
+from services.orders.models import Order
+from services.orders.usecases.advance import Cause
+from services.orders.usecases.cancel_order import cancel_order
+from services.orders.usecases.place_order import place_order
+from services.orders.usecases.quote_order import quote_order
+
+
+def _owner(caller: Principal) -> UUID | None:
+    """Whose orders the caller may see; None for staff, who see all."""
+    return None if caller.is_staff else UUID(caller.id)
+
+
+def _cause(caller: Principal) -> Cause:
+    return Cause(actor=f"{'staff' if caller.is_staff else 'user'}:{caller.id}")
+
+
+class OrdersView(ListAPIView):  # type: ignore[type-arg]
+    """The caller's orders, newest first; staff see everybody's."""
+
+    permission_classes = (IsSignedIn,)
+    serializer_class = OrderSerializer
+    filterset_class = OrderFilter
+    queryset = Order.objects.none()
+
+    def get_queryset(self):  # type: ignore[no-untyped-def]
+        return selectors.orders_of(_owner(principal(self.request)))
+
+    @extend_schema(request=PlaceOrderSerializer, responses={201: OrderDetailSerializer})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Place an order; it then becomes confirmed or cancelled by itself."""
+        wish = PlaceOrderSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        caller = principal(request)
+        quote = quote_order(UUID(caller.id), wish.requested_items)
+        with request.idempotency.transaction() as keep:
+            order = place_order(quote, wish.validated_data["payment_method"], _cause(caller))
+            placed = selectors.find_order(order.pk, owner=None)
+            return keep(Response(OrderDetailSerializer(placed).data, status=HTTP_201_CREATED))
+
+
+class OrderView(APIView):
+    permission_classes = (IsSignedIn,)
+
+    @extend_schema(responses=OrderDetailSerializer)
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """One order with everything that happened to it."""
+        order = selectors.find_order(order_id, owner=_owner(principal(request)))
+        return Response(OrderDetailSerializer(order).data)
+
+
+class CancelOrderView(APIView):
+    permission_classes = (IsSignedIn,)
+
+    @extend_schema(request=CancelOrderSerializer, responses=OrderDetailSerializer)
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """Cancel an open order. Cancelling it again changes nothing; a confirmed one is a conflict."""
+        wish = CancelOrderSerializer(data=request.data or {})
+        wish.is_valid(raise_exception=True)
+        caller = principal(request)
+        seen = selectors.find_order(order_id, owner=_owner(caller))
+        by = "customer" if caller.id == str(seen.user_id) else "staff"
+        cancel_order(order_id, _cause(caller), reason=wish.validated_data["reason"] or f"cancelled_by_{by}")
+        return Response(OrderDetailSerializer(selectors.find_order(order_id, owner=None)).data)
+
+
+class SummaryView(APIView):
+    permission_classes = (IsSignedInOrService,)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("userId", UUID, description="The caller's own when absent.")],
+        responses=SummarySerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """How many orders a user has, what they come to, and the five newest."""
+        caller = principal(request)
+        asked = request.query_params.get("userId") or caller.id
+        try:
+            user_id = UUID(asked)
+        except ValueError:
+            raise InvalidInput("userId must be a user's id, a UUID.", details={"userId": asked}) from None
+        if caller.is_user and not caller.is_staff and caller.id != str(user_id):
+            raise NotFound("You have no access to this user's orders.", code="user_not_found")
+        return Response(SummarySerializer(selectors.summary_of(user_id)).data)
