@@ -1,0 +1,14 @@
+"""The Django app of the bus."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class BusConfig(AppConfig):
+    name = "atoll.bus"
+    label = "atoll_bus"
+    verbose_name = "Messages"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        autodiscover_modules("handlers")

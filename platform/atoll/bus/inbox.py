@@ -1,0 +1,82 @@
+"""The inbox's SQL: store a batch of arrivals, each message once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from atoll.bus import registry
+from atoll.bus.envelope import Envelope
+from atoll.ids import uuid7
+
+# Ingest sends the first hint itself; the sweep waits this long before it doubts it.
+HINT_GRACE_S = 10
+
+STORE = """
+WITH fresh AS (
+    INSERT INTO atoll_bus_inbox
+        (dedupe_key, message_id, kind, name, body, service_id, correlation_id,
+         version, key, key_sequence, sent_at, received_at)
+    SELECT arrival.*, statement_timestamp()
+    FROM unnest(
+        %(dedupe_keys)s::text[], %(message_ids)s::text[], %(kinds)s::text[], %(names)s::text[],
+        %(bodies)s::text[], %(service_ids)s::text[], %(correlation_ids)s::text[], %(versions)s::int[],
+        %(keys)s::text[], %(key_sequences)s::bigint[], %(sent_ats)s::timestamptz[]) AS arrival
+    ON CONFLICT (dedupe_key) DO NOTHING
+    RETURNING id, dedupe_key
+)
+INSERT INTO atoll_bus_delivery
+    (id, message_id, handler, status, attempts, next_attempt_at, hint_at, hints,
+     token, error, traceback, created_at)
+SELECT
+    wanted.id, fresh.id, wanted.handler, 'pending', 0, statement_timestamp(),
+    statement_timestamp() + make_interval(secs => %(grace_s)s), 0, '', '', '', statement_timestamp()
+FROM fresh
+JOIN unnest(%(delivery_ids)s::uuid[], %(delivery_keys)s::text[], %(handlers)s::text[])
+    AS wanted (id, dedupe_key, handler) USING (dedupe_key)
+RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row to be written: one message for one handler."""
+
+    id: UUID
+    dedupe_key: str
+    handler_id: str
+
+
+def store(envelopes: Sequence[Envelope]) -> list[UUID]:
+    """Store what is new, with a delivery for each of its handlers; the ids of those deliveries.
+
+    One statement, so it is all or nothing; a message whose dedupe key is known is dropped.
+    """
+    deliveries = [
+        Delivery(uuid7(), envelope.dedupe_key, handler.id)
+        for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
+        for handler in registry.handlers_for(envelope.kind, envelope.name)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            STORE,
+            {
+                "dedupe_keys": [e.dedupe_key for e in envelopes],
+                "message_ids": [e.message_id for e in envelopes],
+                "kinds": [e.kind for e in envelopes],
+                "names": [e.name for e in envelopes],
+                "bodies": [e.body for e in envelopes],
+                "service_ids": [e.service_id for e in envelopes],
+                "correlation_ids": [e.correlation_id for e in envelopes],
+                "versions": [e.version for e in envelopes],
+                "keys": [e.key for e in envelopes],
+                "key_sequences": [e.key_sequence for e in envelopes],
+                "sent_ats": [e.sent_at for e in envelopes],
+                "grace_s": HINT_GRACE_S,
+                "delivery_ids": [d.id for d in deliveries],
+                "delivery_keys": [d.dedupe_key for d in deliveries],
+                "handlers": [d.handler_id for d in deliveries],
+            },
+        )
+        return [row[0] for row in cursor.fetchall()]

@@ -1,0 +1,160 @@
+"""The ledger: what was announced, what arrived, what came of it.
+
+These rows are the truth; broker and Celery only carry hints about them. The
+hot paths write them with the SQL in outbox.py, inbox.py and deliveries.py.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+
+class Kind(models.TextChoices):
+    EVENT = "event"
+    COMMAND = "command"
+
+
+class Outbox(models.Model):
+    """A message that this service announced, written in the transaction that made it true.
+
+    ``id`` is the order of announcement. ``next_attempt_at`` is when a relay may
+    take the row; a relay that takes it moves that a lease into the future.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        PUBLISHED = "published"
+        DISCARDED = "discarded"
+
+    id = models.BigAutoField(primary_key=True)
+    message_id = models.UUIDField(unique=True)
+    kind = models.TextField(choices=Kind)
+    name = models.TextField(help_text="Event type or command.")
+    destination = models.TextField(help_text="Routing key: the event type, or the service commanded.")
+    key = models.TextField(default="", help_text="Messages of one key are published in order.")
+    key_sequence = models.BigIntegerField(null=True)
+    body = models.TextField(help_text="The envelope exactly as it goes on the wire.")
+    correlation_id = models.TextField(db_index=True)
+    status = models.TextField(choices=Status, default=Status.PENDING)
+    attempts = models.IntegerField(default=0, help_text="Refusals by the broker; an outage is none.")
+    error = models.TextField(default="")
+    next_attempt_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        ordering = ["-id"]
+        indexes = [
+            models.Index("id", "next_attempt_at", name="outbox_pending", condition=Q(status="pending")),
+            models.Index("key", "id", name="outbox_pending_key", condition=Q(status="pending") & ~Q(key="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.message_id}"
+
+
+class KeySequence(models.Model):
+    """The last number given to a key's messages; its row lock puts one key's writers in order."""
+
+    key = models.TextField(primary_key=True)
+    last = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.last}"
+
+
+class Inbox(models.Model):
+    """A message that arrived, once, however many copies the broker brought."""
+
+    id = models.BigAutoField(primary_key=True)
+    dedupe_key = models.TextField(unique=True)
+    message_id = models.TextField()
+    kind = models.TextField(choices=Kind)
+    name = models.TextField(help_text="Event type or command.")
+    body = models.TextField(help_text="The envelope as it came, unknown fields included.")
+    service_id = models.TextField(help_text="Who sent it.")
+    correlation_id = models.TextField(db_index=True)
+    version = models.IntegerField(default=1)
+    key = models.TextField(default="")
+    key_sequence = models.BigIntegerField(null=True)
+    sent_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "inbox"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.message_id}"
+
+
+class Delivery(models.Model):
+    """One message for one handler: its attempts and its outcome.
+
+    ``next_attempt_at`` is when it may be run; while it runs, when its lease ends.
+    ``hint_at`` is when the sweep sends the workers another hint about it.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        DONE = "done"
+        IGNORED = "ignored"
+        DEAD = "dead"
+        CANCELLED = "cancelled"
+        DISCARDED = "discarded"
+
+    id = models.UUIDField(primary_key=True)
+    message = models.ForeignKey(Inbox, on_delete=models.CASCADE, related_name="deliveries")
+    handler = models.TextField()
+    status = models.TextField(choices=Status, default=Status.PENDING)
+    attempts = models.IntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+    hint_at = models.DateTimeField()
+    hints = models.IntegerField(default=0)
+    token = models.TextField(default="", help_text="Names a timer, so that it can be cancelled.")
+    error = models.TextField(default="")
+    traceback = models.TextField(default="")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ["-created_at"]
+        constraints = [models.UniqueConstraint("message", "handler", name="delivery_once_per_handler")]
+        indexes = [
+            models.Index("hint_at", name="delivery_open", condition=Q(status__in=["pending", "running"])),
+            models.Index("token", name="delivery_timer", condition=~Q(token="")),
+            models.Index("created_at", name="delivery_dead", condition=Q(status="dead")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.handler} {self.id}"
+
+
+class Quarantine(models.Model):
+    """Something that arrived and cannot be read, with every byte of it."""
+
+    class Status(models.TextChoices):
+        WAITING = "waiting"
+        REPLAYED = "replayed"
+        DISCARDED = "discarded"
+
+    id = models.BigAutoField(primary_key=True)
+    digest = models.TextField(unique=True, help_text="SHA-256 of where it came and what it is.")
+    queue = models.TextField()
+    routing_key = models.TextField()
+    body = models.BinaryField()
+    properties = models.JSONField(default=dict)
+    headers = models.JSONField(default=dict)
+    reason = models.TextField()
+    status = models.TextField(choices=Status, default=Status.WAITING)
+    note = models.TextField(default="", help_text="Why it was discarded, or what the replay gave.")
+    received_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "quarantine"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.queue}: {self.reason}"

@@ -1,0 +1,152 @@
+"""The outbox's SQL: add a row, and what a relay does with rows.
+
+Rows are found by status, never by "id greater than the last one": ids are
+given before commits, so a cursor would skip what commits late. The clock is
+the database's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+CHANNEL = "atoll_outbox"
+LEASE_S = 30
+
+# Claims are made one after the other, because a claim that skips another
+# relay's locked rows could otherwise take a later message of the same key.
+CLAIM_LOCK = 0x61746F6C6C  # "atoll"
+
+ADD = """
+INSERT INTO atoll_bus_outbox
+    (message_id, kind, name, destination, key, body, correlation_id,
+     status, attempts, error, next_attempt_at, created_at)
+VALUES
+    (%(message_id)s, %(kind)s, %(name)s, %(destination)s, '', %(body)s, %(correlation_id)s,
+     'pending', 0, '', statement_timestamp(), statement_timestamp())
+RETURNING pg_notify('atoll_outbox', '')
+"""
+
+# The row lock on the key's counter makes writers of one key wait for each
+# other, so that within a key the order of ids is the order of commits.
+ADD_KEYED = """
+WITH counter AS (
+    INSERT INTO atoll_bus_keysequence (key, last) VALUES (%(key)s, 1)
+    ON CONFLICT (key) DO UPDATE SET last = atoll_bus_keysequence.last + 1
+    RETURNING last
+)
+INSERT INTO atoll_bus_outbox
+    (message_id, kind, name, destination, key, key_sequence, body, correlation_id,
+     status, attempts, error, next_attempt_at, created_at)
+SELECT
+    %(message_id)s, %(kind)s, %(name)s, %(destination)s, %(key)s, counter.last, %(body)s, %(correlation_id)s,
+    'pending', 0, '', statement_timestamp(), statement_timestamp()
+FROM counter
+RETURNING pg_notify('atoll_outbox', '')
+"""
+
+CLAIM = """
+SELECT pg_advisory_xact_lock(%(lock)s);
+WITH due AS (
+    SELECT id FROM atoll_bus_outbox AS candidate
+    WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
+      AND (key = '' OR NOT EXISTS (
+          SELECT FROM atoll_bus_outbox AS earlier
+          WHERE earlier.status = 'pending' AND earlier.key <> '' AND earlier.key = candidate.key
+            AND earlier.id < candidate.id AND earlier.next_attempt_at > statement_timestamp()))
+    ORDER BY id LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE atoll_bus_outbox AS row
+    SET next_attempt_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
+    FROM due WHERE row.id = due.id
+    RETURNING row.id, row.message_id, row.kind, row.name, row.destination, row.key, row.key_sequence,
+              row.body, row.correlation_id, row.created_at
+)
+SELECT * FROM claimed ORDER BY id
+"""
+
+PUBLISHED = """
+UPDATE atoll_bus_outbox
+SET status = 'published', published_at = statement_timestamp(), error = ''
+WHERE id = ANY(%(ids)s) AND status = 'pending'
+"""
+
+RELEASE = """
+UPDATE atoll_bus_outbox SET next_attempt_at = statement_timestamp()
+WHERE id = ANY(%(ids)s) AND status = 'pending'
+"""
+
+# 1 s, 2 s, 4 s, ... at most 30 s between attempts.
+REFUSED = """
+UPDATE atoll_bus_outbox
+SET attempts = attempts + 1, error = %(error)s,
+    next_attempt_at = statement_timestamp() + make_interval(secs => LEAST(30, 2 ^ LEAST(attempts, 5)))
+WHERE id = %(id)s AND status = 'pending'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A claimed row, ready to go on the wire."""
+
+    id: int
+    message_id: UUID
+    kind: str
+    name: str
+    destination: str
+    key: str
+    key_sequence: int | None
+    body: str
+    correlation_id: str
+    created_at: Any
+
+
+def add(
+    *, message_id: UUID, kind: str, name: str, destination: str, key: str, body: str, correlation_id: str
+) -> None:
+    """Write a row and wake the relays when the transaction commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ADD_KEYED if key else ADD,
+            {
+                "message_id": message_id,
+                "kind": kind,
+                "name": name,
+                "destination": destination,
+                "key": key,
+                "body": body,
+                "correlation_id": correlation_id,
+            },
+        )
+
+
+def claim(limit: int) -> list[Row]:
+    """Take up to ``limit`` due rows, oldest first, for LEASE_S seconds.
+
+    Of a key, only a row whose predecessors are published or in the same claim.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S})
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def mark_published(ids: Sequence[int]) -> None:
+    _run(PUBLISHED, {"ids": list(ids)})
+
+
+def release(ids: Sequence[int]) -> None:
+    """Give claimed rows back at once; costs them no attempt."""
+    _run(RELEASE, {"ids": list(ids)})
+
+
+def mark_refused(row_id: int, error: str) -> None:
+    """The broker is there and does not take this message: keep it, visible, and try again later."""
+    _run(REFUSED, {"id": row_id, "error": error})
+
+
+def _run(sql: str, parameters: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)

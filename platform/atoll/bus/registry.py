@@ -1,0 +1,141 @@
+"""Which functions react to which messages.
+
+Registration happens when a service's ``handlers.py`` is imported; the app
+registry of Django imports them all once it is ready.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from atoll.bus.match import is_pattern, matches
+from atoll.bus.retry import Retry
+from atoll.errors import Misuse
+
+Kind = Literal["event", "command"]
+Function = TypeVar("Function", bound=Callable[..., None])
+
+DEFAULT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """One function and the messages it reacts to.
+
+    ``name`` is an event type, a pattern of event types in AMQP's notation, or a command.
+    """
+
+    kind: Kind
+    name: str
+    function: Callable[..., None]
+    retry: Retry = field(default_factory=Retry)
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    before: Callable[..., Any] | None = None
+
+    @cached_property
+    def id(self) -> str:
+        """What a delivery row calls it; survives restarts, changes when the function is renamed."""
+        return f"{self.function.__module__}.{self.function.__qualname__}"
+
+    @cached_property
+    def payload_type(self) -> type[Any]:
+        """The annotation of the first parameter; ``dict`` means the data as it came."""
+        parameters = list(inspect.signature(self.function).parameters)
+        hints = get_type_hints(self.function)
+        if not parameters or parameters[0] not in hints:
+            raise Misuse(f"{self.id} must annotate its first parameter with the payload's class.")
+        return hints[parameters[0]]  # type: ignore[no-any-return]
+
+    def takes(self, kind: str, name: str) -> bool:
+        return kind == self.kind and matches(self.name, name)
+
+
+_handlers: list[Handler] = []
+
+
+def on(
+    event_type: str, *, retry: Retry | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> Callable[[Function], Function]:
+    """React to an event type, or to all that match a pattern such as ``order.*``.
+
+    The function is called as ``f(payload, message)`` inside one transaction, at
+    least once and, as far as the database goes, with exactly one effect. Several
+    functions may react to one event; each has its own attempts and outcome.
+    Past ``timeout_s`` seconds its effects are rolled back and it counts as failed.
+    """
+
+    def register(function: Function) -> Function:
+        _add(
+            Handler(
+                kind="event", name=event_type, function=function, retry=retry or Retry(), timeout_s=timeout_s
+            )
+        )
+        return function
+
+    return register
+
+
+def handles(
+    command: str,
+    *,
+    before: Callable[..., Any] | None = None,
+    retry: Retry | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Callable[[Function], Function]:
+    """Carry out a command addressed to this service, or a timer it scheduled for itself.
+
+    With ``before``, ``before(payload, message)`` runs first, outside any
+    transaction: the place for the network. It may run more than once, so it must
+    be repeatable; what it returns is the handler's third argument.
+    Raises Misuse when the command has a handler already.
+    """
+    if is_pattern(command):
+        raise Misuse(f"A command is handled by its exact name, not by the pattern {command!r}.")
+
+    def register(function: Function) -> Function:
+        other = command_handler(command)
+        if other and other.id != f"{function.__module__}.{function.__qualname__}":
+            raise Misuse(f"{command} is handled by {other.id} already; a command has one handler.")
+        _add(
+            Handler(
+                kind="command",
+                name=command,
+                function=function,
+                retry=retry or Retry(),
+                timeout_s=timeout_s,
+                before=before,
+            )
+        )
+        return function
+
+    return register
+
+
+def _add(handler: Handler) -> None:
+    """A module that is imported again replaces its own registrations."""
+    _handlers[:] = [held for held in _handlers if (held.id, held.name) != (handler.id, handler.name)]
+    _handlers.append(handler)
+
+
+def handlers() -> list[Handler]:
+    return list(_handlers)
+
+
+def handlers_for(kind: str, name: str) -> list[Handler]:
+    """Every handler that a message of this kind and name goes to, each once."""
+    return list({handler.id: handler for handler in _handlers if handler.takes(kind, name)}.values())
+
+
+def command_handler(command: str) -> Handler | None:
+    return next((h for h in _handlers if h.kind == "command" and h.name == command), None)
+
+
+def by_id(handler_id: str) -> Handler | None:
+    return next((handler for handler in _handlers if handler.id == handler_id), None)
+
+
+def event_patterns() -> list[str]:
+    """What the service's event queue is bound to."""
+    return sorted({handler.name for handler in _handlers if handler.kind == "event"})
