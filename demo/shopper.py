@@ -151,6 +151,10 @@ class Shopper:
             time.sleep(pause_s)
             pause_s = min(pause_s * POLL_GROWTH, SLOWEST_POLL_S)
 
+    def authorization(self) -> dict[str, str]:
+        """The header that says who asks, for a request that this client has no verb for."""
+        return {"Authorization": str(self._session.headers["Authorization"])}
+
     def _sign(self, access_token: str) -> None:
         self._session.headers["Authorization"] = f"Bearer {access_token}"
 
