@@ -1,0 +1,75 @@
+"""From "the process runs" to "others may call it", and back."""
+
+import http.client
+import logging
+import threading
+
+from django.conf import settings
+
+from atoll import conf
+from atoll.server import lifecycle
+from atoll.server.registration import Registration
+
+logger = logging.getLogger(__name__)
+
+PROBE_TIMEOUT_S = 2.0
+PROBE_INTERVAL_S = 0.05
+DRAIN_LINGER_S = 1.0
+
+
+class Announcement:
+    """Registers once the server answers; on `withdraw`, takes it out of traffic first.
+
+    Between leaving discovery and closing, the server keeps answering for
+    ``DRAIN_LINGER_S`` seconds: callers learn of the change in less, and what they
+    sent before is still served.
+    """
+
+    def __init__(self, registration: Registration, host: str, port: int) -> None:
+        self._registration = registration
+        self._host = host
+        self._port = port
+        self._withdrawn = threading.Event()
+        self._linger_s = conf.seconds("DRAIN_LINGER_S", DRAIN_LINGER_S, settings.ATOLL_PROJECT)
+
+    def start(self) -> None:
+        """In the background; returns at once."""
+        threading.Thread(target=self._announce, name="announcement", daemon=True).start()
+
+    def follow(self, status: str) -> None:
+        """What the registry says an operator wants: ``draining`` or ``ok``."""
+        if not self._withdrawn.is_set():
+            lifecycle.set_state("draining" if status == "draining" else "ready")
+
+    def withdraw(self, hurry: threading.Event) -> None:
+        """Returns when closing costs no request, or as soon as ``hurry`` is set."""
+        self._withdrawn.set()
+        lifecycle.set_state("draining")
+        self._registration.stop()
+        hurry.wait(self._linger_s)
+
+    def _announce(self) -> None:
+        while not self._answers():
+            if self._withdrawn.wait(PROBE_INTERVAL_S):
+                return
+        lifecycle.set_state("ready")
+        logger.info("ready: http://%s:%s", self._host, self._port)
+        self._registration.start()
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=PROBE_TIMEOUT_S)
+        try:
+            connection.request("GET", "/health/live", headers={"Host": _allowed_host()})
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        except http.client.HTTPException:
+            return False
+        finally:
+            connection.close()
+
+
+def _allowed_host() -> str:
+    """A Host header this project accepts, so that the probe tests the server and not its setting."""
+    named = [host for host in settings.ALLOWED_HOSTS if host != "*" and not host.startswith(".")]
+    return named[0] if named else "localhost"

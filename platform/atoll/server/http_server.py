@@ -1,0 +1,90 @@
+"""Granian as Atoll runs it: one listening socket, forked workers, a stop that asks first."""
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from atoll.server import worker_process
+
+# Also the time a connection may stay idle: clients must drop theirs earlier
+# (atoll.client.transport.IDLE_S), and a head that trickles in is cut off after it.
+HEADER_READ_TIMEOUT_S = 30
+MAX_HEAD_BYTES = 64 * 1024
+WORKER_KILL_TIMEOUT_S = 4
+THREADS_IDLE_TIMEOUT_S = 60
+LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {}}}
+
+
+class HTTPServer(MPServer):
+    """Serves ``target`` on ``listener`` until `stop`.
+
+    ``on_spawned`` runs once the first workers exist; ``on_interrupt`` runs in the
+    main thread on SIGTERM or SIGINT and decides when to call `stop`. A worker that
+    dies is replaced; one that dies again at once ends the server with exit code 1.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        listener: socket.socket,
+        *,
+        is_asgi: bool,
+        workers: int,
+        threads: int,
+        lifeline: tuple[int, int],
+        on_spawned: Callable[[], None],
+        on_interrupt: Callable[[], None],
+    ) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__(
+            target,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGI if is_asgi else Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=1 if is_asgi else threads,
+            blocking_threads_idle_timeout=THREADS_IDLE_TIMEOUT_S,
+            loop=Loops.auto if is_asgi else Loops.asyncio,
+            http=HTTPModes.http1,
+            websockets=False,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=HEADER_READ_TIMEOUT_S * 1000, max_buffer_size=MAX_HEAD_BYTES
+            ),
+            log_level=LogLevels.error,
+            log_dictconfig=LOGGING,
+            respawn_failed_workers=True,
+            workers_kill_timeout=WORKER_KILL_TIMEOUT_S,
+        )
+        self._listener = listener
+        self._lifeline = lifeline
+        self._on_spawned = on_spawned
+        self._on_interrupt = on_interrupt
+
+    def run(self) -> None:
+        """Blocks the main thread. Raises SystemExit(1) when workers keep dying."""
+        self.serve(target_loader=partial(worker_process.enter, lifeline=self._lifeline))
+
+    def stop(self) -> None:
+        """No new connections; running requests finish. From any thread."""
+        self.interrupt_signal = True
+        self.main_loop_interrupt.set()
+
+    def signal_handler_interrupt(self, *_: Any) -> None:
+        self._on_interrupt()
+
+    def _init_shared_socket(self) -> None:
+        self._shd = SocketHolder(self._listener.fileno())
+        self._sso = self._listener
+        self._sfd = self._listener.fileno()
+        self._ssp = None
+
+    def _spawn_workers(self, *args: Any) -> None:
+        super()._spawn_workers(*args)
+        self._on_spawned()

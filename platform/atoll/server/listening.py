@@ -1,0 +1,50 @@
+"""The socket a server listens on, and the address it tells others."""
+
+import errno
+import socket
+from urllib.parse import urlsplit
+
+from atoll import conf
+
+BACKLOG = 1024
+
+
+class PortBusy(Exception):
+    """Another program listens there."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket that child processes inherit; port 0 takes a free one.
+
+    All workers accept from this one socket, so a connection that arrives while a
+    worker is being replaced waits instead of being refused. Raises PortBusy, or
+    OSError for a host this machine does not have.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusy(f"{host}:{port} is used by another program") from error
+        raise
+    listener.set_inheritable(True)
+    return listener
+
+
+def advertised_host(bound: str, advertise: str | None) -> str:
+    """The host to register: the one asked for, else the bound one, else, when bound to every
+    interface, the address from which this machine reaches the registry."""
+    if advertise:
+        return advertise
+    if bound not in {"0.0.0.0", "::", ""}:  # noqa: S104
+        return bound
+    registry = urlsplit(conf.registry_url())
+    target = (registry.hostname or "127.0.0.1", registry.port or 80)
+    family, kind, protocol, _, address = socket.getaddrinfo(*target, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.connect(address)  # a datagram socket: nothing is sent
+        return str(probe.getsockname()[0])

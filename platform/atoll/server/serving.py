@@ -1,0 +1,95 @@
+"""``python manage.py PROJECT serve``: the whole life of one instance.
+
+starting -> answers /health/live -> ready, registered, beating
+SIGTERM  -> draining, deregistered -> a moment of grace -> running requests end -> exit 0
+"""
+
+import gc
+import os
+import threading
+
+from django.conf import settings
+from django.db import connections
+
+import atoll
+from atoll import conf
+from atoll.server import lifecycle, listening, worker_process
+from atoll.server.announcement import Announcement
+from atoll.server.http_server import HTTPServer
+from atoll.server.registration import Registration
+
+
+def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | None = None) -> None:
+    """Serves the running project until SIGTERM or SIGINT; a second signal hurries.
+
+    Raises PortBusy. Not having a registry to register with stops nothing: it is asked
+    again in the background.
+    """
+    project = conf.project(settings.ATOLL_PROJECT)
+    listener = listening.listen(host, port)
+    bound_port: int = listener.getsockname()[1]
+    advertised = listening.advertised_host(host, advertise)
+    registration = Registration(
+        project.name,
+        advertised,
+        bound_port,
+        metadata(project.name),
+        on_status=lambda status: announcement.follow(status),
+    )
+    announcement = Announcement(registration, _reachable(host), bound_port)
+    state_file = lifecycle.create()
+    lifeline = os.pipe()
+    hurry = threading.Event()
+
+    def withdraw_then_stop() -> None:
+        announcement.withdraw(hurry)
+        server.stop()
+
+    def interrupted() -> None:
+        if withdrawal.ident is None:
+            withdrawal.start()
+        else:
+            hurry.set()
+
+    withdrawal = threading.Thread(target=withdraw_then_stop, name="withdrawal", daemon=True)
+    target = f"{project.package}.{project.server}:application"
+    server = HTTPServer(
+        target,
+        listener,
+        is_asgi=project.server == "asgi",
+        workers=workers,
+        threads=threads,
+        lifeline=lifeline,
+        on_spawned=announcement.start,
+        on_interrupt=interrupted,
+    )
+    share_memory_with_workers(target)
+    try:
+        server.run()
+    finally:
+        registration.stop()
+        state_file.unlink(missing_ok=True)
+
+
+def share_memory_with_workers(target: str) -> None:
+    """Imports the application before the fork and moves everything out of the collector's
+    sight, so that workers share these pages instead of copying them. No database connection
+    crosses the fork."""
+    worker_process.load_application(target)
+    connections.close_all()
+    gc.collect()
+    gc.freeze()
+
+
+def metadata(project: str) -> dict[str, str]:
+    """What the registry shows beside the address; ``ZONE`` and ``SERVICE_VERSION`` when set."""
+    values = {
+        "version": conf.variable("SERVICE_VERSION", project) or atoll.__version__,
+        "environment": conf.environment(),
+        "zone": conf.variable("ZONE", project),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
