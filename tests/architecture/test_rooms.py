@@ -116,7 +116,7 @@ def test_nothing_sleeps_for_a_fixed_time_in_tests():
             }:
                 argument = ast.unparse(node.args[0]) if node.args else ""
                 assert not argument.replace(".", "").isdigit() or float(argument) <= 0.1, (
-                    f"{path.relative_to(ROOT)}:{node.lineno} sleeps {argument} s: wait for a condition instead."
+                    f"{path.relative_to(ROOT)}:{node.lineno} sleeps {argument} s: wait for a condition."
                 )
 
 

@@ -70,9 +70,10 @@ def describe(project_name: str) -> dict[str, Any]:
         "service": project.service,
         "publishes": {item.type: fields(item) for item in announced if hasattr(item, "type")},
         "sends": {
-            f"{item.to}/{item.command}": fields(item)
+            # A command without an address is one the service schedules for itself.
+            f"{getattr(item, 'to', None) or project.service}/{item.command}": fields(item)
             for item in announced
-            if hasattr(item, "command") and getattr(item, "to", None)
+            if hasattr(item, "command")
         },
         "handles": [
             {"kind": handler.kind, "name": handler.name, "shape": fields(handler.payload_type)}

@@ -1,0 +1,239 @@
+"""Run a whole platform of its own beside anything else on this machine, and watch it.
+
+For tests and measurements that need the real processes: it gets a home, ports and
+databases apart from those of a developer's ``make up``. Needs ``requirements/dev.txt``.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
+from urllib.parse import urlsplit
+
+import psutil
+import psycopg2
+from psycopg2 import sql
+
+from atoll import conf
+
+PORT_OFFSET = 1000
+PREFIX = "journeys_"
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 10.0
+POLL_S = 0.05
+
+Answer = TypeVar("Answer")
+
+
+def eventually(check: Callable[[], Answer], *, timeout_s: float = 20.0, what: str = "") -> Answer:
+    """The first truthy answer of ``check``, asked again and again; AssertionError when time is up."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s:g} s: {what or check}; last answer: {answer!r}")
+        time.sleep(POLL_S)
+
+
+def accepts_connections(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def real_servers() -> dict[str, str]:
+    """URLs of real servers: from the variables, or found on this machine's standard ports.
+
+    Keys are those of DATABASE_URL, RABBITMQ_URL and REDIS_URL that could be had.
+    """
+    standard = {
+        "DATABASE_URL": (5432, "postgres://postgres@127.0.0.1:5432"),
+        "RABBITMQ_URL": (5672, "amqp://guest:guest@127.0.0.1:5672//"),
+        "REDIS_URL": (6379, "redis://127.0.0.1:6379/9"),
+    }
+    found: dict[str, str] = {}
+    for name, (port, url) in standard.items():
+        if os.environ.get(name):
+            found[name] = os.environ[name]
+        elif accepts_connections("127.0.0.1", port):
+            found[name] = url
+    return found
+
+
+class Platform:
+    """One running ``up``: ``start()``, use it over HTTP, ``stop()``.
+
+    ``variables`` are added to its environment; without any it runs on embedded engines.
+    """
+
+    def __init__(self, name: str, variables: dict[str, str] | None = None) -> None:
+        self.name = name
+        self.home = conf.root() / ".atoll" / f"platform-{name}"
+        self.variables = variables or {}
+        self.process: subprocess.Popen[str] | None = None
+        self._output: IO[str] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of its processes: ours without settings meant for another platform."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("ATOLL_", "DJANGO_"))
+            and not key.endswith(("_URL", "_SECRET", "SECRET_KEY"))
+        }
+        return inherited | {
+            "ATOLL_ROOT": str(conf.root()),
+            "ATOLL_HOME": str(self.home),
+            "ATOLL_PORT_OFFSET": str(PORT_OFFSET),
+            **self.variables,
+        }
+
+    @property
+    def gateway_url(self) -> str:
+        return self.url("gateway")
+
+    def url(self, project: str) -> str:
+        return f"http://127.0.0.1:{conf.project(project).port + PORT_OFFSET}"
+
+    def state(self) -> dict[str, Any]:
+        """What ``up`` says of itself: pid, ready_at, processes [{name, pid, port}]; {} before that."""
+        try:
+            return dict(json.loads((self.home / "up.json").read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+
+    def pid(self, name: str) -> int:
+        return next(int(row["pid"]) for row in self.state()["processes"] if row["name"] == name)
+
+    def manage(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run ``manage.py`` as a person beside this platform would."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=conf.root(),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def start(self) -> None:
+        """From empty data to ready; AssertionError with the output of ``up`` when it is not."""
+        if self.home.exists():
+            shutil.rmtree(self.home)
+        self.home.mkdir(parents=True)
+        self._output = (self.home / "up.out").open("w+")
+        self.process = subprocess.Popen(
+            [sys.executable, "manage.py", "up"],
+            cwd=conf.root(),
+            env=self.environment,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        eventually(self._ready, timeout_s=START_TIMEOUT_S, what="the platform is ready")
+
+    def _ready(self) -> bool:
+        if self.process is None or self.process.poll() is not None:
+            raise AssertionError(f"`up` ended:\n{self.printed()}")
+        return bool(self.state().get("ready_at"))
+
+    def printed(self) -> str:
+        return (self.home / "up.out").read_text()
+
+    def family(self) -> list[psutil.Process]:
+        """Every process of it: the supervisor, what it started, the engines and theirs."""
+        if self.process is None:
+            return []
+        roots = [self.process.pid, *(int(row["pid"]) for row in self.state().get("processes", []))]
+        found: dict[int, psutil.Process] = {}
+        for pid in roots:
+            try:
+                root = psutil.Process(pid)
+                found.update({process.pid: process for process in [root, *root.children(recursive=True)]})
+            except psutil.NoSuchProcess:
+                continue
+        return list(found.values())
+
+    def stop(self) -> float:
+        """Ctrl-C; the seconds it took. AssertionError when a process is left behind."""
+        if self.process is None:
+            return 0.0
+        family = self.family()
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=STOP_TIMEOUT_S + 20)
+        finally:
+            took = time.monotonic() - begun
+            if self._output is not None:
+                self._output.close()
+            left = psutil.wait_procs(family, timeout=1)[1]
+            for process in left:
+                process.kill()
+        if left:
+            raise AssertionError(f"left behind after {took:.1f} s: {left}")
+        return took
+
+
+def create_databases(url: str) -> None:
+    """Empty databases for a platform with ATOLL_DATABASE_PREFIX=``PREFIX``; older ones are dropped."""
+    parts = urlsplit(url)
+    connection = psycopg2.connect(
+        host=parts.hostname, port=parts.port, user=parts.username, password=parts.password, dbname="postgres"
+    )
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        for project in conf.projects().values():
+            name = sql.Identifier(PREFIX + project.database)
+            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            cursor.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    connection.close()
+
+
+def platforms() -> dict[str, Callable[[], Platform]]:
+    """The platforms that can run on this machine, by the engines they stand on.
+
+    ``embedded`` always; ``rabbitmq`` (with real PostgreSQL and Redis where they answer)
+    when RabbitMQ does.
+    """
+    made: dict[str, Callable[[], Platform]] = {"embedded": lambda: Platform("embedded")}
+    servers = real_servers()
+    if "RABBITMQ_URL" in servers:
+
+        def on_servers() -> Platform:
+            if "DATABASE_URL" in servers:
+                create_databases(servers["DATABASE_URL"])
+            separate = {"ATOLL_DATABASE_PREFIX": PREFIX, "BUS_PREFIX": PREFIX}
+            return Platform("rabbitmq", servers | separate)
+
+        made["rabbitmq"] = on_servers
+    return made
+
+
+def memory(processes: list[psutil.Process]) -> dict[str, float]:
+    """Of some processes together: ``pss_mb`` (a shared page counts once), ``rss_mb``, ``processes``."""
+    pss = rss = counted = 0
+    for process in processes:
+        try:
+            info = process.memory_full_info()
+        except psutil.NoSuchProcess:
+            continue
+        pss += getattr(info, "pss", info.uss)
+        rss += info.rss
+        counted += 1
+    return {"pss_mb": round(pss / 1e6, 1), "rss_mb": round(rss / 1e6, 1), "processes": counted}
+

@@ -1,0 +1,35 @@
+"""The running platforms of the journeys, one after the other, each started once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from atoll.testing.running import STOP_TIMEOUT_S, Platform, platforms
+from demo.shopper import Shopper
+
+PLATFORMS = platforms()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every journey runs on every platform this machine has, grouped so that each starts once."""
+    if "platform" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("on")
+        wanted = [name for name in PLATFORMS if only is None or name in only.args]
+        metafunc.parametrize("platform", wanted, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
+    running = PLATFORMS[request.param]()
+    running.start()
+    yield running
+    took = running.stop()
+    assert took <= STOP_TIMEOUT_S, f"Ctrl-C took {took:.1f} s"
+
+
+@pytest.fixture
+def shopper(platform: Platform) -> Shopper:
+    """Somebody who has just signed up."""
+    newcomer = Shopper(platform.gateway_url)
+    newcomer.register()
+    return newcomer

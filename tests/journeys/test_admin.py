@@ -1,0 +1,145 @@
+"""Every admin, opened and looked at in a real browser by a member of staff."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from atoll import conf
+from atoll.testing.running import Platform
+from demo.shopper import Item, Shopper
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SCREENSHOTS = conf.root() / ".atoll" / "screenshots"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PROJECTS = list(conf.projects())
+
+pytestmark = [
+    pytest.mark.on("embedded"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()
+
+
+def sign_in(page: Page, address: str, email: str, password: str) -> None:
+    page.goto(f"{address}/admin/")
+    page.fill("input[name=username]", email)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_load_state("networkidle")
+
+
+def look(page: Page, name: str) -> None:
+    """Keep a picture of the page for whoever wants to see what staff see."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
+
+
+@pytest.fixture(scope="module")
+def history(platform: Platform) -> None:
+    """Something to see: one confirmed and one declined order."""
+    shopper = Shopper(platform.gateway_url)
+    shopper.register(name="Ada Lovelace")
+    product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
+    for method in ("card", "card-declined"):
+        placed = shopper.place_order([Item(product["id"], 1)], payment_method=method)
+        shopper.wait_until_final(placed["id"])
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.usefixtures("history")
+def test_staff_open_every_page_of_an_admin(platform: Platform, page: Page, project: str):
+    broken: list[str] = []
+    page.on("pageerror", lambda error: broken.append(f"{page.url}: {error}"))
+    page.on(
+        "response",
+        lambda response: (
+            broken.append(f"{response.url}: {response.status}") if response.status >= 400 else None
+        ),
+    )
+    address = platform.url(project)
+    sign_in(page, address, "admin@atoll.example", "atoll-demo-admin")
+    assert page.url.rstrip("/").endswith("/admin"), page.inner_text("body")[:500]
+    look(page, f"{project}-index")
+
+    app_list = {
+        link
+        for link in page.eval_on_selector_all("a", "links => links.map(link => link.href)")
+        if link.startswith(f"{address}/admin/") and link.removeprefix(f"{address}/admin/").count("/") == 2
+    }
+    lists = sorted(link for link in app_list if "password_change" not in link and "/jsi18n" not in link)
+    assert lists, "the index links to no list"
+    for link in lists:
+        page.goto(link)
+        page.wait_for_load_state("networkidle")
+        name = link.removeprefix(f"{address}/admin/").strip("/").replace("/", "-")
+        look(page, f"{project}-{name}")
+        assert page.query_selector(
+            "#changelist, #result_list, .result-list, form#changelist-form, #content"
+        ), link
+        if search := page.query_selector("input[name=q]"):
+            search.fill("nothing-has-this-text")
+            search.press("Enter")
+            page.wait_for_load_state("networkidle")
+            page.goto(link)
+        first = page.query_selector("#result_list tbody th a, #result_list tbody td a")
+        if first:
+            first.click()
+            page.wait_for_load_state("networkidle")
+            look(page, f"{project}-{name}-one")
+    assert broken == []
+
+
+def test_a_customer_does_not_get_into_an_admin(platform: Platform, page: Page):
+    sign_in(page, platform.url("orders"), "ada@atoll.example", "atoll-demo-ada")
+    assert page.query_selector("input[name=password]") is not None
+    look(page, "orders-refused")
+
+
+def test_staff_cancel_an_order_by_an_action_and_the_history_says_who(platform: Platform, page: Page):
+    """The order waits for its payment for as long as the payments worker is suspended."""
+    import psutil
+
+    shopper = Shopper(platform.gateway_url)
+    shopper.register()
+    product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
+    worker = psutil.Process(platform.pid("payments worker"))
+    family = [worker, *worker.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        placed = shopper.place_order([Item(product["id"], 1)])
+        address = platform.url("orders")
+        sign_in(page, address, "staff@atoll.example", "atoll-demo-staff")
+        page.goto(f"{address}/admin/orders/order/{placed['id']}/change/")
+        look(page, "orders-open")
+        assert page.query_selector("select[name=status], input[name=status]:not([type=hidden])") is None
+    finally:
+        for process in family:
+            process.resume()
+    assert shopper.wait_until_final(placed["id"])["status"] == "confirmed"
