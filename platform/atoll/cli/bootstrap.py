@@ -1,0 +1,16 @@
+"""Bring one project's database up to date: migrations, credentials, routes; every step may be repeated."""
+
+import argparse
+
+from atoll import conf
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="manage.py bootstrap", description=__doc__)
+    parser.add_argument("project", choices=list(conf.projects()))
+    parser.add_argument("--demo-data", action="store_true", help="demo accounts, catalogue and the like, too")
+    options = parser.parse_args(argv)
+    from atoll.dev import setup
+
+    setup.run(conf.project(options.project), demo_data=options.demo_data)
+    return 0

@@ -1,0 +1,32 @@
+"""List the platform's verbs and its projects."""
+
+import ast
+import pkgutil
+from pathlib import Path
+
+import atoll.cli
+from atoll import conf
+
+
+def verbs() -> dict[str, str]:
+    """Every verb with the first line of its module's text, read without importing it."""
+    found = {}
+    for module in pkgutil.iter_modules(atoll.cli.__path__):
+        if module.name.startswith("_"):
+            continue
+        source = Path(atoll.cli.__path__[0], f"{module.name}.py").read_text()
+        text = ast.get_docstring(ast.parse(source)) or ""
+        found[module.name.replace("_", "-")] = text.split("\n", 1)[0]
+    return found
+
+
+def main(argv: list[str]) -> int:
+    print("python manage.py PROJECT COMMAND ...   plain Django for one project: `orders migrate`")
+    print("python manage.py VERB ...              the whole platform\n")
+    print("Verbs (`python manage.py VERB --help` tells more):")
+    for verb, text in verbs().items():
+        print(f"  {verb:<14} {text}")
+    print("\nProjects:")
+    for project in conf.projects().values():
+        print(f"  {project.name:<14} {project.service}, port {project.port}, database {project.database}")
+    return 0

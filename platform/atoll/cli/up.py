@@ -1,0 +1,16 @@
+"""Start the whole platform here and watch it; Ctrl-C stops it and keeps the data."""
+
+import argparse
+import asyncio
+
+from atoll import conf
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="manage.py up", description=__doc__)
+    parser.add_argument("--no-demo-data", action="store_true", help="start with empty databases")
+    options = parser.parse_args(argv)
+    from atoll.dev.screen import for_terminal
+    from atoll.dev.up import up
+
+    return asyncio.run(up(conf.home().resolve(), for_terminal(), demo_data=not options.no_demo_data))

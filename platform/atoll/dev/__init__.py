@@ -1,0 +1,1 @@
+"""One machine, the whole platform: embedded engines, the supervisor behind ``up``, the test runner."""

@@ -1,0 +1,102 @@
+"""The operating-system account PostgreSQL runs under.
+
+PostgreSQL refuses to run as root. An ordinary user runs it as themselves; root
+(in a container, on a bare server) lends it an unprivileged account, which must
+be able to reach the binaries and the data even when the clone lies in a
+folder closed to others, such as /root.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ACCOUNT = "atoll"
+ROOM = Path("/var/lib/atoll")
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who a process runs as."""
+
+    uid: int
+    gid: int
+
+    def popen_options(self) -> dict[str, object]:
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+@cache
+def server_account() -> Account | None:
+    """The account lent to PostgreSQL, made on first use; None when we are not root.
+
+    Where accounts cannot be made (a read-only image) it is ``nobody``.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
+        made = shutil.which("useradd") and subprocess.run(command, capture_output=True).returncode == 0
+        entry = pwd.getpwnam(ACCOUNT if made else "nobody")
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _reaches(account: Account, command: list[str]) -> bool:
+    try:
+        done = subprocess.run(command, capture_output=True, cwd="/", **account.popen_options())  # type: ignore[call-overload]
+    except PermissionError:
+        return False
+    return bool(done.returncode == 0)
+
+
+def reachable_data(folder: Path) -> Path:
+    """``folder``, made if need be; where the server's account cannot reach it, a folder that it
+    can, under /var/lib/atoll, and ``folder`` becomes a symbolic link to it."""
+    account = server_account()
+    if folder.is_symlink():
+        folder.resolve().mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if account is None:
+        return folder
+    os.chown(folder, account.uid, account.gid)
+    if _reaches(account, ["test", "-w", str(folder.resolve())]):
+        return folder.resolve()
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    elsewhere = ROOM / digest
+    elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ROOM.chmod(0o755)
+    os.chown(elsewhere, account.uid, account.gid)
+    folder.rmdir()
+    folder.symlink_to(elsewhere)
+    return elsewhere
+
+
+def reachable_programs(package: Path, program: str, version: str) -> Path:
+    """The folder holding ``program`` that the server's account can run: the one inside
+    ``package``, or a copy of it under /var/lib/atoll, made once per version."""
+    account = server_account()
+    inside = (package / program).parent
+    if account is None or _reaches(account, [str(package / program), "--version"]):
+        return inside
+    copy = ROOM / f"{package.name}-{version}"
+    if not copy.exists():
+        ROOM.mkdir(mode=0o755, parents=True, exist_ok=True)
+        ROOM.chmod(0o755)
+        unfinished = ROOM / f"{copy.name}.{os.getpid()}"
+        # Beside the package lie the shared libraries that its programs find by relative path.
+        for source in (package, package.with_name(f"{package.name}.libs")):
+            if source.exists():
+                shutil.copytree(source, unfinished / source.name, symlinks=True)
+        for path in [unfinished, *unfinished.rglob("*")]:
+            if not path.is_symlink():
+                path.chmod(
+                    path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044)
+                )
+        unfinished.rename(copy)
+    return (copy / package.name / program).parent

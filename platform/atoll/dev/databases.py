@@ -1,0 +1,96 @@
+"""One database and one role per project: each role owns its own and reaches no other."""
+
+from contextlib import closing
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+from psycopg2 import errors, sql
+
+from atoll import conf
+
+
+class DatabaseError(Exception):
+    """A real server does not answer or lacks a database; the message says what to do."""
+
+
+def make_own(superuser_url: str, *, may_create_databases: bool = False) -> None:
+    """Make every project's role and database on the embedded server, and set the roles' passwords.
+
+    ``may_create_databases`` is for tests, whose runner makes databases of its own.
+    """
+    with closing(psycopg2.connect(superuser_url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT rolname FROM pg_roles")
+            roles = {name for (name,) in cursor.fetchall()}
+            cursor.execute("SELECT datname FROM pg_database")
+            databases = {name for (name,) in cursor.fetchall()}
+            if not may_create_databases:
+                for name in ("postgres", "template1"):
+                    cursor.execute(
+                        sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
+                    )
+            for project in conf.projects().values():
+                if conf.variable("DATABASE_URL", project.name):
+                    continue
+                role, database = sql.Identifier(project.role), sql.Identifier(project.database)
+                verb = sql.SQL("ALTER" if project.role in roles else "CREATE")
+                cursor.execute(
+                    sql.SQL("{} ROLE {} LOGIN NOSUPERUSER {} PASSWORD %s").format(
+                        verb, role, sql.SQL("CREATEDB" if may_create_databases else "NOCREATEDB")
+                    ),
+                    [conf.secret("DATABASE_PASSWORD", project.name)],
+                )
+                if project.database not in databases:
+                    # One second of work that a crash may undo: file_copy would checkpoint for each.
+                    cursor.execute(
+                        sql.SQL("CREATE DATABASE {} OWNER {} STRATEGY wal_log").format(database, role)
+                    )
+                    cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+
+
+def ensure_on_real_servers() -> None:
+    """Make the databases that DATABASE_URL variables name, where they are missing and we may.
+
+    Raises DatabaseError when a server does not answer or does not let us.
+    """
+    for project in conf.projects().values():
+        if not conf.variable("DATABASE_URL", project.name):
+            continue
+        options = conf.database(project.name)
+        login = {
+            "host": options["HOST"] or None,
+            "port": options["PORT"] or None,
+            "user": options["USER"] or None,
+            "password": options["PASSWORD"] or None,
+            "connect_timeout": 5,
+        }
+        try:
+            psycopg2.connect(dbname=options["NAME"], **login).close()
+        except psycopg2.OperationalError as error:
+            if "does not exist" not in str(error) or options["NAME"] not in str(error):
+                raise DatabaseError(
+                    f"The database of {project.name} at {options['HOST']}:{options['PORT'] or 5432} "
+                    f"does not let us in: {error}".strip()
+                ) from error
+            _create(project.name, options["NAME"], login)
+
+
+def _create(project: str, database: str, login: dict[str, object]) -> None:
+    try:
+        with closing(psycopg2.connect(dbname="postgres", **login)) as connection:  # type: ignore[call-overload]
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+    except errors.DuplicateDatabase:
+        return
+    except psycopg2.Error as error:
+        raise DatabaseError(
+            f"The database {database!r} of {project} does not exist, and {login['user']!r} may not make it: "
+            f"{error}. Make it with `createdb {database}`."
+        ) from error
+
+
+def with_database(url: str, name: str) -> str:
+    """The same server's URL, naming another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

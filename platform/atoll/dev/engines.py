@@ -1,0 +1,81 @@
+"""Which engines run embedded here, and where everybody finds them (``engines.json``)."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from atoll import conf
+from atoll.dev import postgres, probes, valkey
+from atoll.dev.postgres import Postgres
+from atoll.dev.process import Kind, Spec
+from atoll.dev.valkey import BROKER_DATABASE, CACHE_DATABASE, Valkey
+
+STOP_STAGE = 9
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The embedded engines of one home; None where a real server takes the part."""
+
+    postgres: Postgres | None
+    valkey: Valkey | None
+    broker_is_embedded: bool
+
+    def specs(self, logs: Path) -> list[Spec]:
+        found = []
+        if self.postgres:
+            found.append(
+                Spec(
+                    name="postgres",
+                    kind=Kind.ENGINE,
+                    argv=self.postgres.argv,
+                    python=False,
+                    account=self.postgres.account,
+                    probe=probes.postgres(self.postgres),
+                    port=self.postgres.port,
+                    stop_signal=postgres.FAST_SHUTDOWN,
+                    stop_stage=STOP_STAGE,
+                    log=logs / "postgres.log",
+                )
+            )
+        if self.valkey:
+            found.append(
+                Spec(
+                    name="valkey",
+                    kind=Kind.ENGINE,
+                    argv=self.valkey.argv,
+                    python=False,
+                    probe=probes.valkey(self.valkey),
+                    port=self.valkey.port,
+                    stop_stage=STOP_STAGE,
+                    log=logs / "valkey.log",
+                )
+            )
+        return found
+
+    def publish(self, home: Path) -> None:
+        """Write ``engines.json``; it holds passwords, so only its owner reads it."""
+        addresses: dict[str, object] = {}
+        if self.postgres:
+            addresses["postgres"] = {"host": self.postgres.host, "port": self.postgres.port}
+        if self.valkey:
+            addresses["redis_url"] = self.valkey.url(CACHE_DATABASE)
+            addresses["broker_url"] = self.valkey.url(BROKER_DATABASE)
+        descriptor = os.open(home / "engines.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(addresses, file, indent=1)
+
+
+def prepare(home: Path, *, durable: bool = True) -> Engines:
+    """Set up what no variable points elsewhere for; starts nothing. Raises EngineError."""
+    home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    needs_postgres = not all(conf.variable("DATABASE_URL", name) for name in conf.projects())
+    needs_valkey = not (conf.variable("REDIS_URL") and conf.variable("RABBITMQ_URL"))
+    engines = Engines(
+        postgres=postgres.prepare(home, durable=durable) if needs_postgres else None,
+        valkey=valkey.prepare(home) if needs_valkey else None,
+        broker_is_embedded=not conf.variable("RABBITMQ_URL"),
+    )
+    engines.publish(home)
+    return engines

@@ -1,0 +1,150 @@
+"""One platform per home: the lock, the record of what runs, and the healing after a crash."""
+
+import fcntl
+import json
+import os
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from atoll.dev.process import Member
+
+LEFTOVER_GRACE_S = 10.0
+
+
+class AlreadyRunning(Exception):
+    """Another ``up`` holds this home."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        super().__init__()
+        self.record = record
+
+    def __str__(self) -> str:
+        pid, address = self.record.get("pid", "?"), self.record.get("address", "an unknown address")
+        since = self.record.get("started_at", "?")
+        return (
+            f"Atoll already runs here: process {pid}, since {since}, at {address}\n"
+            "Stop it with Ctrl-C in its terminal or `python manage.py down`; "
+            "see it with `python manage.py status`."
+        )
+
+
+class Instance:
+    """Holds the lock on ``home`` while it is open, and keeps ``up.json`` true.
+
+    The kernel drops the lock when its holder ends, however that ends.
+    """
+
+    def __init__(self, home: Path, address: str) -> None:
+        self.home = home
+        self.record: dict[str, Any] = {
+            "pid": os.getpid(),
+            "address": address,
+            "started_at": _now(),
+            "ready_at": None,
+            "keeper": None,
+            "processes": [],
+        }
+        home.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise AlreadyRunning(read(home)) from None
+
+    def leftovers(self) -> list[psutil.Process]:
+        """Processes of an earlier ``up`` that still run, by id and time of birth."""
+        found = []
+        held = read(self.home)
+        for row in [*held.get("processes", []), held.get("keeper") or {}]:
+            with suppress(psutil.NoSuchProcess, KeyError, TypeError):
+                process = psutil.Process(row["pid"])
+                if process.create_time() == row["born"] and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def clear_leftovers(self) -> list[int]:
+        """End what an earlier ``up`` left running; their process ids.
+
+        Its keeper is normally already stopping them; they get LEFTOVER_GRACE_S to finish.
+        """
+        processes = self.leftovers()
+        _, alive = psutil.wait_procs(processes, timeout=0.2)
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(alive, timeout=LEFTOVER_GRACE_S)
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=2)
+        return [process.pid for process in processes]
+
+    def write(self, members: list[Member], *, keeper: int | None) -> None:
+        self.record["keeper"] = _identity(keeper)
+        self.record["processes"] = [
+            {
+                "name": m.name,
+                "kind": m.spec.kind,
+                "state": m.state,
+                "port": m.spec.port,
+                "restarts": m.restarts,
+            }
+            | (_identity(m.pid) or {"pid": m.pid, "born": None})
+            for m in members
+        ]
+        self._save()
+
+    def mark_ready(self) -> None:
+        self.record["ready_at"] = _now()
+        self._save()
+
+    def close(self) -> None:
+        with suppress(FileNotFoundError):
+            (self.home / "up.json").unlink()
+        os.close(self._lock)
+
+    def _save(self) -> None:
+        fresh = self.home / "up.json.new"
+        fresh.write_text(json.dumps(self.record, indent=1))
+        fresh.replace(self.home / "up.json")
+
+
+def read(home: Path) -> dict[str, Any]:
+    """What the running ``up`` (or the last one, if it was killed) wrote; ``{}`` without one."""
+    try:
+        return dict(json.loads((home / "up.json").read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def is_running(home: Path) -> bool:
+    try:
+        descriptor = os.open(home / "up.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _identity(pid: int | None) -> dict[str, Any] | None:
+    if pid is None:
+        return None
+    try:
+        return {"pid": pid, "born": psutil.Process(pid).create_time()}
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,265 @@
+"""The parent of every process that ``up`` starts.
+
+A process of its own, so that nothing is left behind even when the supervisor
+is killed with ``kill -9``: the keeper then reads end-of-file from it, stops the
+services, then the engines, and leaves.
+
+On Linux it has imported what every project imports before it forks them, so
+start-up pays for those imports once and the processes share that memory
+(docs/decisions/0004). Elsewhere, where forking a process that has loaded system
+libraries is unsafe, it starts a fresh interpreter for each.
+
+Single-threaded, because it forks. It decides nothing: order, readiness and
+restarts are the supervisor's.
+
+``python -m atoll.dev.keeper DESCRIPTOR fork|exec``. Lines of JSON come in on that socket::
+
+    {"do": "start", "name", "argv", "env", "log", "python", "account", "engine", "stop"}
+    {"do": "signal", "name", "signal", "group"}
+
+and go out: ``{"is": "started", "name", "pid"}``, ``{"is": "exited", "name", "pid", "status"}``.
+"""
+
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from atoll import conf
+from atoll.dev import kernel
+
+SERVICE_GRACE_S = 8.0
+ENGINE_GRACE_S = 5.0
+_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+# What every project imports and what needs no settings. A missing one costs nothing but time.
+SHARED_IMPORTS = (
+    *("django", "django.core.management", "django.db.models", "django.db.backends.postgresql.base"),
+    *("django.template.engine", "django.forms", "django.urls", "django.contrib.admin.sites"),
+    *("django.contrib.admin.options", "django.contrib.staticfiles", "django.core.handlers.wsgi"),
+    *("django.core.handlers.asgi", "django.core.cache.backends.redis", "django.core.servers.basehttp"),
+    *("psycopg2", "psycopg2.extras", "redis", "cryptography.hazmat.primitives.asymmetric.rsa"),
+    *("jwt", "argon2", "requests", "structlog", "prometheus_client", "uuid_utils", "yaml", "jsonschema"),
+    *("kombu", "kombu.transport.redis", "kombu.transport.pyamqp", "celery", "celery.app.base"),
+    *("celery.app.amqp", "celery.app.control", "celery.app.events", "celery.app.log", "celery.worker"),
+    *("celery.worker.worker", "celery.worker.components", "celery.worker.consumer", "celery.apps.worker"),
+    *("celery.concurrency.thread", "celery.bin.celery", "celery.bin.worker", "celery.backends.base"),
+    *("asyncio", "uvloop", "httptools", "granian", "granian.server", "whitenoise", "inflection"),
+    *("uritemplate", "rich.console"),
+)
+
+
+@dataclass
+class Child:
+    name: str
+    pid: int
+    engine: bool
+    stop_signal: int
+
+
+class Keeper:
+    def __init__(self, connection: socket.socket, *, forks: bool) -> None:
+        self.connection = connection
+        self.forks = forks
+        self.children: dict[int, Child] = {}
+        self.unread = b""
+        self.pending_imports = list(SHARED_IMPORTS) if forks else []
+
+    def run(self) -> list[str] | None:
+        """Serve until the supervisor is gone and every child with it: None.
+
+        In a child that it forked it returns too, with the command line to run.
+        """
+        with selectors.DefaultSelector() as selector:
+            wakeup = _wake_on_child_exit()
+            selector.register(self.connection, selectors.EVENT_READ, self.connection)
+            selector.register(wakeup, selectors.EVENT_READ, wakeup)
+            while True:
+                self._report_exits()
+                ready = selector.select(timeout=0 if self.pending_imports else None)
+                if not ready:
+                    self._import_next()
+                if any(key.data is wakeup for key, _ in ready):
+                    wakeup.recv(4096)
+                if any(key.data is self.connection for key, _ in ready):
+                    lines = self._read()
+                    if lines is None:
+                        break
+                    for line in lines:
+                        argv = self._obey(json.loads(line))
+                        if argv is not None:
+                            return argv
+        self._stop_all()
+        return None
+
+    def _import_next(self) -> None:
+        with suppress(ImportError):
+            importlib.import_module(self.pending_imports.pop(0))
+        if not self.pending_imports:
+            gc.collect()
+            gc.freeze()  # else the first collection in each child would copy every shared page
+
+    def _read(self) -> list[bytes] | None:
+        with suppress(ConnectionError):
+            received = self.connection.recv(1 << 16)
+            if received:
+                *lines, self.unread = (self.unread + received).split(b"\n")
+                return lines
+        return None
+
+    def _tell(self, **event: object) -> None:
+        with suppress(OSError):  # a supervisor that is gone is noticed by the reading side
+            self.connection.sendall(json.dumps(event).encode() + b"\n")
+
+    def _obey(self, order: dict[str, Any]) -> list[str] | None:
+        if order["do"] == "signal":
+            self._signal(order["name"], order["signal"], group=order["group"])
+            return None
+        if order["python"] and self.forks:
+            while self.pending_imports:
+                self._import_next()
+            # A signal between the fork and the child's own handlers must wait, not get lost.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+            pid = os.fork()
+            if pid == 0:
+                self.connection.close()
+                _settle_in(order)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+                return list(order["argv"])
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        else:
+            pid = _execute(order)
+        self.children[pid] = Child(order["name"], pid, order["engine"], order["stop"])
+        self._tell(**{"is": "started", "name": order["name"], "pid": pid})
+        return None
+
+    def _signal(self, name: str, signum: int, *, group: bool) -> None:
+        for child in self.children.values():
+            if child.name == name:
+                with suppress(ProcessLookupError):
+                    (os.killpg if group else os.kill)(child.pid, signum)
+
+    def _report_exits(self) -> None:
+        for pid, status in _exits():
+            # What it forked itself and left behind goes with it.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            child = self.children.pop(pid, None)
+            if child:
+                self._tell(**{"is": "exited", "name": child.name, "pid": pid, "status": status})
+
+    def _stop_all(self) -> None:
+        self._stop([child for child in self.children.values() if not child.engine], SERVICE_GRACE_S)
+        self._stop(list(self.children.values()), ENGINE_GRACE_S)
+
+    def _stop(self, children: list[Child], grace_s: float) -> None:
+        pids = {child.pid for child in children}
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, child.stop_signal)
+        deadline = time.monotonic() + grace_s
+        while pids & set(self.children) and time.monotonic() < deadline:
+            self._report_exits()
+            time.sleep(0.02)
+        for pid in pids & set(self.children):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        self._report_exits()
+
+
+def _wake_on_child_exit() -> socket.socket:
+    receiving, sending = socket.socketpair()
+    receiving.setblocking(False)
+    sending.setblocking(False)
+    signal.set_wakeup_fd(sending.detach())
+    # A Ctrl-C in the terminal is the supervisor's to answer. Handlers that do nothing, and
+    # not SIG_IGN, which the programs started here would inherit.
+    for signum in {signal.SIGCHLD} | _STOP_SIGNALS:
+        signal.signal(signum, lambda *_: None)
+    return receiving
+
+
+def _exits() -> Iterator[tuple[int, int]]:
+    """Children that have ended since last asked: process id, and exit code or minus the signal."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        yield pid, os.waitstatus_to_exitcode(status)
+
+
+def _open_log(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+
+def _settle_in(order: dict[str, Any]) -> None:
+    """Turn a fresh fork into what a freshly started program would find."""
+    os.close(signal.set_wakeup_fd(-1))
+    for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.setsid()
+    kernel.die_with_parent(signal.SIGTERM)
+    kernel.name_process(order["name"])
+    nothing, log = os.open(os.devnull, os.O_RDONLY), _open_log(order["log"])
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    os.environ.update(order["env"])
+    sys.argv = ["manage.py", *order["argv"]]
+
+
+def _execute(order: dict[str, Any]) -> int:
+    argv = list(order["argv"])
+    if order["python"]:
+        argv = [sys.executable, str(conf.root() / "manage.py"), *argv]
+    account = order["account"] or {}
+
+    def prepare() -> None:
+        kernel.die_with_parent(order["stop"])
+
+    with open(_open_log(order["log"]), "ab") as log:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=os.environ | order["env"],
+            start_new_session=True,
+            # Safe here: one thread. It runs after the change of account, which would undo it.
+            preexec_fn=prepare if kernel.LINUX else None,
+            **account,
+        )
+    # Reaped by _exits; the object must not wait for it too.
+    process.returncode = 0
+    return process.pid
+
+
+def main() -> int:
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.set_inheritable(False)
+    kernel.adopt_orphans()
+    argv = Keeper(connection, forks=sys.argv[2] == "fork").run()
+    if argv is None:
+        return 0
+    from atoll.cli import run
+
+    return run(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""What Linux offers a process that keeps others, and other systems do not."""
+
+import ctypes
+import sys
+
+LINUX = sys.platform == "linux"
+
+# <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+
+_prctl = ctypes.CDLL(None).prctl if LINUX else None
+
+
+def die_with_parent(signum: int) -> None:
+    """This process gets ``signum`` when its parent ends, however that ends."""
+    if _prctl:
+        _prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+def adopt_orphans() -> None:
+    """Grandchildren whose parent ends become children of this process, not of init."""
+    if _prctl:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def name_process(name: str) -> None:
+    """The name that ``top`` and ``ps -o comm`` show; the kernel keeps 15 bytes."""
+    if _prctl:
+        _prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)

@@ -1,0 +1,75 @@
+"""Is it ready? One question per kind of process, asked over and over until it says yes."""
+
+import asyncio
+from pathlib import Path
+
+import psycopg2
+
+from atoll.dev.postgres import Postgres
+from atoll.dev.process import Probe
+from atoll.dev.valkey import CACHE_DATABASE, Valkey
+
+ANSWER_TIMEOUT_S = 2.0
+
+
+async def _exchange(host: str, port: int, request: bytes) -> bytes:
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(request)
+            await writer.drain()
+            return await reader.read(4096)
+        finally:
+            writer.close()
+
+
+def http(port: int, path: str = "/health/ready") -> Probe:
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+
+    async def ready() -> bool:
+        try:
+            answer = await _exchange("127.0.0.1", port, request)
+        except (OSError, TimeoutError):
+            return False
+        return answer.startswith(b"HTTP/1.1 200")
+
+    return ready
+
+
+def lifecycle(file: Path) -> Probe:
+    """A process without a port writes its state to the file that ATOLL_LIFECYCLE_FILE names."""
+
+    async def ready() -> bool:
+        try:
+            return file.read_text().strip() == "ready"
+        except FileNotFoundError:
+            return False
+
+    return ready
+
+
+def postgres(engine: Postgres) -> Probe:
+    def answers() -> bool:
+        try:
+            psycopg2.connect(engine.url(), connect_timeout=2).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    async def ready() -> bool:
+        return await asyncio.to_thread(answers)
+
+    return ready
+
+
+def valkey(engine: Valkey) -> Probe:
+    request = f"AUTH {engine.password}\r\nSELECT {CACHE_DATABASE}\r\nPING\r\n".encode()
+
+    async def ready() -> bool:
+        try:
+            answer = await _exchange(engine.host, engine.port, request)
+        except (OSError, TimeoutError):
+            return False
+        return b"+PONG" in answer
+
+    return ready

@@ -1,0 +1,72 @@
+"""What the supervisor runs: one description per process, and how it stands."""
+
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from atoll.dev.account import Account
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+class Kind(StrEnum):
+    ENGINE = "engine"
+    SETUP = "setup"
+    WEB = "web"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """One process. ``after`` names those that must be ready (or, a set-up, done) before it starts.
+
+    ``python`` says that ``argv`` is a command line of manage.py; otherwise it is a
+    program and its arguments. Processes of a lower ``stop_stage`` are asked to stop first.
+    ``probe`` answers whether it is ready; without one it is ready once started.
+    """
+
+    name: str
+    kind: Kind
+    argv: tuple[str, ...]
+    log: Path
+    python: bool = True
+    env: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    port: int | None = None
+    probe: Probe | None = None
+    account: Account | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_stage: int = 1
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    DONE = "done"
+    RESTARTING = "restarting"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass
+class Member:
+    """One process as it stands now."""
+
+    spec: Spec
+    state: State = State.WAITING
+    pid: int | None = None
+    started_at: float = 0.0  # time.monotonic()
+    ready_after_s: float | None = None
+    restarts: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self.started_at

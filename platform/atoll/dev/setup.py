@@ -1,0 +1,63 @@
+"""Bringing one project's database up to date: migrations, credentials, routes, demo data."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from atoll import conf
+from atoll.conf import Project
+
+# In this order; a project runs those it has. All of them are safe to repeat.
+STEPS = ("migrate", "sync_credentials", "load_routes")
+DEMO_STEP = "seed"
+
+
+def run(project: Project, *, demo_data: bool) -> None:
+    """Run in a process of its own: it sets Django up for ``project``."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = project.settings_module
+    import django
+    from django.core.management import call_command, get_commands
+
+    django.setup()
+    known = get_commands()
+    for step in (*STEPS, DEMO_STEP) if demo_data else STEPS:
+        if step in known:
+            call_command(step, verbosity=1)
+
+
+class Stamp:
+    """Remembers that a project's embedded database was set up by exactly this code and these secrets.
+
+    Only a shortcut for the second start: every step is safe to repeat. Real servers are
+    always set up, since their data can change behind our back.
+    """
+
+    def __init__(self, home: Path, project: Project) -> None:
+        self.path = home / "setup" / project.name
+        self.project = project
+        self.home = home
+
+    def is_fresh(self) -> bool:
+        if conf.variable("DATABASE_URL", self.project.name):
+            return False
+        try:
+            return self.path.read_text() == self._digest()
+        except FileNotFoundError:
+            return False
+
+    def refresh(self) -> None:
+        self.path.parent.mkdir(exist_ok=True)
+        self.path.write_text(self._digest())
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        root = conf.root()
+        for folder in (root / self.project.package.replace(".", "/"), root / "platform" / "atoll"):
+            for path in sorted(folder.rglob("*")):
+                if path.suffix != ".pyc" and path.is_file() and "tests" not in path.parts:
+                    status = path.stat()
+                    digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\n".encode())
+        inputs = (root / "projects.toml", root / "requirements" / "base.txt")
+        for path in (*inputs, self.home / "secrets.json", self.home / "postgres-superuser"):
+            digest.update(path.read_bytes() if path.exists() else b"-")
+        return digest.hexdigest()

@@ -1,0 +1,274 @@
+"""Starts processes in the order of their readiness, starts again what dies, stops everything."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from atoll.dev import kernel
+from atoll.dev.process import Kind, Member, Spec, State
+
+PROBE_INTERVAL_S = 0.1
+START_LIMIT_S = 90.0
+FIRST_STARTS = 3
+STABLE_AFTER_S = 30.0
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+
+# Counted from the request to stop. A stage that is not through by its time no longer holds up
+# the next; what is still there at the end is killed. Engines come after, within the last 2 s.
+STOP_STAGES_S = (3.0, 6.0, 7.5)
+KILL_AFTER_S = 8.0
+ENGINES_STOP_WITHIN_S = 1.8
+
+
+class StartFailed(Exception):
+    """A process did not come up in FIRST_STARTS tries; the message names it and quotes its log."""
+
+
+Notice = Callable[[Member, str], None]
+
+
+class Supervisor:
+    """Owns the keeper and, through it, every process of ``specs``.
+
+    ``on_change`` is told of every change of state; ``on_notice`` of deaths, in words.
+    """
+
+    def __init__(
+        self,
+        specs: Iterable[Spec] = (),
+        *,
+        forks: bool = kernel.LINUX,
+        on_change: Callable[[Member], None] = lambda member: None,
+        on_notice: Notice = lambda member, text: None,
+    ) -> None:
+        self.members: dict[str, Member] = {}
+        self.forks = forks
+        self.on_change = on_change
+        self.on_notice = on_notice
+        self.stopping = False
+        self.keeper: subprocess.Popen[bytes] | None = None
+        self._reached: dict[str, asyncio.Event] = {}
+        self._started: dict[str, asyncio.Future[int]] = {}
+        self._exited: dict[str, asyncio.Future[int]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._writer: asyncio.StreamWriter | None = None
+        self._reader_task: asyncio.Task[None] | None = None
+        self.keeper_gone = asyncio.Event()
+        self._specs = list(specs)
+
+    async def open(self) -> None:
+        """Start the keeper, and the processes given so far."""
+        ours, theirs = socket.socketpair()
+        way = "fork" if self.forks else "exec"
+        self.keeper = subprocess.Popen(
+            [sys.executable, "-m", "atoll.dev.keeper", str(theirs.fileno()), way],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            # Read by the C library when a program starts: fewer arenas, less memory per thread.
+            env=os.environ | {"MALLOC_ARENA_MAX": "2"},
+        )
+        theirs.close()
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self._reader_task = asyncio.create_task(self._listen(reader))
+        self.add(self._specs)
+
+    def add(self, specs: Iterable[Spec]) -> None:
+        """Take on more processes; each starts as soon as those it comes after are ready."""
+        added = [Member(spec) for spec in specs]
+        for member in added:
+            self.members[member.name] = member
+            self._reached[member.name] = asyncio.Event()
+        for member in added:
+            self._tasks[member.name] = asyncio.create_task(self._tend(member))
+
+    async def ready(self, *names: str) -> None:
+        """Wait until these processes (or all so far) have been ready once.
+
+        Raises StartFailed when one does not come up.
+        """
+        wanted = names or tuple(self.members)
+        waits = [asyncio.create_task(self._reached[name].wait()) for name in wanted]
+        gone = asyncio.create_task(self.keeper_gone.wait())
+        try:
+            all_reached = asyncio.ensure_future(asyncio.gather(*waits))
+            pending = {all_reached, gone, *self._tasks.values()}
+            while not all_reached.done():
+                done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done - {all_reached}:
+                    if task is gone:
+                        raise StartFailed("The process that keeps all others was killed.")
+                    task.result()
+                pending -= done
+        finally:
+            for wait in (*waits, gone):
+                wait.cancel()
+
+    async def stop(self) -> None:
+        """Stop everything, engines last, within 10 s; returns when no process is left."""
+        if self.stopping:
+            return
+        self.stopping = True
+        for task in self._tasks.values():
+            task.cancel()
+        began = time.monotonic()
+        services = [member for member in self._alive() if member.spec.kind != Kind.ENGINE]
+        for stage, limit_s in enumerate(STOP_STAGES_S):
+            self._ask_to_stop(member for member in services if member.spec.stop_stage == stage)
+            await self._wait_gone(
+                [member for member in services if member.spec.stop_stage <= stage], began + limit_s
+            )
+        await self._wait_gone(services, began + KILL_AFTER_S)
+        self._kill(services)
+        await self._wait_gone(services, time.monotonic() + 1)
+        engines = self._alive()
+        self._ask_to_stop(engines)
+        await self._wait_gone(engines, time.monotonic() + ENGINES_STOP_WITHIN_S)
+        self._kill(engines)
+        await self._wait_gone(engines, time.monotonic() + 1)
+        await self._dismiss_keeper()
+
+    def kill_everything(self) -> None:
+        """The impatient end: every process is killed now; ``stop`` then returns at once."""
+        self._kill(self._alive())
+
+    # -- one process ---------------------------------------------------------------------
+
+    async def _tend(self, member: Member) -> None:
+        for name in member.spec.after:
+            await self._reached[name].wait()
+        failures = 0
+        while True:
+            member.ready_after_s = None
+            status = await self._run_once(member)
+            if member.spec.kind == Kind.SETUP and status == 0:
+                self._change(member, State.DONE)
+                self._reached[member.name].set()
+                return
+            stable = member.ready_after_s is not None and member.age_s >= STABLE_AFTER_S
+            failures = 1 if stable else failures + 1
+            if failures >= FIRST_STARTS and not self._reached[member.name].is_set():
+                raise StartFailed(_describe_failure(member, status))
+            delay_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
+            member.restarts += 1
+            self._change(member, State.RESTARTING)
+            self.on_notice(
+                member, f"{_cause(status)}; starting again in {delay_s:g} s (log: {member.spec.log})"
+            )
+            await asyncio.sleep(delay_s)
+
+    async def _run_once(self, member: Member) -> int:
+        loop = asyncio.get_running_loop()
+        started: asyncio.Future[int] = loop.create_future()
+        exited: asyncio.Future[int] = loop.create_future()
+        self._started[member.name], self._exited[member.name] = started, exited
+        member.started_at = time.monotonic()
+        self._change(member, State.STARTING)
+        self._order_start(member.spec)
+        member.pid = await asyncio.shield(started)
+        self._change(member, State.STARTING)
+        if member.spec.kind == Kind.SETUP:
+            return int(await asyncio.shield(exited))
+        while not exited.done():
+            if member.spec.probe is None or await member.spec.probe():
+                member.ready_after_s = member.age_s
+                self._change(member, State.READY)
+                self._reached[member.name].set()
+                break
+            if member.age_s > START_LIMIT_S:
+                self._kill([member])
+                break
+            await asyncio.wait([exited], timeout=PROBE_INTERVAL_S)
+        return int(await asyncio.shield(exited))
+
+    def _order_start(self, spec: Spec) -> None:
+        # A new identity for every start: the registry keeps a tombstone of the old one.
+        env = dict(spec.env) | {"ATOLL_INSTANCE": f"{spec.name}-{secrets.token_hex(3)}"}
+        lifecycle_file = env.get("ATOLL_LIFECYCLE_FILE")
+        if lifecycle_file:
+            with suppress(FileNotFoundError):
+                os.unlink(lifecycle_file)
+        account = spec.account.popen_options() if spec.account else None
+        self._send(
+            do="start",
+            name=spec.name,
+            argv=list(spec.argv),
+            env=env,
+            log=str(spec.log),
+            python=spec.python,
+            account=account,
+            engine=spec.kind == Kind.ENGINE,
+            stop=int(spec.stop_signal),
+        )
+
+    def _change(self, member: Member, state: State) -> None:
+        member.state = state
+        self.on_change(member)
+
+    # -- stopping ------------------------------------------------------------------------
+
+    def _alive(self) -> list[Member]:
+        return [
+            m for m in self.members.values() if m.name in self._exited and not self._exited[m.name].done()
+        ]
+
+    def _ask_to_stop(self, members: Iterable[Member]) -> None:
+        for member in members:
+            self._change(member, State.STOPPING)
+            self._send(do="signal", name=member.name, signal=int(member.spec.stop_signal), group=False)
+
+    def _kill(self, members: Iterable[Member]) -> None:
+        for member in members:
+            self._send(do="signal", name=member.name, signal=int(signal.SIGKILL), group=True)
+
+    async def _wait_gone(self, members: list[Member], deadline: float) -> None:
+        waits = [self._exited[member.name] for member in members if not self._exited[member.name].done()]
+        if waits:
+            await asyncio.wait(waits, timeout=max(0.0, deadline - time.monotonic()))
+
+    async def _dismiss_keeper(self) -> None:
+        if self._writer:
+            self._writer.close()
+        if self._reader_task:
+            self._reader_task.cancel()
+        if self.keeper:
+            await asyncio.to_thread(self.keeper.wait)
+
+    # -- the keeper ----------------------------------------------------------------------
+
+    def _send(self, **order: object) -> None:
+        if self._writer and not self._writer.is_closing():
+            self._writer.write(json.dumps(order).encode() + b"\n")
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        with suppress(ConnectionError):
+            while line := await reader.readline():
+                event = json.loads(line)
+                name = event["name"]
+                if event["is"] == "started":
+                    self._started[name].set_result(event["pid"])
+                else:
+                    self._exited[name].set_result(event["status"])
+                    if self.stopping:
+                        self._change(self.members[name], State.STOPPED)
+        self.keeper_gone.set()
+
+
+def _cause(status: int) -> str:
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"ended with exit code {status}"
+
+
+def _describe_failure(member: Member, status: int) -> str:
+    lines = member.spec.log.read_text(errors="replace").splitlines()[-15:] if member.spec.log.exists() else []
+    quoted = "\n".join(f"    {line}" for line in lines)
+    return f"{member.name} does not start: {_cause(status)}. The end of {member.spec.log}:\n{quoted}"

@@ -1,0 +1,186 @@
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from atoll.dev.process import Kind, Member, Spec, State
+from atoll.dev.supervisor import StartFailed, Supervisor
+
+Build = Callable[..., Spec]
+DEADLINE_S = 15.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def run(scenario: Callable[[Supervisor], Awaitable[None]], supervisor: Supervisor) -> None:
+    async def whole() -> None:
+        await supervisor.open()
+        try:
+            await scenario(supervisor)
+        finally:
+            await supervisor.stop()
+
+    asyncio.run(whole())
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+def test_a_process_starts_only_when_those_it_comes_after_are_ready(service: Build, tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def note(member: Member) -> None:
+        if member.state in (State.STARTING, State.READY) and f"{member.name} {member.state}" not in order:
+            order.append(f"{member.name} {member.state}")
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+
+    specs = [service("gateway", after=("users",)), service("users", after=("registry",)), service("registry")]
+    run(scenario, Supervisor(specs, on_change=note))
+
+    expected = ["registry starting", "registry ready", "users starting", "users ready"]
+    assert order == [*expected, "gateway starting", "gateway ready"]
+    assert lines(tmp_path / "started") == ["registry", "users", "gateway"]
+
+
+def test_a_process_that_dies_is_named_and_started_again(service: Build, tmp_path: Path) -> None:
+    notices: list[str] = []
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        member = supervisor.members["users"]
+        first = member.pid
+        assert first is not None
+        (tmp_path / "users.ready").unlink()
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: member.state == State.READY and member.pid != first)
+        assert member.restarts == 1
+
+    run(
+        scenario,
+        Supervisor(
+            [service("users")], on_notice=lambda member, text: notices.append(f"{member.name} {text}")
+        ),
+    )
+
+    assert notices == [f"users killed by SIGKILL; starting again in 0.5 s (log: {tmp_path / 'users.log'})"]
+    assert lines(tmp_path / "started") == ["users", "users"]
+
+
+def test_what_a_dead_process_had_started_does_not_outlive_it(service: Build, tmp_path: Path) -> None:
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        helper = int((tmp_path / "users.helper").read_text())
+        pid = supervisor.members["users"].pid
+        assert pid is not None and psutil.pid_exists(helper)
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not psutil.pid_exists(helper))
+
+    run(scenario, Supervisor([service("users")]))
+
+
+def test_a_process_that_never_comes_up_ends_the_start_with_the_end_of_its_log(tmp_path: Path) -> None:
+    broken = Spec(
+        name="orders",
+        kind=Kind.WEB,
+        argv=(sys.executable, "-c", "raise SystemExit('no such table: orders')"),
+        python=False,
+        log=tmp_path / "orders.log",
+        probe=lambda: asyncio.sleep(0, result=False),
+    )
+
+    async def scenario(supervisor: Supervisor) -> None:
+        with pytest.raises(StartFailed) as failure:
+            await supervisor.ready()
+        first, *quoted = str(failure.value).splitlines()
+        assert (
+            first == f"orders does not start: ended with exit code 1. The end of {tmp_path / 'orders.log'}:"
+        )
+        assert quoted == ["    no such table: orders"] * 3
+
+    run(scenario, Supervisor([broken]))
+
+
+def test_a_set_up_runs_once_and_lets_the_others_start(service: Build, tmp_path: Path) -> None:
+    script = "import sys; open(sys.argv[1], 'a').write('done ')"
+    job = Spec(
+        name="users-setup",
+        kind=Kind.SETUP,
+        argv=(sys.executable, "-c", script, str(tmp_path / "runs")),
+        python=False,
+        log=tmp_path / "users-setup.log",
+    )
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        assert supervisor.members["users-setup"].state == State.DONE
+
+    run(scenario, Supervisor([job, service("users", after=("users-setup",))]))
+
+    assert lines(tmp_path / "runs") == ["done"]
+
+
+def test_stopping_asks_the_edge_first_and_the_engines_last(service: Build, tmp_path: Path) -> None:
+    specs = [
+        service("postgres", kind=Kind.ENGINE),
+        service("registry", stop_stage=2),
+        service("users", stop_stage=1),
+        service("gateway", stop_stage=0),
+    ]
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+
+    run(scenario, Supervisor(specs))
+
+    assert lines(tmp_path / "stopped") == ["gateway", "users", "registry", "postgres"]
+
+
+def test_a_process_that_ignores_the_request_is_killed_in_time(service: Build, tmp_path: Path) -> None:
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+
+    supervisor = Supervisor([service("users", stubborn=True), service("registry", stop_stage=2)])
+    began = time.monotonic()
+    run(scenario, supervisor)
+
+    assert time.monotonic() - began < 11  # ten to stop, one to start
+    assert lines(tmp_path / "stopped") == ["users", "registry"]
+    assert [member.state for member in supervisor.members.values()] == [State.STOPPED, State.STOPPED]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks its processes from the keeper")
+def test_a_forked_command_runs_with_its_own_log_and_environment(tmp_path: Path) -> None:
+    job = Spec(name="help", kind=Kind.SETUP, argv=("help",), log=tmp_path / "help.log")
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        assert supervisor.keeper is not None
+        assert supervisor.members["help"].pid != supervisor.keeper.pid
+
+    run(scenario, Supervisor([job], forks=True))
+
+    assert "python manage.py PROJECT COMMAND" in (tmp_path / "help.log").read_text()
+
+
+def test_without_forking_the_same_command_runs_in_a_fresh_interpreter(tmp_path: Path) -> None:
+    job = Spec(name="help", kind=Kind.SETUP, argv=("help",), log=tmp_path / "help.log")
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+
+    run(scenario, Supervisor([job], forks=False))
+
+    assert "python manage.py PROJECT COMMAND" in (tmp_path / "help.log").read_text()
