@@ -47,10 +47,10 @@ class RichPage:
 
 class PlainPage:
     def heading(self, text: str) -> None:
-        print(f"\n{text}")  # noqa: T201
+        print(f"\n{text}")
 
     def line(self, text: str) -> None:
-        print(f"  {text}", flush=True)  # noqa: T201
+        print(f"  {text}", flush=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         every = [columns, *rows]
@@ -59,7 +59,7 @@ class PlainPage:
             self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def verdict(self, text: str, *, good: bool) -> None:
-        print(f"\n{text}")  # noqa: T201
+        print(f"\n{text}")
 
 
 def open_page() -> Page:

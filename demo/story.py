@@ -144,7 +144,7 @@ def _money(amount: Any, currency: str) -> str:
 
 
 def _give_up(text: str) -> int:
-    print(text, file=sys.stderr)  # noqa: T201
+    print(text, file=sys.stderr)
     return 1
 
 

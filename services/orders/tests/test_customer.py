@@ -1,0 +1,85 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from atoll.ids import uuid7
+from services.orders.tests.placing import LONG_AGO, placed
+from services.orders.usecases.refresh_customer import refresh_customer
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ONE_O_CLOCK = datetime(2026, 6, 1, 13, tzinfo=UTC)
+
+
+def shown(order) -> tuple[str, str]:
+    order.refresh_from_db()
+    return order.customer_name, order.customer_email
+
+
+def test_a_changed_account_is_shown_on_all_of_its_orders_and_no_other(bus):
+    user_id = uuid7()
+    first, second, foreign = placed(user_id), placed(user_id), placed()
+
+    bus.deliver(
+        "user.updated",
+        {"userId": str(user_id), "changes": {"name": "Countess Lovelace", "email": "countess@example.com"}},
+    )
+
+    assert shown(first) == shown(second) == ("Countess Lovelace", "countess@example.com")
+    assert shown(foreign) == ("Ada Lovelace", "ada@example.com")
+
+
+def test_an_older_update_that_arrives_late_does_not_win():
+    order = placed()
+    refresh_customer(order.user_id, {"name": "Newest"}, ONE_O_CLOCK)
+    assert refresh_customer(order.user_id, {"name": "Older"}, NOON) == 0
+    assert shown(order) == ("Newest", "ada@example.com")
+
+
+def test_updates_of_different_fields_do_not_hide_each_other():
+    order = placed()
+    refresh_customer(order.user_id, {"name": "Newest"}, ONE_O_CLOCK)
+    refresh_customer(order.user_id, {"email": "new@example.com"}, NOON)
+    assert shown(order) == ("Newest", "new@example.com")
+
+
+def test_changes_that_are_none_of_ours_and_changes_we_cannot_read_are_passed_over():
+    order = placed()
+    changes = {"roles": ["staff"], "name": None, "email": 7}
+    assert refresh_customer(order.user_id, changes, NOON) == 0
+    assert shown(order) == ("Ada Lovelace", "ada@example.com")
+
+
+def test_a_name_longer_than_our_column_is_cut_to_fit():
+    order = placed()
+    refresh_customer(order.user_id, {"name": "x" * 300}, NOON)
+    assert shown(order)[0] == "x" * 255
+
+
+def test_what_was_placed_with_is_as_old_as_the_account_was():
+    assert placed().customer_name_as_of == LONG_AGO
+
+
+def test_a_deleted_account_cancels_its_open_orders_and_leaves_finished_ones_alone(bus):
+    user_id = uuid7()
+    pending, awaiting, confirmed, foreign = placed(user_id), placed(user_id), placed(user_id), placed()
+    for order in (awaiting, confirmed):
+        bus.deliver("stock.reserved", {"orderId": str(order.id)})
+    bus.deliver("payment.completed", {"orderId": str(confirmed.id)})
+    before = len(bus.sent())
+
+    bus.deliver("user.deleted", {"userId": str(user_id)})
+
+    for order in (pending, awaiting, confirmed, foreign):
+        order.refresh_from_db()
+    assert (pending.status, pending.reason) == ("cancelled", "user_deleted")
+    assert (awaiting.status, awaiting.reason) == ("cancelled", "user_deleted")
+    assert confirmed.status == "confirmed"
+    assert foreign.status == "pending"
+    assert [(m["command"], m["data"]["orderId"]) for m in bus.sent()[before:]] == [
+        ("release.stock", str(pending.id)),
+        ("release.stock", str(awaiting.id)),
+        ("refund.payment", str(awaiting.id)),
+    ]
+    assert confirmed.history.filter(event="user.deleted").count() == 0

@@ -1,0 +1,66 @@
+"""Whatever arrives, in whatever order and however often: the order ends, and nothing is left undone."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from atoll.errors import Conflict
+from services.orders.course import COURSE, FINAL, Event, Status
+from services.orders.models import Order
+from services.orders.tests.placing import BY_CUSTOMER, placed
+from services.orders.usecases.cancel_order import cancel_order
+
+pytestmark = pytest.mark.django_db
+
+MESSAGES = (
+    "stock.reserved", "stock.rejected", "payment.completed", "payment.failed",
+    "payment.refunded", "expire.order", "user.deleted", "cancel",
+)  # fmt: skip
+LEGAL_MOVES = {(status, step.to) for (status, _), step in COURSE.items() if step.to != status}
+
+
+def happen(bus, what: str, order: Order) -> None:
+    if what == "cancel":
+        try:
+            cancel_order(order.id, BY_CUSTOMER, reason="changed my mind")
+        except Conflict:
+            assert Order.objects.get(pk=order.pk).status == Status.CONFIRMED
+    else:
+        bus.deliver(what, {"orderId": str(order.id), "userId": str(order.user_id)}, times=1)
+
+
+@given(story=st.lists(st.sampled_from(MESSAGES), max_size=12))
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_every_story_ends_final_along_the_course_with_nothing_left_undone(bus, story):
+    order = placed()
+
+    for what in story:
+        happen(bus, what, order)
+    bus.run_due(now=timezone.now() + timedelta(days=1))
+
+    order.refresh_from_db()
+    assert order.status in FINAL
+    history = list(order.history.all())
+    assert [entry.from_status for entry in history] == ["", *(entry.to_status for entry in history[:-1])]
+    moves = [(entry.from_status, entry.to_status) for entry in history[1:] if entry.moved]
+    assert set(moves) <= LEGAL_MOVES
+    assert history[-1].to_status == order.status
+
+    commands = [m["command"] for m in bus.sent() if m["data"]["orderId"] == str(order.id)]
+    announced = [m["eventType"] for m in bus.published() if m["data"]["orderId"] == str(order.id)]
+    events = [entry.event for entry in history if entry.moved]
+    assert announced == ["order.created", f"order.{order.status}"]
+    assert commands.count("process.payment") <= 1
+    if order.status == Status.CONFIRMED:
+        assert commands == ["reserve.stock", "process.payment", "commit.stock"]
+    else:
+        assert "commit.stock" not in commands
+        assert ("release.stock" in commands) or events[-1] == Event.STOCK_REJECTED
+        asked = "process.payment" in commands
+        assert not asked or "refund.payment" in commands or events[-1] == Event.PAYMENT_FAILED

@@ -1,0 +1,115 @@
+"""What happens to an order at the same moment happens to it one after the other."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import close_old_connections, connection
+
+from atoll.errors import Conflict
+from services.orders.models import Order
+from services.orders.tests.placing import BY_CUSTOMER, placed
+from services.orders.usecases.advance import Cause
+from services.orders.usecases.cancel_order import cancel_order
+from services.orders.usecases.cancel_orders_of_user import cancel_orders_of_user
+from services.orders.usecases.expire_order import expire_order
+from services.orders.usecases.record_payment_completed import record_payment_completed
+from services.orders.usecases.record_payment_failed import record_payment_failed
+from services.orders.usecases.record_stock_reserved import record_stock_reserved
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BY_SERVICE = Cause(actor="test-service", message_id="m")
+ROUNDS = 8
+
+
+def at_once(*actions: Callable[[], object]) -> list[object]:
+    """Run the actions together, each on its own connection; their results or errors."""
+    start = Barrier(len(actions))
+
+    def run(action: Callable[[], object]) -> object:
+        close_old_connections()
+        try:
+            start.wait(timeout=10)
+            return action()
+        except Conflict as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+def commands(bus, order: Order) -> list[str]:
+    return [m["command"] for m in bus.sent() if m["data"]["orderId"] == str(order.id)]
+
+
+def awaiting_payment() -> Order:
+    order = placed()
+    record_stock_reserved(order.id, BY_SERVICE)
+    return order
+
+
+def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(bus):
+    for _ in range(ROUNDS):
+        order = awaiting_payment()
+
+        cancelled, _ = at_once(
+            lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
+            lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+        )
+
+        order.refresh_from_db()
+        asked = commands(bus, order)[2:]
+        if isinstance(cancelled, Conflict):
+            assert (order.status, asked) == ("confirmed", ["commit.stock"])
+        else:
+            assert order.status == "cancelled"
+            assert asked == ["release.stock", "refund.payment", "refund.payment"]
+
+
+def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
+    for _ in range(ROUNDS):
+        order = awaiting_payment()
+
+        at_once(
+            lambda order=order: expire_order(order.id, BY_SERVICE),
+            lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+        )
+
+        order.refresh_from_db()
+        asked = commands(bus, order)[2:]
+        assert (order.status, asked) in (
+            ("confirmed", ["commit.stock"]),
+            ("cancelled", ["release.stock", "refund.payment", "refund.payment"]),
+        )
+
+
+def test_ten_answers_at_once_ask_for_one_payment(bus):
+    order = placed()
+    at_once(*[lambda: record_stock_reserved(order.id, BY_SERVICE)] * 10)
+    assert commands(bus, order) == ["reserve.stock", "process.payment"]
+    assert [e.moved for e in order.history.filter(event="stock.reserved")] == [True, *[False] * 9]
+
+
+def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
+    for _ in range(ROUNDS):
+        order = awaiting_payment()
+
+        at_once(
+            lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
+            lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+            lambda order=order: record_payment_failed(order.id, "card_declined", BY_SERVICE),
+            lambda order=order: expire_order(order.id, BY_SERVICE),
+            lambda order=order: cancel_orders_of_user(order.user_id, BY_SERVICE),
+        )
+
+        order.refresh_from_db()
+        ends = [
+            m["eventType"] for m in bus.published() if m["data"]["orderId"] == str(order.id)
+        ][1:]  # fmt: skip
+        assert ends == [f"order.{order.status}"]
+        moves = [e for e in order.history.all() if e.moved]
+        assert [e.to_status for e in moves] == ["pending", "awaiting_payment", order.status]
