@@ -7,6 +7,7 @@ final value can always be read in the project's own file.
 from typing import Any
 
 ADMIN_APPS = [
+    "atoll.admin.apps.AtollAdminPagesConfig",
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "atoll.admin.apps.AtollAdminConfig",
@@ -33,6 +34,7 @@ PLATFORM_APPS = [
 MIDDLEWARE = [
     "atoll.api.middleware.RequestContext",
     "atoll.api.middleware.JSONErrors",
+    "atoll.api.middleware.BodyLimit",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -67,6 +69,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "atoll.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "atoll.api.errors.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
+    # Times stay times until the renderer writes them, in one shape.
+    "DATETIME_FORMAT": None,
+    "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -89,7 +94,7 @@ def spectacular_settings(title: str) -> dict[str, Any]:
         "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
         "POSTPROCESSING_HOOKS": [
             "drf_spectacular.hooks.postprocess_schema_enums",
-            "drf_spectacular.contrib.djangorestframework_camel_case.camelize_serializer_fields",
+            "atoll.api.schema.camelize_names",
             "atoll.api.schema.document_errors",
         ],
     }

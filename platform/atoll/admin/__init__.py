@@ -1,0 +1,29 @@
+"""The admin site every project shares in look, sign-in and rules.
+
+``site`` is also ``django.contrib.admin.site``: ``@admin.register`` works as ever.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from atoll.admin.tiles import register_tile
+
+if TYPE_CHECKING:
+    from atoll.admin.options import ModelAdmin, ReadOnlyAdmin
+    from atoll.admin.sites import AtollAdminSite
+
+    site: AtollAdminSite
+
+__all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_tile", "site"]
+
+
+def __getattr__(name: str) -> Any:
+    # Settings import this package before Django knows its apps; these need them.
+    if name == "site":
+        from django.contrib import admin
+
+        return admin.site
+    if name in ("ModelAdmin", "ReadOnlyAdmin"):
+        from atoll.admin import options
+
+        return getattr(options, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,33 @@
+"""The admin site: unfold's, with an index page that shows the project at a glance."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from unfold.sites import UnfoldAdminSite
+
+from atoll.admin.tiles import tiles
+from atoll.server.identity import instance_id
+
+
+class AtollAdminSite(UnfoldAdminSite):
+    index_title = "Overview"
+    index_template = "atoll/admin/index.html"
+    # Accounts and their passwords belong to the users service.
+    password_change_template = None
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        shown = {
+            "tiles": tiles(),
+            "service": settings.ATOLL_SERVICE,
+            "instance": instance_id(settings.ATOLL_SERVICE),
+        }
+        return super().index(request, shown | (extra_context or {}))
+
+    def get_urls(self) -> list[Any]:
+        return [url for url in super().get_urls() if not (url_name(url) or "").startswith("password_change")]
+
+
+def url_name(pattern: Any) -> str | None:
+    return getattr(pattern, "name", None)

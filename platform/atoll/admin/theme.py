@@ -1,0 +1,53 @@
+"""How every admin looks. Imported by settings, so it knows no apps."""
+
+from typing import Any
+
+from django.templatetags.static import static
+
+from atoll import conf
+
+_TEAL = {
+    "50": "#f0fdfa",
+    "100": "#ccfbf1",
+    "200": "#99f6e4",
+    "300": "#5eead4",
+    "400": "#2dd4bf",
+    "500": "#14b8a6",
+    "600": "#0d9488",
+    "700": "#0f766e",
+    "800": "#115e59",
+    "900": "#134e4a",
+    "950": "#042f2e",
+}
+_TONES = {"production": "danger", "test": "info"}
+
+
+def environment_badge(request: Any) -> list[str]:
+    """Unfold's ENVIRONMENT callback: where am I about to change something?"""
+    name = conf.environment()
+    return [name.capitalize(), _TONES.get(name, "success")]
+
+
+def _icon(request: Any) -> str:
+    return static("atoll/admin/atoll.svg")
+
+
+def unfold_settings(project_title: str) -> dict[str, Any]:
+    """The ``UNFOLD`` setting of a project: ``unfold_settings("Atoll orders")``."""
+    return {
+        "SITE_TITLE": project_title,
+        "SITE_HEADER": project_title,
+        "SITE_URL": "/docs",
+        "SITE_ICON": _icon,
+        "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
+        "SITE_DROPDOWN": [
+            {"icon": "description", "title": "API", "link": "/docs"},
+            {"icon": "monitor_heart", "title": "Health", "link": "/health"},
+            {"icon": "query_stats", "title": "Metrics", "link": "/metrics"},
+        ],
+        "ENVIRONMENT": "atoll.admin.theme.environment_badge",
+        "COLORS": {"primary": _TEAL},
+        "SHOW_VIEW_ON_SITE": False,
+        "SIDEBAR": {"show_search": True, "show_all_applications": False},
+        "LOGIN": {"form": "atoll.identity.signin.SignInForm"},
+    }

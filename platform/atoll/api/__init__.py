@@ -1,0 +1,1 @@
+"""The HTTP conventions of every service: errors, JSON, paging, idempotency, headers, OpenAPI."""

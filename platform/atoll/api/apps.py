@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class AtollApiConfig(AppConfig):
+    name = "atoll.api"
+    label = "atoll_api"
+    verbose_name = "HTTP API"
+    default_auto_field = "django.db.models.BigAutoField"

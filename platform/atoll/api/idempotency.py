@@ -1,0 +1,219 @@
+"""Idempotency-Key: a request that is sent again is not carried out again.
+
+The claim, the work and the stored answer are one transaction of the service's own
+database. A crash therefore leaves either everything or nothing, and nothing can be
+done twice. After draft-ietf-httpapi-idempotency-key-header.
+"""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from atoll import wire
+from atoll.api.errors import JSON
+from atoll.api.models import MAX_KEY_CHARS, IdempotencyRecord
+from atoll.api.renderers import render
+from atoll.errors import Conflict, InvalidInput, Unprocessable
+
+KEPT_FOR = timedelta(hours=24)
+RETRY_AFTER_S = 1
+SWEPT_PER_CLAIM = 20
+PURGE_BATCH = 1000
+KEPT_HEADERS = ("Location", "ETag")
+REFUSED_FROM = 400
+ANONYMOUS = "anonymous"
+
+# RFC 8941 makes the header a quoted string; most clients send it bare. A comma means
+# that the header came twice.
+_KEY = re.compile(r'"(?P<quoted>[!#-+\--~]{1,255})"|(?P<bare>[!#-+\--~]{1,255})', re.ASCII)
+
+Keep = Callable[[Response], Response]
+
+
+class InFlight(Conflict):
+    """Another request with the same key is being worked on right now."""
+
+    default_code = "request_in_flight"
+    retry_after_s = RETRY_AFTER_S
+
+
+class KeyReused(Unprocessable):
+    """The key belongs to a different request."""
+
+    default_code = "idempotency_key_reused"
+
+
+class _Answered(Exception):
+    """Someone else finished this request between our first look and our claim."""
+
+    def __init__(self, record: IdempotencyRecord) -> None:
+        self.record = record
+
+
+class Idempotency:
+    """``request.idempotency`` inside a method marked :func:`idempotent`."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.key = _read_key(request.headers.get("Idempotency-Key"))
+
+    @functools.cached_property
+    def scope(self) -> dict[str, str]:
+        user = self.request.user
+        match = self.request.resolver_match
+        return {
+            "principal": str(user.pk) if user and user.is_authenticated else ANONYMOUS,
+            "method": self.request.method or "",
+            "route": match.route if match else self.request.path,
+            "key": self.key or "",
+        }
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        body = json.dumps(self.request.data, sort_keys=True, cls=wire.JSONEncoder)
+        text = "\n".join((self.request.path, self.request.META.get("QUERY_STRING", ""), body))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def stored(self) -> IdempotencyRecord | None:
+        """The record of an earlier request under the key; raises KeyReused when it differed."""
+        if self.key is None:
+            return None
+        record = IdempotencyRecord.objects.filter(**self.scope, created_at__gt=_cutoff()).first()
+        if record is not None and record.fingerprint != self.fingerprint:
+            raise KeyReused("This Idempotency-Key was used for a different request. Make a new key.")
+        return record
+
+    @contextmanager
+    def transaction(self) -> Iterator[Keep]:
+        """One database transaction for the work; call what it yields with the answer to keep.
+
+        The answer is stored when the transaction commits; answers of 400 and up and
+        whatever ends in an exception are not, so the key can be used again. Does no
+        waiting: raises InFlight (409) at once when the same key is being worked on.
+        Without a key it is only a transaction.
+        """
+        with transaction.atomic():
+            if self.key is not None:
+                self._claim()
+            yield self._keep
+
+    def _claim(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [self._lock_number()])
+            if not cursor.fetchone()[0]:
+                raise InFlight("A request with this Idempotency-Key is still being worked on.")
+        record = self.stored()
+        if record is not None:
+            raise _Answered(record)
+        IdempotencyRecord.objects.filter(**self.scope).delete()
+        _sweep(_cutoff(), SWEPT_PER_CLAIM)
+
+    def _keep(self, response: Response) -> Response:
+        if self.key is not None and response.status_code < REFUSED_FROM:
+            IdempotencyRecord.objects.create(
+                **self.scope,
+                fingerprint=self.fingerprint,
+                status=response.status_code,
+                headers={name: response[name] for name in KEPT_HEADERS if name in response},
+                body=render(response.data),
+                created_at=timezone.now(),
+            )
+        return response
+
+    def _lock_number(self) -> int:
+        """A signed 64-bit number, as advisory locks have no names."""
+        named = "\n".join(("atoll.api.idempotency", *self.scope.values()))
+        return int.from_bytes(hashlib.sha256(named.encode()).digest()[:8], signed=True)
+
+
+class IdempotentRequest(Request):
+    """The type of ``request`` in a method marked :func:`idempotent`."""
+
+    idempotency: Idempotency
+
+
+def idempotent(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a REST framework view method as one that honours ``Idempotency-Key``.
+
+    Reads from the network come first, then the work::
+
+        with request.idempotency.transaction() as keep:
+            order = place_order(...)
+            return keep(Response(data, status=201))
+
+    The same key and request get the stored answer with ``Idempotency-Replayed: true``
+    and the method is not called. Scoped to principal, method and route.
+    """
+
+    @functools.wraps(method)
+    def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        idempotency = Idempotency(request)
+        request.idempotency = idempotency  # type: ignore[attr-defined]
+        record = idempotency.stored()
+        if record is not None:
+            return _replay(record)
+        try:
+            return method(view, request, *args, **kwargs)
+        except _Answered as answered:
+            return _replay(answered.record)
+
+    answer.is_idempotent = True  # type: ignore[attr-defined]
+    return answer
+
+
+def purge(now: datetime | None = None) -> int:
+    """Deletes the records whose time is over; how many. Each claim already deletes a few,
+    so this is for a service that has fallen silent."""
+    deleted = total = _sweep(_cutoff(now), PURGE_BATCH)
+    while deleted == PURGE_BATCH:
+        deleted = _sweep(_cutoff(now), PURGE_BATCH)
+        total += deleted
+    return total
+
+
+def _cutoff(now: datetime | None = None) -> datetime:
+    return (now or timezone.now()) - KEPT_FOR
+
+
+def _sweep(cutoff: datetime, at_most: int) -> int:
+    # Rows another transaction is deleting are skipped: sweeps never wait for each other.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM atoll_api_idempotencyrecord WHERE id IN (SELECT id FROM atoll_api_idempotencyrecord"
+            " WHERE created_at <= %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)",
+            [cutoff, at_most],
+        )
+        return int(cursor.rowcount)
+
+
+def _read_key(header: str | None) -> str | None:
+    if header is None:
+        return None
+    match = _KEY.fullmatch(header.strip())
+    if match is None:
+        raise InvalidInput(
+            f"Idempotency-Key must be one value of 1 to {MAX_KEY_CHARS} visible ASCII characters "
+            "without comma or inner quotes.",
+            code="invalid_idempotency_key",
+        )
+    return match["quoted"] or match["bare"]
+
+
+def _replay(record: IdempotencyRecord) -> HttpResponse:
+    return HttpResponse(
+        bytes(record.body),
+        status=record.status,
+        content_type=JSON,
+        headers={**record.headers, "Idempotency-Replayed": "true"},
+    )

@@ -1,0 +1,34 @@
+"""Serializers that refuse what they do not know, so that a typing mistake or an attempt to
+set a price is told and not silently dropped."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+UNKNOWN = "Unknown field."
+READ_ONLY = "This field cannot be set."
+
+
+class _Strict(serializers.Serializer[Any]):
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            refused = {name: [self._refusal(name)] for name in data if not self._may_be_sent(name)}
+            if refused:
+                raise serializers.ValidationError(refused)
+        return super().to_internal_value(data)
+
+    def _may_be_sent(self, name: str) -> bool:
+        field = self.fields.get(name)
+        return field is not None and not field.read_only and not isinstance(field, serializers.HiddenField)
+
+    def _refusal(self, name: str) -> str:
+        return READ_ONLY if name in self.fields else UNKNOWN
+
+
+class StrictSerializer(_Strict):
+    """Input with an unknown or read-only field is invalid (400)."""
+
+
+class StrictModelSerializer(_Strict, serializers.ModelSerializer[Any]):
+    """A ModelSerializer whose input with an unknown or read-only field is invalid (400)."""

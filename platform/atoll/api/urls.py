@@ -1,0 +1,35 @@
+"""What every project serves beside its own API."""
+
+from collections.abc import Sequence
+
+from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.http import require_safe
+from django.views.generic import RedirectView
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiJsonRenderer2
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.permissions import AllowAny
+
+from atoll import metrics
+from atoll.admin import site
+from atoll.health import views as health
+
+Pattern = URLPattern | URLResolver
+
+OPEN = {"authentication_classes": [], "permission_classes": [AllowAny]}
+
+
+def platform_urls(service_urls: Sequence[Pattern]) -> list[Pattern]:
+    """The service's own patterns, then health, metrics, the API's description and the admin."""
+    schema = SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2, OpenApiJsonRenderer], **OPEN)
+    docs = SpectacularSwaggerView.as_view(url_name="schema", **OPEN)
+    return [
+        *service_urls,
+        path("health", require_safe(health.report), name="health"),
+        path("health/live", require_safe(health.live), name="health-live"),
+        path("health/ready", require_safe(health.ready), name="health-ready"),
+        path("metrics", require_safe(metrics.view), name="metrics"),
+        path("schema", schema, name="schema"),
+        path("docs", docs, name="docs"),
+        path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-redirect"),
+        path("admin/", site.urls),
+    ]

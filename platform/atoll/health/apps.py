@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class AtollHealthConfig(AppConfig):
+    """Every project checks its database (required) and its cache (missed, but done without)."""
+
+    name = "atoll.health"
+    label = "atoll_health"
+
+    def ready(self) -> None:
+        from health_check.checks import Cache
+
+        from atoll.health.checks import Database, register
+
+        register("database", Database())
+        register("cache", Cache(), required=False)

@@ -1,0 +1,81 @@
+"""The checks behind ``/health``, run by django-health-check: at the same time, each with a time limit."""
+
+import asyncio
+import dataclasses
+import datetime
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from health_check import checks
+from health_check.base import HealthCheck
+
+TIMEOUT = datetime.timedelta(seconds=2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    name: str
+    required: bool
+    problem: str | None
+    duration_ms: float
+
+    def shown(self) -> dict[str, Any]:
+        shown = {
+            "status": "ok" if self.problem is None else "unavailable",
+            "required": self.required,
+            "durationMs": self.duration_ms,
+        }
+        return shown if self.problem is None else shown | {"problem": self.problem}
+
+
+@dataclasses.dataclass
+class Database(checks.Database):
+    timeout = TIMEOUT
+
+
+@dataclasses.dataclass
+class Call(HealthCheck):
+    """A plain function as a check."""
+
+    function: Callable[[], object] = dataclasses.field(repr=False)
+    timeout = TIMEOUT
+
+    def run(self) -> None:
+        self.function()
+
+
+_registered: dict[str, tuple[HealthCheck, bool]] = {}
+_executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+
+
+def register_check(name: str, function: Callable[[], object], *, required: bool = True) -> None:
+    """``function`` is called from another thread at every probe and raises when something is missing.
+
+    It should end within two seconds. Its exception's text is shown only when it is a
+    HealthCheckException: others may hold addresses and passwords. A check that is not
+    ``required`` makes the service degraded, not unready. The name replaces an earlier one.
+    """
+    register(name, Call(function), required=required)
+
+
+def register(name: str, check: HealthCheck, *, required: bool = True) -> None:
+    """The same for a check of django-health-check."""
+    _registered[name] = (check, required)
+
+
+def run_checks() -> list[Result]:
+    """Asks all of them now."""
+    return async_to_sync(_run_all)()
+
+
+async def _run_all() -> list[Result]:
+    registered = list(_registered.items())
+    results = await asyncio.gather(*(check.get_result(_executor) for _, (check, _) in registered))
+    return [
+        Result(
+            name, required, str(result.error) if result.error else None, round(result.time_taken * 1000, 1)
+        )
+        for (name, (_, required)), result in zip(registered, results, strict=True)
+    ]

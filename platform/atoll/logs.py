@@ -1,0 +1,115 @@
+"""Structured logs: one JSON object a line, or colours when a person is watching.
+
+Everything goes through the standard ``logging`` module, so lines of Django, Celery
+and Granian look like ours. Give fields as ``extra={...}``, or use ``structlog``.
+"""
+
+import os
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from atoll import conf, context
+from atoll.server.identity import instance_id
+
+Event = MutableMapping[str, Any]
+
+FIRST_KEYS = ("time", "level", "service", "instance", "process", "correlation_id", "logger", "event")
+# Granian puts its lines on loggers of its own, and Celery the whole program's on the root.
+QUIET_LOGGERS = {"django.request": "ERROR", "django.security": "ERROR", "health_check": "ERROR"}
+OWN_HANDLERS = ("django", "django.server", "_granian", "granian.access", "celery", "celery.task")
+
+
+def logging_config(project: str, service: str) -> dict[str, Any]:
+    """The ``LOGGING`` of a process, for ``logging.config.dictConfig`` and for Granian's own.
+
+    JSON unless standard output is a terminal or ``LOG_FORMAT=console`` says otherwise;
+    ``LOG_LEVEL`` (INFO) is the least level shown. Also points ``structlog`` at it.
+    """
+    level = (conf.variable("LOG_LEVEL", project) or "INFO").upper()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        Origin(service, instance_id(service), process_name()),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": "structlog.stdlib.ProcessorFormatter",
+                "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *_rendering(project),
+                ],
+            }
+        },
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stdout",
+                "formatter": "structured",
+            }
+        },
+        "root": {"handlers": ["stdout"], "level": level},
+        "loggers": {
+            **{name: {"handlers": [], "propagate": True, "level": level} for name in OWN_HANDLERS},
+            **{name: {"level": least} for name, least in QUIET_LOGGERS.items()},
+        },
+    }
+
+
+def process_name() -> str:
+    """``serve``, ``worker``, or the command that runs; ``ATOLL_PROCESS`` overrides."""
+    given = os.environ.get("ATOLL_PROCESS")
+    if given:
+        return given
+    script = Path(sys.argv[0] if sys.argv else "")
+    program = script.parent.name if script.name == "__main__.py" else script.name
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    if program == "celery":
+        return next((word for word in words if word in ("worker", "beat", "inspect", "control")), program)
+    if program == "manage.py" and words:
+        return words[1] if len(words) > 1 and words[0] in conf.projects() else words[0]
+    return program or "python"
+
+
+class Origin:
+    """Adds who wrote a line, and the correlation id of the work it was written in."""
+
+    def __init__(self, service: str, instance: str, process: str) -> None:
+        self.origin = {"service": service, "instance": instance, "process": process}
+
+    def __call__(self, logger: Any, method: str, event: Event) -> Event:
+        event.update(self.origin)
+        event.setdefault("correlation_id", context.correlation_id())
+        return event
+
+
+def in_order(logger: Any, method: str, event: Event) -> Event:
+    """The fixed keys first, always in one order, then the line's own fields."""
+    head = {key: event.get(key) for key in FIRST_KEYS}
+    return head | {key: value for key, value in event.items() if key not in head}
+
+
+def _rendering(project: str) -> list[Any]:
+    wanted = conf.variable("LOG_FORMAT", project) or ("console" if sys.stdout.isatty() else "json")
+    if wanted == "console":
+        return [structlog.dev.ConsoleRenderer(timestamp_key="time")]
+    return [structlog.processors.format_exc_info, in_order, structlog.processors.JSONRenderer(default=str)]

@@ -1,0 +1,53 @@
+"""Figures for Prometheus, at ``/metrics`` of every web process.
+
+With several worker processes behind one port, ``PROMETHEUS_MULTIPROC_DIR`` must
+name an empty directory before they start: then whichever answers, answers for all.
+Collectors of your own go to ``prometheus_client``'s default registry.
+"""
+
+import os
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+NO_ROUTE = "none"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS = Counter("http_requests", "Requests answered.", ("method", "route", "status"))
+DURATION = Histogram(
+    "http_request_duration_seconds",
+    "Time from the first byte of a request read to its answer.",
+    ("method", "route", "status"),
+    buckets=BUCKETS_S,
+)
+
+
+def observe_request(method: str, route: str, status: int, duration_s: float) -> None:
+    """Counts one answered request. ``route`` is a pattern, never a path: each value costs memory."""
+    labels = (method if method in METHODS else "OTHER", route, str(status))
+    REQUESTS.labels(*labels).inc()
+    DURATION.labels(*labels).observe(duration_s)
+
+
+def exposition() -> bytes:
+    """Everything measured so far, in Prometheus' text format."""
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+def view(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,70 @@
+"""Settings of the small project that the library's own suite runs in."""
+
+import os
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from atoll import conf
+from atoll import settings as base
+from atoll.admin.theme import unfold_settings
+from atoll.logs import logging_config
+
+ATOLL_PROJECT = "library"
+ATOLL_SERVICE = "library-service"
+DATABASE_NAME = "atoll_library"
+
+
+def database() -> dict[str, Any]:
+    """The server in ATOLL_TEST_DATABASE_URL, else the embedded one."""
+    url = os.environ.get("ATOLL_TEST_DATABASE_URL")
+    if url:
+        parts = urlsplit(url)
+        address = {
+            "NAME": unquote(parts.path.lstrip("/")) or DATABASE_NAME,
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(parts.hostname or ""),
+            "PORT": str(parts.port or ""),
+        }
+    else:
+        engine = conf.engines()["postgres"]
+        address = {
+            "NAME": DATABASE_NAME,
+            "USER": engine.get("user", "postgres"),
+            "PASSWORD": engine.get("password", ""),
+            "HOST": engine["host"],
+            "PORT": str(engine["port"]),
+        }
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "OPTIONS": {"connect_timeout": 5},
+        "TEST": {"NAME": f"test_{address['NAME']}"},
+        **address,
+    }
+
+
+SECRET_KEY = "only the library's own tests are signed with this"
+DEBUG = False
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+INSTALLED_APPS = [*base.ADMIN_APPS, *base.PLATFORM_APPS, "atoll.bus", "testproject"]
+MIDDLEWARE = base.MIDDLEWARE
+ROOT_URLCONF = "testproject.urls"
+WSGI_APPLICATION = "testproject.wsgi.application"
+TEMPLATES = base.TEMPLATES
+DATABASES = {"default": database()}
+CACHES = conf.cache_settings(ATOLL_PROJECT)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REST_FRAMEWORK = base.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll library")
+UNFOLD = unfold_settings("Atoll library")
+LOGGING = logging_config(ATOLL_PROJECT, ATOLL_SERVICE)
+PASSWORD_HASHERS = base.PASSWORD_HASHERS
+AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
+SESSION_COOKIE_NAME = "library_session"
+CSRF_COOKIE_NAME = "library_csrf"
+DATA_UPLOAD_MAX_MEMORY_SIZE = base.MAX_BODY_BYTES
+APPEND_SLASH = False
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+TIME_ZONE = "UTC"
+USE_TZ = True
