@@ -10,6 +10,8 @@ ATOLL_PROJECT = PROJECT.name
 ATOLL_SERVICE = PROJECT.service
 
 SECRET_KEY = conf.secret("SECRET_KEY", PROJECT.name)
+# The former key, for as long as signing keys in the database are encrypted under it.
+SECRET_KEY_FALLBACKS = [key for key in [conf.variable("SECRET_KEY_FALLBACK", PROJECT.name)] if key]
 DEBUG = False
 ALLOWED_HOSTS = conf.allowed_hosts()
 
@@ -33,9 +35,26 @@ SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll users")
 UNFOLD = unfold_settings("Atoll users")
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
-PASSWORD_HASHERS = base.PASSWORD_HASHERS
-AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
 AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["services.users.backends.OwnAccounts"]
+PASSWORD_HASHERS = ["services.users.hashing.Argon2"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# This project is where the token keys come from, so it asks its own table.
+ATOLL_JWKS_FETCH = "services.users.keys.key_set"
+SIMPLE_JWT = {"TOKEN_TYPE_CLAIM": "token_use", "JTI_CLAIM": "jti", "USER_ID_CLAIM": "sub"}
+RATELIMIT_ENABLE = conf.flag("RATELIMIT_ENABLE", default=True, project_name=PROJECT.name)
 
 # All admins share a host, so each project's cookies carry its name.
 SESSION_COOKIE_NAME = f"{PROJECT.name}_session"
@@ -53,4 +72,5 @@ WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
-SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
+# The email is unique by an index over its lower case, which that check cannot see.
+SILENCED_SYSTEM_CHECKS = [*base.SILENCED_SYSTEM_CHECKS, "auth.W004"]

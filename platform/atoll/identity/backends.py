@@ -11,18 +11,11 @@ from django.http import HttpRequest
 from atoll.errors import TooManyRequests, Unavailable
 from atoll.identity.addresses import client_address
 from atoll.identity.principal import Principal
+from atoll.identity.roles import staff_may
 from atoll.identity.tokens import InvalidToken
 from atoll.identity.verification import verify
 
 log = logging.getLogger(__name__)
-
-STAFF_VERBS = frozenset({"view", "add", "change"})
-
-
-def staff_may(permission: str) -> bool:
-    """What the staff role allows in every admin: all but deleting (and what an admin class forbids)."""
-    _app, _dot, codename = permission.rpartition(".")
-    return codename.split("_", 1)[0] in STAFF_VERBS
 
 
 class AccountBackend(BaseBackend):

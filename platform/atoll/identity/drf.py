@@ -5,19 +5,21 @@ people, ``IsService`` admits services, and a view that serves both says so.
 """
 
 import re
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from atoll.errors import NotAllowed, NotSignedIn
-from atoll.identity import openapi as openapi
 from atoll.identity.principal import Principal
 from atoll.identity.tokens import InvalidToken
 from atoll.identity.verification import verify
+
+if TYPE_CHECKING:
+    # REST framework imports this module, its default, while it imports its views.
+    from rest_framework.views import APIView
 
 BEARER = re.compile(r"bearer (?P<token>\S+)", re.IGNORECASE)
 CHALLENGE = 'Bearer realm="atoll"'
@@ -84,7 +86,7 @@ class _Needs(BasePermission):
     def allows(self, caller: Principal) -> bool:
         raise NotImplementedError
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         if not self.allows(principal(request)):
             raise NotAllowed(self.refusal)
         return True
@@ -137,7 +139,7 @@ class IsServiceOrStaff(_Needs):
 class IsStaffOrReadOnly(IsStaff):
     """Anyone, signed in or not, may read."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return request.method in SAFE_METHODS or super().has_permission(request, view)
 
 

@@ -58,6 +58,10 @@ class CredentialLimit:
     def check(self, request: HttpRequest, account: str = "") -> None:
         """Count one attempt of this address; raises TooManyRequests before any secret is looked at."""
         self._use(request, "address", client_address(request), self.per_address, count=True)
+        self.check_account(request, account)
+
+    def check_account(self, request: HttpRequest, account: str) -> None:
+        """For a credential whose account is known only later than its address; raises TooManyRequests."""
         if self.per_account and account:
             self._use(request, "account", account.strip().lower(), self.per_account, count=False)
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-ADMIN = "admin"
-STAFF = "staff"
+from atoll.identity.roles import ADMIN, STAFF
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from atoll import conf
-from atoll.errors import Unavailable
+from atoll.errors import AtollError, Unavailable
 from atoll.identity.jwks import KeySet, Refresh
 from atoll.identity.principal import Principal
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
@@ -53,11 +53,21 @@ class KeySource:
     """One key set with its way of fetching; a fetch runs once, whoever needs it waits for it.
 
     With ``keep`` the last good set is also written to that file, so that a
-    process that starts while users is away can verify tokens.
+    process that starts while users is away can verify tokens. A set that is due
+    is fetched in a thread of its own unless ``in_background`` is False, for a
+    fetch that is as cheap as one query and needs the caller's connection.
     """
 
-    def __init__(self, fetch: Fetch, *, keep: Path | None = None, keys: KeySet | None = None) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        *,
+        keep: Path | None = None,
+        keys: KeySet | None = None,
+        in_background: bool = True,
+    ) -> None:
         self._fetch = fetch
+        self._in_background = in_background
         self._keep = keep
         self._keys = keys or KeySet()
         self._done = threading.Condition()
@@ -66,15 +76,15 @@ class KeySource:
     def find(self, kid: str) -> RSAPublicKey | None:
         """The trusted key with that id; raises Unavailable if no set could ever be had."""
         found = self._keys.find(kid)
-        if found.refresh is Refresh.BEHIND:
+        if found.refresh is Refresh.BEHIND and self._in_background:
             threading.Thread(target=self._refresh, name="jwks", daemon=True).start()
             return found.key
-        if found.refresh is Refresh.FIRST:
+        if found.refresh is not Refresh.NO:
             self._refresh()
         elif found.key is None:
             with self._done:
                 self._done.wait_for(lambda: not self._keys.fetching, WAIT_FOR_FETCH_S)
-        key = found.key or self._keys.peek(kid)
+        key = self._keys.peek(kid)
         if key is None and not self._keys.loaded:
             raise Unavailable("user-service", "the public keys of the tokens cannot be fetched")
         return key
@@ -82,7 +92,7 @@ class KeySource:
     def _refresh(self) -> None:
         try:
             self._take(self._fetch())
-        except (Unavailable, OSError, ValueError) as error:
+        except (AtollError, OSError, ValueError) as error:
             self._keys.fail()
             log.warning("the token keys could not be fetched, the last good set stays: %s", error)
         except BaseException:
@@ -122,8 +132,9 @@ def key_source() -> KeySource:
 
 @cache
 def _source(path: str) -> KeySource:
-    kept = conf.home() / "jwks.json" if path == FROM_USERS else None
-    return KeySource(import_string(path), keep=kept)
+    if path == FROM_USERS:
+        return KeySource(fetch_from_users, keep=conf.home() / "jwks.json")
+    return KeySource(import_string(path), in_background=False)
 
 
 def forget_keys() -> None:

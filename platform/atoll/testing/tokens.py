@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from atoll.identity.principal import ADMIN, STAFF
+from atoll.identity.roles import ADMIN, STAFF
 from atoll.identity.tokens import ALGORITHM, AUDIENCE, issuer
 from atoll.ids import uuid7
 

@@ -1,0 +1,68 @@
+"""Input fields that take exactly the JSON type they are for."""
+
+import re
+from typing import Any
+
+from rest_framework import serializers
+
+from atoll.identity.roles import ROLES
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Text(serializers.CharField):
+    """A JSON string; numbers are not taken for text."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Name(Text):
+    """One line of 1 to 200 characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        value = super().to_internal_value(data)
+        if CONTROL_CHARACTERS.search(value):
+            raise serializers.ValidationError("Control characters are not allowed.")
+        return value
+
+
+class Email(serializers.EmailField):
+    """An address in ASCII, at most 254 characters: look-alike letters cannot imitate another's."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        value = super().to_internal_value(data)
+        if not value.isascii():
+            self.fail("invalid")
+        return value.lower()
+
+
+class Password(Text):
+    """Kept to the letter, at most 256 characters, never shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)
+
+
+class Flag(serializers.BooleanField):
+    """true or false; no text or number stands for them."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class Roles(serializers.ListField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(child=serializers.ChoiceField(choices=list(ROLES)), max_length=len(ROLES), **kwargs)

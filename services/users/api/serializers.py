@@ -1,0 +1,67 @@
+"""The JSON of accounts and tokens."""
+
+from rest_framework import serializers
+
+from atoll.api.serializers import StrictSerializer
+from services.users.api.fields import Email, Flag, Name, Password, Roles, Text
+from services.users.models import User
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    """An account as anybody who may see it sees it."""
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "name", "roles", "is_active", "created_at", "updated_at")
+        read_only_fields = fields
+
+
+class RegistrationSerializer(StrictSerializer):
+    email = Email()
+    password = Password()
+    name = Name()
+
+
+class NewUserSerializer(RegistrationSerializer):
+    roles = Roles(required=False)
+
+
+class UserChangeSerializer(StrictSerializer):
+    email = Email(required=False)
+    name = Name(required=False)
+    password = Password(required=False)
+    current_password = Password(required=False)
+    roles = Roles(required=False)
+    is_active = Flag(required=False)
+
+
+class CredentialsSerializer(StrictSerializer):
+    email = Text(max_length=254)
+    password = Password()
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh_token = Text(max_length=8192)
+
+
+class ClientCredentialsSerializer(StrictSerializer):
+    client_id = Text(max_length=63)
+    client_secret = Password()
+    grant_type = serializers.ChoiceField(choices=["client_credentials"], required=False)
+
+
+class TokensSerializer(serializers.Serializer[dict[str, object]]):
+    """A pair of tokens; ``expires_in`` is the access token's life in seconds."""
+
+    access_token = serializers.CharField(read_only=True)
+    refresh_token = serializers.CharField(read_only=True)
+    expires_in = serializers.IntegerField(read_only=True)
+
+
+class SignedInSerializer(TokensSerializer):
+    user = UserSerializer(read_only=True)
+
+
+class ServiceTokenSerializer(serializers.Serializer[dict[str, object]]):
+    access_token = serializers.CharField(read_only=True)
+    expires_in = serializers.IntegerField(read_only=True)

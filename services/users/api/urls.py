@@ -1,0 +1,17 @@
+"""The addresses of the users API."""
+
+from django.urls import path
+
+from services.users.api import auth, services, users
+
+urlpatterns = [
+    path("auth/register", auth.RegisterView.as_view(), name="register"),
+    path("auth/token", auth.TokenView.as_view(), name="token"),
+    path("auth/refresh", auth.RefreshView.as_view(), name="refresh"),
+    path("auth/logout", auth.LogoutView.as_view(), name="logout"),
+    path("auth/service-token", services.ServiceTokenView.as_view(), name="service-token"),
+    path(".well-known/jwks.json", services.KeySetView.as_view(), name="jwks"),
+    path("users", users.UsersView.as_view(), name="users"),
+    path("users/me", users.OwnAccountView.as_view(), name="own-account"),
+    path("users/<uuid:user_id>", users.UserView.as_view(), name="user"),
+]

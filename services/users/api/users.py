@@ -1,0 +1,106 @@
+"""``/users``: accounts."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from drf_spectacular.utils import extend_schema
+from rest_framework.generics import GenericAPIView
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from atoll.api.idempotency import IdempotentRequest, idempotent
+from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsStaff, principal
+from services.users import permissions
+from services.users.api import limits
+from services.users.api.filters import UserFilter
+from services.users.api.serializers import NewUserSerializer, UserChangeSerializer, UserSerializer
+from services.users.models import User
+from services.users.passwords import require_good_password
+from services.users.selectors import account, accounts
+from services.users.usecases.delete_user import delete_user
+from services.users.usecases.register_user import prepare_user, register_user
+from services.users.usecases.update_user import Changes, update_user
+
+
+class UsersView(GenericAPIView[User]):
+    permission_classes = (IsStaff,)
+    serializer_class = UserSerializer
+    filterset_class = UserFilter
+    queryset = User.objects.none()
+
+    @extend_schema(responses=UserSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(accounts()))
+        return self.get_paginated_response(UserSerializer(page, many=True).data)
+
+    @extend_schema(request=NewUserSerializer, responses={201: UserSerializer})
+    @idempotent
+    def post(self, request: IdempotentRequest) -> Response:
+        serializer = NewUserSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        given = serializer.validated_data
+        if given.get("roles"):
+            permissions.check_roles_change(principal(request), None)
+        user = prepare_user(**given)
+        with request.idempotency.transaction() as keep:
+            data = UserSerializer(register_user(user)).data
+            return keep(Response(data, status=201, headers={"Location": f"/users/{user.id}"}))
+
+
+class UserView(APIView):
+    def get_permissions(self) -> list[BasePermission]:
+        return [IsSignedInOrService() if self.request.method == "GET" else IsSignedIn()]
+
+    @extend_schema(responses=UserSerializer)
+    def get(self, request: Request, user_id: UUID) -> Response:
+        return Response(UserSerializer(permissions.visible_account(principal(request), user_id)).data)
+
+    @extend_schema(request=UserChangeSerializer, responses=UserSerializer)
+    def patch(self, request: Request, user_id: UUID) -> Response:
+        user = permissions.changeable_account(principal(request), user_id)
+        serializer = UserChangeSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        changes = self._allowed(request, user, dict(serializer.validated_data))
+        return Response(UserSerializer(update_user(user_id, changes)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, user_id: UUID) -> Response:
+        permissions.changeable_account(principal(request), user_id)
+        delete_user(user_id)
+        return Response(status=204)
+
+    def _allowed(self, request: Request, user: User, given: dict[str, Any]) -> Changes:
+        """The changes, once it is clear that the caller may make every one of them."""
+        caller = principal(request)
+        if "roles" in given:
+            permissions.check_roles_change(caller, user.id)
+        if "is_active" in given:
+            permissions.check_active_change(caller, user.id)
+        return Changes(
+            email=given.get("email"),
+            name=given.get("name"),
+            roles=frozenset(given["roles"]) if "roles" in given else None,
+            is_active=given.get("is_active"),
+            password_hash=self._new_password(request, user, given) if "password" in given else None,
+        )
+
+    def _new_password(self, request: Request, user: User, given: dict[str, Any]) -> str:
+        limits.CHANGE_PASSWORD.check(request, str(user.id))
+        try:
+            permissions.check_password_change(principal(request), user, given.get("current_password"))
+        except permissions.WrongPassword:
+            limits.CHANGE_PASSWORD.failed(request, str(user.id))
+            raise
+        require_good_password(given["password"], user)
+        return make_password(given["password"])
+
+
+class OwnAccountView(APIView):
+    permission_classes = (IsSignedIn,)
+
+    @extend_schema(responses=UserSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(UserSerializer(account(UUID(principal(request).id))).data)

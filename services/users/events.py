@@ -1,0 +1,34 @@
+"""The facts that users announces."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class UserCreated:
+    type: ClassVar[str] = "user.created"
+    version: ClassVar[int] = 1
+
+    user_id: UUID
+    email: str
+    name: str
+
+
+@dataclass(frozen=True)
+class UserUpdated:
+    """``changes`` holds the new value of every field that changed, under its name on the wire."""
+
+    type: ClassVar[str] = "user.updated"
+    version: ClassVar[int] = 1
+
+    user_id: UUID
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UserDeleted:
+    type: ClassVar[str] = "user.deleted"
+    version: ClassVar[int] = 1
+
+    user_id: UUID

@@ -1,0 +1,169 @@
+"""What users keeps: accounts, refresh tokens, signing keys and service credentials."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from atoll.identity.roles import ADMIN, ROLES, STAFF, staff_may
+from atoll.ids import uuid7
+
+
+class UserManager(BaseUserManager["User"]):
+    def by_email(self, email: str) -> "User | None":
+        """The account with that address in any case; None when there is none."""
+        return self.filter(email=email.strip().lower(), deleted_at=None).first()
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser):
+    """One account. The address is kept in lower case and unique in any case.
+
+    A deleted account stays as an empty shell, so that its id is never given
+    away again; its address is free at once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(max_length=254)
+    name = models.CharField(max_length=200)
+    roles = ArrayField(models.CharField(max_length=32), default=list, blank=True)
+    is_active = models.BooleanField("active", default=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    updated_at = models.DateTimeField(auto_now=True, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    objects = UserManager()
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="users_email_unique",
+                violation_error_message="An account with this email exists.",
+            ),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="users_email_lower_case"),
+            models.CheckConstraint(
+                condition=Q(roles__contained_by=list(ROLES)),
+                name="users_roles_known",
+                violation_error_message=f"The roles there are: {', '.join(ROLES)}.",
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at=None) | Q(is_active=False), name="users_deleted_is_inactive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_staff(self) -> bool:
+        return STAFF in self.roles or self.is_superuser
+
+    @property
+    def is_superuser(self) -> bool:
+        return ADMIN in self.roles
+
+    def has_perm(self, perm: str, obj: object | None = None) -> bool:
+        return self.is_active and (self.is_superuser or (self.is_staff and staff_may(perm)))
+
+    def has_perms(self, perms: list[str], obj: object | None = None) -> bool:
+        return all(self.has_perm(perm, obj) for perm in perms)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_active and self.is_staff
+
+
+class RefreshFamily(models.Model):
+    """One sign-in and every refresh token that descends from it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_families")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_because = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        verbose_name_plural = "refresh families"
+
+    def __str__(self) -> str:
+        return f"sign-in of {self.user_id} at {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class RefreshToken(models.Model):
+    """One refresh token by its ``jti``; the token itself is kept nowhere. Used at most once."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    family = models.ForeignKey(RefreshFamily, on_delete=models.CASCADE, related_name="tokens")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("created_at",)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SigningKey(models.Model):
+    """An RSA key that signs tokens; the private half is encrypted with a key made from SECRET_KEY.
+
+    Published as ``next`` before it signs and as ``retired`` for as long as a
+    token that it signed may live.
+    """
+
+    class Status(models.TextChoices):
+        NEXT = "next"
+        CURRENT = "current"
+        RETIRED = "retired"
+
+    PUBLISHED_AFTER_RETIRED: ClassVar[timedelta] = timedelta(hours=1)
+
+    kid = models.CharField(max_length=64, primary_key=True, editable=False)
+    status = models.CharField(max_length=8, choices=Status.choices)
+    public_jwk = models.JSONField(editable=False)
+    private_pem_encrypted = models.BinaryField(editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    activated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status__in=["next", "current"]), name="users_one_key_each"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kid} ({self.status})"
+
+
+class ServiceCredential(models.Model):
+    """What a service proves itself with at ``/auth/service-token``: a keyed hash of its secret."""
+
+    service = models.CharField(max_length=63, primary_key=True)
+    secret_hash = models.CharField(max_length=64, editable=False)
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("service",)
+
+    def __str__(self) -> str:
+        return self.service

@@ -1,0 +1,64 @@
+"""Who may do what to which account."""
+
+from uuid import UUID
+
+from atoll.errors import InvalidInput, NotAllowed
+from atoll.identity import Principal
+from services.users.models import User
+from services.users.selectors import account
+from services.users.usecases.update_user import user_not_found
+
+
+def visible_account(caller: Principal, user_id: UUID) -> User:
+    """Own, or any for staff and services; somebody else's is NotFound like a missing one."""
+    if not (caller.is_service or caller.is_staff or _is_self(caller, user_id)):
+        raise user_not_found()
+    return account(user_id)
+
+
+def changeable_account(caller: Principal, user_id: UUID) -> User:
+    """Own, or any customer's for staff, or any for admins. Raises NotFound and NotAllowed."""
+    if not (caller.is_staff or _is_self(caller, user_id)):
+        raise user_not_found()
+    user = account(user_id)
+    if user.is_staff and not caller.is_admin and not _is_self(caller, user_id):
+        raise NotAllowed("Only an administrator may change the account of staff.")
+    return user
+
+
+def check_roles_change(caller: Principal, user_id: UUID | None) -> None:
+    """Roles are given by admins, to others; ``user_id`` is None for an account to be made."""
+    if not caller.is_admin:
+        raise NotAllowed("Only an administrator may set roles.", code="roles_need_admin")
+    if user_id is not None and _is_self(caller, user_id):
+        raise NotAllowed("Nobody may change their own roles.", code="own_roles")
+
+
+def check_active_change(caller: Principal, user_id: UUID) -> None:
+    if not caller.is_staff or _is_self(caller, user_id):
+        raise NotAllowed("Only staff may activate or deactivate accounts, and not their own.")
+
+
+def check_password_change(caller: Principal, user: User, current_password: str | None) -> None:
+    """Only the owner, who shows the present password again."""
+    if not _is_self(caller, user.id):
+        raise NotAllowed("Only the owner of an account may change its password.")
+    if not current_password:
+        raise InvalidInput(
+            "To change the password send the present one as currentPassword.",
+            code="current_password_required",
+            details={"currentPassword": ["This field is required to change the password."]},
+        )
+    if not user.check_password(current_password):
+        raise WrongPassword()
+
+
+class WrongPassword(NotAllowed):
+    default_code = "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("currentPassword is not the present password.")
+
+
+def _is_self(caller: Principal, user_id: UUID) -> bool:
+    return caller.is_user and caller.id == str(user_id)

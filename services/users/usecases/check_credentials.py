@@ -1,0 +1,29 @@
+"""Check an email and a password."""
+
+from django.contrib.auth.hashers import make_password
+
+from atoll.errors import NotSignedIn
+from services.users.models import User
+
+
+class WrongCredentials(NotSignedIn):
+    title = "Invalid email or password"
+    default_code = "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("No active account has this email and password.")
+
+
+def check_credentials(email: str, password: str) -> User:
+    """The active account they belong to.
+
+    Raises WrongCredentials, the same and after the same work whether the
+    account is missing, inactive, or has another password.
+    """
+    user = User.objects.by_email(email)
+    if user is None:
+        make_password(password)
+        raise WrongCredentials()
+    if not user.check_password(password) or not user.is_active:
+        raise WrongCredentials()
+    return user

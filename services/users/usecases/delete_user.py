@@ -1,0 +1,40 @@
+"""Delete an account."""
+
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+
+from atoll.bus import publish
+from services.users.events import UserDeleted
+from services.users.models import User
+from services.users.usecases.end_sessions import Because, end_all_sessions
+from services.users.usecases.keep_an_admin import Administrators
+from services.users.usecases.update_user import user_not_found
+
+
+def delete_user(user_id: UUID) -> None:
+    """Empty the account and announce it.
+
+    The row stays without address, name, roles or password: its id is written in
+    orders and payments, which outlive it, and is never used again. The address
+    may register anew. Sessions end at once. Raises NotFound, also the second
+    time, and LastAdmin.
+    """
+    with transaction.atomic():
+        administrators = Administrators()
+        user = User.objects.select_for_update().filter(id=user_id, deleted_at=None).first()
+        if user is None:
+            raise user_not_found()
+        administrators.let_go(user.id)
+        user.email = f"{user.id}@deleted.invalid"
+        user.name = "Deleted user"
+        user.roles = []
+        user.password = make_password(None)
+        user.is_active = False
+        user.last_login = None
+        user.deleted_at = timezone.now()
+        user.save()
+        end_all_sessions(user, Because.DELETED)
+        publish(UserDeleted(user.id), key=str(user.id))

@@ -1,0 +1,82 @@
+"""Change an account."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from atoll.bus import publish
+from atoll.errors import NotFound
+from services.users.events import UserUpdated
+from services.users.models import User
+from services.users.usecases.end_sessions import Because, end_all_sessions
+from services.users.usecases.keep_an_admin import Administrators
+from services.users.usecases.register_user import email_taken
+
+ON_THE_WIRE = {"email": "email", "name": "name", "roles": "roles", "is_active": "isActive"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """None leaves a field as it is. Who may change what is decided before (``permissions``)."""
+
+    email: str | None = None
+    name: str | None = None
+    roles: frozenset[str] | None = None
+    is_active: bool | None = None
+    password_hash: str | None = None
+
+    @property
+    def may_remove_an_admin(self) -> bool:
+        return self.roles is not None or self.is_active is not None
+
+    def values(self) -> dict[str, Any]:
+        given = {
+            "email": self.email.strip().lower() if self.email is not None else None,
+            "name": self.name.strip() if self.name is not None else None,
+            "roles": sorted(self.roles) if self.roles is not None else None,
+            "is_active": self.is_active,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def update_user(user_id: UUID, changes: Changes) -> User:
+    """Save the changes and announce those that made a difference.
+
+    A new password or a deactivated account ends every session. Raises NotFound,
+    EmailTaken, and LastAdmin when no active administrator would be left.
+    """
+    try:
+        with transaction.atomic():
+            return _update(user_id, changes)
+    except IntegrityError as error:
+        raise email_taken(error) from None
+
+
+def _update(user_id: UUID, changes: Changes) -> User:
+    administrators = Administrators() if changes.may_remove_an_admin else None
+    user = User.objects.select_for_update().filter(id=user_id, deleted_at=None).first()
+    if user is None:
+        raise user_not_found()
+    different = {name: value for name, value in changes.values().items() if getattr(user, name) != value}
+    if not different and changes.password_hash is None:
+        return user
+    for name, value in different.items():
+        setattr(user, name, value)
+    if administrators is not None and not (user.is_superuser and user.is_active):
+        administrators.let_go(user.id)
+    if changes.password_hash is not None:
+        user.password = changes.password_hash
+        end_all_sessions(user, Because.PASSWORD_CHANGED)
+    if not user.is_active:
+        end_all_sessions(user, Because.INACTIVE)
+    user.save()
+    if different:
+        announced = {ON_THE_WIRE[name]: value for name, value in different.items()}
+        publish(UserUpdated(user.id, announced), key=str(user.id))
+    return user
+
+
+def user_not_found() -> NotFound:
+    return NotFound("There is no user with this id.", code="user_not_found", title="User not found")
