@@ -69,6 +69,8 @@ def reachable_data(folder: Path) -> Path:
         return folder.resolve()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     elsewhere = ROOM / digest
+    # Whoever deleted our home with plain `rm` meant its data too.
+    shutil.rmtree(elsewhere, ignore_errors=True)
     elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
     ROOM.chmod(0o755)
     os.chown(elsewhere, account.uid, account.gid)

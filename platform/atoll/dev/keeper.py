@@ -239,6 +239,7 @@ def _execute(order: dict[str, Any]) -> int:
             stdout=log,
             stderr=log,
             env=os.environ | order["env"],
+            cwd=None if order["python"] else "/",
             start_new_session=True,
             # Safe here: one thread. It runs after the change of account, which would undo it.
             preexec_fn=prepare if kernel.LINUX else None,

@@ -11,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
+from atoll import conf
 from atoll.dev import kernel
 from atoll.dev.process import Kind, Member, Spec, State
 
@@ -71,6 +73,7 @@ class Supervisor:
         self.keeper = subprocess.Popen(
             [sys.executable, "-m", "atoll.dev.keeper", str(theirs.fileno()), way],
             pass_fds=[theirs.fileno()],
+            cwd=conf.root(),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             # Read by the C library when a program starts: fewer arenas, less memory per thread.
@@ -95,21 +98,20 @@ class Supervisor:
 
         Raises StartFailed when one does not come up.
         """
-        wanted = names or tuple(self.members)
-        waits = [asyncio.create_task(self._reached[name].wait()) for name in wanted]
+        pending = {asyncio.create_task(self._reached[name].wait()) for name in names or self.members}
         gone = asyncio.create_task(self.keeper_gone.wait())
+        watched: set[asyncio.Task[Any]] = {gone, *self._tasks.values()}
         try:
-            all_reached = asyncio.ensure_future(asyncio.gather(*waits))
-            pending = {all_reached, gone, *self._tasks.values()}
-            while not all_reached.done():
-                done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done - {all_reached}:
-                    if task is gone:
-                        raise StartFailed("The process that keeps all others was killed.")
+            while pending:
+                done, _ = await asyncio.wait(pending | watched, return_when=asyncio.FIRST_COMPLETED)
+                if gone in done:
+                    raise StartFailed("The process that keeps all others was killed.")
+                for task in done & watched:
                     task.result()
                 pending -= done
+                watched -= done
         finally:
-            for wait in (*waits, gone):
+            for wait in (*pending, gone):
                 wait.cancel()
 
     async def stop(self) -> None:

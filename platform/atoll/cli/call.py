@@ -1,0 +1,62 @@
+"""Call a service through discovery with a service token: call SERVICE METHOD PATH [JSON]."""
+
+import argparse
+import json
+import os
+import sys
+
+from atoll import conf
+
+# The caller needs a credential of its own; the edge calls everyone anyway.
+CALLER = "gateway"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+SHOWN_HEADERS = ("content-type", "location", "link", "x-total-count", "x-correlation-id", "x-response-time")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="manage.py call", description=__doc__)
+    parser.add_argument("service", help="order-service, or its project's name: orders")
+    parser.add_argument("method", help="GET, POST, PATCH, PUT or DELETE")
+    parser.add_argument("path", help="/orders?page=1")
+    parser.add_argument("json", nargs="?", help='the body: \'{"reason": "test"}\'')
+    parser.add_argument(
+        "--as", dest="caller", default=CALLER, choices=list(conf.projects()), help="whose credential"
+    )
+    parser.add_argument("--json", dest="body_only", action="store_true", help="print only the body")
+    options = parser.parse_args(argv)
+    try:
+        body = json.loads(options.json) if options.json else None
+    except ValueError as error:
+        print(f"The body is not JSON: {error}", file=sys.stderr)
+        return 2
+    if options.method.upper() not in METHODS:
+        print(f"{options.method} is none of {', '.join(METHODS)}.", file=sys.stderr)
+        return 2
+    projects = conf.projects()
+    service = projects[options.service].service if options.service in projects else options.service
+    os.environ.setdefault("ATOLL_ENV", "development")
+    os.environ["DJANGO_SETTINGS_MODULE"] = conf.project(options.caller).settings_module
+    import django
+
+    django.setup()
+    from atoll.client import ServiceClient
+    from atoll.errors import AtollError
+
+    client = ServiceClient(service)
+    method = options.method.lower()
+    try:
+        send = getattr(client, method)
+        reply = send(options.path) if method in {"get", "delete"} else send(options.path, json=body)
+    except AtollError as error:
+        print(f"No answer: {error}", file=sys.stderr)
+        return 1
+    if not options.body_only:
+        print(reply.status)
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        for name in SHOWN_HEADERS:
+            if name in headers:
+                print(f"{name}: {headers[name]}")
+        print()
+    if reply.status != 204:
+        print(f"{json.dumps(reply.json(), indent=2, ensure_ascii=False, default=str)}")
+    return 0 if reply.ok else 1

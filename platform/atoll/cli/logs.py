@@ -1,0 +1,55 @@
+"""Show the processes' logs as one, in time order; -f follows, --correlation follows one request."""
+
+import argparse
+import json
+import sys
+
+from rich.console import Console
+
+from atoll import conf
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="manage.py logs", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="processes (orders, orders-worker, ...); all"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    parser.add_argument("--correlation", metavar="ID", help="only lines of this correlation id")
+    parser.add_argument("--since", metavar="WHEN", help="10m, 2h, or a time such as 2026-11-23T10:00:00Z")
+    options = parser.parse_args(argv)
+    from atoll.dev import logview
+
+    folder = conf.home() / "logs"
+    known = sorted(path.name.removesuffix(".log") for path in folder.glob("*.log"))
+    unknown = sorted(set(options.names) - set(known))
+    if unknown or not known:
+        what = f"No log of {', '.join(unknown)} in {folder}" if known else f"No logs in {folder}"
+        print(f"{what}. There are: {', '.join(known) or 'none; start with `make up`'}.", file=sys.stderr)
+        return 2
+    try:
+        wanted = logview.Wanted(options.correlation, logview.since(options.since) if options.since else None)
+    except ValueError:
+        print(f"--since {options.since!r} is neither 10m, 2h, 30s, 1d nor a time.", file=sys.stderr)
+        return 2
+    files = [folder / f"{name}.log" for name in options.names or known]
+    console = Console(highlight=False, soft_wrap=True)
+
+    def show(line: logview.Line) -> None:
+        if console.is_terminal:
+            console.print(logview.pretty(line))
+        else:
+            fields = line.fields or {"time": line.time, "event": line.text}
+            print(json.dumps({"name": line.name} | fields, ensure_ascii=False), flush=options.follow)
+
+    try:
+        followed = logview.followed(files, wanted) if options.follow else iter(())
+        if not options.follow or options.correlation or options.since:
+            for line in logview.merged(files, wanted):
+                show(line)
+        for line in followed:
+            show(line)
+    except (KeyboardInterrupt, BrokenPipeError):
+        # The reader has seen enough; leave nothing for the interpreter to flush into a closed pipe.
+        sys.stdout = None  # type: ignore[assignment]
+    return 0

@@ -1,0 +1,137 @@
+"""Reading the processes' log files as one: merged in time order, filtered, coloured."""
+
+import heapq
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+POLL_INTERVAL_S = 0.2
+LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
+NAME_STYLES = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan", "bright_magenta", "bright_blue")
+# Shown in front, or the same on every line of a file.
+SHOWN_ALREADY = {"time", "level", "event", "service", "instance", "process", "logger", "correlation_id"}
+
+
+@dataclass(order=True, frozen=True)
+class Line:
+    """One line of one file. ``fields`` is empty for what is not structured (a traceback, an engine)."""
+
+    time: str
+    name: str
+    number: int
+    text: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    correlation: str | None = None
+    since: str | None = None
+
+    def __call__(self, line: Line) -> bool:
+        if self.since and line.time < self.since:
+            return False
+        return self.correlation is None or self.correlation in line.text
+
+
+def merged(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:
+    """Every wanted line there is now, oldest first, rotated files included."""
+    return heapq.merge(*(filter(wanted, _Reader(path).history()) for path in files))
+
+
+def followed(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:
+    """What is written from now on, for ever; files that are emptied by rotation are followed on."""
+    readers = [_Reader(path, at_end=True) for path in files]
+    while True:
+        fresh = sorted(line for reader in readers for line in reader.fresh())
+        yield from filter(wanted, fresh)
+        if not fresh:
+            time.sleep(POLL_INTERVAL_S)
+
+
+def since(text: str, now: datetime | None = None) -> str:
+    """``10m``, ``2h``, ``30s``, ``1d`` ago, or a time in RFC 3339; as log lines write it.
+
+    Raises ValueError for anything else.
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if text[-1:] in units and text[:-1].isdigit():
+        moment = (now or datetime.now(UTC)) - timedelta(seconds=int(text[:-1]) * units[text[-1]])
+    else:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+
+
+def pretty(line: Line) -> Text:
+    style = NAME_STYLES[sum(line.name.encode()) % len(NAME_STYLES)]
+    text = Text.assemble((line.time[11:23], "dim"), " ", (f"{line.name:<16}", style), " ")
+    if not line.fields:
+        return text.append(line.text)
+    level = str(line.fields.get("level", ""))
+    text.append(f"{level:<8}", LEVEL_STYLES.get(level, "")).append(str(line.fields.get("event", "")))
+    for key, value in line.fields.items():
+        if key not in SHOWN_ALREADY:
+            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            text.append(f" {key}=", "dim").append(shown)
+    if line.fields.get("correlation_id"):
+        text.append(f" [{line.fields['correlation_id']}]", "dim")
+    return text
+
+
+class _Reader:
+    def __init__(self, path: Path, *, at_end: bool = False) -> None:
+        self.path = path
+        self.offset = path.stat().st_size if at_end and path.exists() else 0
+        self.unfinished = b""
+        self.number = 0
+        # A line without a time of its own belongs to the one before it.
+        self.last_time = ""
+
+    def history(self) -> Iterator[Line]:
+        rotated = self.path.parent.glob(f"{self.path.name}.[0-9]*")
+        for path in [*sorted(rotated, key=lambda p: -int(p.suffix[1:])), self.path]:
+            if path.exists():
+                with path.open("rb") as file:
+                    for raw in file:
+                        yield self._parse(raw)
+
+    def fresh(self) -> list[Line]:
+        try:
+            size = self.path.stat().st_size
+        except FileNotFoundError:
+            return []
+        if size < self.offset:
+            self.offset, self.unfinished = 0, b""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            received = file.read()
+        self.offset += len(received)
+        *complete, self.unfinished = (self.unfinished + received).split(b"\n")
+        return [self._parse(raw) for raw in complete]
+
+    def _parse(self, raw: bytes) -> Line:
+        text = raw.decode(errors="replace").rstrip("\n")
+        self.number += 1
+        fields: dict[str, Any] = {}
+        if text.startswith("{"):
+            try:
+                fields = json.loads(text)
+            except ValueError:
+                fields = {}
+        moment = fields.get("time") or _engine_time(text) or self.last_time
+        self.last_time = str(moment)
+        return Line(self.last_time, self.path.name.removesuffix(".log"), self.number, text, fields)
+
+
+def _engine_time(text: str) -> str | None:
+    """PostgreSQL's ``2026-11-23 10:00:00.123 UTC [7] LOG: ...`` (its log_timezone is UTC)."""
+    if text[4:5] == "-" and text[23:27] == " UTC":
+        return f"{text[:10]}T{text[11:23]}Z"
+    return None
