@@ -1,5 +1,6 @@
 """What orders asks of users and products while an order is placed."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,9 @@ from atoll.errors import BadAnswer
 
 TIMEOUT_S = 5.0
 HTTP_NOT_FOUND = 404
+CURRENCY = re.compile(r"[A-Z]{3}")
+CENT = Decimal("0.01")
+MAX_PRICE = Decimal("9999999999.99")
 
 users = ServiceClient("user-service", timeout_s=TIMEOUT_S)
 products = ServiceClient("product-service", timeout_s=TIMEOUT_S)
@@ -54,7 +58,18 @@ def fetch_products(product_ids: Sequence[UUID]) -> dict[UUID, Product]:
     if not isinstance(rows, list):
         raise BadAnswer("product-service", "did not answer with a list of products")
     found = [_read(Product, row, "product-service") for row in rows]
+    for product in found:
+        _check_price(product)
     return {product.id: product for product in found}
+
+
+def _check_price(product: Product) -> None:
+    """A price we could not store or charge exactly is no price."""
+    in_bounds = 0 <= product.price <= MAX_PRICE and product.price == product.price.quantize(CENT)
+    if not in_bounds or not CURRENCY.fullmatch(product.currency):
+        raise BadAnswer(
+            "product-service", f"sells {product.id} for {product.price} {product.currency}, which is no price"
+        )
 
 
 def _body(reply: Reply, service: str) -> Any:

@@ -36,9 +36,9 @@ def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
 
 
 def summary_of(user_id: UUID) -> Summary:
-    figures = Order.objects.filter(user_id=user_id).aggregate(total=Count("pk"), value=Sum("total"))
+    figures = Order.objects.filter(user_id=user_id).aggregate(orders=Count("pk"), value=Sum("total"))
     return Summary(
-        total=figures["total"],
+        total=figures["orders"],
         recent=list(orders_of(user_id)[:RECENT]),
         total_value=figures["value"] or Decimal("0.00"),
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from atoll.api.serializers import StrictSerializer
@@ -16,7 +17,7 @@ from services.orders.models import (
 )
 from services.orders.usecases.quote_order import RequestedItem
 
-PAYMENT_METHOD = r"^[a-z0-9][a-z0-9-]{0,39}$"
+PAYMENT_METHOD = r"^[a-z0-9][a-z0-9-]{0,39}\Z"
 DEFAULT_PAYMENT_METHOD = "card"
 
 
@@ -29,7 +30,10 @@ class PlaceOrderSerializer(StrictSerializer):
     """Products and quantities only: prices and the customer are looked up, never believed."""
 
     items = RequestedItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
-    payment_method = serializers.RegexField(PAYMENT_METHOD, default=DEFAULT_PAYMENT_METHOD)
+    payment_method = ExactText(
+        validators=[RegexValidator(PAYMENT_METHOD, "This is no name of a payment method.")],
+        default=DEFAULT_PAYMENT_METHOD,
+    )
 
     @property
     def requested_items(self) -> list[RequestedItem]:

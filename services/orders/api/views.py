@@ -79,7 +79,7 @@ class CancelOrderView(APIView):
     @extend_schema(request=CancelOrderSerializer, responses=OrderDetailSerializer)
     def post(self, request: Request, order_id: UUID) -> Response:
         """Cancel an open order. Cancelling it again changes nothing; a confirmed one is a conflict."""
-        wish = CancelOrderSerializer(data=request.data or {})
+        wish = CancelOrderSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
         caller = principal(request)
         seen = selectors.find_order(order_id, owner=_owner(caller))

@@ -113,3 +113,19 @@ def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
         assert ends == [f"order.{order.status}"]
         moves = [e for e in order.history.all() if e.moved]
         assert [e.to_status for e in moves] == ["pending", "awaiting_payment", order.status]
+
+
+def test_the_same_request_ten_times_at_once_places_one_order(bus, neighbours, as_user):
+    user_id, product = neighbours.user(), neighbours.product()
+    body = {"items": [{"productId": product, "quantity": 1}]}
+
+    def ask() -> int:
+        answer = as_user(user_id).post("/orders", body, headers={"Idempotency-Key": "double-click"})
+        return answer.status_code
+
+    statuses = at_once(*[ask] * 10)
+
+    assert set(statuses) <= {201, 409}
+    assert 201 in statuses
+    order = Order.objects.get()
+    assert commands(bus, order) == ["reserve.stock"]
