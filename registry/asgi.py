@@ -5,4 +5,8 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+from registry.wire.app import RegistryApplication  # noqa: E402  # needs the apps loaded
+
+application = RegistryApplication(django_application)

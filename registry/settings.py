@@ -1,5 +1,7 @@
 """Settings of the registry project: flat values, each final where it stands."""
 
+import ipaddress
+
 from atoll import conf
 from atoll import settings as base
 from atoll.admin.theme import unfold_settings
@@ -52,3 +54,20 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
+
+# What may be registered (registry/addresses.py). Ports of databases, brokers and caches are
+# never instances of a service.
+REGISTRY_ALLOWED_NETWORKS = [
+    ipaddress.ip_network(network.strip())
+    for network in (
+        conf.variable("REGISTRY_ALLOWED_NETWORKS")
+        or "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    ).split(",")
+]
+REGISTRY_ALLOWED_NAMES = [
+    name.strip() for name in (conf.variable("REGISTRY_ALLOWED_NAMES") or "localhost").split(",")
+]
+REGISTRY_PORTS = (1024, 65535)
+REGISTRY_REFUSED_PORTS = frozenset(
+    {1433, 1521, 3306, 5432, 5671, 5672, 6379, 9042, 11211, 15672, 25672, 27017}
+)

@@ -1,0 +1,111 @@
+"""Which addresses may be registered. Whoever may register must not be able to make the gateway
+call anything: the cloud's metadata service, a database port, a name that changes its meaning."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from atoll.errors import InvalidInput
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
+# 2130706433, 0x7f000001, 0177.1: old spellings of an address that resolvers still follow.
+LOOKS_NUMERIC = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)")
+MAX_NAME_CHARACTERS = 253
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to connect: the host as registered, and the address it meant then."""
+
+    host: str
+    address: str
+
+
+def place(host: str) -> Place:
+    """Checks and resolves a host, once. Raises InvalidInput, which never tells what a name
+    resolved to."""
+    text = host.strip().lower().rstrip(".")
+    literal = _literal(text)
+    if literal is not None:
+        _check(literal, host)
+        return Place(str(literal), str(literal))
+    name = _name(text, host)
+    addresses = _resolve(name)
+    for address in addresses:
+        _check(address, host)
+    return Place(name, str(addresses[0]))
+
+
+def check_port(port: int, *, is_worker: bool) -> None:
+    """Raises InvalidInput. Port 0, "listens nowhere", is for workers only."""
+    if is_worker and port == 0:
+        return
+    low, high = settings.REGISTRY_PORTS
+    if not low <= port <= high:
+        raise InvalidInput(f"port must be between {low} and {high}.", code="invalid_port")
+    if port in settings.REGISTRY_REFUSED_PORTS:
+        raise InvalidInput(f"port {port} belongs to a database, a broker or a cache.", code="refused_port")
+
+
+def _literal(text: str) -> Address | None:
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id:
+            return None
+        return address.ipv4_mapped or address
+    return address
+
+
+def _name(text: str, host: str) -> str:
+    try:
+        name = text.encode("idna").decode("ascii")
+    except UnicodeError:
+        name = ""
+    if len(name) > MAX_NAME_CHARACTERS or not NAME.fullmatch(name) or LOOKS_NUMERIC.fullmatch(name):
+        raise InvalidInput(
+            f"host {host[:80]!r} is neither an IP address nor a host name; give no scheme, port or path.",
+            code="invalid_host",
+        )
+    if not any(_is_within(name, allowed) for allowed in settings.REGISTRY_ALLOWED_NAMES):
+        raise InvalidInput(
+            f"host name {name} is not among REGISTRY_ALLOWED_NAMES; register the IP address, or allow it.",
+            code="refused_host",
+        )
+    return name
+
+
+def _is_within(name: str, allowed: str) -> bool:
+    return name.endswith(allowed) if allowed.startswith(".") else name == allowed
+
+
+def _resolve(name: str) -> list[Address]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise InvalidInput(f"host name {name} has no address.", code="unknown_host") from error
+    addresses = [_literal(str(entry[4][0])) for entry in found]
+    # IPv4 first: the address a service binds unless told otherwise.
+    return sorted((address for address in addresses if address), key=lambda address: address.version)
+
+
+def _check(address: Address, host: str) -> None:
+    never = (
+        address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or (address.is_reserved and not address.is_loopback)
+    )
+    if never or not any(address in network for network in settings.REGISTRY_ALLOWED_NETWORKS):
+        raise InvalidInput(
+            f"host {host[:80]!r} is outside the networks this registry accepts (REGISTRY_ALLOWED_NETWORKS).",
+            code="refused_host",
+        )

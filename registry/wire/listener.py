@@ -1,0 +1,89 @@
+"""The one thread of a registry process that hears of changes, and keeps its pulse."""
+
+import logging
+import selectors
+import threading
+import time
+from collections.abc import Callable
+
+from django.db import Error, connection
+
+from atoll.server import lifecycle
+from registry.constants import CHANNEL, PULSE
+from registry.usecases.pulse import pulse, sweep
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.5
+RETRY_S = 0.5
+SWEEP_EVERY_S = 30.0
+
+
+class Listener:
+    """LISTENs in PostgreSQL and calls, from its own thread: ``on_change`` with a service's name,
+    ``on_listening`` with whether changes are heard, ``on_draining`` once."""
+
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[str], None],
+        on_listening: Callable[[bool], None],
+        on_draining: Callable[[], None],
+    ) -> None:
+        self._on_change = on_change
+        self._on_listening = on_listening
+        self._on_draining = on_draining
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="registry-listener", daemon=True)
+        self._pulse_due = 0.0
+        self._sweep_due = 0.0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and its connection; returns when both are gone."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._listen()
+            except Error as error:
+                logger.warning("the registry's database cannot be listened to, trying again: %s", error)
+                self._on_listening(False)
+                self._stopping.wait(RETRY_S)
+            finally:
+                connection.close()
+
+    def _listen(self) -> None:
+        pulse()
+        with connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {CHANNEL}")
+        wire = connection.connection
+        self._on_listening(True)
+        is_told = False
+        sockets = selectors.DefaultSelector()  # select() itself ends at descriptor 1023
+        sockets.register(wire, selectors.EVENT_READ)
+        while not self._stopping.is_set():
+            if sockets.select(TICK_S):
+                wire.poll()
+            self._keep_time()
+            # Not only after poll: a query of the pulse may have read notifications too.
+            while wire.notifies:
+                self._on_change(wire.notifies.pop(0).payload)
+            if not is_told and lifecycle.state() == "draining":
+                is_told = True
+                self._on_draining()
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        if now >= self._pulse_due:
+            self._pulse_due = now + PULSE.total_seconds()
+            away = pulse()
+            if away:
+                logger.warning("the registry was away for %.0f s; leases were extended", away.total_seconds())
+        if now >= self._sweep_due:
+            self._sweep_due = now + SWEEP_EVERY_S
+            sweep()
