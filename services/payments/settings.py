@@ -9,6 +9,9 @@ PROJECT = conf.project("payments")
 ATOLL_PROJECT = PROJECT.name
 ATOLL_SERVICE = PROJECT.service
 
+PAYMENT_PROVIDER = "services.payments.provider.sandbox.SandboxProvider"
+SANDBOX_LATENCY_S = conf.seconds("SANDBOX_LATENCY_S", 0.005, PROJECT.name)
+
 SECRET_KEY = conf.secret("SECRET_KEY", PROJECT.name)
 DEBUG = False
 ALLOWED_HOSTS = conf.allowed_hosts()

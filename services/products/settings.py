@@ -17,6 +17,7 @@ INSTALLED_APPS = [
     *base.ADMIN_APPS,
     *base.PLATFORM_APPS,
     "atoll.bus",
+    "django.contrib.postgres",
     "services.products",
 ]
 MIDDLEWARE = base.MIDDLEWARE

@@ -1,0 +1,30 @@
+"""What a list of payments can be narrowed to."""
+
+from typing import Any
+
+from django_filters import rest_framework as filters
+from rest_framework.exceptions import ValidationError
+
+from services.payments.models import Payment
+
+PAGING = {"page", "pageSize"}
+
+
+class PaymentFilter(filters.FilterSet):
+    """A mistyped filter is told and not ignored; a list that is wider than asked for misleads."""
+
+    status = filters.ChoiceFilter(choices=Payment.Status.choices)
+    orderId = filters.UUIDFilter(field_name="order_id")
+    userId = filters.UUIDFilter(field_name="user_id")
+    createdAfter = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    createdBefore = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Payment
+        fields: tuple[str, ...] = ()
+
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(data, *args, **kwargs)
+        unknown = set(data or ()) - set(self.filters) - PAGING
+        if unknown:
+            raise ValidationError({name: ["Unknown filter."] for name in sorted(unknown)})

@@ -1,0 +1,16 @@
+"""Payments on the wire."""
+
+from rest_framework import serializers
+
+from services.payments.models import Payment
+
+
+class PaymentSerializer(serializers.ModelSerializer[Payment]):
+    """``amount`` and ``userId`` are null for an order that was called off before it was to pay."""
+
+    class Meta:
+        model = Payment
+        fields = (
+            "id", "order_id", "user_id", "amount", "currency", "method", "status", "reason",
+            "created_at", "updated_at",
+        )  # fmt: skip

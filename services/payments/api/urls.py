@@ -1,0 +1,8 @@
+from django.urls import path
+
+from services.payments.api.views import PaymentsView, PaymentView
+
+urlpatterns = [
+    path("payments", PaymentsView.as_view()),
+    path("payments/<uuid:payment_id>", PaymentView.as_view()),
+]

@@ -1,0 +1,74 @@
+"""What orders asks of payments. The provider is asked before each handler's transaction begins."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from atoll.bus import Dead, Message, Retry, handles
+from services.payments.errors import InvalidPayment, LedgersDisagree, TermsDiffer
+from services.payments.provider import Cancellation, Charge, provider
+from services.payments.usecases.request_payment import request_payment
+from services.payments.usecases.request_refund import request_refund
+from services.payments.usecases.settle_payment import settle_payment
+from services.payments.usecases.settle_refund import settle_refund
+
+# A customer waits for the charge; a refund is owed however long the provider is away.
+CHARGE_RETRY = Retry(immediate=2, delayed_s=(2, 10, 60, 300))
+REFUND_RETRY = Retry(immediate=2, delayed_s=(5, 30, 300, 1800, 7200, 21600))
+
+
+@dataclass(frozen=True)
+class PaymentOfOrder:
+    order_id: UUID
+    user_id: UUID
+    amount: Decimal
+    currency: str
+    payment_method: str
+
+
+@dataclass(frozen=True)
+class RefundOfOrder:
+    order_id: UUID
+    reason: str = "cancelled"
+
+
+def charge_at_provider(command: PaymentOfOrder, message: Message) -> Charge | None:
+    """What the provider says; None when the order must not be charged, or was before."""
+    try:
+        payment = request_payment(
+            command.order_id,
+            user_id=command.user_id,
+            amount=command.amount,
+            currency=command.currency,
+            method=command.payment_method,
+        )
+    except (InvalidPayment, TermsDiffer) as error:
+        raise Dead(str(error)) from error
+    if not payment.may_be_charged:
+        return None
+    return provider().charge(
+        payment.key,
+        amount=command.amount,
+        currency=command.currency,
+        method=command.payment_method,
+        memo=str(command.order_id),
+    )
+
+
+@handles("process.payment", before=charge_at_provider, retry=CHARGE_RETRY)
+def on_process_payment(command: PaymentOfOrder, message: Message, charge: Charge | None) -> None:
+    settle_payment(command.order_id, charge)
+
+
+def cancel_at_provider(command: RefundOfOrder, message: Message) -> Cancellation | None:
+    """What the provider gave back; None when it held nothing of the order."""
+    payment = request_refund(command.order_id)
+    return provider().cancel(payment.key) if payment.may_hold_money else None
+
+
+@handles("refund.payment", before=cancel_at_provider, retry=REFUND_RETRY)
+def on_refund_payment(command: RefundOfOrder, message: Message, cancellation: Cancellation | None) -> None:
+    try:
+        settle_refund(command.order_id, cancellation, reason=command.reason)
+    except LedgersDisagree as error:
+        raise Dead(str(error)) from error

@@ -1,0 +1,141 @@
+"""What each order was charged, and the sandbox provider's own ledger.
+
+The two halves stand for two companies: the service reads and writes payments, the
+provider reads and writes its ledger, and neither looks into the other's tables.
+"""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from atoll.ids import uuid7
+from services.payments.managers import PaymentManager
+from services.payments.money import MAX_AMOUNT, MIN_AMOUNT
+
+
+class Payment(models.Model):
+    """The one payment of an order; its row is also the lock that puts the order's requests in a line.
+
+    A refund that is asked for before any charge leaves a refused payment without
+    user and amount, which refuses the charge that comes after it.
+    """
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", "requested"
+        COMPLETED = "completed", "completed"
+        FAILED = "failed", "failed"
+        REFUNDED = "refunded", "refunded"
+        REFUSED = "refused", "refused"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order_id = models.UUIDField(unique=True)
+    user_id = models.UUIDField(null=True, blank=True)
+    amount = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(MIN_AMOUNT)]
+    )
+    currency = models.CharField(max_length=3, blank=True, default="")
+    method = models.CharField(max_length=64, blank=True, default="")
+    status = models.CharField(max_length=9, choices=Status, default=Status.REQUESTED)
+    # Why it failed, was refused or was given back; empty otherwise.
+    reason = models.CharField(max_length=200, blank=True, default="")
+    charge_reference = models.CharField(max_length=64, blank=True, default="")
+    refund_reference = models.CharField(max_length=64, blank=True, default="")
+    refund_asked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = PaymentManager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="payment_status_known",
+                condition=Q(status__in=["requested", "completed", "failed", "refunded", "refused"]),
+            ),
+            models.CheckConstraint(
+                name="payment_amount_positive",
+                condition=Q(amount__isnull=True) | Q(amount__gte=MIN_AMOUNT, amount__lte=MAX_AMOUNT),
+            ),
+            models.CheckConstraint(
+                name="only_a_refused_payment_may_lack_its_terms",
+                condition=Q(status="refused")
+                | Q(user_id__isnull=False, amount__isnull=False, currency__regex=r"^[A-Z]{3}\Z")
+                & ~Q(method=""),
+            ),
+            models.CheckConstraint(
+                name="money_that_moved_has_a_reference",
+                condition=~Q(status="completed", charge_reference="")
+                & ~Q(status="refunded", refund_reference=""),
+            ),
+        ]
+        indexes = [
+            models.Index(name="payment_by_user", fields=["user_id", "-created_at"]),
+            models.Index(name="payment_by_status", fields=["status", "-created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"payment of order {self.order_id}: {self.status}"
+
+    @property
+    def may_be_charged(self) -> bool:
+        """Whether asking the provider for the money is still right."""
+        return self.status == self.Status.REQUESTED and self.refund_asked_at is None
+
+    @property
+    def may_hold_money(self) -> bool:
+        """Whether the provider has the order's money, or might."""
+        return self.status in {self.Status.REQUESTED, self.Status.COMPLETED}
+
+    @property
+    def key(self) -> str:
+        """What the provider knows the order's one charge by; the same for every attempt."""
+        return f"order:{self.order_id}:charge"
+
+
+class SandboxCharge(models.Model):
+    """One charge in the sandbox provider's books, by the key its customer chose.
+
+    ``memo`` is what the customer wrote on it, the order. The provider does not
+    keep memos unique: a shop that charged an order twice would show here.
+    """
+
+    class State(models.TextChoices):
+        FAILED = "failed", "failed, may be tried again"
+        CAPTURED = "captured", "captured"
+        DECLINED = "declined", "declined"
+        CANCELLED = "cancelled", "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    key = models.CharField(max_length=100, unique=True)
+    memo = models.CharField(max_length=100, db_index=True)
+    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    currency = models.CharField(max_length=3)
+    method = models.CharField(max_length=64)
+    state = models.CharField(max_length=9, choices=State)
+    reason = models.CharField(max_length=200, blank=True, default="")
+    # How often the charge was asked for.
+    requests = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} {self.state}, {self.memo}"
+
+
+class SandboxRefund(models.Model):
+    """Money of a captured charge that the sandbox provider gave back, all of it, once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    charge = models.OneToOneField(SandboxCharge, models.PROTECT, related_name="refund")
+    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.amount} back, {self.charge.memo}"

@@ -1,0 +1,95 @@
+"""A provider that takes no real money but keeps real books, and fails on demand.
+
+The payment method says how it behaves, as test card numbers do elsewhere:
+
+    card            captured
+    card-declined   declined
+    card-timeout    captured, but the first answer gets lost
+    card-flaky      the first request fails with nothing taken, the next is captured
+
+Any other method is declined. Each request is one transaction of its own, as the
+books of another company would be: what it booked stays booked whatever becomes of
+the caller.
+"""
+
+import time
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+
+from services.payments.models import SandboxCharge, SandboxRefund
+from services.payments.provider import (
+    CANCELLED,
+    Cancellation,
+    Charge,
+    KeyReused,
+    Outcome,
+    ProviderTimeout,
+    ProviderUnavailable,
+)
+
+NAME = "sandbox"
+State = SandboxCharge.State
+DECLINED_BY_BANK = "card_declined"
+UNSUPPORTED_METHOD = "unsupported_payment_method"
+
+
+class SandboxProvider:
+    """See the module. ``settings.SANDBOX_LATENCY_S`` is how long each answer takes, in seconds."""
+
+    def charge(self, key: str, *, amount: Decimal, currency: str, method: str, memo: str) -> Charge:
+        time.sleep(settings.SANDBOX_LATENCY_S)
+        terms = {"amount": amount, "currency": currency, "method": method, "memo": memo}
+        with transaction.atomic(durable=True):
+            charge, _ = SandboxCharge.objects.select_for_update().get_or_create(
+                key=key, defaults={**terms, "state": State.FAILED}
+            )
+            blank = charge.state == State.CANCELLED and not charge.method
+            if not blank and any(getattr(charge, name) != value for name, value in terms.items()):
+                raise KeyReused(f"The charge {key} was made with other terms before.")
+            charge.requests += 1
+            if charge.state == State.FAILED:
+                self._decide(charge)
+            charge.save()
+        if charge.state == State.FAILED:
+            raise ProviderUnavailable(NAME, "the provider failed; no money was taken")
+        if charge.method == "card-timeout" and charge.requests == 1:
+            raise ProviderTimeout(NAME, "no answer in time; the money may have been taken")
+        return _answer(charge)
+
+    def cancel(self, key: str) -> Cancellation:
+        time.sleep(settings.SANDBOX_LATENCY_S)
+        with transaction.atomic(durable=True):
+            charge, _ = SandboxCharge.objects.select_for_update().get_or_create(
+                key=key,
+                defaults={"amount": Decimal(0), "state": State.CANCELLED, "reason": CANCELLED},
+            )
+            if charge.state == State.FAILED:
+                charge.state, charge.reason = State.CANCELLED, CANCELLED
+                charge.save()
+            if charge.state != State.CAPTURED:
+                return Cancellation()
+            refund, _ = SandboxRefund.objects.get_or_create(charge=charge, defaults={"amount": charge.amount})
+        return Cancellation(refund_reference=f"re_{refund.id.hex}")
+
+    def _decide(self, charge: SandboxCharge) -> None:
+        match charge.method:
+            case "card" | "card-timeout":
+                charge.state = State.CAPTURED
+            case "card-flaky":
+                charge.state = State.CAPTURED if charge.requests > 1 else State.FAILED
+            case "card-declined":
+                charge.state, charge.reason = State.DECLINED, DECLINED_BY_BANK
+            case _:
+                charge.state, charge.reason = State.DECLINED, UNSUPPORTED_METHOD
+
+
+def _answer(charge: SandboxCharge) -> Charge:
+    match charge.state:
+        case State.CAPTURED if not SandboxRefund.objects.filter(charge=charge).exists():
+            return Charge(outcome=Outcome.CAPTURED, reference=f"ch_{charge.id.hex}")
+        case State.DECLINED:
+            return Charge(outcome=Outcome.DECLINED, reason=charge.reason)
+        case _:
+            return Charge(outcome=Outcome.CANCELLED, reason=CANCELLED)

@@ -1,0 +1,38 @@
+"""Start the refund of a payment because somebody of the staff decided so."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from atoll.bus import schedule
+from services.payments.errors import InvalidPayment, NotRefundable, PaymentNotFound
+from services.payments.events import RefundPayment
+from services.payments.models import Payment
+from services.payments.usecases.settle_refund import REASON_MAX_CHARS
+
+
+def refund_by_staff(payment_id: UUID, *, reason: str) -> Payment:
+    """Have the worker refund a completed payment, as if the order had asked for it.
+
+    Raises PaymentNotFound, InvalidPayment for a missing reason, NotRefundable when
+    no money is held or its refund was asked for before.
+    """
+    reason = reason.strip()
+    if not 0 < len(reason) <= REASON_MAX_CHARS:
+        raise InvalidPayment(f"Give a reason of 1 to {REASON_MAX_CHARS} characters.")
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().filter(id=payment_id).first()
+        if payment is None:
+            raise PaymentNotFound(f"There is no payment {payment_id}.")
+        if payment.status != Payment.Status.COMPLETED:
+            raise NotRefundable(
+                f"Payment {payment_id} is {payment.status}; only a completed one has money to refund."
+            )
+        if payment.refund_asked_at is not None:
+            raise NotRefundable(f"The refund of payment {payment_id} was asked for before.")
+        payment.refund_asked_at = timezone.now()
+        payment.save(update_fields=["refund_asked_at", "updated_at"])
+        schedule(RefundPayment(order_id=payment.order_id, reason=reason), after=timedelta(0))
+    return payment

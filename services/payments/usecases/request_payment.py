@@ -1,0 +1,42 @@
+"""Write down that an order's money is wanted, before anybody is asked for it."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from services.payments.errors import InvalidPayment, TermsDiffer
+from services.payments.models import Payment
+from services.payments.money import is_chargeable
+
+METHOD_MAX_CHARS = 64
+
+
+def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency: str, method: str) -> Payment:
+    """The order's one payment, made now or before; charge it only if it ``may_be_charged``.
+
+    Raises InvalidPayment for terms nobody could be charged for, TermsDiffer when the
+    order's payment exists with other terms.
+    """
+    if not is_chargeable(amount):
+        raise InvalidPayment(f"The amount {amount} cannot be charged.")
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
+        raise InvalidPayment(f"{currency[:10]!r} is no ISO 4217 currency code.")
+    if not 0 < len(method) <= METHOD_MAX_CHARS:
+        raise InvalidPayment(f"A payment method has 1 to {METHOD_MAX_CHARS} characters.")
+    terms = {"user_id": user_id, "amount": amount, "currency": currency, "method": method}
+    with transaction.atomic():
+        payment, is_new = Payment.objects.locked(order_id, **terms)
+        if is_new:
+            return payment
+        if payment.amount is None:
+            # A refund came first and knew only the order.
+            for name, value in terms.items():
+                setattr(payment, name, value)
+            payment.save(update_fields=[*terms, "updated_at"])
+        elif any(getattr(payment, name) != value for name, value in terms.items()):
+            raise TermsDiffer(
+                f"Order {order_id} was to pay {payment.amount} {payment.currency} by {payment.method}; "
+                f"now {amount} {currency} by {method} is asked for."
+            )
+    return payment

@@ -1,0 +1,59 @@
+"""Write down what the provider gave back, and announce it."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from atoll.bus import publish
+from atoll.errors import Misuse
+from services.payments.errors import LedgersDisagree
+from services.payments.events import PaymentRefunded
+from services.payments.models import Payment
+from services.payments.provider import CANCELLED, Cancellation
+
+Status = Payment.Status
+REASON_MAX_CHARS = 200
+
+
+def settle_refund(order_id: UUID, cancellation: Cancellation | None, *, reason: str) -> Payment:
+    """Settle the payment as refunded, or as refused when nothing had been taken.
+
+    A refunded payment is announced, again if it was refunded before. ``cancellation``
+    is None when the provider was not asked, because it held nothing. Raises
+    LedgersDisagree when we had booked a charge that the provider does not know.
+    """
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().get(order_id=order_id)
+        if cancellation is not None and payment.may_hold_money:
+            _settle(payment, cancellation, reason)
+        if payment.status == Status.REFUNDED:
+            publish(_fact(payment), key=str(order_id))
+    return payment
+
+
+def _settle(payment: Payment, cancellation: Cancellation, reason: str) -> None:
+    if cancellation.refund_reference:
+        payment.status = Status.REFUNDED
+        payment.reason = reason[:REASON_MAX_CHARS]
+    elif payment.status == Status.COMPLETED:
+        raise LedgersDisagree(
+            f"Payment {payment.id} holds charge {payment.charge_reference}, but the provider has nothing "
+            "to give back. Compare the two ledgers."
+        )
+    else:
+        payment.status = Status.REFUSED
+        payment.reason = CANCELLED
+    payment.refund_reference = cancellation.refund_reference
+    payment.save(update_fields=["status", "reason", "refund_reference", "updated_at"])
+
+
+def _fact(payment: Payment) -> PaymentRefunded:
+    if payment.amount is None:
+        raise Misuse("A payment that was charged has an amount.")
+    return PaymentRefunded(
+        order_id=payment.order_id,
+        payment_id=payment.id,
+        amount=payment.amount,
+        currency=payment.currency,
+        reason=payment.reason,
+    )

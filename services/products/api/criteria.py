@@ -1,0 +1,85 @@
+"""The query string of a product list, read strictly: a mistyped filter is told and not ignored."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import QueryDict
+from rest_framework import serializers
+
+from atoll.api.serializers import StrictSerializer
+from services.products.models import CATEGORY_PATTERN
+from services.products.search import Criteria, Ordering
+
+PAGING = {"page", "pageSize"}
+MAX_IDS = 100
+SEARCH_MAX_CHARS = 200
+
+
+class CriteriaSerializer(StrictSerializer):
+    def get_fields(self) -> dict[str, Any]:
+        price = {"max_digits": 12, "decimal_places": 2, "min_value": 0, "required": False}
+        return {
+            "search": serializers.CharField(
+                max_length=SEARCH_MAX_CHARS,
+                required=False,
+                allow_blank=True,
+                help_text='Words, "a phrase", either OR or, -without. Near spellings when nothing matches.',
+            ),
+            "category": serializers.RegexField(CATEGORY_PATTERN, max_length=64, required=False),
+            "minPrice": serializers.DecimalField(source="min_price", **price),
+            "maxPrice": serializers.DecimalField(source="max_price", **price),
+            "inStock": serializers.BooleanField(source="in_stock", required=False),
+            "isActive": serializers.BooleanField(
+                source="is_active", required=False, help_text="false: what left the catalogue; staff only."
+            ),
+            "ordering": serializers.ChoiceField(
+                [ordering.value for ordering in Ordering],
+                required=False,
+                help_text="relevance when searching, else name.",
+            ),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        low, high = attrs.get("min_price"), attrs.get("max_price")
+        if low is not None and high is not None and low > high:
+            raise serializers.ValidationError({"minPrice": ["Must not be greater than maxPrice."]})
+        return attrs
+
+
+class ProductIdsSerializer(StrictSerializer):
+    ids = serializers.CharField(
+        required=False, help_text=f"Up to {MAX_IDS} ids with commas between; alone, without other filters."
+    )
+
+    def validate_ids(self, value: str) -> list[UUID]:
+        texts = value.split(",")
+        if len(texts) > MAX_IDS:
+            raise serializers.ValidationError(f"At most {MAX_IDS} ids.")
+        id_field = serializers.UUIDField()
+        return [id_field.run_validation(text.strip()) for text in texts]
+
+
+def _filters(query: QueryDict) -> dict[str, str]:
+    repeated = {name: ["Give it once."] for name, values in query.lists() if len(values) > 1}
+    if repeated:
+        raise serializers.ValidationError(repeated)
+    return {name: value for name, value in query.items() if name not in PAGING}
+
+
+def read_ids(query: QueryDict) -> list[UUID] | None:
+    """The products asked for by id, or None when the query is a search."""
+    if "ids" not in query:
+        return None
+    asked = ProductIdsSerializer(data=_filters(query))
+    asked.is_valid(raise_exception=True)
+    ids: list[UUID] = asked.validated_data["ids"]
+    return ids
+
+
+def read_criteria(query: QueryDict) -> Criteria:
+    asked = CriteriaSerializer(data=_filters(query))
+    asked.is_valid(raise_exception=True)
+    values = dict(asked.validated_data)
+    if "ordering" in values:
+        values["ordering"] = Ordering(values["ordering"])
+    return Criteria(**values)

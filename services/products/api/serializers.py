@@ -1,0 +1,55 @@
+"""Products on the wire: what staff may send, and what everybody gets to see."""
+
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+
+from atoll.api.serializers import StrictModelSerializer, StrictSerializer
+from services.products.api.fields import ExactBoolean, ExactDecimal, ExactInteger, ExactText
+from services.products.models import MAX_STOCK, Product
+from services.products.usecases.changes import EDITABLE
+from services.products.usecases.receive_stock import REASON_MAX_CHARS
+
+
+class ProductSerializer(serializers.ModelSerializer[Product]):
+    """Describes an answer; answers are rows of ``search.rows`` and are not built from this."""
+
+    stock = serializers.IntegerField(source="stock_available", help_text="What a new order can still get.")
+
+    class Meta:
+        model = Product
+        fields = (
+            "id", "sku", "name", "description", "category", "price", "currency", "stock",
+            "stock_on_hand", "stock_reserved", "is_active", "created_at", "updated_at",
+        )  # fmt: skip
+
+
+class ProductChangesSerializer(StrictModelSerializer):
+    """The fields to change. Stock has a history and is booked at ``/products/{id}/stock``."""
+
+    serializer_field_mapping = {
+        models.CharField: ExactText,
+        models.TextField: ExactText,
+        models.DecimalField: ExactDecimal,
+        models.BooleanField: ExactBoolean,
+        models.PositiveIntegerField: ExactInteger,
+    }
+
+    class Meta:
+        model = Product
+        fields: tuple[str, ...] = EDITABLE
+        # A taken SKU is a conflict (409), which only the use case can tell for sure.
+        extra_kwargs: dict[str, dict[str, Any]] = {"sku": {"validators": Product.sku.field.validators}}
+
+
+class NewProductSerializer(ProductChangesSerializer):
+    class Meta(ProductChangesSerializer.Meta):
+        fields = (*EDITABLE, "stock_on_hand")
+
+
+class StockMovementSerializer(StrictSerializer):
+    amount = ExactInteger(
+        min_value=-MAX_STOCK, max_value=MAX_STOCK, help_text="Pieces that came in; negative: that went."
+    )
+    reason = ExactText(max_length=REASON_MAX_CHARS)

@@ -1,0 +1,9 @@
+from django.urls import path
+
+from services.products.api.views import ProductsView, ProductView, StockView
+
+urlpatterns = [
+    path("products", ProductsView.as_view()),
+    path("products/<uuid:product_id>", ProductView.as_view()),
+    path("products/<uuid:product_id>/stock", StockView.as_view()),
+]

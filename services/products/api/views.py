@@ -1,0 +1,128 @@
+"""The products API: thin edges around use cases and selectors. Anyone reads, staff write."""
+
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from atoll.api.idempotency import IdempotentRequest, idempotent
+from atoll.api.pagination import PageNumberPagination
+from atoll.errors import NotAllowed
+from atoll.identity.drf import IsStaff, IsStaffOrReadOnly, principal, principal_or_none
+from services.products.api.criteria import (
+    MAX_IDS,
+    CriteriaSerializer,
+    ProductIdsSerializer,
+    read_criteria,
+    read_ids,
+)
+from services.products.api.serializers import (
+    NewProductSerializer,
+    ProductChangesSerializer,
+    ProductSerializer,
+    StockMovementSerializer,
+)
+from services.products.models import Product
+from services.products.selectors import CachedSearch, active_products, product_as_stored, product_page
+from services.products.usecases.create_product import create_product
+from services.products.usecases.delete_product import delete_product
+from services.products.usecases.receive_stock import receive_stock
+from services.products.usecases.update_product import update_product
+
+
+def _asked_by_staff(request: Request) -> bool:
+    caller = principal_or_none(request)
+    return caller is not None and caller.is_staff
+
+
+def _actor(request: Request) -> str:
+    return f"user:{principal(request).id}"
+
+
+class BatchPagination(PageNumberPagination):
+    """A batch of ids comes back whole unless a page size is given."""
+
+    page_size = MAX_IDS
+
+
+class ProductsView(GenericAPIView[Product]):
+    permission_classes = (IsStaffOrReadOnly,)
+    serializer_class = ProductSerializer
+    queryset = Product.objects.none()
+    filter_backends = ()
+
+    @extend_schema(
+        operation_id="products_list",
+        parameters=[CriteriaSerializer, ProductIdsSerializer],
+        responses=ProductSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """Search the catalogue, or read up to 100 products by id; unknown ids are left out."""
+        ids = read_ids(request.query_params)
+        if ids is not None:
+            batch = BatchPagination()
+            return batch.get_paginated_response(batch.paginate_queryset(active_products(ids), request, self))
+        criteria = read_criteria(request.query_params)
+        if not criteria.is_active and not _asked_by_staff(request):
+            raise NotAllowed("Only staff may look at products that left the catalogue.")
+        pages = PageNumberPagination()
+        return pages.get_paginated_response(pages.paginate_queryset(CachedSearch(criteria), request, self))
+
+    @extend_schema(
+        operation_id="products_create", request=NewProductSerializer, responses={201: ProductSerializer}
+    )
+    @idempotent
+    def post(self, request: IdempotentRequest) -> Response:
+        """Add a product. Staff only."""
+        wish = NewProductSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        with request.idempotency.transaction() as keep:
+            product = create_product(**wish.validated_data, actor=_actor(request))
+            return keep(
+                Response(
+                    product_as_stored(product.id),
+                    status=status.HTTP_201_CREATED,
+                    headers={"Location": f"/products/{product.id}"},
+                )
+            )
+
+
+class ProductView(APIView):
+    permission_classes = (IsStaffOrReadOnly,)
+
+    @extend_schema(responses=ProductSerializer)
+    def get(self, request: Request, product_id: UUID) -> Response:
+        """One product. Staff also see one that left the catalogue."""
+        return Response(product_page(product_id, with_inactive=_asked_by_staff(request)))
+
+    @extend_schema(request=ProductChangesSerializer(partial=True), responses=ProductSerializer)
+    def patch(self, request: Request, product_id: UUID) -> Response:
+        """Change the given fields. Staff only."""
+        wish = ProductChangesSerializer(data=request.data, partial=True)
+        wish.is_valid(raise_exception=True)
+        update_product(product_id, wish.validated_data)
+        return Response(product_as_stored(product_id))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, product_id: UUID) -> Response:
+        """Take the product out of the catalogue; orders that hold some of it go on. Staff only."""
+        delete_product(product_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class StockView(APIView):
+    permission_classes = (IsStaff,)
+
+    @extend_schema(request=StockMovementSerializer, responses=ProductSerializer)
+    @idempotent
+    def post(self, request: IdempotentRequest, product_id: UUID) -> Response:
+        """Book stock that came in, or with a negative amount went. Staff only."""
+        wish = StockMovementSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        with request.idempotency.transaction() as keep:
+            receive_stock(product_id, **wish.validated_data, actor=_actor(request))
+            return keep(Response(product_as_stored(product_id)))

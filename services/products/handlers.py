@@ -1,0 +1,55 @@
+"""What orders asks of the stock."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from atoll.bus import Dead, Ignore, Message, handles
+from atoll.errors import InvalidInput
+from services.products.errors import AlreadyCommitted, ReservationNotHeld
+from services.products.usecases.commit_stock import commit_stock
+from services.products.usecases.release_stock import release_stock
+from services.products.usecases.reserve_stock import reserve_stock
+
+
+@dataclass(frozen=True)
+class Item:
+    product_id: UUID
+    quantity: int
+
+
+@dataclass(frozen=True)
+class OrderWithItems:
+    order_id: UUID
+    items: list[Item]
+
+
+@dataclass(frozen=True)
+class OrderNamed:
+    """Release and commit act on what was reserved; whatever items they name are ignored."""
+
+    order_id: UUID
+
+
+@handles("reserve.stock")
+def on_reserve_stock(command: OrderWithItems, message: Message) -> None:
+    try:
+        reserve_stock(command.order_id, [(item.product_id, item.quantity) for item in command.items])
+    except InvalidInput as error:
+        raise Dead(str(error)) from error
+
+
+@handles("release.stock")
+def on_release_stock(command: OrderNamed, message: Message) -> None:
+    try:
+        release_stock(command.order_id)
+    except AlreadyCommitted as error:
+        raise Ignore(str(error)) from error
+
+
+@handles("commit.stock")
+def on_commit_stock(command: OrderNamed, message: Message) -> None:
+    try:
+        commit_stock(command.order_id)
+    except ReservationNotHeld as error:
+        # Somebody was charged for goods nobody holds for them: a person must look.
+        raise Dead(str(error)) from error

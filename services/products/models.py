@@ -1,0 +1,194 @@
+"""The catalogue, what of it is promised to orders, and what staff did to the stock.
+
+Rules that must always hold are constraints here: they stop a mistake in any use
+case, in the admin and in a hand-typed SQL statement alike.
+"""
+
+from decimal import Decimal
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Concat
+from django.utils import timezone
+
+from atoll.ids import uuid7
+from services.products.managers import ProductManager, StockReservationManager
+
+MAX_STOCK = 1_000_000_000
+MIN_PRICE, MAX_PRICE = Decimal("0.01"), Decimal("99999999.99")
+
+# Python and PostgreSQL read these alike; "$" would let Python pass a final newline.
+SKU_PATTERN = r"^[A-Z0-9]+(-[A-Z0-9]+)*\Z"
+CATEGORY_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"
+CURRENCY_PATTERN = r"^[A-Z]{3}\Z"
+
+
+class Product(models.Model):
+    """One thing that can be ordered.
+
+    ``stock_on_hand`` is what lies in the warehouse, ``stock_reserved`` the part of
+    it promised to orders that are not paid yet. A product is never deleted, since
+    reservations and old orders name it: it is made inactive.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    sku = models.CharField(
+        "SKU",
+        max_length=40,
+        unique=True,
+        validators=[RegexValidator(SKU_PATTERN, "Use capital letters, digits and single hyphens.")],
+        error_messages={"unique": "Another product has this SKU."},
+    )
+    name = models.CharField(max_length=200)
+    description = models.TextField(max_length=5000, blank=True, default="")
+    category = models.CharField(
+        max_length=64,
+        validators=[RegexValidator(CATEGORY_PATTERN, "Use small letters, digits and single hyphens.")],
+    )
+    price = models.DecimalField(
+        max_digits=10,
+        decimal_places=2,
+        validators=[MinValueValidator(MIN_PRICE), MaxValueValidator(MAX_PRICE)],
+    )
+    currency = models.CharField(
+        max_length=3,
+        default="EUR",
+        validators=[RegexValidator(CURRENCY_PATTERN, "Use an ISO 4217 code: three capital letters.")],
+    )
+    stock_on_hand = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(MAX_STOCK)])
+    stock_reserved = models.PositiveIntegerField(default=0, editable=False)
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+    search = models.GeneratedField(
+        expression=(
+            SearchVector("name", config="english", weight="A")
+            + SearchVector("sku", config="english", weight="A")
+            + SearchVector("category", config="english", weight="B")
+            + SearchVector("description", config="english", weight="C")
+        ),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+    # What a misspelt search is compared with; descriptions would drown the few words that matter.
+    spelling = models.GeneratedField(
+        expression=Concat(F("name"), Value(" "), F("category"), Value(" "), F("sku")),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
+
+    objects = ProductManager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(name="product_price_positive", condition=Q(price__gt=0)),
+            models.CheckConstraint(
+                name="product_stock_within_bounds",
+                condition=Q(
+                    stock_reserved__gte=0,
+                    stock_reserved__lte=F("stock_on_hand"),
+                    stock_on_hand__lte=MAX_STOCK,
+                ),
+            ),
+            models.CheckConstraint(name="product_sku_shape", condition=Q(sku__regex=SKU_PATTERN)),
+            models.CheckConstraint(
+                name="product_category_shape", condition=Q(category__regex=CATEGORY_PATTERN)
+            ),
+            models.CheckConstraint(
+                name="product_currency_shape", condition=Q(currency__regex=CURRENCY_PATTERN)
+            ),
+            models.CheckConstraint(name="product_name_not_empty", condition=~Q(name="")),
+        ]
+        indexes = [
+            GinIndex(name="product_search", fields=["search"]),
+            GinIndex(name="product_spelling", fields=["spelling"], opclasses=["gin_trgm_ops"]),
+            models.Index(name="product_category_price", fields=["category", "price"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.sku})"
+
+    @property
+    def stock_available(self) -> int:
+        """What a new order can still get."""
+        return self.stock_on_hand - self.stock_reserved
+
+
+class StockReservation(models.Model):
+    """What became of one order's wish for stock; one row per order, kept for good.
+
+    The row is also the lock that puts an order's reserve, release and commit in a
+    line. A release that arrives first leaves a released row, which refuses the
+    reserve that comes after it.
+    """
+
+    class State(models.TextChoices):
+        HELD = "held", "held"
+        REJECTED = "rejected", "rejected"
+        RELEASED = "released", "released"
+        COMMITTED = "committed", "committed"
+
+    order_id = models.UUIDField(primary_key=True)
+    state = models.CharField(max_length=9, choices=State)
+    # [{"productId", "requested", "available"}] of a rejected order, to answer a repeat alike.
+    shortages = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = StockReservationManager()
+
+    class Meta:
+        ordering = ["-created_at", "-order_id"]
+        constraints = [
+            models.CheckConstraint(
+                name="reservation_state_known",
+                condition=Q(state__in=["held", "rejected", "released", "committed"]),
+            ),
+        ]
+        indexes = [models.Index(name="reservation_by_state", fields=["state", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"order {self.order_id}: {self.state}"
+
+
+class ReservedItem(models.Model):
+    """How much of one product an order holds, held or bought; its reservation says which."""
+
+    reservation = models.ForeignKey(StockReservation, models.CASCADE, related_name="items")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="reserved_items")
+    quantity = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["product_id"]
+        constraints = [
+            models.UniqueConstraint(name="one_item_per_order_and_product", fields=["reservation", "product"]),
+            models.CheckConstraint(name="reserved_quantity_positive", condition=Q(quantity__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product_id}"
+
+
+class StockMovement(models.Model):
+    """Stock that staff received or took away, with the reason; rows are never changed.
+
+    A product's movements, less what orders committed, add up to its stock on hand.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, models.PROTECT, related_name="movements")
+    amount = models.IntegerField()
+    reason = models.CharField(max_length=200)
+    actor = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(name="movement_not_zero", condition=~Q(amount=0))]
+
+    def __str__(self) -> str:
+        return f"{self.amount:+d} {self.reason}"

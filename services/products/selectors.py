@@ -1,0 +1,54 @@
+"""Reading the catalogue: from the cache where a moment's staleness does no harm, else from the database."""
+
+from collections.abc import Iterable
+from dataclasses import astuple
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from services.products.cache import CATALOGUE, product_scope, read_through
+from services.products.errors import ProductNotFound
+from services.products.models import Product
+from services.products.search import Criteria, ProductSearch, rows
+
+Row = dict[str, Any]
+
+
+def product_page(product_id: UUID, *, with_inactive: bool = False) -> Row:
+    """One product, cached. Raises ProductNotFound, for an inactive one too unless asked for."""
+    row = read_through(product_scope(product_id), "page", lambda: _row(product_id))
+    if row is None or not (row["is_active"] or with_inactive):
+        raise ProductNotFound(product_id)
+    return row
+
+
+def product_as_stored(product_id: UUID) -> Row:
+    """One product, active or not, past the cache. Raises ProductNotFound."""
+    row = _row(product_id)
+    if row is None:
+        raise ProductNotFound(product_id)
+    return row
+
+
+def _row(product_id: UUID) -> Row | None:
+    return rows(Product.objects.filter(id=product_id)).first()
+
+
+def active_products(product_ids: Iterable[UUID]) -> list[Row]:
+    """Those of the products that can be ordered, past the cache: prices of orders come from here."""
+    return list(rows(Product.objects.filter(id__in=list(product_ids), is_active=True).order_by("name", "id")))
+
+
+class CachedSearch:
+    """A ProductSearch whose length and pages go through the cache."""
+
+    def __init__(self, criteria: Criteria) -> None:
+        self._search = ProductSearch(criteria)
+        self._key = sha256(repr(astuple(criteria)).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return read_through(CATALOGUE, f"{self._key}:count", self._search.__len__)
+
+    def __getitem__(self, window: slice) -> list[Row]:
+        key = f"{self._key}:{window.start}:{window.stop}"
+        return read_through(CATALOGUE, key, lambda: self._search[window])

@@ -1,0 +1,14 @@
+"""The ``changes`` of the product events: new values by wire name."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from atoll import wire
+from services.products.models import Product
+
+EDITABLE = ("sku", "name", "description", "category", "price", "currency", "is_active")
+ANNOUNCED = (*EDITABLE, "stock_on_hand")
+
+
+def announced(product: Product, fields: Iterable[str] = ANNOUNCED) -> dict[str, Any]:
+    return {wire.camel(field): getattr(product, field) for field in fields}

@@ -1,0 +1,53 @@
+"""Change what a product says of itself. Its stock changes through receive_stock and orders only."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from atoll.bus import publish
+from atoll.errors import Misuse
+from services.products.cache import forget_on_commit
+from services.products.errors import InvalidProduct, ProductNotFound, SkuTaken
+from services.products.events import ProductUpdated
+from services.products.models import Product
+from services.products.usecases.changes import EDITABLE, announced
+
+
+def update_product(product_id: UUID, values: Mapping[str, Any]) -> Product:
+    """Set the given fields and announce product.updated with those that really changed.
+
+    Nothing changed: nothing is written or announced. ``is_active`` brings a deleted
+    product back, or takes one out of sale. Raises ProductNotFound, InvalidProduct, SkuTaken.
+    """
+    unknown = set(values) - set(EDITABLE)
+    if unknown:
+        raise Misuse(f"update_product cannot set {sorted(unknown)}; it may set {', '.join(EDITABLE)}.")
+    with transaction.atomic():
+        product = Product.objects.locked([product_id]).get(product_id)
+        if product is None:
+            raise ProductNotFound(product_id)
+        changed = [field for field, value in values.items() if getattr(product, field) != value]
+        if not changed:
+            return product
+        for field in changed:
+            setattr(product, field, values[field])
+        try:
+            product.clean_fields()
+        except ValidationError as error:
+            raise InvalidProduct.of(error) from None
+        try:
+            with transaction.atomic():
+                product.save(update_fields=[*changed, "updated_at"])
+        except IntegrityError as error:
+            if "sku" in str(error):
+                raise SkuTaken(product.sku) from None
+            raise
+        publish(
+            ProductUpdated(product_id=product.id, changes=announced(product, changed)),
+            key=str(product.id),
+        )
+        forget_on_commit([product.id])
+    return product
