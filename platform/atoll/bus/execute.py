@@ -11,7 +11,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from atoll import context, wire
-from atoll.bus import deliveries, registry
+from atoll.bus import deliveries, inflight, registry
 from atoll.bus.deliveries import Claim
 from atoll.bus.message import Message
 from atoll.bus.outcome import Dead, Ignore
@@ -46,7 +46,9 @@ def execute(delivery_id: UUID, now: datetime | None = None) -> int:
     attempts = 0
     while claim := deliveries.claim(delivery_id, now):
         attempts += 1
-        if not attempt(claim, now):
+        with inflight.running(claim):
+            may_repeat = attempt(claim, now)
+        if not may_repeat:
             break
     return attempts
 

@@ -30,7 +30,14 @@ def publish(event: Any, *, key: str | None = None) -> UUID:
     Raises Misuse outside ``transaction.atomic()``.
     """
     name = _name(event, "type")
-    return _announce("event", name, destination=name, payload=event, key=key)
+    return _announce("event", name, name, wire.to_payload(event), _version(event), key)
+
+
+def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None) -> UUID:
+    """Announce an event whose data is at hand only as it goes on the wire; otherwise as ``publish``."""
+    if not _is_name(event_type):
+        raise Misuse(f"{event_type!r} is no event type: dotted lower case, such as 'order.created'.")
+    return _announce("event", event_type, event_type, data, 1, key)
 
 
 def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID:
@@ -41,9 +48,9 @@ def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID
     """
     name = _name(command, "command")
     destination = to or getattr(command, "to", None)
-    if not isinstance(destination, str):
+    if not isinstance(destination, str) or not 0 < len(destination.encode()) <= envelope.MAX_NAME_BYTES:
         raise Misuse(f"{name} names no service: give {type(command).__name__} a class variable `to`.")
-    return _announce("command", name, destination=destination, payload=command, key=key)
+    return _announce("command", name, destination, wire.to_payload(command), _version(command), key)
 
 
 def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUID:
@@ -64,10 +71,10 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
         message_id=message_id,
         name=name,
         handler_id=handler.id,
-        body=_body("command", name, message_id, command, correlation_id),
+        body=_body("command", name, message_id, wire.to_payload(command), correlation_id, _version(command)),
         service_id=settings.ATOLL_SERVICE,
         correlation_id=correlation_id,
-        version=getattr(command, "version", 1),
+        version=_version(command),
         after=after,
         token=token or "",
     )
@@ -83,7 +90,9 @@ def cancel_scheduled(token: str) -> int:
     return deliveries.cancel(token)
 
 
-def _announce(kind: Kind, name: str, *, destination: str, payload: Any, key: str | None) -> UUID:
+def _announce(
+    kind: Kind, name: str, destination: str, data: dict[str, Any], version: int, key: str | None
+) -> UUID:
     _demand_transaction(name)
     message_id, correlation_id = uuid7(), _correlation_id()
     outbox.add(
@@ -92,21 +101,23 @@ def _announce(kind: Kind, name: str, *, destination: str, payload: Any, key: str
         name=name,
         destination=destination,
         key=key or "",
-        body=_body(kind, name, message_id, payload, correlation_id),
+        body=_body(kind, name, message_id, data, correlation_id, version),
         correlation_id=correlation_id,
     )
     return message_id
 
 
-def _body(kind: Kind, name: str, message_id: UUID, payload: Any, correlation_id: str) -> str:
+def _body(
+    kind: Kind, name: str, message_id: UUID, data: dict[str, Any], correlation_id: str, version: int
+) -> str:
     return envelope.build(
         kind=kind,
         name=name,
         message_id=message_id,
-        data=wire.to_payload(payload),
+        data=data,
         service_id=settings.ATOLL_SERVICE,
         correlation_id=correlation_id,
-        version=getattr(payload, "version", 1),
+        version=version,
     )
 
 
@@ -116,12 +127,20 @@ def _correlation_id() -> str:
 
 def _name(payload: Any, variable: str) -> str:
     name = getattr(payload, variable, None)
-    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > envelope.MAX_NAME_BYTES:
+    if not isinstance(name, str) or not _is_name(name):
         raise Misuse(
             f"{type(payload).__name__} needs a class variable `{variable}` in dotted lower case, "
             f"such as 'order.created'; it has {name!r}."
         )
     return name
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= envelope.MAX_NAME_BYTES and NAME.fullmatch(text) is not None
+
+
+def _version(payload: Any) -> int:
+    return int(getattr(payload, "version", 1))
 
 
 def _demand_transaction(name: str) -> None:

@@ -1,0 +1,88 @@
+"""The Celery application of a service, set up the one way that loses nothing.
+
+Celery runs handlers; retries, delays, results and schedules are the ledger's.
+research and threads behind each setting: docs/decisions/0002.
+"""
+
+import logging
+import os
+from typing import Any
+
+import django
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+from django.apps import apps
+from django.conf import settings
+from django.db import connections
+
+from atoll import conf
+from atoll.bus import hints, topology
+from atoll.bus.bootstep import BusStep
+
+CONCURRENCY = 4
+
+
+def celery_app(project: str) -> Celery:
+    """The application for ``services/<project>/celery.py``; sets Django up when nobody has.
+
+    A plain ``celery -A services.<project> worker`` on it runs ingest, relay and
+    timers too, unless ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", conf.project(project).settings_module)
+    if not apps.ready:
+        django.setup()
+    # Celery's Django fixup would close the database connection after every task.
+    app = Celery(project, fixups=[], set_as_current=True)
+    app.conf.update(configuration())
+    hints.register(app)
+    app.steps["worker"].add(BusStep)
+    return app
+
+
+def configuration() -> dict[str, Any]:
+    url = conf.broker_url()
+    names = topology.current()
+    redis = topology.is_redis(url)
+    options = {**topology.redis_options(), "unacked_key": f"unacked.work.{settings.ATOLL_SERVICE}"}
+    options["unacked_index_key"] = f"{options['unacked_key']}.index"
+    options["unacked_mutex_key"] = f"{options['unacked_key']}.mutex"
+    return {
+        "broker_url": url,
+        "broker_transport_options": options if redis else {"confirm_publish": True},
+        "broker_heartbeat": topology.HEARTBEAT_S,
+        "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_create_missing_queues": False,
+        "task_queues": [names.work_queue],
+        "task_default_queue": names.work_queue.name,
+        "task_default_exchange": "",
+        "task_default_routing_key": names.work_queue.name,
+        "worker_pool": "threads",
+        "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY") or CONCURRENCY),
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": False,
+        "worker_redirect_stdouts": False,
+        # A handler that is running when the broker goes away may finish: the ledger knows.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_soft_shutdown_timeout": 5.0,
+    }
+
+
+@setup_logging.connect
+def _keep_logging(**_: Any) -> None:
+    """Django's LOGGING stays as it is; Celery's two lines per hint say less than the handler's own."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@worker_process_init.connect
+def _forget_inherited_connections(**_: Any) -> None:
+    """A forked child must neither use nor close the parent's sockets."""
+    for connection in connections.all(initialized_only=True):
+        connection.connection = None

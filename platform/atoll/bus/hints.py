@@ -1,0 +1,70 @@
+"""The single Celery task: a hint that deliveries are due.
+
+A lost hint costs time, since the sweep sends another; a doubled one costs a
+look at a row. So hints are not written to disk and not retried.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from celery import Celery, Task
+from django.db import InterfaceError, OperationalError, connection
+from kombu.exceptions import OperationalError as BrokerAway
+
+from atoll.bus import execute
+
+log = structlog.get_logger("atoll.bus")
+
+TASK = "atoll.deliver"
+# A backlog is cut into hints of at most this many deliveries, so that Celery's
+# own cost is shared; few deliveries get a hint each, so that they run side by side.
+MAX_DELIVERIES = 10
+SPREAD = 8
+TRANSIENT = 1
+CONFIRM_TIMEOUT_S = 5.0
+
+
+class Hints:
+    """Sends hints through one Celery application."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._task: Task = app.tasks[TASK]
+
+    def __call__(self, delivery_ids: Sequence[UUID]) -> None:
+        size = min(MAX_DELIVERIES, -(-len(delivery_ids) // SPREAD))
+        try:
+            with self._app.producer_or_acquire() as producer:
+                for start in range(0, len(delivery_ids), size):
+                    self._task.apply_async(
+                        ([str(identifier) for identifier in delivery_ids[start : start + size]],),
+                        producer=producer,
+                        delivery_mode=TRANSIENT,
+                        retry=False,
+                        confirm_timeout=CONFIRM_TIMEOUT_S,
+                    )
+        except (BrokerAway, OSError) as error:
+            log.warning("hint not sent, the sweep will repeat it", error=repr(error))
+
+
+def register(app: Celery) -> None:
+    """Add the task to an application."""
+
+    @app.task(name=TASK, ignore_result=True)
+    def deliver(delivery_ids: list[str]) -> None:
+        for identifier in delivery_ids:
+            run(UUID(identifier))
+
+
+def run(delivery_id: UUID) -> None:
+    """Execute one delivery; a connection that went stale while idle is replaced once."""
+    try:
+        execute.execute(delivery_id)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        try:
+            execute.execute(delivery_id)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            log.error("delivery waits for the database", delivery=str(delivery_id), error=str(error).strip())

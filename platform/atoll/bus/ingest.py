@@ -1,0 +1,179 @@
+"""Receiving: from the service's two queues into its inbox.
+
+A message is acknowledged after the commit that stored it and never requeued,
+so that no redelivery limit, consumer timeout or requeue rule of any broker
+matters. While the database is away nothing is consumed: the broker keeps it.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import DataError, connection
+from kombu import Connection, Consumer
+
+from atoll.bus import envelope, inbox, quarantine, registry, topology
+from atoll.bus.envelope import Envelope, Unreadable
+from atoll.bus.quarantine import Arrival
+
+log = structlog.get_logger("atoll.bus")
+
+PREFETCH = 200
+BATCH = 100
+POLL_S = 0.5
+FIRST_BACKOFF_S = 0.2
+LAST_BACKOFF_S = 10.0
+
+Hint = Callable[[Sequence[UUID]], None]
+
+
+def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
+    """Store a batch; the new deliveries. What cannot be read goes to quarantine.
+
+    When it returns, everything is committed and may be acknowledged.
+    """
+    readable: list[tuple[Arrival, Envelope]] = []
+    for arrival in arrivals:
+        try:
+            readable.append((arrival, _read(arrival)))
+        except Unreadable as error:
+            _refuse(arrival, str(error))
+    wanted = [pair for pair in readable if registry.handlers_for(pair[1].kind, pair[1].name)]
+    if not wanted:
+        return []
+    try:
+        fresh = inbox.store([message for _, message in wanted])
+    except DataError:
+        fresh = _store_one_by_one(wanted)
+    for _, message in wanted:
+        log.info(
+            "message received",
+            message_type=message.name,
+            message_id=message.message_id,
+            sender=message.service_id,
+            correlation_id=message.correlation_id,
+        )
+    return fresh
+
+
+def _read(arrival: Arrival) -> Envelope:
+    message = envelope.parse(arrival.body, arrival.properties, arrival.headers)
+    if message.kind == "command" and registry.command_handler(message.name) is None:
+        raise Unreadable(f"Nothing in this service handles the command {message.name}.")
+    return message
+
+
+def _store_one_by_one(wanted: Sequence[tuple[Arrival, Envelope]]) -> list[UUID]:
+    """One message that the database refuses must not keep its neighbours out."""
+    fresh: list[UUID] = []
+    for arrival, message in wanted:
+        try:
+            fresh.extend(inbox.store([message]))
+        except DataError as error:
+            _refuse(arrival, f"The database cannot store it: {error}")
+    return fresh
+
+
+def _refuse(arrival: Arrival, reason: str) -> None:
+    quarantine.add(arrival, reason)
+    log.error("message quarantined", queue=arrival.queue, routing_key=arrival.routing_key, reason=reason)
+
+
+class Ingestor:
+    """One consumer of the service's queues, on a thread, a broker connection and a database connection
+    of its own; comes back by itself when either is lost."""
+
+    def __init__(self, hint: Hint) -> None:
+        self._hint = hint
+        self._stopping = threading.Event()
+        self.consuming = threading.Event()
+        self._batch: list[Any] = []
+
+    def run(self) -> None:
+        """Until ``stop``."""
+        backoff_s = FIRST_BACKOFF_S
+        while not self._stopping.is_set():
+            broker = topology.connect("ingest")
+            try:
+                connection.ensure_connection()
+                self._consume(broker)
+            except Exception as error:
+                # Whatever it is, a service that stopped listening would be the greater evil.
+                log.error("ingest interrupted, trying again", error=repr(error), in_s=round(backoff_s, 1))
+            finally:
+                was_consuming = self.consuming.is_set()
+                self.consuming.clear()
+                connection.close()
+                _close(broker)
+            backoff_s = FIRST_BACKOFF_S if was_consuming else min(backoff_s * 2, LAST_BACKOFF_S)
+            self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311
+
+    def stop(self) -> None:
+        """What is not stored yet goes back to the broker unacknowledged."""
+        self._stopping.set()
+
+    def _consume(self, broker: Connection) -> None:
+        broker.connect()
+        is_amqp = broker.transport.driver_type == "amqp"
+        channel = broker.channel()
+        queues = topology.current().declare_queues(channel, exact_matching=is_amqp)
+        self._batch.clear()
+        with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=PREFETCH, accept=None):
+            self.consuming.set()
+            log.info("ingest consuming", queues=[queue.name for queue in queues])
+            while not self._stopping.is_set():
+                if self._gather(broker):
+                    self._store(channel, is_amqp)
+                if is_amqp:
+                    broker.heartbeat_check()
+
+    def _gather(self, broker: Connection) -> bool:
+        """Wait for a message and take what else is there already; whether there is any."""
+        timeout_s = POLL_S
+        while len(self._batch) < BATCH:
+            try:
+                broker.drain_events(timeout=timeout_s)
+            except TimeoutError:
+                break
+            timeout_s = 0.0
+        return bool(self._batch)
+
+    def _store(self, channel: Any, is_amqp: bool) -> None:
+        fresh = receive([_arrival(message) for message in self._batch])
+        if is_amqp:
+            channel.basic_ack(self._batch[-1].delivery_tag, multiple=True)
+        else:
+            for message in self._batch:
+                message.ack()
+        self._batch.clear()
+        if fresh:
+            self._hint(fresh)
+
+
+def _arrival(message: Any) -> Arrival:
+    body = message.body
+    information = message.delivery_info or {}
+    return Arrival(
+        queue=_queue_of(information),
+        routing_key=str(information.get("routing_key") or ""),
+        body=body.encode() if isinstance(body, str) else bytes(body or b""),
+        properties={k: v for k, v in (message.properties or {}).items() if k != "application_headers"},
+        headers=dict(message.headers or {}),
+    )
+
+
+def _queue_of(information: Mapping[str, Any]) -> str:
+    """The queue a message came through; one sent past the exchanges names it as its routing key."""
+    names = topology.current()
+    through = {names.events.name: names.event_queue.name, names.commands.name: names.command_queue.name}
+    return through.get(information.get("exchange", ""), str(information.get("routing_key") or ""))
+
+
+def _close(broker: Connection) -> None:
+    try:
+        broker.close()
+    except (*broker.connection_errors, *broker.channel_errors):
+        broker.collect()

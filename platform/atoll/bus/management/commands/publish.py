@@ -1,0 +1,39 @@
+"""``manage.py PROJECT publish EVENT JSON``: announce an event by hand."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from atoll import context, wire
+from atoll.bus import publishing
+from atoll.errors import Misuse, Refusal
+
+
+class Command(BaseCommand):
+    help = "Write an event into this service's outbox, from where it takes the usual way."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("event", help="event type, such as order.created")
+        parser.add_argument("data", help="a JSON object, in camelCase as on the wire")
+        parser.add_argument("--key", help="events of one key keep their order")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            data = wire.loads(options["data"].encode())
+        except Refusal as error:
+            raise CommandError(error.message) from error
+        if not isinstance(data, dict):
+            raise CommandError("The data must be a JSON object.")
+        correlation_id = context.new_correlation_id()
+        try:
+            with context.work(correlation_id=correlation_id), transaction.atomic():
+                message_id = publishing.publish_raw(options["event"], data, key=options["key"])
+        except Misuse as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{options['event']} {message_id} from {settings.ATOLL_SERVICE}, correlation id {correlation_id}"
+        )

@@ -1,0 +1,39 @@
+"""``manage.py PROJECT worker``: Celery, ingest, relay and timers in one process."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from atoll.bus.celery import CONCURRENCY, celery_app
+
+
+class Command(BaseCommand):
+    help = "Run this service's handlers, and everything of the bus beside them."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--concurrency", type=int, default=None, help=f"default {CONCURRENCY}")
+        parser.add_argument(
+            "--pool",
+            choices=("threads", "prefork"),
+            default="threads",
+            help="threads share one process's memory; prefork uses several cores (default: threads)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        app = celery_app(settings.ATOLL_PROJECT)
+        app.conf.worker_pool = options["pool"]
+        if options["concurrency"]:
+            app.conf.worker_concurrency = options["concurrency"]
+        worker = app.Worker(
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            pool_cls=options["pool"],
+        )
+        worker.start()
+        sys.exit(worker.exitcode)

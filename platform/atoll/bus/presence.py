@@ -1,0 +1,35 @@
+"""How a worker shows itself: to its supervisor, in the registry, in the log."""
+
+import socket
+
+import structlog
+from django.conf import settings
+
+from atoll.server import lifecycle
+from atoll.server.registration import Registration
+
+log = structlog.get_logger("atoll.bus")
+
+
+class Presence:
+    """Ready once, leaving once, gone once."""
+
+    def __init__(self) -> None:
+        lifecycle.set_state("starting")
+        self._registration = Registration.of_worker(settings.ATOLL_PROJECT, socket.gethostname())
+        self._is_registered = False
+
+    def ready(self) -> None:
+        """It consumes: say so, and keep saying so to the registry."""
+        lifecycle.set_state("ready")
+        log.info("worker ready")
+        self._is_registered = True
+        self._registration.start()
+
+    def leaving(self) -> None:
+        lifecycle.set_state("draining")
+
+    def gone(self) -> None:
+        if self._is_registered:
+            self._registration.stop()
+        log.info("worker stopped")

@@ -1,0 +1,191 @@
+"""Putting claimed outbox rows on the broker, many at a time."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from amqp.basic_message import Message
+from kombu import Connection
+
+from atoll.bus import envelope, topology
+from atoll.bus.outbox import Row
+from atoll.bus.topology import Topology
+
+# RabbitMQ gains little from more unconfirmed messages than this.
+WINDOW = 500
+CONFIRM_DEADLINE_S = 10.0
+UNROUTABLE = "No queue on the broker takes commands for {}; has its worker ever run?"
+
+
+@dataclass
+class Outcome:
+    """What became of a batch; a row that is in neither list is in doubt and must be sent again."""
+
+    published: list[int] = field(default_factory=list)
+    refused: dict[int, str] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+class Publisher(ABC):
+    """One connection to the broker, used by one thread."""
+
+    def __init__(self, connection: Connection, topology: Topology) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._errors = (*connection.connection_errors, *connection.channel_errors)
+        self._exchanges = {"event": topology.events.name, "command": topology.commands.name}
+        self._channel: Any = connection.channel()
+        topology.declare_exchanges(self._channel)
+
+    @abstractmethod
+    def publish(self, rows: Sequence[Row]) -> Outcome:
+        """Publish in order. Never raises for the broker's sake: see ``Outcome.error``."""
+
+    def socket(self) -> Any | None:
+        """What becomes readable when the broker has something to say, if there is such a thing."""
+        return None
+
+    def keep_alive(self) -> None:
+        """Call every few seconds, and when the socket is readable; raises when the connection is gone."""
+        return
+
+    def close(self) -> None:
+        try:
+            self._connection.close()
+        except self._errors:
+            self._connection.collect()
+
+
+class ConfirmingPublisher(Publisher):
+    """AMQP with publisher confirms, up to WINDOW of them outstanding.
+
+    A row counts as published when RabbitMQ has confirmed it; a command that no
+    queue takes, and a nack, are refusals.
+    """
+
+    def __init__(self, connection: Connection, topology: Topology) -> None:
+        super().__init__(connection, topology)
+        self._amqp = connection.connection
+        self._channel.confirm_select()
+        self._channel.events["basic_ack"].add(self._on_ack)
+        self._channel.events["basic_nack"].add(self._on_nack)
+        self._channel.events["basic_return"].add(self._on_return)
+        self._last_tag = 0
+        self._unconfirmed: dict[int, Row] = {}
+        self._returned: set[str] = set()
+        self._outcome = Outcome()
+
+    def publish(self, rows: Sequence[Row]) -> Outcome:
+        outcome = self._outcome = Outcome()
+        self._unconfirmed.clear()
+        self._returned.clear()
+        deadline = time.monotonic() + CONFIRM_DEADLINE_S
+        try:
+            for row in rows:
+                self._last_tag += 1
+                self._unconfirmed[self._last_tag] = row
+                self._channel.basic_publish(
+                    Message(row.body, **properties(row, self._topology.service)),
+                    exchange=self._exchanges[row.kind],
+                    routing_key=row.destination,
+                    mandatory=row.kind == "command",
+                )
+                while len(self._unconfirmed) >= WINDOW:
+                    self._amqp.drain_events(timeout=max(0.001, deadline - time.monotonic()))
+            while self._unconfirmed:
+                self._amqp.drain_events(timeout=max(0.001, deadline - time.monotonic()))
+        except self._errors as error:
+            outcome.error = error
+        return outcome
+
+    def socket(self) -> Any:
+        return self._amqp.sock
+
+    def keep_alive(self) -> None:
+        with suppress(TimeoutError):
+            self._amqp.drain_events(timeout=0)
+        self._amqp.heartbeat_tick()
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        for row in self._settled(tag, multiple):
+            if str(row.message_id) in self._returned:
+                self._outcome.refused[row.id] = UNROUTABLE.format(row.destination)
+            else:
+                self._outcome.published.append(row.id)
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:
+        for row in self._settled(tag, multiple):
+            self._outcome.refused[row.id] = "The broker could not take responsibility for the message (nack)."
+
+    def _on_return(self, _error: Exception, _exchange: str, _routing_key: str, message: Message) -> None:
+        """RabbitMQ sends this before the confirm of the same message."""
+        self._returned.add(message.properties["message_id"])
+
+    def _settled(self, tag: int, multiple: bool) -> list[Row]:
+        if not multiple:
+            return [self._unconfirmed.pop(tag)]
+        tags = [held for held in self._unconfirmed if held <= tag]
+        return [self._unconfirmed.pop(held) for held in tags]
+
+
+class PlainPublisher(Publisher):
+    """kombu's virtual transports: a message is published when the server has answered."""
+
+    def __init__(self, connection: Connection, topology: Topology) -> None:
+        super().__init__(connection, topology)
+        self._producer = connection.Producer(self._channel, auto_declare=False)
+
+    def publish(self, rows: Sequence[Row]) -> Outcome:
+        outcome = Outcome()
+        try:
+            for row in rows:
+                if row.kind == "command" and not self._is_routable(row):
+                    outcome.refused[row.id] = UNROUTABLE.format(row.destination)
+                    continue
+                attributes = properties(row, self._topology.service)
+                self._producer.publish(
+                    row.body,
+                    exchange=self._exchanges[row.kind],
+                    routing_key=row.destination,
+                    headers=attributes.pop("application_headers"),
+                    **attributes,
+                )
+                outcome.published.append(row.id)
+        except self._errors as error:
+            outcome.error = error
+        return outcome
+
+    def _is_routable(self, row: Row) -> bool:
+        """These transports have no ``mandatory``; their table of bindings answers the same question."""
+        bindings = self._channel.get_table(self._exchanges[row.kind])
+        return any(routing_key == row.destination for routing_key, _pattern, _queue in bindings)
+
+
+def open_publisher(purpose: str = "relay") -> Publisher:
+    """Connect; raises OSError or one of the connection's errors when the broker is away."""
+    names = topology.current()
+    connection = topology.connect(purpose)
+    connection.connect()
+    kind = ConfirmingPublisher if connection.transport.driver_type == "amqp" else PlainPublisher
+    return kind(connection, names)
+
+
+def properties(row: Row, service_id: str) -> dict[str, Any]:
+    """The AMQP properties and headers of design §7."""
+    headers = {"traceparent": envelope.traceparent(row.correlation_id, row.message_id)}
+    if row.key:
+        headers |= {"x-atoll-key": row.key, "x-atoll-seq": row.key_sequence}
+    return {
+        "content_type": "application/json",
+        "content_encoding": "utf-8",
+        "delivery_mode": 2,
+        "message_id": str(row.message_id),
+        "type": row.name,
+        "app_id": service_id,
+        "correlation_id": row.correlation_id,
+        "timestamp": int(row.created_at.timestamp()),
+        "application_headers": headers,
+    }

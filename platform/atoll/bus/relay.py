@@ -1,0 +1,146 @@
+"""The relay: from the outbox to the broker, and the sweep of due deliveries beside it.
+
+A stateless loop over the database: nothing is remembered between two steps, so
+a broker that comes back finds the whole backlog, and several relays share it.
+"""
+
+import random
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.db import connection
+
+from atoll.bus import deliveries, outbox, publisher
+from atoll.bus.ingest import Hint
+from atoll.bus.publisher import Publisher
+
+log = structlog.get_logger("atoll.bus")
+
+BATCH = 500
+SWEEP_BATCH = 200
+SWEEP_EVERY_S = 1.0
+# NOTIFY wakes the relay; this finds what a lost notification, a released claim or a refusal left.
+POLL_EVERY_S = 2.0
+KEEP_ALIVE_EVERY_S = 5.0
+FIRST_BACKOFF_S = 0.2
+LAST_BACKOFF_S = 10.0
+
+
+def step(to: Publisher) -> int:
+    """Claim a batch, publish it, mark it; how many rows were claimed.
+
+    Killed anywhere in between, the rows come back when their lease ends, and the
+    receivers' inboxes drop what they had already. Raises the broker's error
+    after giving back what is in doubt.
+    """
+    rows = outbox.claim(BATCH)
+    if not rows:
+        return 0
+    outcome = to.publish(rows)
+    if outcome.published:
+        outbox.mark_published(outcome.published)
+    for row_id, reason in outcome.refused.items():
+        outbox.mark_refused(row_id, reason)
+    settled = {*outcome.published, *outcome.refused}
+    outbox.release([row.id for row in rows if row.id not in settled])
+    published = set(outcome.published)
+    for row in rows:
+        facts = {
+            "message_type": row.name,
+            "message_id": str(row.message_id),
+            "correlation_id": row.correlation_id,
+        }
+        if row.id in published:
+            log.info("message published", **facts)
+        elif row.id in outcome.refused:
+            log.error("message refused by the broker", reason=outcome.refused[row.id], **facts)
+    if outcome.error:
+        raise outcome.error
+    return len(rows)
+
+
+class Relay:
+    """Steps for ever on a thread, a database connection and a broker connection of its own."""
+
+    def __init__(
+        self, hint: Hint, open_publisher: Callable[[], Publisher] = publisher.open_publisher
+    ) -> None:
+        self._hint = hint
+        self._open_publisher = open_publisher
+        self._stopping = threading.Event()
+        self.connected = threading.Event()
+
+    def run(self) -> None:
+        """Until ``stop``."""
+        backoff_s = FIRST_BACKOFF_S
+        while not self._stopping.is_set():
+            to: Publisher | None = None
+            try:
+                to = self._open_publisher()
+                self._listen()
+                self.connected.set()
+                backoff_s = FIRST_BACKOFF_S
+                self._work(to)
+            except Exception as error:
+                # Whatever it is, the backlog must move again once it is over.
+                log.error("relay interrupted, trying again", error=repr(error), in_s=round(backoff_s, 1))
+            finally:
+                self.connected.clear()
+                connection.close()
+                if to:
+                    to.close()
+            self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311
+            backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+
+    def stop(self) -> None:
+        """The batch under way is finished; nothing stays claimed."""
+        self._stopping.set()
+
+    def _listen(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"LISTEN {outbox.CHANNEL}")
+
+    def _work(self, to: Publisher) -> None:
+        next_poll = next_sweep = next_keep_alive = 0.0
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            if now >= next_keep_alive:
+                to.keep_alive()
+                next_keep_alive = now + KEEP_ALIVE_EVERY_S
+            if now >= next_sweep:
+                swept = deliveries.sweep(SWEEP_BATCH)
+                if swept:
+                    self._hint(swept)
+                next_sweep = now if len(swept) == SWEEP_BATCH else now + SWEEP_EVERY_S
+            if now >= next_poll or self._was_notified():
+                full = step(to) == BATCH
+                next_poll = now if full else now + POLL_EVERY_S
+                if full:
+                    continue
+            if self._wait(to, min(next_poll, next_sweep) - time.monotonic()):
+                next_poll = 0.0
+
+    def _was_notified(self) -> bool:
+        raw = connection.connection
+        with connection.wrap_database_errors:
+            raw.poll()
+        found = bool(raw.notifies)
+        raw.notifies.clear()
+        return found
+
+    def _wait(self, to: Publisher, timeout_s: float) -> bool:
+        """Sleep until the outbox has news, the broker speaks or time is up; whether there is news."""
+        if self._was_notified():
+            return True
+        sockets: list[Any] = [connection.connection]
+        broker = to.socket()
+        if broker is not None:
+            sockets.append(broker)
+        readable, _, _ = select.select(sockets, [], [], min(max(timeout_s, 0.0), SWEEP_EVERY_S))
+        if broker is not None and broker in readable:
+            to.keep_alive()
+        return connection.connection in readable and self._was_notified()

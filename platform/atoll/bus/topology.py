@@ -1,0 +1,123 @@
+"""Names, declarations and connections: the same on RabbitMQ and on kombu's Redis transport."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from kombu import Connection, Exchange, Queue
+
+from atoll import conf
+from atoll.bus import registry
+from atoll.bus.match import is_pattern
+
+HEARTBEAT_S = 30
+CONNECT_TIMEOUT_S = 5
+# Past this a write to the broker counts as a broken connection: RabbitMQ stops
+# reading from publishers while it is short of memory or disk.
+WRITE_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Where one service's messages go; ``BUS_PREFIX`` keeps several platforms on one broker apart."""
+
+    service: str
+    prefix: str = ""
+    queue_type: str = "classic"
+
+    @property
+    def events(self) -> Exchange:
+        return Exchange(f"{self.prefix}events", type="topic", durable=True)
+
+    @property
+    def commands(self) -> Exchange:
+        return Exchange(f"{self.prefix}commands", type="direct", durable=True)
+
+    @property
+    def event_queue(self) -> Queue:
+        return self._queue(f"{self.prefix}evt.{self.service}")
+
+    @property
+    def command_queue(self) -> Queue:
+        return self._queue(f"{self.prefix}cmd.{self.service}")
+
+    @property
+    def work_queue(self) -> Queue:
+        """Hints for the service's Celery workers."""
+        name = f"{self.prefix}work.{self.service}"
+        return Queue(name, routing_key=name, durable=True)
+
+    def exchange_of(self, kind: str) -> Exchange:
+        return self.events if kind == "event" else self.commands
+
+    def declare_exchanges(self, channel: Any) -> None:
+        """Durable and without arguments: any client that declares them the plain way agrees."""
+        self.events(channel).declare()
+        self.commands(channel).declare()
+
+    def declare_queues(self, channel: Any, *, exact_matching: bool) -> list[Queue]:
+        """The service's two queues, bound; ready to be consumed.
+
+        Where the transport's matching is not AMQP's, a service with patterns gets
+        every event and ingest picks with its own matcher.
+        """
+        self.declare_exchanges(channel)
+        queues = [self.event_queue(channel), self.command_queue(channel)]
+        for queue in queues:
+            queue.queue_declare()
+        patterns = registry.event_patterns()
+        if not exact_matching and any(is_pattern(pattern) for pattern in patterns):
+            patterns = ["#"]
+        for pattern in patterns:
+            queues[0].bind_to(self.events.name, routing_key=pattern)
+        queues[1].bind_to(self.commands.name, routing_key=self.service)
+        return queues
+
+    def _queue(self, name: str) -> Queue:
+        arguments = {"x-queue-type": "quorum"} if self.queue_type == "quorum" else None
+        return Queue(name, durable=True, queue_arguments=arguments)
+
+
+def current() -> Topology:
+    """The topology of the running project."""
+    return Topology(
+        service=settings.ATOLL_SERVICE,
+        prefix="" if is_redis(conf.broker_url()) else conf.variable("BUS_PREFIX") or "",
+        queue_type=conf.variable("BUS_QUEUE_TYPE") or "classic",
+    )
+
+
+def is_redis(url: str) -> bool:
+    return url.startswith(("redis", "valkey"))
+
+
+def connect(purpose: str) -> Connection:
+    """An unopened connection of our own, named after the service and its purpose."""
+    url = conf.broker_url()
+    if is_redis(url):
+        options = {**redis_options(), "unacked_key": f"unacked.{purpose}.{settings.ATOLL_SERVICE}"}
+        options["unacked_index_key"] = f"{options['unacked_key']}.index"
+        options["unacked_mutex_key"] = f"{options['unacked_key']}.mutex"
+        return Connection(url, transport_options=options, connect_timeout=CONNECT_TIMEOUT_S)
+    return Connection(
+        url,
+        heartbeat=HEARTBEAT_S,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        transport_options={
+            "write_timeout": WRITE_TIMEOUT_S,
+            "client_properties": {"connection_name": f"{settings.ATOLL_SERVICE} {purpose}"},
+        },
+    )
+
+
+def redis_options() -> dict[str, Any]:
+    """kombu's Redis transport, told to bring back within seconds what a killed process held."""
+    return {
+        "global_keyprefix": conf.variable("BUS_PREFIX") or "",
+        "visibility_timeout": 60,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "round_robin",
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }

@@ -1,0 +1,43 @@
+"""Handlers that the bus's own suite drives, in this process and in real workers."""
+
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+from atoll.bus import Message, Retry, handles, on, publish
+from testproject.models import Note
+
+
+@dataclass(frozen=True)
+class NoteRequested:
+    """Asks for a note; ``hold_s`` makes the first attempt take its time, mid-transaction."""
+
+    type: ClassVar[str] = "note.requested"
+    text: str
+    hold_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class NoteWritten:
+    type: ClassVar[str] = "note.written"
+    text: str
+
+
+@dataclass(frozen=True)
+class WriteNote:
+    command: ClassVar[str] = "write.note"
+    to: ClassVar[str] = "library-service"
+    text: str
+
+
+@on("note.requested", timeout_s=4, retry=Retry(immediate=1, delayed_s=(60,)))
+def write_requested_note(event: NoteRequested, message: Message) -> None:
+    Note.objects.create(text=event.text)
+    publish(NoteWritten(event.text))
+    if message.attempt == 1:
+        time.sleep(event.hold_s)
+
+
+@handles("write.note")
+def write_note(command: WriteNote, message: Message) -> None:
+    Note.objects.create(text=command.text)
