@@ -12,15 +12,9 @@ from services.users.usecases.check_credentials import WrongCredentials, check_cr
 class OwnAccounts(BaseBackend):
     """The same rules as everywhere, asked of the own table: staff and admins, active, right password."""
 
-    def authenticate(
-        self,
-        request: HttpRequest | None,
-        username: str | None = None,
-        password: str | None = None,
-        **_: Any,
-    ) -> User | None:
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         try:
-            user = check_credentials(username or "", password or "")
+            user = check_credentials(credentials.get("username") or "", credentials.get("password") or "")
         except WrongCredentials:
             return None
         return user if user.is_staff else None

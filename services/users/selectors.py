@@ -19,3 +19,7 @@ def account(user_id: UUID) -> User:
     if user is None:
         raise user_not_found()
     return user
+
+
+def active_accounts() -> QuerySet[User]:
+    return accounts().filter(is_active=True)

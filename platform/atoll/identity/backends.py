@@ -27,14 +27,12 @@ class AccountBackend(BaseBackend):
     not delete; everybody else is refused.
     """
 
-    def authenticate(
-        self,
-        request: HttpRequest | None,
-        username: str | None = None,
-        password: str | None = None,
-        **_: Any,
-    ) -> User | None:
-        """None for wrong credentials or no staff; raises Unavailable or TooManyRequests."""
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
+        """``username`` (the email) and ``password``; None when they are wrong or of no staff.
+
+        Raises Unavailable or TooManyRequests.
+        """
+        username, password = credentials.get("username"), credentials.get("password")
         if not username or not password:
             return None
         token = self._ask_users(request, username, password)
@@ -47,7 +45,7 @@ class AccountBackend(BaseBackend):
             raise Unavailable("user-service", "answered with a token that cannot be verified") from None
         return self._local_user(principal) if principal.is_staff else None
 
-    def get_user(self, user_id: Any) -> User | None:
+    def get_user(self, user_id: Any) -> Any:
         return User.objects.filter(pk=user_id, is_active=True).first()
 
     def has_perm(self, user_obj: Any, perm: str, obj: object | None = None) -> bool:

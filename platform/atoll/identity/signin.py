@@ -32,10 +32,10 @@ class SignInForm(AuthenticationForm):
         self.fields["username"].widget.attrs["class"] = self.fields["password"].widget.attrs.get("class", "")
 
     def clean(self) -> dict[str, Any]:
-        email = self.cleaned_data.get("username", "")
-        password = self.cleaned_data.get("password", "")
+        given: dict[str, Any] = self.cleaned_data
+        email, password = given.get("username", ""), given.get("password", "")
         if not email or not password:
-            return self.cleaned_data
+            return given
         try:
             LIMIT.check(self.request, email)
             self.user_cache = authenticate(self.request, username=email, password=password)
@@ -47,7 +47,7 @@ class SignInForm(AuthenticationForm):
             LIMIT.failed(self.request, email)
             raise self._refused("invalid_login")
         self.confirm_login_allowed(self.user_cache)
-        return self.cleaned_data
+        return given
 
     def _refused(self, code: str, **values: object) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code, params=values)

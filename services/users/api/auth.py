@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -38,9 +37,7 @@ class OpenView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
-    def finalize_response(
-        self, request: HttpRequest, response: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponse:  # type: ignore[override]
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
         answer = super().finalize_response(request, response, *args, **kwargs)
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
@@ -56,8 +53,9 @@ def then_sign_in(create: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(create)
     def answer(view: APIView, request: Request, *args: Any, **kwargs: Any) -> Response:
         created = create(view, request, *args, **kwargs)
+        given: Any = request.data
         stored = created.data if isinstance(created, Response) else wire.loads(created.content)
-        user = check_credentials(request.data["email"], request.data["password"])
+        user = check_credentials(given["email"], given["password"])
         replayed = {name: value for name, value in created.items() if name == "Idempotency-Replayed"}
         return Response(
             {"user": stored, **_tokens(start_session(user))}, status=created.status_code, headers=replayed

@@ -1,0 +1,14 @@
+"""The admin of users; every change goes through the use case that the API calls."""
+
+from atoll.admin import register_tile
+from services.users.admin import accounts, credentials, keys, sessions
+from services.users.selectors import active_accounts
+
+__all__ = ["accounts", "credentials", "keys", "sessions"]
+
+register_tile(
+    "Active accounts",
+    active_accounts().count,
+    url_name="admin:users_user_changelist",
+    query="is_active__exact=1",
+)

@@ -1,0 +1,174 @@
+"""Accounts: look, change, deactivate, delete."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget
+
+from atoll.admin import ModelAdmin
+from atoll.errors import Refusal
+from atoll.identity.roles import ROLES
+from services.users.admin.filters import RoleFilter
+from services.users.models import User
+from services.users.selectors import accounts
+from services.users.usecases.delete_user import delete_user
+from services.users.usecases.end_sessions import Because, end_all_sessions
+from services.users.usecases.register_user import register_user
+from services.users.usecases.update_user import Changes, update_user
+
+
+class AccountForm(ModelForm):
+    roles = forms.MultipleChoiceField(
+        choices=[(role, role) for role in ROLES],
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "roles", "is_active")
+
+    def clean_email(self) -> str:
+        email = str(self.cleaned_data["email"]).lower()
+        if not email.isascii():
+            raise forms.ValidationError("Enter an address in ASCII.")
+        return email
+
+    def clean_roles(self) -> list[str]:
+        return sorted(self.cleaned_data["roles"])
+
+
+class NewAccountForm(AccountForm):
+    """The fields shown are chosen by ``AccountAdmin.get_fields``."""
+
+    password = forms.CharField(
+        max_length=256, strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if "password" in given:
+            owner = User(email=given.get("email", ""), name=given.get("name", ""))
+            try:
+                validate_password(given["password"], owner)
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return given
+
+
+@admin.register(User)
+class AccountAdmin(ModelAdmin):
+    """Staff may change customers; only admins change staff, and nobody their own roles."""
+
+    form = AccountForm
+    list_display = ("email", "name", "role_names", "is_active", "created_at")
+    list_filter = ("is_active", RoleFilter, ("created_at", RangeDateFilter))
+    search_fields = ("email", "name", "id")
+    date_hierarchy = "created_at"
+    readonly_fields = ("id", "created_at", "updated_at", "last_login")
+    actions = ("deactivate", "activate", "end_sessions", "delete_accounts")
+
+    @admin.display(description="Roles")
+    def role_names(self, user: User) -> str:
+        return ", ".join(user.roles) or "–"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return accounts()
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return super().get_form(
+            request, obj, change, form=AccountForm if change else NewAccountForm, **kwargs
+        )
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("email", "name", "password", "roles")
+        return ("id", "email", "name", "roles", "is_active", "created_at", "updated_at", "last_login")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        fixed: tuple[str, ...] = self.readonly_fields
+        if not request.user.is_superuser or obj == request.user:
+            fixed += ("roles",)
+        if obj is not None and obj == request.user:
+            fixed += ("is_active",)
+        return fixed
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        if obj is not None and obj.is_staff and not request.user.is_superuser and obj != request.user:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        given = form.cleaned_data
+        if not change:
+            obj.password = make_password(given["password"])
+            register_user(obj)
+            return
+        changes = {name: given[name] for name in form.changed_data}
+        if "roles" in changes:
+            changes["roles"] = frozenset(changes["roles"])
+        update_user(obj.pk, Changes(**changes))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """A use case that refuses is told on the page; its transaction is rolled back."""
+        try:
+            page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except Refusal as refusal:
+            self.message_user(request, refusal.message, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return page
+
+    @admin.action(description="Deactivate: end sessions, refuse sign-in", permissions=["change"])
+    def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self._each(request, users, "deactivated", lambda user: update_user(user.id, Changes(is_active=False)))
+
+    @admin.action(description="Activate", permissions=["change"])
+    def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self._each(request, users, "activated", lambda user: update_user(user.id, Changes(is_active=True)))
+
+    @admin.action(description="End all sessions", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self._each(request, users, "signed out", lambda user: end_all_sessions(user, Because.STAFF))
+
+    @admin.action(description="Delete for good", permissions=["erase"])
+    def delete_accounts(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        self._each(request, users, "deleted", lambda user: delete_user(user.id))
+
+    def _each(
+        self, request: HttpRequest, users: QuerySet[User], done: str, do: Callable[[User], object]
+    ) -> None:
+        count = 0
+        for user in users:
+            try:
+                if user == request.user or not self.has_change_permission(request, user):
+                    raise Refusal("Not your own account, and staff only by an administrator.")
+                do(user)
+            except Refusal as refusal:
+                self.message_user(request, f"{user.email}: {refusal.message}", messages.ERROR)
+            else:
+                count += 1
+                self.log_change(request, user, done)
+        if count:
+            self.message_user(request, f"{count} {'account' if count == 1 else 'accounts'} {done}.")

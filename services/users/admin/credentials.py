@@ -1,0 +1,88 @@
+"""Service credentials: issue, which shows the secret once, and withdraw."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.validators import RegexValidator
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from atoll.admin import ModelAdmin
+from atoll.identity.tokens import SERVICE_NAME
+from services.users.models import ServiceCredential
+from services.users.usecases.issue_credential import issue_credential
+from services.users.usecases.withdraw_credential import withdraw_credential
+
+
+class NewCredentialForm(ModelForm):
+    class Meta:
+        model = ServiceCredential
+        fields = ("service",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "service" in self.fields:
+            self.fields["service"].validators.append(
+                RegexValidator(rf"\A{SERVICE_NAME.pattern}\Z", "Lower-case letters, digits and hyphens.")
+            )
+
+
+@admin.register(ServiceCredential)
+class ServiceCredentialAdmin(ModelAdmin):
+    """Only administrators; a secret is shown on the page that answers, and kept nowhere."""
+
+    form = NewCredentialForm
+    list_display = ("service", "is_active", "changed_at", "last_used_at")
+    list_filter = ("is_active",)
+    search_fields = ("service",)
+    readonly_fields = ("is_active", "created_at", "changed_at", "last_used_at")
+    actions = ("issue", "withdraw")
+
+    def get_fields(self, request: HttpRequest, obj: ServiceCredential | None = None) -> tuple[str, ...]:
+        return ("service",) if obj is None else ("service", *self.readonly_fields)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_issue_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: ServiceCredential | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ServiceCredential | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ServiceCredential, form: Any, change: bool) -> None:
+        """Saved by ``response_add``, which shows the secret."""
+
+    def response_add(
+        self, request: HttpRequest, obj: ServiceCredential, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        return self._show_once(request, {obj.service: issue_credential(obj.service)})
+
+    @admin.action(description="Issue a new secret (the former stops working)", permissions=["issue"])
+    def issue(self, request: HttpRequest, chosen: QuerySet[ServiceCredential]) -> HttpResponse:
+        for credential in chosen:
+            self.log_change(request, credential, "issued a new secret")
+        return self._show_once(
+            request, {credential.service: issue_credential(credential.service) for credential in chosen}
+        )
+
+    @admin.action(description="Withdraw: the service gets no more tokens", permissions=["issue"])
+    def withdraw(self, request: HttpRequest, chosen: QuerySet[ServiceCredential]) -> None:
+        for credential in chosen:
+            withdraw_credential(credential.service)
+            self.log_change(request, credential, "withdrawn")
+            self.message_user(request, f"{credential.service} gets no more tokens.", messages.WARNING)
+
+    def _show_once(self, request: HttpRequest, secrets: dict[str, str]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "New secrets",
+            "secrets": secrets,
+            "opts": self.model._meta,
+        }
+        return TemplateResponse(request, "users/issued_secrets.html", context)

@@ -1,0 +1,33 @@
+"""Signing keys: look, and rotate."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from atoll.admin import ReadOnlyAdmin
+from atoll.errors import Refusal
+from services.users.models import SigningKey
+from services.users.usecases.rotate_signing_key import rotate_signing_key
+
+
+@admin.register(SigningKey)
+class SigningKeyAdmin(ReadOnlyAdmin):
+    list_display = ("kid", "status", "created_at", "activated_at", "retired_at")
+    list_filter = ("status",)
+    search_fields = ("kid",)
+    fields = ("kid", "status", "public_jwk", "created_at", "activated_at", "retired_at")
+    actions = ("rotate",)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.action(description="Rotate: the next key signs from now on", permissions=["rotate"])
+    def rotate(self, request: HttpRequest, chosen: QuerySet[SigningKey]) -> None:
+        """Whichever rows are chosen: there is one next key."""
+        try:
+            current = rotate_signing_key()
+        except Refusal as refusal:
+            self.message_user(request, refusal.message, messages.ERROR)
+            return
+        self.log_change(request, current, "rotated: this key signs from now on")
+        self.message_user(request, f"{current.kid} signs from now on. Nobody was signed out.")

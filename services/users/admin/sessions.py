@@ -1,0 +1,34 @@
+"""Sign-ins with their refresh tokens."""
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+
+from atoll.admin import ReadOnlyAdmin
+from services.users.models import RefreshFamily
+from services.users.usecases.end_sessions import Because, revoke
+
+
+@admin.register(RefreshFamily)
+class RefreshFamilyAdmin(ReadOnlyAdmin):
+    list_display = ("user", "created_at", "expires_at", "refreshed", "revoked_at", "revoked_because")
+    list_filter = ("revoked_because", "created_at")
+    search_fields = ("user__email", "user__id", "id")
+    date_hierarchy = "created_at"
+    actions = ("end",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RefreshFamily]:
+        families: QuerySet[RefreshFamily] = super().get_queryset(request)
+        return families.select_related("user").annotate(issued=Count("tokens"))
+
+    @admin.display(description="Times refreshed")
+    def refreshed(self, family: RefreshFamily) -> int:
+        return int(family.issued) - 1  # type: ignore[attr-defined]
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    @admin.action(description="End these sign-ins", permissions=["end"])
+    def end(self, request: HttpRequest, families: QuerySet[RefreshFamily]) -> None:
+        ended = revoke(RefreshFamily.objects.filter(pk__in=families.values("pk")), Because.STAFF)
+        self.message_user(request, f"{ended} ended. Access tokens already issued end within ten minutes.")

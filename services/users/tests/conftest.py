@@ -1,0 +1,75 @@
+"""What every test of users starts from."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from rest_framework.test import APIClient
+
+from atoll.identity import verification
+from atoll.ids import uuid7
+from services.users import keys
+from services.users.models import User
+from services.users.usecases.register_user import prepare_user, register_user
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def rsa_keys() -> list[rsa.RSAPrivateKey]:
+    """Real keys, made once: making one takes a noticeable part of a second."""
+    return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(8)]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, rsa_keys: list[rsa.RSAPrivateKey]
+) -> Iterator[None]:
+    """No counters, keys or caches of the test before."""
+    settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
+    supply = iter(rsa_keys)
+    monkeypatch.setattr(keys, "generate_private_key", lambda **_: next(supply))
+    verification.forget_keys()
+    yield
+    verification.forget_keys()
+
+
+@pytest.fixture
+def client() -> APIClient:
+    return APIClient()
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """``make_user(email=..., roles=...)``: a registered account with ``PASSWORD``."""
+
+    def make(email: str | None = None, name: str = "Ada Lovelace", roles: tuple[str, ...] = ()) -> User:
+        address = email or f"{uuid7()}@example.com"
+        return register_user(prepare_user(email=address, password=PASSWORD, name=name, roles=roles))
+
+    return make
+
+
+@pytest.fixture
+def signed_in(client: APIClient) -> Callable[..., dict[str, Any]]:
+    """``signed_in(user)``: the answer of ``/auth/token`` for an account of ``make_user``."""
+
+    def sign_in(user: User) -> dict[str, Any]:
+        answer = client.post("/auth/token", {"email": user.email, "password": PASSWORD})
+        assert answer.status_code == 200, answer.content
+        return dict(answer.json())
+
+    return sign_in
+
+
+@pytest.fixture
+def bearer() -> Callable[[str], APIClient]:
+    """A client that carries this access token."""
+
+    def make(token: str) -> APIClient:
+        carrying = APIClient()
+        carrying.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+        return carrying
+
+    return make
