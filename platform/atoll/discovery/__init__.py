@@ -4,8 +4,8 @@ One cache per process, made on first use and again after a fork (its watching
 threads do not survive one).
 """
 
+import functools
 import os
-from functools import cache
 
 from django.conf import settings
 
@@ -18,7 +18,7 @@ from atoll.discovery.registry import RegistryClient
 __all__ = ["Discovery", "Instance", "RegistryClient", "discovery", "resolve"]
 
 
-@cache
+@functools.cache
 def discovery() -> Discovery:
     """This process's cache, asking with the credential of the running project."""
     return Discovery(RegistryClient(settings.ATOLL_PROJECT), LastGood(conf.home() / "discovery"))

@@ -52,6 +52,8 @@ class Announcement:
         while not self._answers():
             if self._withdrawn.wait(PROBE_INTERVAL_S):
                 return
+        if self._withdrawn.is_set():
+            return
         lifecycle.set_state("ready")
         logger.info("ready: http://%s:%s", self._host, self._port)
         self._registration.start()
@@ -61,9 +63,7 @@ class Announcement:
         try:
             connection.request("GET", "/health/live", headers={"Host": _allowed_host()})
             return connection.getresponse().status == 200
-        except OSError:
-            return False
-        except http.client.HTTPException:
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()

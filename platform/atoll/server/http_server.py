@@ -11,7 +11,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from atoll.server import worker_process
+from atoll.server import listening, worker_process
 
 # Also the time a connection may stay idle: clients must drop theirs earlier
 # (atoll.client.transport.IDLE_S), and a head that trickles in is cut off after it.
@@ -80,7 +80,7 @@ class HTTPServer(MPServer):
         self._on_interrupt()
 
     def _init_shared_socket(self) -> None:
-        self._shd = SocketHolder(self._listener.fileno())
+        self._shd = SocketHolder(self._listener.fileno(), False, listening.BACKLOG)
         self._sso = self._listener
         self._sfd = self._listener.fileno()
         self._ssp = None

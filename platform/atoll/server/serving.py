@@ -26,6 +26,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
     again in the background.
     """
     project = conf.project(settings.ATOLL_PROJECT)
+    target = f"{project.package}.{project.server}:application"
     listener = listening.listen(host, port)
     bound_port: int = listener.getsockname()[1]
     advertised = listening.advertised_host(host, advertise)
@@ -51,8 +52,8 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
         else:
             hurry.set()
 
+    share_memory_with_workers(target)
     withdrawal = threading.Thread(target=withdraw_then_stop, name="withdrawal", daemon=True)
-    target = f"{project.package}.{project.server}:application"
     server = HTTPServer(
         target,
         listener,
@@ -63,7 +64,6 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
         on_spawned=announcement.start,
         on_interrupt=interrupted,
     )
-    share_memory_with_workers(target)
     try:
         server.run()
     finally:
