@@ -1,15 +1,19 @@
 """Reading orders. Whoever may not see an order is told that there is none."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
 
 from atoll.errors import NotFound
+from services.orders.course import OPEN
 from services.orders.models import Order
 
 RECENT = 5
+OVERDUE_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,12 @@ def summary_of(user_id: UUID) -> Summary:
         recent=list(orders_of(user_id)[:RECENT]),
         total_value=figures["value"] or Decimal("0.00"),
     )
+
+
+def count_open_orders() -> int:
+    return Order.objects.filter(status__in=OPEN).count()
+
+
+def count_overdue_orders() -> int:
+    """Open orders whose deadline passed more than OVERDUE_AFTER ago: a worker should have ended them."""
+    return Order.objects.filter(status__in=OPEN, deadline_at__lt=timezone.now() - OVERDUE_AFTER).count()
