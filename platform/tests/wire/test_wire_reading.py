@@ -34,10 +34,9 @@ def test_what_is_written_is_read_back_exactly(value):
 def test_any_bytes_are_read_or_refused_as_wire_error_and_never_crash(raw):
     try:
         value = wire.loads(raw)
-    except wire.WireError as error:
-        assert error.status == 400
-    else:
-        assert wire.loads(wire.dumps(value)) == value
+    except wire.WireError:
+        return
+    assert wire.loads(wire.dumps(value)) == value
 
 
 @pytest.mark.parametrize(

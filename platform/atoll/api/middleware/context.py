@@ -72,6 +72,8 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
     metrics.observe_request(request.method or "", route, response.status_code, took_s)
     quiet = request.path_info.startswith(QUIET_PATHS) and response.status_code < 400
     caller = request.headers.get("X-Service-Name", "")
+    # Django would log errors once more, with less, where the correlation id is gone.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     log.log(
         logging.DEBUG if quiet else logging.INFO,
         "request",

@@ -1,0 +1,45 @@
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+
+def samples(client):
+    text = client.get("/metrics").content.decode()
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def count(client, **labels):
+    return samples(client).get(("http_requests_total", *sorted(labels.items())), 0)
+
+
+def test_requests_are_counted_by_method_route_and_status(client):
+    labels = {"method": "GET", "route": "/failing/<str:how>", "status": "404"}
+    before = count(client, **labels)
+    client.get("/failing/not-found")
+    assert count(client, **labels) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "labels"),
+    [
+        ("GET", "/no/such/page/1", {"method": "GET", "route": "none", "status": "404"}),
+        ("BREW", "/echo", {"method": "OTHER", "route": "/echo", "status": "405"}),
+    ],
+)
+def test_what_a_client_makes_up_costs_no_new_series(client, method, path, labels):
+    before = count(client, **labels)
+    client.generic(method, path)
+    assert count(client, **labels) == before + 1
+
+
+def test_durations_and_the_process_itself_are_measured(client):
+    client.get("/echo")
+    measured = samples(client)
+    series = (("method", "GET"), ("route", "/echo"), ("status", "200"))
+    requests = measured["http_requests_total", *series]
+    assert measured["http_request_duration_seconds_count", *series] == requests
+    assert measured["http_request_duration_seconds_sum", *series] > 0
+    assert measured["process_resident_memory_bytes",] > 1_000_000
