@@ -104,4 +104,6 @@ SILENCED_SYSTEM_CHECKS = [
     # TLS ends in front of the platform; its redirect and HSTS belong there.
     "security.W004",
     "security.W008",
+    # Django's own Redis cache counts with INCR, atomically: what django-ratelimit asks for.
+    "django_ratelimit.W001",
 ]

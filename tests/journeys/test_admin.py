@@ -128,7 +128,7 @@ def test_staff_cancel_an_order_by_an_action_and_the_history_says_who(platform: P
     shopper = Shopper(platform.gateway_url)
     shopper.register()
     product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
-    worker = psutil.Process(platform.pid("payments worker"))
+    worker = psutil.Process(platform.pid("payments-worker"))
     family = [worker, *worker.children(recursive=True)]
     for process in family:
         process.suspend()

@@ -27,7 +27,7 @@ def test_a_killed_worker_is_restarted_and_no_order_is_lost(platform: Platform, s
     product = in_stock(shopper)
     before = processes(platform)
     placed = [shopper.place_order([Item(product["id"], 1)]) for _ in range(3)]
-    for name in ("orders worker", "payments worker"):
+    for name in ("orders-worker", "payments-worker"):
         os.kill(before[name], signal.SIGKILL)
     placed += [shopper.place_order([Item(product["id"], 1)]) for _ in range(2)]
     for order in placed:
@@ -35,7 +35,7 @@ def test_a_killed_worker_is_restarted_and_no_order_is_lost(platform: Platform, s
     assert sorted(payment["status"] for payment in shopper.payments()) == ["completed"] * 5
     eventually(
         lambda: all(
-            processes(platform)[name] != before[name] for name in ("orders worker", "payments worker")
+            processes(platform)[name] != before[name] for name in ("orders-worker", "payments-worker")
         ),
         what="both workers run again under new pids",
     )
@@ -45,7 +45,7 @@ def test_orders_wait_while_payments_is_stopped_and_go_on_when_it_is_back(
     platform: Platform, shopper: Shopper
 ):
     product = in_stock(shopper)
-    workers = [psutil.Process(processes(platform)["payments worker"])]
+    workers = [psutil.Process(processes(platform)["payments-worker"])]
     workers += workers[0].children(recursive=True)
     for process in workers:
         process.suspend()

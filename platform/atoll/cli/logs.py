@@ -51,5 +51,5 @@ def main(argv: list[str]) -> int:
             show(line)
     except (KeyboardInterrupt, BrokenPipeError):
         # The reader has seen enough; leave nothing for the interpreter to flush into a closed pipe.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
     return 0

@@ -78,7 +78,7 @@ def ensure_on_real_servers() -> None:
 
 def _create(project: str, database: str, login: dict[str, object]) -> None:
     try:
-        with closing(psycopg2.connect(dbname="postgres", **login)) as connection:  # type: ignore[call-overload]
+        with closing(psycopg2.connect(dbname="postgres", **login)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))

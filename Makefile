@@ -1,0 +1,81 @@
+# The verbs of this repository. A person and CI use the same ones.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+MANAGE := $(RUN) manage.py
+LOCAL := $(VENV)/.installed-local
+DEV := $(VENV)/.installed-dev
+
+.PHONY: help install up down reset status logs demo test check format bench-startup bench-orders new-service
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@echo "  python manage.py    all verbs and projects"
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON) here. Install Python 3.11 or newer (Debian: apt install python3 python3-venv; macOS: brew install python)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) --version). Atoll needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Making the virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+# Installing takes a while, so it happens again only when a requirements file changes.
+$(LOCAL): requirements/base.txt requirements/local.txt platform/pyproject.toml | $(VENV)/bin/python
+	@echo "Installing the pinned packages that running needs ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/local.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt $(LOCAL)
+	@echo "Installing the pinned packages that checking and testing need ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+install: $(DEV) ## virtual environment and every pinned package
+
+up: $(LOCAL) ## start the whole platform here; Ctrl-C stops it
+	@exec $(MANAGE) up
+
+down: $(LOCAL) ## stop a platform that runs here in another terminal
+	@$(MANAGE) down
+
+status: $(LOCAL) ## processes, ports and memory of the platform that runs here
+	@$(MANAGE) status
+
+logs: $(LOCAL) ## every process's log in time order, going on
+	@exec $(MANAGE) logs -f
+
+reset: $(LOCAL) ## delete the data of the embedded engines, after asking
+	@$(MANAGE) reset
+
+demo: $(LOCAL) ## sign up, order, and watch the order become confirmed
+	@$(MANAGE) demo
+
+test: $(DEV) ## every suite; sets up all it needs
+	@$(MANAGE) test
+
+check: $(DEV) ## format, lint, import walls, types, migrations, deployment checks
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@PYTHONPATH=.:platform $(VENV)/bin/lint-imports --config .importlinter --no-logo
+	@$(MANAGE) check-all
+
+format: $(DEV) ## bring the code into shape
+	@$(VENV)/bin/ruff format .
+	@$(VENV)/bin/ruff check --fix .
+
+bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
+	@$(RUN) -m bench.startup
+
+bench-orders: $(DEV) ## orders confirmed per second, on each broker
+	@$(RUN) -m bench.orders
+
+new-service: $(DEV) ## name=shipping: a service of your own beside ours
+	@test -n "$(name)" || { echo "Say its name: make new-service name=shipping"; exit 1; }
+	@$(MANAGE) new-service $(name)

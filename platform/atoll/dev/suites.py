@@ -1,0 +1,112 @@
+"""The test suites of the repository: one pytest process each, since Django takes one settings a process."""
+
+import asyncio
+import sys
+import time
+import xml.etree.ElementTree as ElementTree  # reads only what our own pytest wrote
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from atoll import conf
+
+NO_TESTS_COLLECTED = 5
+# Variables that would send a suite to a real server; suites run on engines of their own.
+SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """``alone``: it starts whole platforms, so nothing runs beside it, in the environment as it is."""
+
+    name: str
+    table: Path
+    folder: Path
+    alone: bool = False
+
+
+@dataclass
+class Result:
+    suite: Suite
+    exit_code: int
+    took_s: float
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    skips: list[str] = field(default_factory=list)
+    passed_names: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code in (0, NO_TESTS_COLLECTED) and not self.failed
+
+
+def all_suites() -> list[Suite]:
+    """The library, every project of projects.toml, then what no single project can say."""
+    root = conf.root()
+    found = [Suite("platform", root / "platform" / "pyproject.toml", root / "platform" / "tests")]
+    for project in conf.projects().values():
+        folder = root / project.package.replace(".", "/")
+        found.append(Suite(project.name, folder / "pyproject.toml", folder))
+    for name in ("architecture", "contracts", "journeys", "chaos"):
+        folder = root / "tests" / name
+        if any(folder.glob("test_*.py")):
+            alone = name in ("journeys", "chaos")
+            found.append(Suite(name, root / "tests" / "pyproject.toml", folder, alone))
+    return found
+
+
+def environment(
+    suite: Suite, given: Mapping[str, str], home: Path, library_database_url: str
+) -> dict[str, str]:
+    """What the suite's process finds: the test engines, or for whole platforms what we were ``given``."""
+    if suite.alone:
+        return dict(given) | {"ATOLL_ROOT": str(conf.root())}
+    kept = {name: value for name, value in given.items() if not name.endswith(SERVER_VARIABLES)}
+    return kept | {
+        "ATOLL_ENV": "test",
+        "ATOLL_ROOT": str(conf.root()),
+        "ATOLL_HOME": str(home),
+        "ATOLL_TEST_DATABASE_URL": library_database_url,
+    }
+
+
+async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: list[str]) -> Result:
+    """Run it; its output goes to ``results/NAME.out``."""
+    report, output = results / f"{suite.name}.xml", results / f"{suite.name}.out"
+    report.unlink(missing_ok=True)
+    began = time.monotonic()
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pytest", "-c", str(suite.table), str(suite.folder)),
+            *("-q", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments),
+            cwd=conf.root(),
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=file,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            exit_code = await process.wait()
+        except asyncio.CancelledError:
+            process.terminate()
+            await process.wait()
+            raise
+    result = Result(suite, exit_code, time.monotonic() - began)
+    if report.exists():
+        _count(result, report)
+    return result
+
+
+def _count(result: Result, report: Path) -> None:
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314
+        kinds = {child.tag for child in case}
+        if kinds & {"failure", "error"}:
+            result.failed += 1
+        elif "skipped" in kinds:
+            result.skipped += 1
+            skip = case.find("skipped")
+            result.skips.append((skip.get("message") if skip is not None else None) or "no reason given")
+        else:
+            result.passed += 1
+            result.passed_names.append(case.get("name", ""))

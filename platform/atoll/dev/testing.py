@@ -1,0 +1,142 @@
+"""``test``: engines of its own, every suite, one sum."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from atoll import conf
+from atoll.dev import databases, engines, suites
+from atoll.dev.instance import Instance
+from atoll.dev.postgres import EngineError
+from atoll.dev.suites import Result, Suite
+from atoll.dev.supervisor import Supervisor
+
+AT_ONCE = 2
+QUOTED_LINES = 120
+LIBRARY_DATABASE = "atoll_library"
+
+Say = Callable[[str], None]
+
+
+async def test(
+    home: Path, chosen: list[Suite], arguments: list[str], given: Mapping[str, str], say: Say
+) -> int:
+    """Run the suites against embedded engines under ``home``; the worst exit code.
+
+    ``given`` is the environment as the user set it, for the suites that start whole platforms.
+
+    Raises AlreadyRunning when another run uses ``home``, EngineError and StartFailed.
+    """
+    instance = Instance(home, "the test engines")
+    instance.clear_leftovers()
+    supervisor = Supervisor(forks=False)
+    try:
+        found = await asyncio.to_thread(engines.prepare, home, durable=False)
+        specs = found.specs(_folder(home / "logs"))
+        await supervisor.open()
+        supervisor.add(specs)
+        await supervisor.ready(*[spec.name for spec in specs])
+        if found.postgres is None:
+            raise EngineError("Some DATABASE_URL variable is set; suites run on an engine of their own.")
+        superuser_url = found.postgres.url()
+        await asyncio.to_thread(databases.make_own, superuser_url, may_create_databases=True)
+        library_url = databases.with_database(superuser_url, LIBRARY_DATABASE)
+        envs = {suite.name: suites.environment(suite, given, home, library_url) for suite in chosen}
+        results = await _run_all(chosen, envs, _folder(home / "results"), arguments, say)
+    finally:
+        await supervisor.stop()
+        instance.close()
+    return _conclude(results, given, say)
+
+
+async def _run_all(
+    chosen: list[Suite], envs: dict[str, dict[str, str]], folder: Path, arguments: list[str], say: Say
+) -> list[Result]:
+    results: list[Result] = []
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(suite: Suite) -> None:
+        async with slots:
+            result = await suites.run(suite, folder, envs[suite.name], arguments)
+        results.append(result)
+        _report(result, folder, say)
+
+    async with asyncio.TaskGroup() as group:
+        for suite in chosen:
+            if not suite.alone:
+                group.create_task(one(suite))
+    for suite in chosen:
+        if suite.alone:
+            await one(suite)
+    return results
+
+
+def _report(result: Result, folder: Path, say: Say) -> None:
+    counts = f"{result.passed} passed, {result.failed} failed, {result.skipped} skipped"
+    say(f"{result.suite.name:<14} {counts} in {result.took_s:.1f} s")
+    if not result.ok:
+        output = (folder / f"{result.suite.name}.out").read_text(errors="replace").splitlines()
+        say("\n".join(output[-QUOTED_LINES:]))
+        say(f"-- {result.suite.name} ended with {result.exit_code}; see {folder}/{result.suite.name}.out")
+
+
+def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:
+    worst = max((result.exit_code for result in results if not result.ok), default=0)
+    worst = worst or int(any(not result.ok for result in results))
+    say("")
+    # Whole platforms looked for servers in the environment as it was given.
+    os.environ.update({name: value for name, value in given.items() if name in suites.SERVER_VARIABLES})
+    for text in not_covered(results):
+        say(f"Not covered: {text}")
+    if missing := missing_rabbitmq(results):
+        say(f"FAILED: ATOLL_REQUIRE_RABBITMQ is set, and {missing}")
+        worst = worst or 1
+    passed, failed, skipped = (
+        sum(getattr(result, kind) for result in results) for kind in ("passed", "failed", "skipped")
+    )
+    say(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return worst
+
+
+def not_covered(results: list[Result]) -> list[str]:
+    """What this run says nothing about, in sentences: absent servers, skipped tests."""
+    from atoll.testing.running import real_servers
+
+    servers = {
+        "RABBITMQ_URL": "journeys on RabbitMQ (nothing answers on port 5672, RABBITMQ_URL is not set)",
+        "DATABASE_URL": "a PostgreSQL server (none on port 5432, DATABASE_URL is not set)",
+        "REDIS_URL": "a Redis server (none on port 6379, REDIS_URL is not set)",
+    }
+    found = real_servers()
+    sentences = [text for name, text in servers.items() if name not in found]
+    reasons = Counter((result.suite.name, reason) for result in results for reason in result.skips)
+    for (suite, reason), count in reasons.items():
+        sentences.append(f"{count} test{'s' if count > 1 else ''} of {suite}: {reason}")
+    empty = [result.suite.name for result in results if not (result.passed + result.failed + result.skipped)]
+    return sentences + [f"{name}: it has no tests" for name in empty]
+
+
+def missing_rabbitmq(results: list[Result]) -> str:
+    """Why the journeys on RabbitMQ do not count as run, where ATOLL_REQUIRE_RABBITMQ asks for them."""
+    if not conf.flag("ATOLL_REQUIRE_RABBITMQ"):
+        return ""
+    journeys = [result for result in results if result.suite.name == "journeys"]
+    if not journeys:
+        return "the journeys were not among the suites."
+    if not any("rabbitmq" in name for name in journeys[0].passed_names):
+        return "no journey passed on RabbitMQ."
+    return ""
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def without_servers() -> None:
+    """Take the variables that name real servers out of this process, so that engines get embedded."""
+    for name in list(os.environ):
+        if name.endswith(suites.SERVER_VARIABLES):
+            del os.environ[name]
