@@ -125,10 +125,10 @@ def _judge(page: Page, order: Json, *, failing: bool) -> bool:
     took = datetime.fromisoformat(order["finishedAt"]) - datetime.fromisoformat(order["createdAt"])
     end = f"{order['status']} after {took.total_seconds():.2f} s"
     if failing:
-        good = order["status"] == "cancelled"
+        good = str(order["status"]) == "cancelled"
         page.verdict(f"The card was declined: the order is {end}, reason {order['reason']}.", good=good)
     else:
-        good = order["status"] == "confirmed"
+        good = str(order["status"]) == "confirmed"
         reason = f", reason {order['reason']}" if order["reason"] else ""
         page.verdict(f"The order is {end}{reason}.", good=good)
     return good

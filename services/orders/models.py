@@ -12,6 +12,8 @@ from services.orders.course import FINAL, Event, Status
 MAX_LINES = 100
 MAX_QUANTITY = 1000
 MAX_REASON_LENGTH = 200
+MAX_NAME_LENGTH = 255
+MAX_EMAIL_LENGTH = 254
 
 
 class Order(models.Model):
@@ -23,8 +25,8 @@ class Order(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user_id = models.UUIDField("customer id")
-    customer_name = models.CharField(max_length=255)
-    customer_email = models.EmailField(max_length=254)
+    customer_name = models.CharField(max_length=MAX_NAME_LENGTH)
+    customer_email = models.EmailField(max_length=MAX_EMAIL_LENGTH)
     # An update of the account that is older than what we show is passed over.
     customer_name_as_of = models.DateTimeField(editable=False)
     customer_email_as_of = models.DateTimeField(editable=False)
@@ -75,7 +77,7 @@ class OrderLine(models.Model):
     # The unique constraint below starts with the order, so it serves as the index too.
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
     product_id = models.UUIDField()
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
     quantity = models.PositiveIntegerField()
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)
 

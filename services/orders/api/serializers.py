@@ -29,7 +29,9 @@ class RequestedItemSerializer(StrictSerializer):
 class PlaceOrderSerializer(StrictSerializer):
     """Products and quantities only: prices and the customer are looked up, never believed."""
 
-    items = RequestedItemSerializer(many=True, allow_empty=False, max_length=MAX_LINES)
+    items = serializers.ListSerializer(
+        child=RequestedItemSerializer(), allow_empty=False, max_length=MAX_LINES
+    )
     payment_method = ExactText(
         validators=[RegexValidator(PAYMENT_METHOD, "This is no name of a payment method.")],
         default=DEFAULT_PAYMENT_METHOD,
@@ -99,7 +101,8 @@ class OrderTransitionSerializer(serializers.ModelSerializer[OrderTransition]):
 class OrderDetailSerializer(OrderSerializer):
     history = OrderTransitionSerializer(many=True)
 
-    class Meta(OrderSerializer.Meta):
+    class Meta:
+        model = Order
         fields = (*OrderSerializer.Meta.fields, "history")
 
 

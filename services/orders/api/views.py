@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -9,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED
 from rest_framework.views import APIView
 
-from atoll.api.idempotency import idempotent
+from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.errors import InvalidInput, NotFound
 from atoll.identity import Principal
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, principal
@@ -38,7 +39,7 @@ def _cause(caller: Principal) -> Cause:
     return Cause(actor=f"{'staff' if caller.is_staff else 'user'}:{caller.id}")
 
 
-class OrdersView(ListAPIView):  # type: ignore[type-arg]
+class OrdersView(ListAPIView[Order]):
     """The caller's orders, newest first; staff see everybody's."""
 
     permission_classes = (IsSignedIn,)
@@ -46,12 +47,12 @@ class OrdersView(ListAPIView):  # type: ignore[type-arg]
     filterset_class = OrderFilter
     queryset = Order.objects.none()
 
-    def get_queryset(self):  # type: ignore[no-untyped-def]
+    def get_queryset(self) -> QuerySet[Order]:
         return selectors.orders_of(_owner(principal(self.request)))
 
     @extend_schema(request=PlaceOrderSerializer, responses={201: OrderDetailSerializer})
     @idempotent
-    def post(self, request: Request) -> Response:
+    def post(self, request: IdempotentRequest) -> Response:
         """Place an order; it then becomes confirmed or cancelled by itself."""
         wish = PlaceOrderSerializer(data=request.data)
         wish.is_valid(raise_exception=True)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from services.orders.models import Order
+from services.orders.models import MAX_EMAIL_LENGTH, MAX_NAME_LENGTH, Order
 
-FIELDS = ("name", "email")
+LENGTHS = {"name": MAX_NAME_LENGTH, "email": MAX_EMAIL_LENGTH}
 
 
 @transaction.atomic
@@ -20,11 +20,10 @@ def refresh_customer(user_id: UUID, changes: Mapping[str, Any], at: datetime) ->
     arrive late, twice or out of order. Changes other than name and email are none of ours.
     """
     written = 0
-    for field in FIELDS:
+    for field, length in LENGTHS.items():
         value = changes.get(field)
         if isinstance(value, str) and value:
-            limit = Order._meta.get_field(f"customer_{field}").max_length
             written += Order.objects.filter(
                 **{"user_id": user_id, f"customer_{field}_as_of__lt": at},
-            ).update(**{f"customer_{field}": value[:limit], f"customer_{field}_as_of": at})
+            ).update(**{f"customer_{field}": value[:length], f"customer_{field}_as_of": at})
     return written
