@@ -55,4 +55,4 @@ USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
 
 # An order that is still open this long after it was placed is cancelled.
-ORDER_DEADLINE_S = conf.seconds("ORDER_DEADLINE_S", 60)
+ORDER_DEADLINE_S: float = conf.seconds("ORDER_DEADLINE_S", 60)

@@ -29,7 +29,7 @@ class RequestedItemSerializer(StrictSerializer):
 class PlaceOrderSerializer(StrictSerializer):
     """Products and quantities only: prices and the customer are looked up, never believed."""
 
-    items = serializers.ListSerializer(
+    items: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=RequestedItemSerializer(), allow_empty=False, max_length=MAX_LINES
     )
     payment_method = ExactText(
