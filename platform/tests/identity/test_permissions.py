@@ -1,0 +1,186 @@
+"""Bearer authentication and permissions on a view, over HTTP."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import override_settings
+from django.urls import path
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIClient
+from rest_framework.views import APIView
+
+from atoll.identity import verification
+from atoll.identity.drf import (
+    IsAdmin,
+    IsService,
+    IsServiceOrStaff,
+    IsSignedIn,
+    IsSignedInOrService,
+    IsStaff,
+    IsStaffOrReadOnly,
+    owner_or_staff,
+    principal,
+)
+from atoll.identity.principal import Principal
+from atoll.ids import uuid7
+
+PERMISSIONS: dict[str, type[BasePermission]] = {
+    "signed-in": IsSignedIn,
+    "signed-in-or-service": IsSignedInOrService,
+    "staff": IsStaff,
+    "admin": IsAdmin,
+    "service": IsService,
+    "service-or-staff": IsServiceOrStaff,
+    "staff-or-read": IsStaffOrReadOnly,
+}
+
+
+class Probe(APIView):
+    def get(self, request: Request) -> Response:
+        caller = request.user
+        return Response({"id": caller.id if caller else None})
+
+    post = get
+
+
+urlpatterns = [path(name, Probe.as_view(permission_classes=[needed])) for name, needed in PERMISSIONS.items()]
+
+
+@pytest.fixture(autouse=True)
+def _probe_urls() -> Iterator[None]:
+    verification.forget_keys()
+    with override_settings(ROOT_URLCONF=__name__):
+        yield
+    verification.forget_keys()
+
+
+@pytest.mark.parametrize(
+    ("needed", "anonymous", "user", "staff", "admin", "service"),
+    [
+        ("signed-in", 401, 200, 200, 200, 403),
+        ("signed-in-or-service", 401, 200, 200, 200, 200),
+        ("staff", 401, 403, 200, 200, 403),
+        ("admin", 401, 403, 403, 200, 403),
+        ("service", 401, 403, 403, 403, 200),
+        ("service-or-staff", 401, 403, 200, 200, 200),
+        ("staff-or-read", 401, 403, 200, 200, 403),
+    ],
+)
+def test_who_may_post(
+    needed: str,
+    anonymous: int,
+    user: int,
+    staff: int,
+    admin: int,
+    service: int,
+    as_user: Callable[..., APIClient],
+    as_staff: Callable[..., APIClient],
+    as_admin: Callable[..., APIClient],
+    as_service: Callable[..., APIClient],
+) -> None:
+    clients = (APIClient(), as_user(), as_staff(), as_admin(), as_service())
+
+    assert [client.post(f"/{needed}", {}).status_code for client in clients] == [
+        anonymous,
+        user,
+        staff,
+        admin,
+        service,
+    ]
+
+
+def test_anyone_may_read_what_staff_write(trusted_test_key: None) -> None:
+    assert APIClient().get("/staff-or-read").json() == {"id": None}
+
+
+def test_without_a_token_the_answer_is_401_with_a_challenge(trusted_test_key: None) -> None:
+    answer = APIClient().get("/signed-in")
+
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "Access token required"
+    assert answer["WWW-Authenticate"] == 'Bearer realm="atoll"'
+
+
+@pytest.mark.parametrize("url", ["/signed-in", "/staff-or-read"])
+def test_a_bad_token_is_403_with_a_challenge_even_where_anyone_may_read(
+    url: str, trusted_test_key: None
+) -> None:
+    answer = APIClient().get(url, HTTP_AUTHORIZATION="Bearer not.a.token")
+
+    assert answer.status_code == 403
+    assert answer.json()["error"] == "Invalid or expired token"
+    assert 'error="invalid_token"' in answer["WWW-Authenticate"]
+
+
+def test_the_scheme_is_read_in_any_case(token: Callable[..., str]) -> None:
+    me = uuid7()
+
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        answer = APIClient().get("/signed-in", HTTP_AUTHORIZATION=f"{scheme} {token(me)}")
+        assert answer.json() == {"id": str(me)}
+
+
+def test_another_scheme_is_no_access_token(trusted_test_key: None) -> None:
+    for header in ("Basic dXNlcjpwYXNz", "Token abc", "Bearerabc"):
+        answer = APIClient().get("/signed-in", HTTP_AUTHORIZATION=header)
+        assert (answer.status_code, answer.json()["code"]) == (401, "access_token_required")
+
+
+def test_a_header_that_holds_no_single_token_is_refused(token: Callable[..., str]) -> None:
+    good = token()
+    for header in (
+        "Bearer",
+        "Bearer ",
+        f"Bearer  {good}",
+        f"Bearer {good} {good}",
+        f"Bearer {good},Bearer {good}",
+        f"Bearer {good}, Bearer {good}",
+        f'Bearer "{good}"',
+    ):
+        assert APIClient().get("/signed-in", HTTP_AUTHORIZATION=header).status_code == 403, header
+
+
+def test_a_token_in_the_query_or_a_cookie_is_not_seen(token: Callable[..., str]) -> None:
+    client = APIClient()
+    client.cookies["access_token"] = token()
+
+    assert client.get(f"/signed-in?access_token={token()}&token={token()}").status_code == 401
+
+
+def test_identity_headers_prove_nothing(trusted_test_key: None) -> None:
+    answer = APIClient().get("/staff", HTTP_X_USER_ID=str(uuid7()), HTTP_X_USER_ROLES="admin")
+
+    assert answer.status_code == 401
+
+
+def test_an_owner_is_that_very_user() -> None:
+    def caller(**changes: Any) -> Principal:
+        base: dict[str, Any] = {
+            "id": str(me),
+            "roles": frozenset(),
+            "kind": "user",
+            "service": None,
+            "token_id": "t",
+            "email": None,
+            "name": None,
+        }
+        return Principal(**{**base, **changes})
+
+    me, other = uuid7(), uuid7()
+
+    assert owner_or_staff(caller(), me)
+    assert not owner_or_staff(caller(), other)
+    assert owner_or_staff(caller(roles=frozenset({"staff"})), other)
+    assert owner_or_staff(caller(roles=frozenset({"admin"})), other)
+    assert not owner_or_staff(caller(kind="service", id="order-service", roles=frozenset({"admin"})), other)
+
+
+def test_principal_asks_the_anonymous_to_sign_in() -> None:
+    class Anonymous:
+        user = None
+
+    with pytest.raises(Exception, match="Sign in"):
+        principal(Anonymous())
