@@ -18,8 +18,14 @@ from atoll.server.identity import instance_id
 Event = MutableMapping[str, Any]
 
 FIRST_KEYS = ("time", "level", "service", "instance", "process", "correlation_id", "logger", "event")
-# Granian puts its lines on loggers of its own, and Celery the whole program's on the root.
-QUIET_LOGGERS = {"django.request": "ERROR", "django.security": "ERROR", "health_check": "ERROR"}
+# What these say below that level is said better by our own access line or health answer.
+QUIET_LOGGERS = {
+    "django.request": "ERROR",
+    # Anyone can send a wrong Host, and as often as they like; the access line has it.
+    "django.security.DisallowedHost": "CRITICAL",
+    "health_check": "ERROR",
+}
+# Each of these would bring handlers of its own.
 OWN_HANDLERS = ("django", "django.server", "_granian", "granian.access", "celery", "celery.task")
 
 

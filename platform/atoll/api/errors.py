@@ -75,9 +75,9 @@ class Problem:
 
     def response(self) -> HttpResponse:
         """For code outside REST framework."""
-        return HttpResponse(
-            wire.dumps(self.body()), status=self.status, content_type=JSON, headers=dict(self.headers)
-        )
+        content = wire.dumps(self.body())
+        headers = {"Content-Length": str(len(content)), **self.headers}
+        return HttpResponse(content, status=self.status, content_type=JSON, headers=headers)
 
 
 def plain_problem(status: int, *, message: str = "", headers: dict[str, str] | None = None) -> Problem:

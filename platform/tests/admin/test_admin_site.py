@@ -1,0 +1,111 @@
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.test import Client
+from testproject.models import Note, Stamp
+
+from atoll.admin import register_tile, tiles
+
+pytestmark = pytest.mark.django_db
+
+BACKEND = "atoll.identity.backends.AccountBackend"
+
+
+@pytest.fixture
+def admin(client):
+    user = User.objects.create(username="ada", password=make_password(None), is_staff=True, is_superuser=True)
+    client.force_login(user, backend=BACKEND)
+    return client
+
+
+@pytest.fixture(autouse=True)
+def _own_tiles(monkeypatch):
+    monkeypatch.setattr(tiles, "_sources", dict(tiles._sources))
+
+
+def html(client, path):
+    response = client.get(path)
+    assert response.status_code == 200, path
+    return response.content.decode()
+
+
+def test_the_overview_carries_the_projects_title_and_its_figures(admin):
+    Note.objects.bulk_create(Note(text="x", is_pinned=index < 2) for index in range(1234))
+    page = html(admin, "/admin/")
+    assert "Atoll library" in page
+    assert "1,234" in page
+    assert "library-service" in page
+    assert "/admin/testproject/note/" in page
+
+
+def test_a_figure_that_cannot_be_computed_does_not_take_the_page_down(admin):
+    register_tile("Broken", lambda: Note.objects.extra(where=["no_such_column = 1"]).count())
+    page = html(admin, "/admin/")
+    assert "Broken" in page
+    assert "Notes" in page
+
+
+def test_nobody_gets_in_without_signing_in(client):
+    for path in ("/admin/", "/admin/testproject/note/", "/admin/search/?s=note"):
+        response = client.get(path)
+        assert response.status_code == 302
+        assert response["Location"].startswith("/admin/login/")
+    assert "Atoll library" in html(client, "/admin/login/")
+
+
+def test_an_account_without_the_staff_role_does_not_get_in(client):
+    client.force_login(User.objects.create(username="bob"), backend=BACKEND)
+    assert client.get("/admin/")["Location"].startswith("/admin/login/")
+
+
+def test_lists_can_be_searched_and_filtered(admin):
+    Note.objects.create(text="find me")
+    Note.objects.create(text="other", is_pinned=True)
+    page = html(admin, "/admin/testproject/note/?q=find")
+    assert "find me" in page and "other" not in page
+    page = html(admin, "/admin/testproject/note/?is_pinned__exact=1")
+    assert "other" in page and "find me" not in page
+
+
+def test_a_row_can_be_added_and_changed(admin):
+    admin.post("/admin/testproject/note/add/", {"text": "new", "price_paid": "1.50"})
+    note = Note.objects.get()
+    admin.post(f"/admin/testproject/note/{note.pk}/change/", {"text": "changed", "price_paid": "1.50"})
+    note.refresh_from_db()
+    assert note.text == "changed"
+
+
+def test_what_is_read_only_can_be_looked_at_and_not_touched(admin):
+    stamp = Stamp.objects.create(name="penny black")
+    assert "penny black" in html(admin, "/admin/testproject/stamp/")
+    assert "penny black" in html(admin, f"/admin/testproject/stamp/{stamp.pk}/change/")
+    for path, data in (
+        ("add/", {"name": "fake"}),
+        (f"{stamp.pk}/change/", {"name": "fake"}),
+        (f"{stamp.pk}/delete/", {"post": "yes"}),
+    ):
+        assert admin.post(f"/admin/testproject/stamp/{path}", data).status_code == 403
+    admin.post(
+        "/admin/testproject/stamp/",
+        {"action": "delete_selected", "_selected_action": [stamp.pk], "post": "yes"},
+    )
+    assert list(Stamp.objects.values_list("name", flat=True)) == ["penny black"]
+
+
+def test_what_a_row_says_is_shown_as_text_and_not_run(admin):
+    Note.objects.create(text="<script>alert(1)</script>")
+    page = html(admin, "/admin/testproject/note/")
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_local_copies_of_accounts_and_their_passwords_cannot_be_edited(admin):
+    for path in ("auth/user/", "auth/group/", "password_change/"):
+        assert admin.get(f"/admin/{path}").status_code == 404
+
+
+def test_the_admin_needs_nothing_from_elsewhere(admin):
+    pages = [html(admin, path) for path in ("/admin/", "/admin/testproject/note/")]
+    for page in [*pages, html(Client(), "/admin/login/")]:
+        assert 'src="http' not in page
+        assert 'rel="stylesheet" href="http' not in page
