@@ -21,9 +21,8 @@ class Stream(io.BytesIO):
 
 
 def send(stream, **environ):
-    response = Client().generic(
-        "POST", "/notes", b"", "application/json", **{"wsgi.input": stream, **environ}
-    )
+    made_of = {"wsgi.input": stream, "CONTENT_TYPE": "application/json", **environ}
+    response = Client().generic("POST", "/notes", **made_of)
     return response.status_code, response.json()
 
 
