@@ -6,9 +6,11 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from django.db.models import F
+
 from services.products.cache import CATALOGUE, product_scope, read_through
 from services.products.errors import ProductNotFound
-from services.products.models import Product
+from services.products.models import Product, StockReservation
 from services.products.search import Criteria, ProductSearch, rows
 
 Row = dict[str, Any]
@@ -52,3 +54,16 @@ class CachedSearch:
     def __getitem__(self, window: slice) -> list[Row]:
         key = f"{self._key}:{window.start}:{window.stop}"
         return read_through(CATALOGUE, key, lambda: self._search[window])
+
+
+def count_active() -> int:
+    return Product.objects.filter(is_active=True).count()
+
+
+def count_sold_out() -> int:
+    """Active products of which nothing is left to order."""
+    return Product.objects.filter(is_active=True, stock_on_hand__lte=F("stock_reserved")).count()
+
+
+def count_held_reservations() -> int:
+    return StockReservation.objects.filter(state=StockReservation.State.HELD).count()

@@ -14,10 +14,10 @@ class PaymentFilter(filters.FilterSet):
     """A mistyped filter is told and not ignored; a list that is wider than asked for misleads."""
 
     status = filters.ChoiceFilter(choices=Payment.Status.choices)
-    orderId = filters.UUIDFilter(field_name="order_id")
-    userId = filters.UUIDFilter(field_name="user_id")
-    createdAfter = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    createdBefore = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    orderId = filters.UUIDFilter(field_name="order_id")  # noqa: N815
+    userId = filters.UUIDFilter(field_name="user_id")  # noqa: N815
+    createdAfter = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")  # noqa: N815
+    createdBefore = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")  # noqa: N815
 
     class Meta:
         model = Payment

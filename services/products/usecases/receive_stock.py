@@ -14,7 +14,7 @@ from services.products.usecases.changes import announced
 REASON_MAX_CHARS = 200
 
 
-def receive_stock(product_id: UUID, *, amount: int, reason: str, actor: str) -> Product:
+def receive_stock(product_id: UUID, *, amount: int, reason: str, actor: str) -> StockMovement:
     """Add ``amount`` pieces (negative: take away) and keep who did it and why.
 
     Raises ProductNotFound, InvalidProduct for an amount of zero or a missing
@@ -42,10 +42,10 @@ def receive_stock(product_id: UUID, *, amount: int, reason: str, actor: str) -> 
             )
         product.stock_on_hand = after
         product.save(update_fields=["stock_on_hand", "updated_at"])
-        StockMovement.objects.create(product=product, amount=amount, reason=reason, actor=actor)
+        movement = StockMovement.objects.create(product=product, amount=amount, reason=reason, actor=actor)
         publish(
             ProductUpdated(product_id=product.id, changes=announced(product, ["stock_on_hand"])),
             key=str(product.id),
         )
         forget_on_commit([product.id])
-    return product
+    return movement

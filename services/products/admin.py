@@ -1,0 +1,247 @@
+"""Staff keep the catalogue here. Every change goes through a use case; stock and reservations have none
+but "receive stock"."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import F, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import (
+    AllValuesCheckboxFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateTimeFilter,
+    RangeNumericFilter,
+)
+from unfold.decorators import action, display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
+
+from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
+from atoll.errors import Refusal
+from services.products import selectors
+from services.products.models import MAX_STOCK, Product, ReservedItem, StockMovement, StockReservation
+from services.products.usecases.changes import EDITABLE
+from services.products.usecases.create_product import create_product
+from services.products.usecases.delete_product import delete_product
+from services.products.usecases.receive_stock import REASON_MAX_CHARS, receive_stock
+from services.products.usecases.update_product import update_product
+
+LOW_STOCK = 10
+STATE_TONES = {"held": "info", "committed": "success", "released": "warning", "rejected": "danger"}
+
+
+def _actor(request: HttpRequest) -> str:
+    return f"staff:{request.user.get_username()}"
+
+
+class AvailabilityFilter(DropdownFilter):
+    title = "availability"
+    parameter_name = "availability"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        few, many = f"{LOW_STOCK} or fewer left", f"over {LOW_STOCK} left"
+        return [("out", "sold out"), ("low", few), ("plenty", many)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:
+        match self.value():
+            case "out":
+                return queryset.filter(available__lte=0)
+            case "low":
+                return queryset.filter(available__range=(1, LOW_STOCK))
+            case "plenty":
+                return queryset.filter(available__gt=LOW_STOCK)
+            case _:
+                return queryset
+
+
+class ReceiveStockForm(BaseDialogForm):
+    amount = forms.IntegerField(
+        min_value=-MAX_STOCK,
+        max_value=MAX_STOCK,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Pieces that came in; negative for pieces that were lost or miscounted.",
+    )
+    reason = forms.CharField(max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget)
+
+
+@admin.register(Product)
+class ProductAdmin(ModelAdmin):
+    list_display = (
+        "sku", "name", "category", "amount", "stock_on_hand", "stock_reserved", "left", "is_active",
+        "updated_at",
+    )  # fmt: skip
+    list_display_links = ("sku", "name")
+    list_filter = (
+        ("category", AllValuesCheckboxFilter),
+        "is_active",
+        AvailabilityFilter,
+        ("price", RangeNumericFilter),
+        ("updated_at", RangeDateTimeFilter),
+    )
+    search_fields = ("sku", "name", "description", "id")
+    search_help_text = "SKU, name, description or id"
+    ordering = ("name", "id")
+    fieldsets = (
+        (None, {"fields": ("sku", "name", "description", "category", "is_active")}),
+        ("Price", {"fields": (("price", "currency"),)}),
+        ("Stock", {"fields": (("stock_on_hand", "stock_reserved", "left"),)}),
+        ("Record", {"fields": ("id", "created_at", "updated_at")}),
+    )
+    actions = ("delete_selected_products", "bring_back_selected_products")
+    actions_detail = ("receive_stock",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Product]:
+        rows: QuerySet[Product] = super().get_queryset(request)
+        return rows.defer("search", "spelling").annotate(available=F("stock_on_hand") - F("stock_reserved"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:
+        booked = ("stock_reserved", "left", "id", "created_at", "updated_at")
+        return booked if obj is None else ("stock_on_hand", *booked)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_receive_stock_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("products.change_product"))
+
+    @display(description="price", ordering="price")
+    def amount(self, product: Product) -> str:
+        return f"{product.price} {product.currency}"
+
+    @display(description="available", ordering="available")
+    def left(self, product: Product) -> int:
+        return product.stock_available
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:
+        if change:
+            values = {name: form.cleaned_data[name] for name in form.changed_data if name in EDITABLE}
+            update_product(obj.pk, values)
+            return
+        made = create_product(
+            **{name: form.cleaned_data[name] for name in (*EDITABLE, "stock_on_hand")}, actor=_actor(request)
+        )
+        obj.pk = made.pk
+        obj._state.adding = False
+
+    @admin.action(description="Take out of the catalogue", permissions=["change"])
+    def delete_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        ids = list(queryset.filter(is_active=True).values_list("id", flat=True))
+        for product_id in ids:
+            delete_product(product_id)
+        messages.success(request, f"{len(ids)} products were taken out of the catalogue.")
+
+    @admin.action(description="Bring back into the catalogue", permissions=["change"])
+    def bring_back_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
+        ids = list(queryset.filter(is_active=False).values_list("id", flat=True))
+        for product_id in ids:
+            update_product(product_id, {"is_active": True})
+        messages.success(request, f"{len(ids)} products were brought back.")
+
+    @action(
+        description="Receive stock…",
+        url_path="receive-stock",
+        permissions=["receive_stock"],
+        icon="inventory",
+        dialog={
+            "title": "Receive stock",
+            "description": "The amount is added to the stock on hand and kept with your name and the reason.",
+            "form_class": ReceiveStockForm,
+            "form_submit_text": "Receive",
+        },
+    )
+    def receive_stock(self, request: HttpRequest, form: ReceiveStockForm, object_id: str) -> HttpResponse:
+        product = self.get_object(request, object_id)
+        if product is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        try:
+            movement = receive_stock(
+                product.pk,
+                amount=form.cleaned_data["amount"],
+                reason=form.cleaned_data["reason"],
+                actor=_actor(request),
+            )
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+        else:
+            messages.success(
+                request, f"{movement.amount:+d}: there are {movement.product.stock_on_hand} on hand now."
+            )
+        back_to = reverse("admin:products_product_change", args=[object_id])
+        if "HX-Request" in request.headers:
+            return HttpResponse(headers={"HX-Redirect": back_to})
+        return HttpResponseRedirect(back_to)
+
+
+class ReservedItemInline(TabularInline):
+    model = ReservedItem
+    extra = 0
+    fields = ("product", "quantity")
+    readonly_fields = ("product", "quantity")
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(StockReservation)
+class StockReservationAdmin(ReadOnlyAdmin):
+    list_display = ("order_id", "coloured_state", "short_of", "created_at", "updated_at")
+    list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
+    search_fields = ("order_id", "items__product__sku", "items__product__name")
+    search_help_text = "Order id, SKU or product name"
+    date_hierarchy = "created_at"
+    fields = ("order_id", "coloured_state", "shortages", "created_at", "updated_at")
+    inlines = (ReservedItemInline,)
+
+    @display(description="state", ordering="state", label=STATE_TONES)
+    def coloured_state(self, reservation: StockReservation) -> str:
+        return reservation.state
+
+    @display(description="products short of")
+    def short_of(self, reservation: StockReservation) -> str:
+        return str(len(reservation.shortages) or "")
+
+
+@admin.register(StockMovement)
+class StockMovementAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "product", "amount", "reason", "actor")
+    list_filter = (("created_at", RangeDateTimeFilter), ("amount", RangeNumericFilter))
+    list_select_related = ("product",)
+    search_fields = ("product__sku", "product__name", "reason", "actor")
+    search_help_text = "SKU, product name, reason or actor"
+    date_hierarchy = "created_at"
+
+
+register_tile(
+    "Products in the catalogue",
+    selectors.count_active,
+    url_name="admin:products_product_changelist",
+    query="is_active__exact=1",
+)
+register_tile(
+    "Products sold out",
+    selectors.count_sold_out,
+    url_name="admin:products_product_changelist",
+    query="availability=out&is_active__exact=1",
+)
+register_tile(
+    "Orders that hold stock",
+    selectors.count_held_reservations,
+    url_name="admin:products_stockreservation_changelist",
+    query="state__exact=held",
+)
