@@ -46,24 +46,18 @@ def main(argv: list[str]) -> int:
         )
         return 0
     table = Table(title=f"Atoll at {record['address']}, since {record['started_at']}", title_justify="left")
-    for column in ("process", "kind", "state", "pid", "port", "restarts", "memory (PSS)", "RSS"):
-        table.add_column(column, justify="right" if column not in ("process", "kind", "state") else "left")
+    table.add_column("process", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for column in ("pid", "port", "restarts", "PSS MB", "RSS MB"):
+        table.add_column(column, justify="right")
     for row in rows:
         size = used[row["name"]]
-        port = str(row["port"] or "")
+        columns = (row["name"], row["state"], row["pid"], row["port"], row.get("restarts"))
         table.add_row(
-            *(
-                row["name"],
-                row["kind"],
-                row["state"],
-                str(row["pid"] or ""),
-                port,
-                str(row.get("restarts", "")),
-            ),
-            *(f"{size.pss / MB:.0f} MB", f"{size.rss / MB:.0f} MB"),
+            *(str(value or "") for value in columns), f"{size.pss / MB:.0f}", f"{size.rss / MB:.0f}"
         )
     table.add_section()
-    count = f"{total.processes} processes"
-    table.add_row("total", count, "", "", "", "", f"{total.pss / MB:.0f} MB", f"{total.rss / MB:.0f} MB")
+    sums = (f"{total.pss / MB:.0f}", f"{total.rss / MB:.0f}")
+    table.add_row(f"{total.processes} in all", "", "", "", "", *sums)
     Console().print(table)
     return 0

@@ -11,6 +11,7 @@ from rich.text import Text
 from atoll import conf
 from atoll.dev.process import Kind, Member, State
 
+PLAIN_WIDTH = 100
 STYLES = {
     State.WAITING: ("dim", "·"),
     State.STARTING: ("yellow", "…"),
@@ -42,7 +43,8 @@ class PlainScreen:
 
     def changed(self, member: Member) -> None:
         if member.state in (State.READY, State.DONE, State.STOPPED):
-            address = f"  http://127.0.0.1:{member.spec.port}" if member.spec.kind == Kind.WEB else ""
+            is_page = member.spec.kind == Kind.WEB and member.state == State.READY
+            address = f"  http://127.0.0.1:{member.spec.port}" if is_page else ""
             self.say(f"{time.monotonic() - self.began:6.1f} s  {member.state:8} {member.name}{address}")
 
     def progress(self, members: list[Member], title: str) -> None:
@@ -52,7 +54,7 @@ class PlainScreen:
         pass
 
     def summary(self, members: list[Member], home: str, notes: list[str]) -> None:
-        self.say("")
+        self.progress_ends()
         for part in _summary(home, notes):
             self.console.print(part, soft_wrap=True)
 
@@ -85,6 +87,8 @@ class LiveScreen(PlainScreen):
 
 def for_terminal() -> Screen:
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PLAIN_WIDTH)
     return LiveScreen(console) if console.is_terminal else PlainScreen(console)
 
 
@@ -104,15 +108,12 @@ def _progress(members: list[Member]) -> Table:
 
 def _summary(home: str, notes: list[str]) -> list[Table | Text]:
     gateway = conf.gateway_url()
-    addresses = Table(title="Atoll is up", title_justify="left", title_style="bold green")
-    addresses.add_column("what")
-    addresses.add_column("address", no_wrap=True)
-    addresses.add_column("admin", no_wrap=True)
-    addresses.add_column("API description", no_wrap=True)
-    for project in sorted(conf.projects().values(), key=lambda p: p.port):
+    addresses = Table(title=f"Atoll is up: {gateway}", title_justify="left", title_style="bold green")
+    for column in ("project", "admin", "API description"):
+        addresses.add_column(column, no_wrap=True)
+    for project in sorted(conf.projects().values(), key=lambda project: project.port):
         base = f"http://127.0.0.1:{project.port}"
-        # The gateway's own paths under /docs belong to its control plane like everybody's.
-        addresses.add_row(project.name, base, f"{base}/admin/", f"{base}/docs")
+        addresses.add_row(project.name, f"{base}/admin/", f"{base}/docs")
     accounts = Table(title="Demo accounts (for the admins and the API)", title_justify="left")
     for column in ("who", "email", "password"):
         accounts.add_column(column)
@@ -120,7 +121,7 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
         accounts.add_row(who, email, password)
     lines = [
         "Try, in another terminal:",
-        f"  curl {gateway}/api/products?search=coffee",
+        f"  curl '{gateway}/api/products?search=coffee'",
         "  python manage.py demo",
         "  python manage.py logs -f",
         "",
