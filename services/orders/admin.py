@@ -30,6 +30,9 @@ STATUS_TONES = {
 }
 
 
+NO_BREAK_SPACE = "\u00a0"
+
+
 class CancelForm(forms.Form):
     reason = forms.CharField(
         max_length=MAX_REASON_LENGTH,
@@ -58,7 +61,13 @@ class LinesInline(ReadOnlyInline):
 class HistoryInline(ReadOnlyInline):
     model = OrderTransition
     verbose_name_plural = "history"
-    fields = ("at", "event", "from_status", "to_status", "reason", "actor", "message_id", "correlation_id")
+    readonly_fields = ("when",)
+    fields = ("when", "event", "from_status", "to_status", "reason", "actor", "message_id", "correlation_id")
+
+    @display(description="at")
+    def when(self, entry: OrderTransition) -> str:
+        """To the millisecond: an order's whole course often fits into one second."""
+        return entry.at.isoformat(sep=" ", timespec="milliseconds")
 
 
 @admin.register(Order)
@@ -95,13 +104,13 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @display(description="total", ordering="total")
     def amount(self, order: Order) -> str:
-        return f"{order.total} {order.currency}"
+        return f"{order.total}{NO_BREAK_SPACE}{order.currency}"
 
     @display(description="took")
     def took(self, order: Order) -> str:
         if order.finished_at is None:
-            return "still open"
-        return f"{(order.finished_at - order.created_at).total_seconds():.2f} s"
+            return "open"
+        return f"{(order.finished_at - order.created_at).total_seconds():.2f}{NO_BREAK_SPACE}s"
 
     @admin.action(description="Cancel the selected orders…", permissions=["cancel"])
     def cancel_selected_orders(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse:
