@@ -1,8 +1,100 @@
-"""ASGI entry point of the gateway project."""
+"""ASGI entry point: the admin to Django, everything else to the edge.
 
+Importing starts nothing, so that a server may fork after it; the edge starts with
+the server's lifespan, or with the first request where there is none.
+"""
+
+import asyncio
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+from gateway import recording  # noqa: E402  # models need Django to be set up
+from gateway.edge import addresses  # noqa: E402
+from gateway.edge.app import Edge  # noqa: E402
+from gateway.edge.config import EdgeConfig  # noqa: E402
+from gateway.edge.exchange import Message, Receive, Send  # noqa: E402
+from gateway.edge.parts import Parts  # noqa: E402
+from gateway.edge.request_log import RequestLog  # noqa: E402
+from gateway.publications import Publications  # noqa: E402
+
+ADMIN = (b"/admin/", b"/static/")
+ADMIN_ROOT = b"/admin"
+
+
+class Application:
+    """One per process. ``config`` is read from the environment when the edge starts, unless given."""
+
+    def __init__(self, config: EdgeConfig | None = None) -> None:
+        self._config = config
+        self._edge: Edge | None = None
+        self._parts: Parts | None = None
+        self._publications: Publications | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: bytes = scope["raw_path"]
+            if path.startswith(ADMIN) or path == ADMIN_ROOT:
+                await django_application(self._for_django(scope), receive, send)  # type: ignore[arg-type]
+                return
+            edge = self._edge or self.start()
+            await edge(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+
+    def start(self) -> Edge:
+        """Start the edge's tasks and threads; needs the running event loop."""
+        config = self._config or EdgeConfig.from_environment()
+        parts = Parts(config, RequestLog(recording.store))
+        parts.start()
+        loop = asyncio.get_running_loop()
+
+        def deliver(document: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(parts.tables.publish, document)
+
+        self._publications = Publications(deliver)
+        self._publications.start()
+        self._parts = parts
+        self._edge = Edge(parts)
+        return self._edge
+
+    async def stop(self) -> None:
+        if self._publications is not None:
+            await asyncio.to_thread(self._publications.stop)
+        if self._parts is not None:
+            await self._parts.stop()
+        self._edge = self._parts = self._publications = None
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _for_django(self, scope: Message) -> Message:
+        """Forwarding fields count only from a proxy that TRUSTED_PROXIES names."""
+        peer = addresses.read((scope.get("client") or ("",))[0])
+        config = self._config or (self._parts.config if self._parts else None)
+        if config is not None and addresses.within(peer, config.trusted_proxies):
+            return scope
+        kept = [
+            (name, value)
+            for name, value in scope["headers"]
+            if not name.startswith(b"x-forwarded-") and name != b"forwarded"
+        ]
+        return {**scope, "headers": kept}
+
+
+application = Application()

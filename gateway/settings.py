@@ -23,13 +23,20 @@ ROOT_URLCONF = "gateway.urls"
 ASGI_APPLICATION = "gateway.asgi.application"
 TEMPLATES = base.TEMPLATES
 
-DATABASES = {"default": conf.database(PROJECT.name)}
+# Under ASGI every request has a thread of its own, so no connection could be used twice.
+DATABASES = {"default": conf.database(PROJECT.name) | {"CONN_MAX_AGE": 0}}
 CACHES = conf.cache_settings(PROJECT.name)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = base.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll gateway")
-UNFOLD = unfold_settings("Atoll gateway")
+UNFOLD = unfold_settings("Atoll gateway") | {
+    "SITE_URL": "/health",
+    "SITE_DROPDOWN": [
+        {"icon": "monitor_heart", "title": "Health", "link": "/health"},
+        {"icon": "query_stats", "title": "Metrics", "link": "/metrics"},
+    ],
+}
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
 PASSWORD_HASHERS = base.PASSWORD_HASHERS

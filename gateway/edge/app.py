@@ -1,0 +1,174 @@
+"""The ASGI application of the data plane: the order of the policies, and nothing else."""
+
+import asyncio
+import logging
+import time
+
+from atoll import context
+from gateway.edge import addresses, dashboard, limits, metrics, target
+from gateway.edge.authenticate import authorise
+from gateway.edge.exchange import Exchange, Message, Receive, Send
+from gateway.edge.failures import ClientGone, UpstreamFailure
+from gateway.edge.parts import Parts
+from gateway.edge.refusals import Refused
+from gateway.edge.request_log import Entry
+from gateway.edge.routing import CompiledRoute, Table, method_not_allowed
+from gateway.edge.snapshot import METHODS
+
+log = logging.getLogger(__name__)
+
+JSON = b"application/json"
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+KNOWN_METHODS = frozenset(METHODS)
+CLIENT_CLOSED_REQUEST = 499  # nginx's number, for the log only: there is nobody to tell
+
+
+class Edge:
+    """Everything but the admin. ``parts`` must have been started."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        code = ""
+        try:
+            await self._handle(exchange)
+        except Refused as refused:
+            code = refused.code
+            await self._refuse(exchange, refused)
+        except ClientGone:
+            exchange.status = CLIENT_CLOSED_REQUEST
+        except UpstreamFailure as failure:
+            code = "answer_broken_off"
+            self._finish(exchange, code)
+            # Ending here would look like a whole answer: the connection must break instead.
+            raise ConnectionAbortedError(str(failure)) from None
+        except asyncio.CancelledError:
+            exchange.status = CLIENT_CLOSED_REQUEST
+            self._finish(exchange, code)
+            raise
+        except Exception:
+            code = "internal_error"
+            with context.work(correlation_id=exchange.correlation_id):
+                log.exception("the gateway failed")
+            await self._refuse(
+                exchange, Refused(500, "Internal error", code, "The gateway failed; the id tells us where.")
+            )
+        self._finish(exchange, code)
+
+    async def _handle(self, exchange: Exchange) -> None:
+        parts = self._parts
+        exchange.client = addresses.client(
+            exchange.client, exchange.forwarded_for, parts.config.trusted_proxies
+        )
+        target.check(exchange.path, exchange.query)
+        if exchange.method not in KNOWN_METHODS:
+            raise method_not_allowed(exchange.method, KNOWN_METHODS)
+        if exchange.header(b"upgrade") == b"websocket":
+            raise Refused(
+                501, "Not implemented", "no_websockets", "This gateway does not forward WebSockets yet."
+            )
+        if await self._own_page(exchange):
+            return
+        table, cors = parts.tables.current, parts.tables.cors
+        if table is None or cors is None:
+            raise Refused(
+                503,
+                "Service temporarily unavailable",
+                "no_routes",
+                "The gateway has not seen its routing table yet.",
+                headers=[(b"retry-after", b"1")],
+            )
+        if exchange.origin is not None and cors.active:
+            exchange.answer_headers += cors.fields(exchange.origin)
+            if cors.is_preflight(exchange):
+                await exchange.start(204, cors.preflight_fields(exchange.origin))
+                await exchange.body(b"", more=False)
+                return
+        await self._routed(exchange, table)
+
+    async def _routed(self, exchange: Exchange, table: Table) -> None:
+        route = exchange.route = table.match(exchange.method, exchange.path)
+        settings = route.route
+        is_read = exchange.method in READS
+        refused: Refused | None = None
+        try:
+            exchange.principal = await self._parts.authenticator.principal(exchange.authorization)
+        except Refused as error:
+            # What anybody may see is not withheld for a stale token; the service decides about it.
+            refused = error
+        await self._limit(exchange, route)
+        is_open = settings.access == "public" or (is_read and route.reads_are_public)
+        if refused is not None and not is_open:
+            raise refused
+        authorise(settings.access, is_read=is_read, principal=exchange.principal)
+        if settings.service is not None:
+            service = self._parts.directory.service(settings.service)
+            await self._parts.forwarder.forward(exchange, route, service)
+        else:
+            rest = exchange.path[len(route.prefix) :]
+            await dashboard.answer(exchange, rest, self._parts.fetcher, settings.timeout_s)
+
+    async def _limit(self, exchange: Exchange, route: CompiledRoute) -> None:
+        settings = route.route
+        if not settings.rate_limit or not self._parts.config.rate_limits:
+            return
+        principal = exchange.principal
+        asker = f"user:{principal.id}" if principal is not None else f"ip:{addresses.bucket(exchange.client)}"
+        verdict = await self._parts.limiter.take(
+            f"{route.name}:{asker}", settings.rate_limit, settings.rate_window_s
+        )
+        exchange.answer_headers += limits.fields(route.policy, route.name, verdict)
+        if not verdict.allowed:
+            raise limits.too_many(settings.rate_limit, settings.rate_window_s, verdict)
+
+    async def _own_page(self, exchange: Exchange) -> bool:
+        path = exchange.path
+        if path == b"/metrics":
+            if not addresses.within(addresses.read(exchange.client), self._parts.config.metrics_networks):
+                return False
+            content_type, status, body = metrics.CONTENT_TYPE, 200, self._parts.metrics.render()
+        elif path.startswith(b"/health"):
+            page = self._parts.health.answer(path)
+            if page is None:
+                return False
+            content_type, (status, body) = JSON, page
+        else:
+            return False
+        if exchange.method not in ("GET", "HEAD"):
+            raise method_not_allowed(exchange.method, {"GET", "HEAD"})
+        await exchange.reply(status, content_type, body, [(b"cache-control", b"no-store")])
+        return True
+
+    async def _refuse(self, exchange: Exchange, refused: Refused) -> None:
+        if exchange.status:
+            raise ConnectionAbortedError(refused.message)
+        await exchange.reply(refused.status, JSON, refused.body(exchange.correlation_id), refused.headers)
+
+    def _finish(self, exchange: Exchange, code: str) -> None:
+        parts = self._parts
+        route = exchange.route.name if exchange.route is not None else "-"
+        seconds = time.perf_counter() - exchange.started
+        parts.metrics.observe(route, exchange.status, seconds, exchange.retries)
+        if route == "-" and exchange.status < 400:
+            return  # probes and scrapes of the gateway itself
+        if parts.request_log.wants(exchange.status):
+            parts.request_log.add(
+                Entry(
+                    at=time.time(),
+                    correlation_id=exchange.correlation_id,
+                    method=exchange.method,
+                    path=exchange.path.decode("latin-1"),
+                    route=route,
+                    status=exchange.status,
+                    duration_ms=round(seconds * 1000, 2),
+                    client=exchange.client,
+                    user_id=exchange.principal.id if exchange.principal is not None else "",
+                    instance=exchange.instance,
+                    retries=exchange.retries,
+                    bytes_in=exchange.bytes_in,
+                    bytes_out=exchange.bytes_out,
+                    code=code,
+                )
+            )

@@ -1,0 +1,168 @@
+"""Who asks: the bearer token, verified with the public keys of users.
+
+A token seen before costs no RSA: its verdict is kept under its digest until it
+expires, and is dropped with the key that signed it.
+"""
+
+import asyncio
+import base64
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from atoll.identity.jwks import KeySet, Refresh
+from atoll.identity.principal import Principal
+from atoll.identity.tokens import InvalidToken, key_id, principal_of
+from gateway.edge.refusals import Refused, unavailable
+
+log = logging.getLogger(__name__)
+
+MAX_VERIFIED = 10_000
+DIGEST_BYTES = 16
+CHALLENGE = b'Bearer realm="atoll"'
+
+FetchKeys = Callable[[], Awaitable[Any]]
+
+
+class Verified:
+    """Principals by the digest of the token that proved them; the oldest leaves first."""
+
+    def __init__(self, now: Callable[[], float] = time.time, most: int = MAX_VERIFIED) -> None:
+        self._now = now
+        self._most = most
+        self._held: dict[bytes, tuple[Principal, float, str]] = {}
+
+    def get(self, digest: bytes) -> tuple[Principal, str] | None:
+        held = self._held.get(digest)
+        if held is None:
+            return None
+        if held[1] <= self._now():
+            del self._held[digest]
+            return None
+        return held[0], held[2]
+
+    def put(self, digest: bytes, principal: Principal, expires: float, kid: str) -> None:
+        if len(self._held) >= self._most:
+            del self._held[next(iter(self._held))]
+        self._held[digest] = (principal, expires, kid)
+
+
+class Authenticator:
+    """``fetch`` gets the key set's document and raises OSError, ValueError or Refused."""
+
+    def __init__(self, fetch: FetchKeys, *, keys: KeySet | None = None, keep: Path | None = None) -> None:
+        self._fetch = fetch
+        self._keys = keys or KeySet()
+        self._keep = keep
+        self._verified = Verified()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._read_kept()
+
+    @property
+    def loaded(self) -> bool:
+        return self._keys.loaded
+
+    async def principal(self, authorization: bytes | None) -> Principal | None:
+        """None when no token was sent. Raises Refused: 403 for a bad one, 503 without any key."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise invalid_token()
+        digest = hashlib.blake2b(token, digest_size=DIGEST_BYTES).digest()
+        held = self._verified.get(digest)
+        if held is not None and self._keys.peek(held[1]) is not None:
+            return held[0]
+        try:
+            return await self._verify(token.strip().decode("latin-1"), digest)
+        except InvalidToken:
+            raise invalid_token() from None
+
+    async def warm(self) -> None:
+        """Fetch the keys before the first token comes."""
+        if not self._keys.loaded:
+            await self._refresh()
+
+    async def _verify(self, token: str, digest: bytes) -> Principal:
+        kid = key_id(token)
+        found = self._keys.find(kid)
+        if found.refresh is not Refresh.NO:
+            self._start_refresh()
+        key = found.key
+        if key is None:
+            if self._refreshing is not None:
+                await asyncio.shield(self._refreshing)
+            key = self._keys.peek(kid)
+        if key is None:
+            if not self._keys.loaded:
+                raise unavailable("user-service", "The public keys of the tokens cannot be fetched.")
+            raise InvalidToken
+        principal = principal_of(token, key)
+        self._verified.put(digest, principal, _expiry(token), kid)
+        return principal
+
+    def _start_refresh(self) -> None:
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        try:
+            document = await self._fetch()
+            self._keys.accept(document)
+        except (Refused, OSError, ValueError) as error:
+            self._keys.fail()
+            log.warning("the token keys could not be fetched, the last good set stays: %s", error)
+            return
+        except BaseException:
+            self._keys.fail()
+            raise
+        if self._keep is not None:
+            try:
+                self._keep.write_text(json.dumps(document))
+            except OSError as error:
+                log.info("the token keys are not kept on disk: %s", error)
+
+    def _read_kept(self) -> None:
+        if self._keep is None:
+            return
+        try:
+            self._keys.adopt(json.loads(self._keep.read_text()))
+        except (OSError, ValueError):
+            return
+
+
+def authorise(access: str, *, is_read: bool, principal: Principal | None) -> None:
+    """Whether this principal may use a route. Raises Refused: 401 without a token, 403 without the role."""
+    if access == "public" or (is_read and access.startswith("public_read")):
+        return
+    if principal is None:
+        raise Refused(
+            401,
+            "Access token required",
+            "access_token_required",
+            "Sign in and send the access token as 'Authorization: Bearer ...'.",
+            headers=[(b"www-authenticate", CHALLENGE)],
+        )
+    if access in ("staff", "public_read_staff_write") and not principal.is_staff:
+        raise Refused(403, "Not allowed", "not_allowed", "Only staff may do this.")
+
+
+def invalid_token() -> Refused:
+    return Refused(
+        403,
+        "Invalid or expired token",
+        "invalid_token",
+        "The access token is invalid or has expired: sign in again.",
+        headers=[(b"www-authenticate", CHALLENGE + b', error="invalid_token"')],
+    )
+
+
+def _expiry(token: str) -> float:
+    """``exp`` of a token that was just verified."""
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return float(claims["exp"])

@@ -1,0 +1,45 @@
+"""Cross-origin rules (Fetch standard): the gateway's alone; a service's own fields are dropped."""
+
+from gateway.edge.exchange import Exchange
+from gateway.edge.snapshot import Cors
+
+VARY_ORIGIN = (b"vary", b"Origin")
+
+
+class CorsPolicy:
+    def __init__(self, cors: Cors) -> None:
+        self._origins = frozenset(origin.encode() for origin in cors.origins)
+        self._any = "*" in cors.origins
+        self._credentials = cors.credentials
+        self._exposed = ", ".join(cors.exposed).encode()
+        self._preflight = [
+            (b"access-control-allow-methods", ", ".join(cors.methods).encode()),
+            (b"access-control-allow-headers", ", ".join(cors.headers).encode()),
+            (b"access-control-max-age", str(cors.max_age_s).encode()),
+        ]
+
+    @property
+    def active(self) -> bool:
+        return self._any or bool(self._origins)
+
+    def is_preflight(self, exchange: Exchange) -> bool:
+        return exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method") is not None
+
+    def fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
+        """For an answer to ``origin``: nothing is allowed to an origin that is not listed."""
+        if self._any:
+            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", self._exposed)]
+        if origin not in self._origins:
+            return [VARY_ORIGIN]
+        fields = [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", self._exposed),
+            VARY_ORIGIN,
+        ]
+        if self._credentials:
+            fields.append((b"access-control-allow-credentials", b"true"))
+        return fields
+
+    def preflight_fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
+        """What a preflight is told beside `fields`; nothing for an origin that is not listed."""
+        return list(self._preflight) if self._any or origin in self._origins else []

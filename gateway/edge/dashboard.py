@@ -1,0 +1,85 @@
+"""``GET /api/user/{userId}/dashboard``: one answer out of two, asked for in parallel.
+
+Both legs carry the user's own token, so each service decides for itself what may
+be seen. A leg that fails is ``null`` with an entry in ``errors``.
+"""
+
+import asyncio
+import re
+from typing import Any
+from urllib.parse import quote
+
+from atoll import wire
+from gateway.edge.exchange import Exchange
+from gateway.edge.fetch import Fetcher, Reply
+from gateway.edge.forward import own_fields
+from gateway.edge.refusals import Refused
+
+PATH = re.compile(rb"/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})/dashboard")
+USERS = "user-service"
+ORDERS = "order-service"
+SERVICES = (USERS, ORDERS)
+USER_FIELDS = ("id", "name", "email")
+ORDER_FIELDS = ("total", "recent", "totalValue")
+
+
+async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: float) -> None:
+    """Raises Refused: 403 for somebody else's, 404 for no such user, 500 when both legs failed."""
+    match = PATH.fullmatch(rest)
+    if match is None:
+        raise Refused(
+            404, "Not found", "route_not_found", "The dashboard is at /api/user/{userId}/dashboard."
+        )
+    user_id = match[1].decode().lower()
+    principal = exchange.principal
+    if principal is None or (principal.id != user_id and not principal.is_staff):
+        raise Refused(403, "Not allowed", "not_allowed", "This dashboard belongs to somebody else.")
+    fields = own_fields(exchange) + b"authorization: %b\r\n" % (exchange.authorization or b"")
+    user_id = quote(user_id)
+    user, orders = await asyncio.gather(
+        _leg(fetcher, USERS, f"/users/{user_id}", fields, timeout_s, USER_FIELDS),
+        _leg(fetcher, ORDERS, f"/orders/summary?userId={user_id}", fields, timeout_s, ORDER_FIELDS),
+    )
+    if isinstance(user, Refused) and user.status == 404:
+        raise user
+    body: dict[str, Any] = {"user": None, "orders": None, "timestamp": wire.timestamp()}
+    errors = []
+    for name, leg in (("user", user), ("orders", orders)):
+        if isinstance(leg, Refused):
+            errors.append({"source": name, "error": leg.title, "message": leg.message, "code": leg.code})
+        else:
+            body[name] = leg
+    if len(errors) == 2:
+        raise Refused(
+            500,
+            "Failed to load dashboard data",
+            "dashboard_failed",
+            "Neither the account nor its orders could be read. Try again.",
+            details={"errors": errors},
+        )
+    if errors:
+        body["errors"] = errors
+    await exchange.reply(200, b"application/json", wire.dumps(body), [(b"cache-control", b"no-store")])
+
+
+async def _leg(
+    fetcher: Fetcher, service: str, target: str, fields: bytes, timeout_s: float, wanted: tuple[str, ...]
+) -> dict[str, Any] | Refused:
+    try:
+        reply = await fetcher.get(service, target, fields, timeout_s=timeout_s)
+    except Refused as refused:
+        return refused
+    if service == USERS and reply.status == 404:
+        return Refused(404, "User not found", "user_not_found", "There is no account with this id.")
+    return _read(service, reply, wanted)
+
+
+def _read(service: str, reply: Reply, wanted: tuple[str, ...]) -> dict[str, Any] | Refused:
+    try:
+        if reply.status != 200:
+            raise ValueError(f"{service} answered {reply.status}")
+        data = reply.json()
+        return {name: data[name] for name in wanted}
+    except (ValueError, KeyError, TypeError) as error:
+        problem = str(error) if isinstance(error, ValueError) else f"{service} answered in an unknown form"
+        return Refused(502, "Bad answer from service", "bad_answer", f"{problem}.")

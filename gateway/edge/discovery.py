@@ -1,0 +1,103 @@
+"""Where services run: one blocking read of the registry per service, all in the event loop.
+
+``GET /discover/{service}?index=&wait=`` comes back when the instances change
+(docs/decisions/0003). While the registry is away the last good list stays, also
+across a restart; ``USER_SERVICE_URL`` replaces discovery for ``user-service``.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from atoll import conf
+from atoll.discovery.instances import Instance
+from atoll.discovery.last_good import LastGood
+from gateway.edge.fetch import Fetcher
+from gateway.edge.refusals import Refused
+from gateway.edge.services import Directory
+
+log = logging.getLogger(__name__)
+
+REGISTRY = "registry"
+INDEX_HEADER = b"x-registry-index"
+WAIT_S = 25
+ANSWER_MARGIN_S = 5.0
+FIRST_RETRY_S = 0.25
+LAST_RETRY_S = 5.0
+LEAST_PAUSE_S = 0.02
+
+
+class Discovery:
+    """Fills the directory; `watch` may be called again with more services."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        fetcher: Fetcher,
+        last_good: LastGood,
+        *,
+        registry_url: str,
+        credential: bytes,
+    ) -> None:
+        self._directory = directory
+        self._fetcher = fetcher
+        self._last_good = last_good
+        self._fields = b"authorization: %b\r\nx-service-name: api-gateway\r\n" % credential
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        directory.update(REGISTRY, [Instance.from_url(registry_url)])
+        self._prefix = urlsplit(registry_url).path.rstrip("/")
+
+    def watch(self, services: Iterable[str]) -> None:
+        for service in services:
+            if service in self._tasks or service == REGISTRY:
+                continue
+            fixed = conf.service_url(service)
+            if fixed:
+                self._directory.update(service, [Instance.from_url(fixed)])
+                continue
+            kept = self._last_good.load(service)
+            if kept:
+                self._directory.update(service, kept)
+            self._tasks[service] = asyncio.get_running_loop().create_task(self._follow(service))
+
+    def stop(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _follow(self, service: str) -> None:
+        index, retry_s = "", FIRST_RETRY_S
+        while True:
+            try:
+                index = await self._ask(service, index)
+                retry_s = FIRST_RETRY_S
+                await asyncio.sleep(LEAST_PAUSE_S)
+            except (Refused, ValueError) as error:
+                if retry_s == FIRST_RETRY_S:
+                    log.warning("the instances of %s stay as last known: %s", service, error)
+                await asyncio.sleep(random.uniform(retry_s / 2, retry_s))  # noqa: S311  # jitter
+                retry_s = min(retry_s * 2, LAST_RETRY_S)
+                index = ""
+
+    async def _ask(self, service: str, index: str) -> str:
+        query = f"?index={index}&wait={WAIT_S}" if index else ""
+        reply = await self._fetcher.get(
+            REGISTRY,
+            f"{self._prefix}/discover/{service}{query}",
+            self._fields,
+            timeout_s=(WAIT_S if index else 0) + ANSWER_MARGIN_S,
+        )
+        if reply.status != 200:
+            raise ValueError(f"the registry answered {reply.status}")
+        try:
+            instances = [Instance.from_wire(row) for row in reply.json()]
+            fresh = reply.headers[INDEX_HEADER].decode()
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the registry's answer cannot be read: {error}") from error
+        if not fresh.isdigit():
+            raise ValueError("the registry's index is no number")
+        if fresh != index:
+            self._directory.update(service, instances)
+            self._last_good.save(service, instances)
+        return fresh

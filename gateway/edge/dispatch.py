@@ -1,0 +1,211 @@
+"""Asking a service: choose an instance, send, wait for the head of the answer, try again if safe."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.edge import balance, retry
+from gateway.edge.breaker import FAILURE_STATUSES
+from gateway.edge.connection import Connection
+from gateway.edge.failures import Dropped, NotSent, UpstreamFailure
+from gateway.edge.pool import Pool
+from gateway.edge.refusals import unavailable
+from gateway.edge.services import MAX_IN_FLIGHT, Service, Target
+
+StartBody = Callable[[Connection], None]
+
+
+@dataclass(slots=True)
+class Call:
+    """One request as it goes upstream. ``fields`` are complete header lines without Host.
+
+    ``body`` is what is at hand of the body; ``stream`` is given the connection when more
+    follows, and starts sending it. ``timeout_s`` is the whole time until the answer begins.
+    """
+
+    service: str
+    method: str
+    target: bytes
+    fields: bytes
+    timeout_s: float
+    body: bytes = b""
+    stream: StartBody | None = None
+    has_key: bool = False
+    on_slow: Callable[[Connection], None] | None = None
+
+
+class Answer:
+    """An answer that has begun. `finish` must be called, once, whatever happened."""
+
+    __slots__ = ("_done", "_pool", "_service", "connection", "probes", "retries", "target")
+
+    def __init__(
+        self,
+        pool: Pool,
+        service: Service,
+        target: Target,
+        connection: Connection,
+        probes: tuple[bool, bool],
+        retries: int,
+    ) -> None:
+        self._pool = pool
+        self._service = service
+        self.target = target
+        self.connection = connection
+        self.probes = probes
+        self.retries = retries
+        self._done = False
+
+    def finish(self, failure: BaseException | None = None) -> None:
+        """Give connection and slot back. ``failure``: the answer broke off while it was read."""
+        if self._done:
+            return
+        self._done = True
+        failed = isinstance(failure, UpstreamFailure) or self.connection.status in FAILURE_STATUSES
+        judge(self._service, self.target, self.probes, failed=failed)
+        self._pool.release(self.target.origin, self.connection)
+        self._service.in_flight -= 1
+        self.target.in_flight -= 1
+
+
+def judge(service: Service, target: Target, probes: tuple[bool, bool], *, failed: bool) -> None:
+    for breaker, probe in zip((service.breaker, target.breaker), probes, strict=True):
+        if failed:
+            breaker.failed(probe=probe)
+        else:
+            breaker.succeeded(probe=probe)
+
+
+class Dispatcher:
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+
+    async def ask(self, service: Service, call: Call) -> Answer:
+        """The answer once its head is here.
+
+        Raises Refused (503) when nobody can be asked, UpstreamFailure when asking failed for
+        good, and whatever ``stream`` failed the connection with.
+        """
+        self._admit(service)
+        deadline = self._loop.time() + call.timeout_s
+        service.budget.request()
+        tried: set[str] = set()
+        retries = 0
+        force_fresh = False
+        while True:
+            candidates = service.candidates(tried) or list(service.targets)
+            if not candidates:
+                raise unavailable(
+                    service.name, f"No instance of {service.name} is running.", code="no_instance"
+                )
+            target = balance.choose(candidates)
+            try:
+                answer = await self._attempt(
+                    service, target, call, deadline, fresh=force_fresh, retries=retries
+                )
+            except UpstreamFailure as failure:
+                if not self._may_retry(service, call, failure, retries, deadline):
+                    raise
+                force_fresh = isinstance(failure, Dropped) and failure.reused
+                if not force_fresh:
+                    tried.add(target.id)
+            else:
+                if not self._better_elsewhere(service, call, answer, tried, retries):
+                    return answer
+                answer.finish()
+                tried.add(target.id)
+            retries += 1
+
+    def _admit(self, service: Service) -> None:
+        if not service.breaker.may_ask():
+            raise unavailable(
+                service.name,
+                f"{service.name} has failed repeatedly and is given a rest.",
+                retry_after_s=service.breaker.wait_s(),
+                code="circuit_open",
+            )
+        if service.in_flight >= MAX_IN_FLIGHT:
+            raise unavailable(service.name, f"{service.name} is working at its limit.", code="overloaded")
+
+    async def _attempt(
+        self, service: Service, target: Target, call: Call, deadline: float, *, fresh: bool, retries: int
+    ) -> Answer:
+        probes = (service.breaker.asked(), target.breaker.asked())
+        service.in_flight += 1
+        target.in_flight += 1
+        connection: Connection | None = None
+        try:
+            connection = None if fresh else self._pool.idle(target.origin)
+            if connection is None:
+                connection = await self._pool.connect(target.origin, deadline)
+            await self._send(connection, target, call, deadline)
+        except BaseException as error:
+            if connection is not None:
+                self._pool.release(target.origin, connection)
+            service.in_flight -= 1
+            target.in_flight -= 1
+            if not isinstance(error, UpstreamFailure):
+                service.breaker.abandoned(probe=probes[0])
+                target.breaker.abandoned(probe=probes[1])
+            elif isinstance(error, Dropped) and error.reused:
+                # An idle connection that was being closed says nothing about the service.
+                service.breaker.abandoned(probe=probes[0])
+                target.breaker.abandoned(probe=probes[1])
+            else:
+                judge(service, target, probes, failed=True)
+            raise
+        return Answer(self._pool, service, target, connection, probes, retries)
+
+    async def _send(self, connection: Connection, target: Target, call: Call, deadline: float) -> None:
+        now = self._loop.time()
+        connection.begin(head_only=call.method == "HEAD", now=now, deadline=deadline)
+        on_slow = call.on_slow
+        self._pool.watch(connection, None if on_slow is None else lambda: on_slow(connection))
+        head = b"%b %b HTTP/1.1\r\nhost: %b\r\nx-deadline-ms: %d\r\n%b\r\n" % (
+            call.method.encode(),
+            call.target,
+            target.origin.authority,
+            max(1, int((deadline - now) * 1000)),
+            call.fields,
+        )
+        if not connection.usable:
+            raise NotSent("the connection closed before anything was sent")
+        if call.stream is None:
+            connection.write(head + call.body if call.body else head)
+            connection.request_sent = True
+        else:
+            connection.write(head)
+            call.stream(connection)
+        await connection.head()
+
+    def _may_retry(
+        self, service: Service, call: Call, failure: UpstreamFailure, retries: int, deadline: float
+    ) -> bool:
+        return (
+            retries < retry.MAX_TRIES - 1
+            and self._loop.time() < deadline
+            and retry.after_failure(
+                failure,
+                is_repeatable=retry.repeatable(call.method, has_key=call.has_key),
+                body_at_hand=call.stream is None,
+            )
+            and service.budget.spend()
+        )
+
+    def _better_elsewhere(
+        self, service: Service, call: Call, answer: Answer, tried: set[str], retries: int
+    ) -> bool:
+        """A 502-504 from one instance is asked of another, when there is one and it is safe."""
+        return (
+            answer.connection.status in FAILURE_STATUSES
+            and retries < retry.MAX_TRIES - 1
+            and call.stream is None
+            and retry.repeatable(call.method, has_key=call.has_key)
+            and any(
+                other.breaker.may_ask()
+                for other in service.targets
+                if other is not answer.target and other.id not in tried
+            )
+            and service.budget.spend()
+        )

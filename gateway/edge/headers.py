@@ -1,0 +1,118 @@
+"""Header fields, both ways.
+
+Towards a service: hop-by-hop fields and whatever ``Connection`` names go (RFC
+9110 §7.6.1), identity and forwarding fields of the client go, and so does every
+name outside ``[A-Za-z0-9-]``: WSGI and ASGI fold ``X_User_ID`` and ``X-User-ID``
+into one key (CVE-2026-3902). Ours are added after that, so nothing a client
+sends can remove or double them.
+"""
+
+import re
+from collections.abc import Iterable
+
+HeaderList = list[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer "
+    b"transfer-encoding upgrade expect http2-settings".split()
+)
+OURS_ALONE = (
+    frozenset(
+        b"host content-length forwarded via x-real-ip x-client-ip client-ip true-client-ip x-original-url "
+        b"x-rewrite-url x-http-method-override x-http-method x-method-override x-correlation-id "
+        b"x-request-id x-response-time x-service-name x-deadline-ms script-name path-info remote-user".split()
+    )
+    | HOP_BY_HOP
+)
+OUR_NAMESPACES = (b"x-user-", b"x-forwarded-", b"x-atoll-")
+NAME = re.compile(rb"[a-z0-9-]+")
+ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+RESPONSE_DROPPED = HOP_BY_HOP | frozenset(
+    b"server x-correlation-id x-request-id x-response-time x-service-name".split()
+)
+RESPONSE_NAMESPACES = (b"access-control-", b"x-user-", b"x-atoll-")
+MAX_KNOWN_NAMES = 2048
+
+_passes: dict[bytes, bool] = {}
+_returns: dict[bytes, bool] = {}
+
+
+def passes(name: bytes) -> bool:
+    """Whether a client's field of this (lower-case) name may reach a service."""
+    return NAME.fullmatch(name) is not None and name not in OURS_ALONE and not name.startswith(OUR_NAMESPACES)
+
+
+def returns(name: bytes) -> bool:
+    """Whether a service's field of this name may reach the client."""
+    return name not in RESPONSE_DROPPED and not name.startswith(RESPONSE_NAMESPACES)
+
+
+def to_service(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
+    """The client's fields that go on, as pieces of a request head."""
+    pieces: list[bytes] = []
+    named: set[bytes] | None = None
+    cookies = 0
+    for name, value in headers:
+        known = _passes.get(name)
+        if known is None:
+            known = _learn(_passes, name, passes(name))
+        if known:
+            if name == b"cookie":
+                cookies += 1
+            pieces += (name, b": ", value, b"\r\n")
+        elif name == b"connection":
+            named = (named or set()) | named_by_connection(value)
+    if named:
+        pieces = _without(pieces, named)
+    return _join_cookies(pieces) if cookies > 1 else pieces
+
+
+def named_by_connection(value: bytes) -> set[bytes]:
+    return {token.strip().lower() for token in value.split(b",")} - {b"close", b"keep-alive", b""}
+
+
+def to_client(headers: HeaderList) -> HeaderList:
+    """The service's fields that go back; ours are added by the caller."""
+    kept: HeaderList = []
+    named: set[bytes] | None = None
+    for field in headers:
+        name = field[0]
+        known = _returns.get(name)
+        if known is None:
+            known = _learn(_returns, name, returns(name))
+        if known:
+            kept.append(field)
+        elif name == b"connection":
+            named = (named or set()) | named_by_connection(field[1])
+    return [field for field in kept if field[0] not in named] if named else kept
+
+
+def identity(user_id: str, roles: Iterable[str]) -> bytes:
+    """``X-User-ID`` and ``X-User-Roles`` of a proven user, as part of a request head."""
+    listed = ",".join(sorted(role for role in roles if ROLE.fullmatch(role)))
+    return f"x-user-id: {user_id}\r\nx-user-roles: {listed}\r\n".encode()
+
+
+def _learn(known: dict[bytes, bool], name: bytes, verdict: bool) -> bool:
+    if len(known) < MAX_KNOWN_NAMES:
+        known[name] = verdict
+    return verdict
+
+
+def _fields(pieces: list[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(pieces[0::4], pieces[2::4], strict=True)
+
+
+def _without(pieces: list[bytes], named: set[bytes]) -> list[bytes]:
+    kept: list[bytes] = []
+    for name, value in _fields(pieces):
+        if name not in named:
+            kept += (name, b": ", value, b"\r\n")
+    return kept
+
+
+def _join_cookies(pieces: list[bytes]) -> list[bytes]:
+    """HTTP/2 clients may send a cookie in parts (RFC 9113 §8.2.3); HTTP/1.1 knows one field."""
+    cookie = b"; ".join(value for name, value in _fields(pieces) if name == b"cookie")
+    return [*_without(pieces, {b"cookie"}), b"cookie", b": ", cookie, b"\r\n"]

@@ -1,0 +1,116 @@
+"""Connections kept open to each instance, and one ticker that keeps every deadline.
+
+An idle connection is dropped before a service on Granian would close it (30 s),
+so that a request seldom meets a connection that is just being closed; the rest
+is `retry`'s. The last used one is taken first, so that a quiet pool shrinks.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+
+from gateway.edge.connection import Connection
+from gateway.edge.failures import NotSent, TimedOut
+
+CONNECT_TIMEOUT_S = 1.0
+IDLE_S = 15.0
+MAX_IDLE = 128
+TICK_S = 0.1
+
+
+class Origin:
+    """One address and the connections to it."""
+
+    __slots__ = ("authority", "host", "idle", "port", "tls")
+
+    def __init__(self, host: str, port: int, *, scheme: str = "http", name: str | None = None) -> None:
+        self.host = host
+        self.port = port
+        self.tls = ssl.create_default_context() if scheme == "https" else None
+        named = name or host
+        self.authority = (f"[{named}]:{port}" if ":" in named else f"{named}:{port}").encode()
+        self.idle: deque[Connection] = deque()
+
+
+class Pool:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, idle_s: float = IDLE_S) -> None:
+        self._loop = loop
+        self._idle_s = idle_s
+        self._origins: dict[tuple[str, int, str], Origin] = {}
+        self._busy: dict[Connection, Callable[[], None] | None] = {}
+        self._ticker: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def origin(self, host: str, port: int, *, scheme: str = "http", name: str | None = None) -> Origin:
+        key = (host, port, scheme)
+        found = self._origins.get(key)
+        if found is None:
+            found = self._origins[key] = Origin(host, port, scheme=scheme, name=name)
+        return found
+
+    def idle(self, origin: Origin) -> Connection | None:
+        """A connection ready for use, if there is one: no waiting."""
+        now = self._loop.time()
+        while origin.idle:
+            connection = origin.idle.pop()
+            if connection.usable and now - connection.idle_since < min(self._idle_s, connection.idle_limit_s):
+                return connection
+            connection.close()
+        return None
+
+    async def connect(self, origin: Origin, deadline: float) -> Connection:
+        """A new connection. Raises NotSent: nothing has been asked of anybody yet."""
+        allowed_s = min(CONNECT_TIMEOUT_S, deadline - self._loop.time())
+        try:
+            async with asyncio.timeout(allowed_s):
+                _, connection = await self._loop.create_connection(
+                    lambda: Connection(self._loop), origin.host, origin.port, ssl=origin.tls
+                )
+        except (OSError, TimeoutError) as error:
+            raise NotSent(f"no connection to {origin.authority.decode()} ({type(error).__name__})") from error
+        return connection
+
+    def watch(self, connection: Connection, on_slow: Callable[[], None] | None = None) -> None:
+        """Keep the connection's deadline; ``on_slow`` is called once if the exchange outlives a tick."""
+        self._busy[connection] = on_slow
+        if self._ticker is None and not self._closed:
+            self._ticker = self._loop.call_later(TICK_S, self._tick)
+
+    def release(self, origin: Origin, connection: Connection) -> None:
+        """Give it back after the exchange; kept only when both sides are exactly between messages."""
+        self._busy.pop(connection, None)
+        connection.busy = False
+        if (
+            connection.complete
+            and connection.keep_alive
+            and connection.request_sent
+            and connection.usable
+            and len(origin.idle) < MAX_IDLE
+            and not self._closed
+        ):
+            connection.idle_since = self._loop.time()
+            origin.idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for origin in self._origins.values():
+            while origin.idle:
+                origin.idle.pop().close()
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for connection, on_slow in list(self._busy.items()):
+            if now >= connection.deadline:
+                connection.fail(TimedOut("nothing moved for as long as the route allows"))
+            elif on_slow is not None and now - connection.started > TICK_S:
+                self._busy[connection] = None
+                on_slow()
+        for origin in self._origins.values():
+            while origin.idle and now - origin.idle[0].idle_since >= self._idle_s:
+                origin.idle.popleft().close()
+        self._ticker = self._loop.call_later(TICK_S, self._tick)

@@ -1,0 +1,72 @@
+"""Which route takes a request: the longest prefix among the highest priority that fits."""
+
+from gateway.edge.refusals import Refused
+from gateway.edge.snapshot import METHODS, Route, Snapshot
+
+
+class CompiledRoute:
+    """A route with what the hot path needs of it, computed once per publication."""
+
+    __slots__ = (
+        "methods",
+        "name",
+        "policy",
+        "prefix",
+        "prefix_slash",
+        "reads_are_public",
+        "route",
+        "service_path",
+    )
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.name = route.name
+        self.prefix = route.prefix.encode()
+        self.prefix_slash = self.prefix + b"/"
+        self.service_path = route.service_path.encode()
+        self.methods = frozenset(route.methods)
+        self.reads_are_public = route.access.startswith("public_read")
+        self.policy = f'"{route.name}";q={route.rate_limit};w={route.rate_window_s}'.encode()
+
+    def fits(self, path: bytes) -> bool:
+        return path == self.prefix or path.startswith(self.prefix_slash)
+
+    def upstream_path(self, path: bytes) -> bytes:
+        """The same bytes, with the prefix replaced by the service's own path."""
+        return (self.service_path + path[len(self.prefix) :]) or b"/"
+
+
+class Table:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.version = snapshot.version
+        self._routes = sorted(
+            (CompiledRoute(route) for route in snapshot.routes),
+            key=lambda compiled: (-compiled.route.priority, -len(compiled.prefix)),
+        )
+        self.services = frozenset(route.service for route in snapshot.routes if route.service)
+
+    def match(self, method: str, path: bytes) -> CompiledRoute:
+        """Raises Refused: 404 when no prefix fits, 405 when one does but takes no such method."""
+        allowed: set[str] = set()
+        for compiled in self._routes:
+            if compiled.fits(path):
+                if method in compiled.methods:
+                    return compiled
+                allowed |= compiled.methods
+        if allowed:
+            raise method_not_allowed(method, allowed)
+        raise Refused(
+            404, "Not found", "route_not_found", f"No route of the gateway takes {path.decode('latin-1')}."
+        )
+
+
+def method_not_allowed(method: str, allowed: set[str] | frozenset[str]) -> Refused:
+    listed = ", ".join(name for name in METHODS if name in allowed)
+    return Refused(
+        405,
+        "Method not allowed",
+        "method_not_allowed",
+        f"{method} is not possible here; possible are {listed}.",
+        headers=[(b"allow", listed.encode())],
+    )

@@ -1,0 +1,57 @@
+"""The routing table this process works with, and how a newer one takes its place.
+
+A request keeps the table it began with; the next one sees the new table. A table
+that cannot be read changes nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.edge import snapshot
+from gateway.edge.cors import CorsPolicy
+from gateway.edge.routing import Table
+
+log = logging.getLogger(__name__)
+
+OnChange = Callable[[Table], None]
+
+
+class Tables:
+    """``current`` is None until any table was ever seen."""
+
+    def __init__(self, kept: Path, on_change: OnChange) -> None:
+        self._kept = kept
+        self._on_change = on_change
+        self.current: Table | None = None
+        self.cors: CorsPolicy | None = None
+
+    @property
+    def version(self) -> int:
+        return self.current.version if self.current is not None else 0
+
+    def start(self) -> None:
+        """Take the last good table from disk, if there is one."""
+        found = snapshot.load(self._kept)
+        if found is not None:
+            self._take(Table(found))
+
+    def publish(self, document: dict[str, Any]) -> None:
+        """Take the table if it is another one than now; a bad one is logged and left."""
+        try:
+            fresh = Table(snapshot.read(document))
+        except snapshot.InvalidConfiguration as error:
+            log.error("a published routing table is refused, the last good one stays: %s", error)
+            return
+        self._take(fresh)
+        try:
+            snapshot.save(self._kept, document)
+        except OSError as error:
+            log.warning("the routing table is not kept on disk: %s", error)
+
+    def _take(self, table: Table) -> None:
+        self.current = table
+        self.cors = CorsPolicy(table.snapshot.cors)
+        self._on_change(table)
+        log.info("routing_table", extra={"version": table.version, "routes": len(table.snapshot.routes)})

@@ -1,0 +1,207 @@
+"""What the admin edits (routes, cross-origin rules), what was published, what was asked."""
+
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from gateway.edge import snapshot
+
+ONLY_ROW = 1
+
+
+def all_methods() -> list[str]:
+    return list(snapshot.METHODS)
+
+
+def default_headers() -> list[str]:
+    return list(snapshot.Cors.headers)
+
+
+def default_exposed() -> list[str]:
+    return list(snapshot.Cors.exposed)
+
+
+class Access(models.TextChoices):
+    PUBLIC = "public", "Anyone"
+    SIGNED_IN = "signed_in", "Signed in"
+    STAFF = "staff", "Staff"
+    READ_STAFF_WRITE = "public_read_staff_write", "Reading anyone, writing staff"
+    READ_SIGNED_IN_WRITE = "public_read_signed_in_write", "Reading anyone, writing signed in"
+
+
+class Builtin(models.TextChoices):
+    DASHBOARD = "dashboard", "User dashboard"
+
+
+class Route(models.Model):
+    """One prefix and where it leads. Edits take effect when they are published."""
+
+    name = models.CharField(max_length=63, unique=True, help_text="Lower-case letters, digits and hyphens.")
+    prefix = models.CharField(
+        max_length=200, help_text="Such as /api/orders; takes the path and all below it."
+    )
+    service = models.CharField(
+        max_length=63, blank=True, help_text="A service's name in the registry, such as order-service."
+    )
+    builtin = models.CharField(
+        "built-in handler", max_length=20, blank=True, choices=Builtin, help_text="Instead of a service."
+    )
+    service_path = models.CharField(
+        max_length=200, blank=True, help_text="Replaces the prefix at the service, such as /orders."
+    )
+    methods = ArrayField(models.CharField(max_length=7), default=all_methods)
+    access = models.CharField("who", max_length=30, choices=Access, default=Access.SIGNED_IN)
+    timeout_s = models.FloatField(
+        "time-out (s)", default=30, help_text="Until the answer begins, and between two pieces of it."
+    )
+    max_body_bytes = models.BigIntegerField("largest body (bytes)", default=10 * 1024 * 1024)
+    rate_limit = models.PositiveIntegerField(
+        default=6000, help_text="Requests per window for each user, or address when signed out. 0: no limit."
+    )
+    rate_window_s = models.PositiveIntegerField("rate window (s)", default=60)
+    priority = models.SmallIntegerField(
+        default=0, help_text="Higher wins; among equals the longer prefix does."
+    )
+    enabled = models.BooleanField(default=True)
+    shipped = models.BooleanField(default=False, editable=False, help_text="Comes with the repository.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering: ClassVar = ["-priority", "prefix", "name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(service="", builtin="") & (Q(service="") | Q(builtin="")),
+                name="route_leads_to_one_place",
+                violation_error_message="Choose either a service or a built-in handler.",
+            ),
+            models.CheckConstraint(
+                condition=Q(timeout_s__gt=0, timeout_s__lte=snapshot.MAX_TIMEOUT_S),
+                name="route_timeout_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_body_bytes__gte=0, max_body_bytes__lte=snapshot.MAX_BODY_BYTES),
+                name="route_body_bounds",
+            ),
+            models.CheckConstraint(condition=Q(rate_window_s__gte=1), name="route_window_bounds"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """What a single row can get wrong; the table as a whole is judged when it is published."""
+        try:
+            snapshot.check_route(self.compiled())
+        except snapshot.InvalidConfiguration as error:
+            raise ValidationError(str(error)) from None
+
+    def compiled(self) -> snapshot.Route:
+        return snapshot.Route(**self.document() | {"methods": tuple(self.methods)})
+
+    def document(self) -> dict[str, Any]:
+        """The row as it stands in a published table."""
+        return {
+            "name": self.name,
+            "prefix": self.prefix,
+            "service": self.service or None,
+            "builtin": self.builtin or None,
+            "service_path": self.service_path,
+            "methods": [method for method in snapshot.METHODS if method in self.methods]
+            + [method for method in self.methods if method not in snapshot.METHODS],
+            "access": self.access,
+            "timeout_s": self.timeout_s,
+            "max_body_bytes": self.max_body_bytes,
+            "rate_limit": self.rate_limit,
+            "rate_window_s": self.rate_window_s,
+            "priority": self.priority,
+        }
+
+
+class CorsSettings(models.Model):
+    """One row: which web pages of other origins may call the API from a browser."""
+
+    id = models.SmallIntegerField(primary_key=True, default=ONLY_ROW, editable=False)
+    origins = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        blank=True,
+        help_text="Such as https://shop.example.com, separated by commas. Empty: no other origin.",
+    )
+    methods = ArrayField(models.CharField(max_length=7), default=all_methods)
+    headers = ArrayField(models.CharField(max_length=100), default=default_headers, blank=True)
+    exposed = ArrayField(models.CharField(max_length=100), default=default_exposed, blank=True)
+    credentials = models.BooleanField("allow cookies and credentials", default=False)
+    max_age_s = models.PositiveIntegerField("preflight kept for (s)", default=600)
+
+    class Meta:
+        verbose_name = "cross-origin rules"
+        verbose_name_plural = "cross-origin rules"
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=ONLY_ROW), name="cors_is_one_row")]
+
+    def __str__(self) -> str:
+        return ", ".join(self.origins) or "no other origin"
+
+    def clean(self) -> None:
+        try:
+            snapshot.check_cors(snapshot.Cors(**self._values()))
+        except snapshot.InvalidConfiguration as error:
+            raise ValidationError(str(error)) from None
+
+    def document(self) -> dict[str, Any]:
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in self._values().items()}
+
+    def _values(self) -> dict[str, Any]:
+        return {
+            "origins": tuple(self.origins or ()),
+            "methods": tuple(self.methods or ()),
+            "headers": tuple(self.headers or ()),
+            "exposed": tuple(self.exposed or ()),
+            "credentials": self.credentials,
+            "max_age_s": self.max_age_s,
+        }
+
+
+class Publication(models.Model):
+    """One routing table as the gateways got it: never changed, never deleted here."""
+
+    version = models.PositiveIntegerField(primary_key=True)
+    document = models.JSONField()
+    by = models.CharField(max_length=200)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering: ClassVar = ["-version"]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class RequestLog(models.Model):
+    """A sample of what went through; the newest are kept (see `gateway.recording`)."""
+
+    at = models.DateTimeField(db_index=True)
+    correlation_id = models.CharField(max_length=64, db_index=True)
+    method = models.CharField(max_length=16)
+    path = models.TextField()
+    route = models.CharField(max_length=63, db_index=True)
+    status = models.SmallIntegerField(db_index=True)
+    code = models.CharField(max_length=63, blank=True)
+    duration_ms = models.FloatField()
+    client = models.CharField(max_length=64)
+    user_id = models.CharField(max_length=64, blank=True, db_index=True)
+    instance = models.CharField(max_length=100, blank=True)
+    retries = models.SmallIntegerField(default=0)
+    bytes_in = models.BigIntegerField(default=0)
+    bytes_out = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        verbose_name = "request"
+        verbose_name_plural = "request log"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} {self.status}"

@@ -1,0 +1,54 @@
+"""Bring the routes that ship with the repository into the admin."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from gateway.edge.snapshot import InvalidConfiguration
+from gateway.models import Route
+from gateway.usecases.publish import publish
+
+FILE = Path(__file__).resolve().parents[1] / "routes.toml"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    created: list[str]
+    kept: list[str]
+    version: int
+
+
+def load_routes(file: Path = FILE, *, by: str = "load_routes") -> Loaded:
+    """Create what is missing, leave what is there as it is, and publish.
+
+    Raises InvalidConfiguration naming the route and its mistake; then nothing was changed.
+    """
+    try:
+        rows = tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InvalidConfiguration(f"{file.name} cannot be read: {error}") from error
+    created: list[str] = []
+    kept: list[str] = []
+    with transaction.atomic():
+        for name, fields in rows.items():
+            if Route.objects.filter(name=name).exists():
+                kept.append(name)
+                continue
+            _create(name, fields)
+            created.append(name)
+        version = publish(by).version
+    return Loaded(created, kept, version)
+
+
+def _create(name: str, fields: dict[str, object]) -> None:
+    try:
+        route = Route(name=name, shipped=True, **fields)
+        route.full_clean()
+    except ValidationError as error:
+        raise InvalidConfiguration(" ".join(error.messages)) from error
+    except TypeError as error:
+        raise InvalidConfiguration(f"Route '{name}': {error}.") from error
+    route.save()
