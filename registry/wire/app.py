@@ -13,8 +13,7 @@ from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
 from registry.usecases.credentials import InvalidCredential
 from registry.usecases.discover import discover as look_up
-from registry.wire import calls, messages
-from registry.wire.database import run
+from registry.wire import calls, database, messages
 from registry.wire.hub import Hub
 from registry.wire.listener import Listener
 from registry.wire.messages import Disconnected, Receive, Request, Response, Scope, Send
@@ -34,7 +33,7 @@ WRITES: dict[str, Call] = {
 class RegistryApplication:
     def __init__(self, django: Callable[[Scope, Any, Any], Awaitable[None]]) -> None:
         self._django = django
-        self.hub = Hub(lambda service: run(look_up, service))
+        self.hub = Hub(lambda service: database.run(look_up, service))
         self._listener: Listener | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +62,7 @@ class RegistryApplication:
         if self._listener is not None:
             await asyncio.to_thread(self._listener.stop)
             self._listener = None
+        await asyncio.to_thread(database.close)
 
     def _set_listening(self, is_listening: bool) -> None:
         self.hub.is_listening = is_listening

@@ -1,0 +1,146 @@
+"""What every test of the registry needs: instances, passing time, and the calls over ASGI."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.core.cache import cache
+from django.db.models import F
+
+from registry.models import Lease, Pulse
+from registry.usecases.credentials import ensure
+from registry.usecases.register import Offer, register
+from registry.wire import database
+from registry.wire.app import RegistryApplication
+
+SECRET = "the-secret-of-order-service-in-tests"
+SERVICE = "order-service"
+
+
+def offer(instance_id: str = "o-1", *, incarnation: int = 0, **fields: Any) -> Offer:
+    values = {"host": "10.0.0.7", "address": "10.0.0.7", "port": 8002, "metadata": {"version": "1"}}
+    return Offer(id=instance_id, incarnation=incarnation, **(values | fields))
+
+
+@pytest.fixture
+def put() -> Callable[..., Any]:
+    """Registers an instance, as its process would."""
+
+    def put(instance_id: str = "o-1", *, service: str = SERVICE, **fields: Any) -> Any:
+        return register(service, offer(instance_id, **fields), actor="test")
+
+    return put
+
+
+@pytest.fixture
+def silence() -> Callable[..., None]:
+    """Lets seconds pass in which an instance did not beat: its lease moves into the past."""
+
+    def silence(instance_id: str = "o-1", *, seconds: float) -> None:
+        gone = timedelta(seconds=seconds)
+        changed = Lease.objects.filter(instance__instance_id=instance_id).update(
+            beat_at=F("beat_at") - gone, expires_at=F("expires_at") - gone
+        )
+        assert changed == 1
+
+    return silence
+
+
+@pytest.fixture
+def registry_away() -> Callable[..., None]:
+    """Lets seconds pass in which no registry process lived: everything written lies back."""
+
+    def away(*, seconds: float) -> None:
+        gone = timedelta(seconds=seconds)
+        Lease.objects.update(beat_at=F("beat_at") - gone, expires_at=F("expires_at") - gone)
+        Pulse.objects.update(beat_at=F("beat_at") - gone)
+
+    return away
+
+
+@dataclass
+class Answered:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def index(self) -> int:
+        return int(self.headers["x-registry-index"])
+
+
+class Wire:
+    """Speaks to the ASGI application as a server would, without a socket."""
+
+    def __init__(self, application: RegistryApplication) -> None:
+        self.application = application
+
+    async def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        name: str = SERVICE,
+        secret: str | None = SECRET,
+        headers: dict[str, str] | None = None,
+        leaves: asyncio.Event | None = None,
+        **query: Any,
+    ) -> Answered:
+        sent = dict(headers or {})
+        if secret is not None:
+            sent["authorization"] = "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
+        content = raw if raw is not None else (json.dumps(body).encode() if body is not None else b"")
+        answers: list[dict[str, Any]] = []
+        messages = [{"type": "http.request", "body": content, "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if messages:
+                return messages.pop(0)
+            await (leaves or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: dict[str, Any]) -> None:
+            answers.append(message)
+
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": urlencode(query).encode(),
+            "headers": [(key.encode(), value.encode()) for key, value in sent.items()],
+            "client": ("127.0.0.1", 40000),
+        }
+        await self.application(scope, receive, send)
+        if not answers:
+            return Answered(0, {}, None)
+        told = {key.decode(): value.decode() for key, value in answers[0]["headers"]}
+        return Answered(answers[0]["status"], told, json.loads(answers[1]["body"]))
+
+
+@pytest.fixture
+def credential(transactional_db: None) -> None:
+    ensure(SERVICE, SECRET, actor="test")
+
+
+@pytest.fixture
+def wire(credential: None, clear_cache: None) -> Any:
+    """The application with its listener off; `listening` turns it on."""
+
+    async def refuse_django(*_: Any) -> None:
+        raise AssertionError("this path is not one of the five calls")
+
+    yield Wire(RegistryApplication(refuse_django))
+    database.close()  # the test database can be dropped only when every connection is gone
+
+
+@pytest.fixture
+def clear_cache() -> None:
+    cache.clear()

@@ -1,0 +1,133 @@
+"""Which addresses may be registered, and which never."""
+
+import socket
+
+import pytest
+
+from atoll.errors import InvalidInput
+from registry import addresses
+from registry.addresses import check_port, place
+
+
+def resolving(monkeypatch, **names):
+    def resolve(name, *_, **__):
+        if name not in names:
+            raise socket.gaierror("unknown")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in names[name]]
+
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("192.168.0.9", "192.168.0.9"),
+        ("172.18.0.5", "172.18.0.5"),
+        ("[::1]", "::1"),
+        ("fd00::1", "fd00::1"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_an_address_inside_the_allowed_networks_is_taken_in_its_plain_form(host, address):
+    assert place(host) == addresses.Place(address, address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "8.8.8.8",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "fe80::1",
+        "ff02::1",
+        "::ffff:169.254.169.254",
+        "2001:db8::1",
+        "100.64.0.1",
+    ],
+)
+def test_an_address_outside_them_is_refused(host):
+    with pytest.raises(InvalidInput) as refusal:
+        place(host)
+    assert refusal.value.code == "refused_host"
+
+
+def test_a_widened_allow_list_never_lets_the_metadata_service_in(settings):
+    settings.REGISTRY_ALLOWED_NETWORKS = [addresses.ipaddress.ip_network("0.0.0.0/0")]
+
+    assert place("8.8.8.8").address == "8.8.8.8"
+    with pytest.raises(InvalidInput):
+        place("169.254.169.254")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0x7f000001",
+        "2130706433",
+        "127.1",
+        "0177.0.0.1",
+        "good@bad",
+        "http://10.0.0.1",
+        "10.0.0.1:80",
+        "10.0.0.1/x",
+        "a b",
+        "",
+        "-a.internal",
+        "fe80::1%eth0",
+        "a..b",
+        "[10.0.0.1",
+        "x" * 300,
+        "☃" * 90,
+    ],
+)
+def test_what_is_neither_an_address_nor_a_name_is_refused(host):
+    with pytest.raises(InvalidInput) as refusal:
+        place(host)
+    assert refusal.value.code in {"invalid_host", "refused_host"}
+
+
+def test_a_name_is_allowed_by_itself_or_by_its_suffix_and_its_address_is_pinned(settings, monkeypatch):
+    settings.REGISTRY_ALLOWED_NAMES = ["orders-1", ".svc.internal"]
+    resolving(monkeypatch, **{"orders-1": ["10.0.0.4"], "a.svc.internal": ["10.0.0.5"]})
+
+    assert place("orders-1.") == addresses.Place("orders-1", "10.0.0.4")
+    assert place("A.svc.internal").address == "10.0.0.5"
+    for other in ("orders-2", "svc.internal", "evil-svc.internal"):
+        with pytest.raises(InvalidInput) as refusal:
+            place(other)
+        assert refusal.value.code == "refused_host"
+
+
+def test_a_name_is_refused_when_any_of_its_addresses_is(settings, monkeypatch):
+    settings.REGISTRY_ALLOWED_NAMES = [".internal"]
+    resolving(monkeypatch, **{"a.internal": ["10.0.0.4", "169.254.169.254"]})
+
+    with pytest.raises(InvalidInput) as refusal:
+        place("a.internal")
+    assert refusal.value.code == "refused_host"
+    assert "169.254" not in refusal.value.message
+
+
+def test_a_name_without_an_address_is_refused(settings, monkeypatch):
+    settings.REGISTRY_ALLOWED_NAMES = [".internal"]
+    resolving(monkeypatch)
+
+    with pytest.raises(InvalidInput) as refusal:
+        place("a.internal")
+    assert refusal.value.code == "unknown_host"
+
+
+@pytest.mark.parametrize("port", [0, 22, 80, 1023, 65536, -1, 5432, 5672, 6379, 15672])
+def test_ports_of_engines_and_of_the_system_are_refused(port):
+    with pytest.raises(InvalidInput):
+        check_port(port, is_worker=False)
+
+
+def test_only_a_worker_listens_nowhere():
+    check_port(0, is_worker=True)
+    check_port(8002, is_worker=False)
