@@ -1,11 +1,10 @@
 """How a worker shows itself: to its supervisor, in the registry, in the log."""
 
-import socket
-
 import structlog
 from django.conf import settings
 
-from atoll.server import lifecycle
+from atoll import conf
+from atoll.server import lifecycle, listening
 from atoll.server.registration import Registration
 
 log = structlog.get_logger("atoll.bus")
@@ -16,7 +15,9 @@ class Presence:
 
     def __init__(self) -> None:
         lifecycle.set_state("starting")
-        self._registration = Registration.of_worker(settings.ATOLL_PROJECT, socket.gethostname())
+        project = settings.ATOLL_PROJECT
+        host = listening.advertised_host("", conf.variable("ADVERTISE_HOST", project))
+        self._registration = Registration.of_worker(project, host)
         self._is_registered = False
 
     def ready(self) -> None:
