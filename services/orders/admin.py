@@ -44,6 +44,7 @@ class CancelForm(forms.Form):
 class ReadOnlyInline(TabularInline):
     extra = 0
     can_delete = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -84,7 +85,7 @@ class OrderAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
     inlines = (LinesInline, HistoryInline)
     fieldsets = (
-        (None, {"fields": ("id", "coloured_status", "reason", "amount", "payment_method")}),
+        (None, {"fields": ("id", "status", "reason", "amount", "payment_method")}),
         ("Customer", {"fields": ("customer_name", "customer_email", "user_id")}),
         ("Time", {"fields": ("created_at", "deadline_at", "finished_at", "took", "updated_at")}),
     )
@@ -93,6 +94,11 @@ class OrderAdmin(ReadOnlyAdmin):
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("orders.change_order"))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """A final order has nothing left to do to it."""
+        is_open = selectors.is_open(object_id)
+        return super().get_actions_detail(request, object_id) if is_open else []
 
     @display(description="customer", ordering="customer_name", header=True)
     def customer(self, order: Order) -> tuple[str, str]:

@@ -48,6 +48,10 @@ def summary_of(user_id: UUID) -> Summary:
     )
 
 
+def is_open(order_id: UUID) -> bool:
+    return Order.objects.filter(pk=order_id, status__in=OPEN).exists()
+
+
 def count_open_orders() -> int:
     return Order.objects.filter(status__in=OPEN).count()
 

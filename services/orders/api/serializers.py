@@ -5,8 +5,8 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from atoll.api.fields import ExactId, ExactInteger, ExactText
 from atoll.api.serializers import StrictSerializer
-from services.orders.api.fields import ExactInteger, ExactText, ProductId
 from services.orders.models import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -22,7 +22,7 @@ DEFAULT_PAYMENT_METHOD = "card"
 
 
 class RequestedItemSerializer(StrictSerializer):
-    product_id = ProductId()
+    product_id = ExactId()
     quantity = ExactInteger(min_value=1, max_value=MAX_QUANTITY)
 
 

@@ -115,6 +115,7 @@ def test_one_order_is_cancelled_from_its_own_page(staff):
 
     order.refresh_from_db()
     assert (order.status, order.reason) == ("cancelled", "Customer called")
+    assert address.rstrip("/") not in page(staff.get(f"{LIST}{order.id}/change/"))
 
 
 def test_a_confirmed_order_stays_and_the_page_says_why(staff, bus):
