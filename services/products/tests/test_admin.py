@@ -95,9 +95,8 @@ def test_a_bad_form_is_shown_again_and_changes_nothing(staff, make_product, bus,
 
 
 def receive(staff, product_id, **form):
-    return staff.post(
-        f"/admin/products/product/{product_id}/receive-stock", {"_form_submitted": "on", **form}
-    )
+    path = reverse("admin:products_product_receive_stock", args=[product_id])
+    return staff.post(path, {"_form_submitted": "on", **form})
 
 
 def test_stock_is_received_with_amount_and_reason(staff, make_product):
