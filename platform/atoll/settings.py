@@ -34,6 +34,7 @@ PLATFORM_APPS = [
 MIDDLEWARE = [
     "atoll.api.middleware.RequestContext",
     "atoll.api.middleware.JSONErrors",
+    "atoll.api.middleware.CleanAddress",
     "atoll.api.middleware.BodyLimit",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

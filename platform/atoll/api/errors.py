@@ -12,7 +12,7 @@ from http.client import responses
 from typing import Any
 
 from django.core import exceptions as django_errors
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf_errors
@@ -151,6 +151,10 @@ def _describe_django(error: Exception) -> Problem | None:
         return plain_problem(413)
     if isinstance(error, _BAD_REQUESTS):
         return plain_problem(400)
+    if isinstance(error, DataError):
+        # A validator should have said it better: the log tells which one is missing.
+        log.error("a value got past validation that the database cannot hold", exc_info=error)
+        return plain_problem(400, message="A value is out of range.")
     if isinstance(error, (OperationalError, InterfaceError)):
         log.error("the database cannot answer", exc_info=error)
         return plain_problem(503, headers={"Retry-After": "1"})

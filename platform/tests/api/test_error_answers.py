@@ -28,6 +28,7 @@ def get(client, path, **headers):
         ("too-many", 429, "Too many requests from this IP", "too_many_requests"),
         ("unavailable", 503, "Service temporarily unavailable", "service_unavailable"),
         ("database", 503, "Service temporarily unavailable", "service_unavailable"),
+        ("out-of-range", 400, "Invalid request", "invalid_request"),
         ("invalid", 400, "Invalid request", "invalid_input"),
         ("unexpected", 500, "Internal server error", "internal_error"),
     ],
@@ -79,7 +80,10 @@ def test_details_are_in_camel_case(client):
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/notes/", 404, "not_found"),
         ("GET", "/static/nothing.css", 404, "not_found"),
-        ("GET", "/%00", 404, "not_found"),
+        ("GET", "/%00", 400, "invalid_request"),
+        ("GET", "/failing/a%00b", 400, "invalid_request"),
+        ("GET", "/notes?search=a%00b", 400, "invalid_request"),
+        ("GET", f"/notes/{'9' * 5000}", 404, "not_found"),
         ("GET", "/%ff", 404, "not_found"),
         ("POST", "/nowhere", 404, "not_found"),
         ("DELETE", "/echo", 405, "method_not_allowed"),
@@ -100,8 +104,9 @@ def test_a_method_that_is_not_allowed_names_those_that_are(client):
 
 
 @pytest.mark.django_db
-def test_a_missing_row_is_not_found(client):
-    response = get(client, "/notes/7")
+@pytest.mark.parametrize("pk", ["7", "9" * 30])
+def test_a_missing_row_is_not_found(client, pk):
+    response = get(client, f"/notes/{pk}")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 

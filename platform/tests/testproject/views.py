@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -90,6 +90,7 @@ def failure(how: str) -> Exception:
         "too-many": TooManyRequests("Slow down.", retry_after_s=30),
         "unavailable": Unavailable("user-service", "does not answer", retry_after_s=2),
         "database": OperationalError(f"could not connect to {SECRET}"),
+        "out-of-range": DataError(f"numeric overflow at {SECRET}"),
         "invalid": serializers.ValidationError({"unit_price": ["A valid number is required."]}),
     }
     return failures.get(how) or RuntimeError(f"unexpected {SECRET}")
