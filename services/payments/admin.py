@@ -1,0 +1,173 @@
+"""Staff look at payments and at the provider's books; the one thing they can do is ask for a refund."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RangeNumericFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.errors import Refusal
+from services.payments import selectors
+from services.payments.models import Payment, SandboxCharge, SandboxRefund
+from services.payments.usecases.refund_by_staff import refund_by_staff
+from services.payments.usecases.settle_refund import REASON_MAX_CHARS
+
+STATUS_TONES = {
+    "requested": "info",
+    "completed": "success",
+    "failed": "danger",
+    "refunded": "warning",
+    "refused": "danger",
+}
+STATE_TONES = {"captured": "success", "declined": "danger", "cancelled": "warning", "failed": "danger"}
+
+
+class RefundForm(BaseDialogForm):
+    reason = forms.CharField(
+        max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget, help_text="The order is told."
+    )
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = (
+        "order_id",
+        "sum",
+        "method",
+        "coloured_status",
+        "reason",
+        "user_id",
+        "created_at",
+        "updated_at",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        "method",
+        "currency",
+        ("amount", RangeNumericFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    search_fields = ("order_id", "user_id", "id", "charge_reference", "refund_reference", "reason")
+    search_help_text = "Order, user or payment id, provider's reference or reason"
+    date_hierarchy = "created_at"
+    fieldsets = (
+        (None, {"fields": ("id", "order_id", "user_id", "sum", "method", "coloured_status", "reason")}),
+        ("Provider", {"fields": ("charge_reference", "refund_reference", "ledger")}),
+        ("Time", {"fields": ("created_at", "updated_at", "refund_asked_at")}),
+    )
+    actions_detail = ("refund",)
+
+    def has_refund_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("payments.change_payment"))
+
+    @display(description="amount", ordering="amount")
+    def sum(self, payment: Payment) -> str:
+        return "never asked for" if payment.amount is None else f"{payment.amount} {payment.currency}"
+
+    @display(description="status", ordering="status", label=STATUS_TONES)
+    def coloured_status(self, payment: Payment) -> str:
+        return payment.status
+
+    @display(description="in the provider's books")
+    def ledger(self, payment: Payment) -> SafeString | str:
+        charges = selectors.charges_of(payment.order_id)
+        lines = ((_in_words(charge),) for charge in charges)
+        return format_html_join("", "<div>{}</div>", lines) or "nothing"
+
+    @action(
+        description="Refund…",
+        url_path="refund",
+        permissions=["refund"],
+        icon="currency_exchange",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Refund this payment",
+            "description": "The whole amount goes back to the customer. This cannot be undone.",
+            "form_class": RefundForm,
+            "form_submit_text": "Refund",
+        },
+    )
+    def refund(self, request: HttpRequest, form: RefundForm, object_id: str) -> HttpResponse:
+        payment = self.get_object(request, object_id)
+        if payment is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        try:
+            refund_by_staff(payment.pk, reason=form.cleaned_data["reason"])
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+        else:
+            self.log_change(request, payment, f"Refund: {form.cleaned_data['reason']}")
+            messages.success(request, "The refund is on its way; the worker asks the provider now.")
+        back_to = reverse("admin:payments_payment_change", args=[object_id])
+        if "HX-Request" in request.headers:
+            return HttpResponse(headers={"HX-Redirect": back_to})
+        return HttpResponseRedirect(back_to)
+
+
+def _in_words(charge: SandboxCharge) -> str:
+    back = f", {charge.refund.amount} {charge.currency} refunded" if hasattr(charge, "refund") else ""
+    return f"{charge.amount} {charge.currency} {charge.state}, asked for {charge.requests} times{back}"
+
+
+@admin.register(SandboxCharge)
+class SandboxChargeAdmin(ReadOnlyAdmin):
+    list_display = (
+        "memo",
+        "amount",
+        "currency",
+        "method",
+        "coloured_state",
+        "requests",
+        "refunded",
+        "created_at",
+    )
+    list_filter = (("state", ChoicesDropdownFilter), "method", ("created_at", RangeDateTimeFilter))
+    search_fields = ("memo", "key")
+    search_help_text = "Order id or key"
+    date_hierarchy = "created_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SandboxCharge]:
+        charges: QuerySet[SandboxCharge] = super().get_queryset(request)
+        return charges.select_related("refund")
+
+    @display(description="state", ordering="state", label=STATE_TONES)
+    def coloured_state(self, charge: SandboxCharge) -> str:
+        return charge.state
+
+    @display(description="refunded", boolean=True)
+    def refunded(self, charge: SandboxCharge) -> bool:
+        return hasattr(charge, "refund")
+
+
+@admin.register(SandboxRefund)
+class SandboxRefundAdmin(ReadOnlyAdmin):
+    list_display = ("charge", "amount", "created_at")
+    list_filter = (("created_at", RangeDateTimeFilter),)
+    list_select_related = ("charge",)
+    search_fields = ("charge__memo", "charge__key")
+    search_help_text = "Order id or key"
+
+
+register_tile(
+    "Payments without an outcome",
+    selectors.count_unsettled,
+    url_name="admin:payments_payment_changelist",
+    query="status__exact=requested",
+)
+register_tile(
+    "Orders charged twice",
+    selectors.count_orders_charged_twice,
+    url_name="admin:payments_sandboxcharge_changelist",
+    query="state__exact=captured",
+    alarming=True,
+)

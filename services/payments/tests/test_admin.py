@@ -1,0 +1,128 @@
+"""Staff in the admin: they see payments and ledgers, and can only ask for a refund."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from services.payments import selectors
+from services.payments.errors import InvalidPayment, NotRefundable, PaymentNotFound
+from services.payments.models import Payment, SandboxCharge, SandboxRefund
+from services.payments.provider import provider
+from services.payments.usecases.refund_by_staff import refund_by_staff
+
+
+@pytest.fixture
+def staff(client, db):
+    client.force_login(User.objects.create_user("stan", is_staff=True))
+    return client
+
+
+@pytest.fixture
+def paid(bus) -> Payment:
+    """A payment that went the real way, with its charge in the provider's books."""
+    bus.deliver(
+        "process.payment",
+        {
+            "orderId": str(uuid4()),
+            "userId": str(uuid4()),
+            "amount": Decimal("59.80"),
+            "currency": "EUR",
+            "paymentMethod": "card",
+        },
+        times=1,
+    )
+    return Payment.objects.get()
+
+
+def ask_refund(staff, payment_id, reason: str = "broken on arrival"):
+    path = reverse("admin:payments_payment_refund", args=[payment_id])
+    return staff.post(path, {"_form_submitted": "on", "reason": reason})
+
+
+def test_every_page_of_the_admin_opens(staff, paid, bus):
+    bus.deliver("refund.payment", {"orderId": str(paid.order_id), "reason": "x"})
+    bus.deliver("refund.payment", {"orderId": str(uuid4()), "reason": "x"})
+    pages = [
+        reverse("admin:index"),
+        reverse("admin:payments_payment_changelist"),
+        reverse("admin:payments_payment_changelist") + f"?q={paid.order_id}&status__exact=refunded",
+        reverse("admin:payments_payment_change", args=[paid.id]),
+        reverse("admin:payments_sandboxcharge_changelist"),
+        reverse("admin:payments_sandboxcharge_change", args=[SandboxCharge.objects.get().id]),
+        reverse("admin:payments_sandboxrefund_changelist"),
+    ]
+
+    answers = {page: staff.get(page) for page in pages}
+
+    assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(pages, 200)
+    assert "59.80 EUR captured, asked for 1 times, 59.80 EUR refunded" in answers[pages[3]].content.decode()
+
+
+def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, bus):
+    answer = ask_refund(staff, paid.id)
+
+    assert answer.status_code == 302
+    assert Payment.objects.get().status == "completed"
+    assert SandboxRefund.objects.count() == 0
+
+    bus.run_due()
+
+    payment = Payment.objects.get()
+    assert (payment.status, payment.reason) == ("refunded", "broken on arrival")
+    assert SandboxRefund.objects.get().amount == Decimal("59.80")
+    assert bus.published("payment.refunded")[0]["data"]["reason"] == "broken on arrival"
+
+
+def test_asking_twice_refunds_once(staff, paid, bus):
+    ask_refund(staff, paid.id)
+    ask_refund(staff, paid.id)
+    bus.run_due()
+
+    assert SandboxRefund.objects.count() == 1
+    assert len(bus.published("payment.refunded")) == 1
+
+
+def test_without_a_reason_nothing_happens(staff, paid, bus):
+    assert ask_refund(staff, paid.id, reason=" ").status_code == 200
+    assert ask_refund(staff, "no-id").status_code == 302
+    assert bus.run_due() == 0
+    assert Payment.objects.get().refund_asked_at is None
+
+
+@pytest.mark.parametrize("status", ["requested", "failed", "refused"])
+def test_only_money_that_was_taken_can_be_refunded(make_payment, bus, status):
+    payment = make_payment(status=status)
+
+    with pytest.raises(NotRefundable):
+        refund_by_staff(payment.id, reason="x")
+    with pytest.raises(PaymentNotFound):
+        refund_by_staff(uuid4(), reason="x")
+    with pytest.raises(InvalidPayment):
+        refund_by_staff(payment.id, reason="")
+
+    assert bus.run_due() == 0
+    assert Payment.objects.get().refund_asked_at is None
+
+
+def test_rows_cannot_be_added_changed_or_deleted(staff, paid):
+    charge = SandboxCharge.objects.get()
+    for name, row in (("payment", paid), ("sandboxcharge", charge)):
+        assert staff.get(reverse(f"admin:payments_{name}_add")).status_code == 403
+        assert staff.post(reverse(f"admin:payments_{name}_delete", args=[row.pk])).status_code == 403
+        change = reverse(f"admin:payments_{name}_change", args=[row.pk])
+        assert staff.post(change, {"status": "refunded"}).status_code == 403
+    assert Payment.objects.get().status == "completed"
+
+
+def test_an_order_charged_under_two_keys_raises_the_alarm(paid):
+    assert selectors.count_orders_charged_twice() == 0
+
+    provider().charge(
+        "another key", amount=Decimal("59.80"), currency="EUR", method="card", memo=str(paid.order_id)
+    )
+
+    assert selectors.count_orders_charged_twice() == 1
+    assert len(selectors.charges_of(paid.order_id)) == 2
