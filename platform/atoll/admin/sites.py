@@ -23,7 +23,8 @@ class AtollAdminSite(UnfoldAdminSite):
             "service": settings.ATOLL_SERVICE,
             "instance": instance_id(settings.ATOLL_SERVICE),
         }
-        return super().index(request, shown | (extra_context or {}))
+        page: TemplateResponse = super().index(request, shown | (extra_context or {}))
+        return page
 
     def get_urls(self) -> list[Any]:
         return [url for url in super().get_urls() if not (url_name(url) or "").startswith("password_change")]

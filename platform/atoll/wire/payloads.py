@@ -28,7 +28,8 @@ def from_payload(cls: type[T], data: Mapping[str, Any]) -> T:
     ``X | None``. A missing field takes its default; ``X | None`` without one is required too.
     Raises SchemaError naming the field by its path on the wire.
     """
-    return _instance(cls, data, "")
+    made: T = _instance(cls, data, "")
+    return made
 
 
 @cache
