@@ -2,12 +2,14 @@
 
 import sys
 from argparse import ArgumentParser
+from socket import gethostname
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from atoll.bus.celery import CONCURRENCY, celery_app
+from atoll.server.identity import instance_id
 
 
 class Command(BaseCommand):
@@ -29,6 +31,9 @@ class Command(BaseCommand):
         if options["concurrency"]:
             app.conf.worker_concurrency = options["concurrency"]
         worker = app.Worker(
+            # Each worker has a queue of its node's name to itself; workers of several services
+            # share a machine and a broker.
+            hostname=f"{instance_id(settings.ATOLL_SERVICE)}@{gethostname()}",
             quiet=True,
             without_gossip=True,
             without_mingle=True,
