@@ -18,6 +18,7 @@ from django.db import connections
 from atoll import conf
 from atoll.bus import hints, topology
 from atoll.bus.bootstep import BusStep
+from atoll.bus.waking import WakeStep
 
 CONCURRENCY = 4
 
@@ -36,6 +37,7 @@ def celery_app(project: str) -> Celery:
     app.conf.update(configuration())
     hints.register(app)
     app.steps["worker"].add(BusStep)
+    app.steps["consumer"].add(WakeStep)
     return app
 
 

@@ -89,6 +89,8 @@ def parse(body: bytes, properties: Mapping[str, Any], headers: Mapping[str, Any]
     if not isinstance(data, dict):
         raise Unreadable("`data` is not an object.")
     service_id = _text(document.get("serviceId")) or _text(properties.get("app_id")) or "unknown"
+    if len(service_id) > MAX_ID_CHARACTERS:
+        raise Unreadable("`serviceId` is longer than 255 characters.")
     identifier = _identifier(document.get("id")) or _identifier(properties.get("message_id"))
     if identifier:
         dedupe_key = f"{service_id}/{identifier}"

@@ -12,74 +12,24 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import DataError, connection
+from django.db import connection
 from kombu import Connection, Consumer
 
-from atoll.bus import envelope, inbox, quarantine, registry, topology
-from atoll.bus.envelope import Envelope, Unreadable
+from atoll.bus import topology
 from atoll.bus.quarantine import Arrival
+from atoll.bus.receiving import receive
 
 log = structlog.get_logger("atoll.bus")
 
 PREFETCH = 200
 BATCH = 100
 POLL_S = 0.5
+# The Redis transport fetches one message at a time: worth a short wait for the next.
+LINGER_S = 0.002
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 
 Hint = Callable[[Sequence[UUID]], None]
-
-
-def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
-    """Store a batch; the new deliveries. What cannot be read goes to quarantine.
-
-    When it returns, everything is committed and may be acknowledged.
-    """
-    readable: list[tuple[Arrival, Envelope]] = []
-    for arrival in arrivals:
-        try:
-            readable.append((arrival, _read(arrival)))
-        except Unreadable as error:
-            _refuse(arrival, str(error))
-    wanted = [pair for pair in readable if registry.handlers_for(pair[1].kind, pair[1].name)]
-    if not wanted:
-        return []
-    try:
-        fresh = inbox.store([message for _, message in wanted])
-    except DataError:
-        fresh = _store_one_by_one(wanted)
-    for _, message in wanted:
-        log.info(
-            "message received",
-            message_type=message.name,
-            message_id=message.message_id,
-            sender=message.service_id,
-            correlation_id=message.correlation_id,
-        )
-    return fresh
-
-
-def _read(arrival: Arrival) -> Envelope:
-    message = envelope.parse(arrival.body, arrival.properties, arrival.headers)
-    if message.kind == "command" and registry.command_handler(message.name) is None:
-        raise Unreadable(f"Nothing in this service handles the command {message.name}.")
-    return message
-
-
-def _store_one_by_one(wanted: Sequence[tuple[Arrival, Envelope]]) -> list[UUID]:
-    """One message that the database refuses must not keep its neighbours out."""
-    fresh: list[UUID] = []
-    for arrival, message in wanted:
-        try:
-            fresh.extend(inbox.store([message]))
-        except DataError as error:
-            _refuse(arrival, f"The database cannot store it: {error}")
-    return fresh
-
-
-def _refuse(arrival: Arrival, reason: str) -> None:
-    quarantine.add(arrival, reason)
-    log.error("message quarantined", queue=arrival.queue, routing_key=arrival.routing_key, reason=reason)
 
 
 class Ingestor:
@@ -125,12 +75,12 @@ class Ingestor:
             self.consuming.set()
             log.info("ingest consuming", queues=[queue.name for queue in queues])
             while not self._stopping.is_set():
-                if self._gather(broker):
+                if self._gather(broker, linger_s=0.0 if is_amqp else LINGER_S):
                     self._store(channel, is_amqp)
                 if is_amqp:
                     broker.heartbeat_check()
 
-    def _gather(self, broker: Connection) -> bool:
+    def _gather(self, broker: Connection, linger_s: float) -> bool:
         """Wait for a message and take what else is there already; whether there is any."""
         timeout_s = POLL_S
         while len(self._batch) < BATCH:
@@ -138,7 +88,7 @@ class Ingestor:
                 broker.drain_events(timeout=timeout_s)
             except TimeoutError:
                 break
-            timeout_s = 0.0
+            timeout_s = linger_s
         return bool(self._batch)
 
     def _store(self, channel: Any, is_amqp: bool) -> None:

@@ -94,6 +94,8 @@ def _announce(
     kind: Kind, name: str, destination: str, data: dict[str, Any], version: int, key: str | None
 ) -> UUID:
     _demand_transaction(name)
+    if key is not None and not 0 < len(key) <= envelope.MAX_ID_CHARACTERS:
+        raise Misuse(f"The key of {name} must have 1 to {envelope.MAX_ID_CHARACTERS} characters.")
     message_id, correlation_id = uuid7(), _correlation_id()
     outbox.add(
         message_id=message_id,

@@ -16,7 +16,7 @@ from django.db import connection
 
 from atoll.bus import deliveries, outbox, publisher
 from atoll.bus.ingest import Hint
-from atoll.bus.publisher import Publisher
+from atoll.bus.publisher import Outcome, Publisher
 
 log = structlog.get_logger("atoll.bus")
 
@@ -40,7 +40,10 @@ def step(to: Publisher) -> int:
     rows = outbox.claim(BATCH)
     if not rows:
         return 0
-    outcome = to.publish(rows)
+    try:
+        outcome = to.publish(rows)
+    except Exception as error:
+        outcome = Outcome(error=error)
     if outcome.published:
         outbox.mark_published(outcome.published)
     for row_id, reason in outcome.refused.items():

@@ -1,0 +1,210 @@
+"""The ledger for staff: find a message, see what became of it, try again or give up."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import ngettext
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import display
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.bus import recovery
+from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
+
+TONES = {
+    "pending": "info",
+    "running": "info",
+    "waiting": "warning",
+    "done": "success",
+    "published": "success",
+    "replayed": "success",
+    "dead": "danger",
+}
+
+
+class ReasonForm(ActionForm):
+    reason = forms.CharField(
+        required=False,
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Reason, when discarding"}),
+    )
+
+
+class LedgerAdmin(ReadOnlyAdmin):
+    """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
+
+    action_form = ReasonForm
+
+    @display(description="status", ordering="status", label=TONES)
+    def state(self, row: Any) -> str:
+        return str(row.status)
+
+    def act(
+        self, request: HttpRequest, rows: QuerySet[Any], what: str, change: Callable[[list[Any]], int]
+    ) -> None:
+        """Apply a change to the chosen rows, tell how many it took, and log it on each."""
+        chosen = list(rows)
+        changed = change([row.pk for row in chosen])
+        for row in chosen:
+            self.log_change(request, row, what)
+        text = ngettext("%(count)d row: %(what)s.", "%(count)d rows: %(what)s.", changed)
+        level = messages.SUCCESS if changed == len(chosen) else messages.WARNING
+        self.message_user(request, text % {"count": changed, "what": what}, level)
+
+    def reason(self, request: HttpRequest) -> str:
+        """Why something is given up; empty, with a complaint on the page, when staff did not say."""
+        given = request.POST.get("reason", "").strip()[:200]
+        if not given:
+            self.message_user(request, "Nothing was discarded: say why in the reason field.", messages.ERROR)
+        return given
+
+
+@admin.register(Outbox)
+class OutboxAdmin(LedgerAdmin):
+    list_display = (
+        "name",
+        "state",
+        "destination",
+        "key",
+        "correlation_id",
+        "attempts",
+        "created_at",
+        "error",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    search_fields = ("message_id", "correlation_id", "name", "key", "body")
+    actions = ("publish_now", "discard")
+
+    @admin.action(description="Publish now, also if it was published before")
+    def publish_now(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        self.act(request, rows, "will be published", recovery.send_again)
+
+    @admin.action(description="Discard, never publish")
+    def discard(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        if reason := self.reason(request):
+            self.act(
+                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_outgoing(ids, reason)
+            )
+
+
+@admin.register(Inbox)
+class InboxAdmin(LedgerAdmin):
+    list_display = ("name", "kind", "service_id", "key", "correlation_id", "sent_at", "received_at")
+    list_filter = (("kind", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
+    search_fields = ("message_id", "correlation_id", "name", "key", "service_id", "body")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LedgerAdmin):
+    list_display = (
+        "message_name",
+        "state",
+        "handler",
+        "attempts",
+        "correlation_id",
+        "next_attempt_at",
+        "finished_at",
+        "error",
+    )
+    list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
+    list_select_related = ("message",)
+    search_fields = (
+        "message__message_id",
+        "message__correlation_id",
+        "message__name",
+        "handler",
+        "token",
+        "error",
+    )
+    actions = ("replay", "discard")
+
+    @display(description="message", ordering="message__name")
+    def message_name(self, row: Delivery) -> str:
+        return row.message.name
+
+    @display(description="correlation id", ordering="message__correlation_id")
+    def correlation_id(self, row: Delivery) -> str:
+        return row.message.correlation_id
+
+    @admin.action(description="Replay dead and discarded deliveries")
+    def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        self.act(request, rows, "will run again", recovery.replay_deliveries)
+
+    @admin.action(description="Discard, never run again")
+    def discard(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        if reason := self.reason(request):
+            self.act(
+                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_deliveries(ids, reason)
+            )
+
+
+@admin.register(Quarantine)
+class QuarantineAdmin(LedgerAdmin):
+    list_display = ("queue", "state", "routing_key", "reason_shown", "size", "received_at", "note")
+    list_filter = (("status", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
+    search_fields = ("queue", "routing_key", "reason", "digest")
+    exclude = ("body",)
+    readonly_fields = ("text",)
+    actions = ("replay", "discard")
+
+    @display(description="reason", ordering="reason")
+    def reason_shown(self, row: Quarantine) -> str:
+        return row.reason
+
+    @display(description="bytes")
+    def size(self, row: Quarantine) -> int:
+        return len(row.body)
+
+    @display(description="body")
+    def text(self, row: Quarantine) -> str:
+        """The bytes as text, the first few thousand; what is no UTF-8 is shown escaped."""
+        return bytes(row.body[:4000]).decode(errors="backslashreplace")
+
+    @admin.action(description="Read again and deliver")
+    def replay(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        self.act(
+            request, rows, "delivered", lambda ids: sum(recovery.replay_quarantined(row) for row in rows)
+        )
+
+    @admin.action(description="Discard")
+    def discard(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        if reason := self.reason(request):
+            self.act(
+                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_quarantined(ids, reason)
+            )
+
+
+def _count(model: type[Model], status: str) -> Callable[[], int]:
+    return lambda: model._default_manager.filter(status=status).count()
+
+
+register_tile(
+    "Dead letters",
+    _count(Delivery, "dead"),
+    url_name="admin:atoll_bus_delivery_changelist",
+    query="status__exact=dead",
+    alarming=True,
+)
+register_tile(
+    "Quarantine",
+    _count(Quarantine, "waiting"),
+    url_name="admin:atoll_bus_quarantine_changelist",
+    query="status__exact=waiting",
+    alarming=True,
+)
+register_tile(
+    "Messages to publish",
+    _count(Outbox, "pending"),
+    url_name="admin:atoll_bus_outbox_changelist",
+    query="status__exact=pending",
+)

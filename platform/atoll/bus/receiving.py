@@ -1,0 +1,66 @@
+"""Storing what arrived: readable messages in the inbox, the rest in quarantine."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from django.db import DataError
+
+from atoll.bus import envelope, inbox, quarantine, registry
+from atoll.bus.envelope import Envelope, Unreadable
+from atoll.bus.quarantine import Arrival
+
+log = structlog.get_logger("atoll.bus")
+
+
+def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
+    """Store a batch; the new deliveries. What cannot be read goes to quarantine.
+
+    When it returns, everything is committed and may be acknowledged.
+    """
+    readable: list[tuple[Arrival, Envelope]] = []
+    for arrival in arrivals:
+        try:
+            readable.append((arrival, read(arrival)))
+        except Unreadable as error:
+            _refuse(arrival, str(error))
+    wanted = [pair for pair in readable if registry.handlers_for(pair[1].kind, pair[1].name)]
+    if not wanted:
+        return []
+    try:
+        fresh = inbox.store([message for _, message in wanted])
+    except DataError:
+        fresh = _store_one_by_one(wanted)
+    for _, message in wanted:
+        log.info(
+            "message received",
+            message_type=message.name,
+            message_id=message.message_id,
+            sender=message.service_id,
+            correlation_id=message.correlation_id,
+        )
+    return fresh
+
+
+def read(arrival: Arrival) -> Envelope:
+    """Raises Unreadable for what no handler here could ever be given."""
+    message = envelope.parse(arrival.body, arrival.properties, arrival.headers)
+    if message.kind == "command" and registry.command_handler(message.name) is None:
+        raise Unreadable(f"Nothing in this service handles the command {message.name}.")
+    return message
+
+
+def _store_one_by_one(wanted: Sequence[tuple[Arrival, Envelope]]) -> list[UUID]:
+    """One message that the database refuses must not keep its neighbours out."""
+    fresh: list[UUID] = []
+    for arrival, message in wanted:
+        try:
+            fresh.extend(inbox.store([message]))
+        except DataError as error:
+            _refuse(arrival, f"The database cannot store it: {error}")
+    return fresh
+
+
+def _refuse(arrival: Arrival, reason: str) -> None:
+    quarantine.add(arrival, reason)
+    log.error("message quarantined", queue=arrival.queue, routing_key=arrival.routing_key, reason=reason)

@@ -1,0 +1,83 @@
+"""What staff may do about messages that got stuck: try again, or give up with a reason.
+
+Everything goes the ordinary way afterwards: a replayed delivery is claimed like
+a new one, and a message that was sent again is dropped by whoever had it.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from atoll.bus import inbox, receiving
+from atoll.bus.envelope import Unreadable
+from atoll.bus.models import Delivery, Outbox, Quarantine
+from atoll.bus.outbox import CHANNEL
+from atoll.bus.quarantine import Arrival
+
+
+def replay_deliveries(ids: Sequence[UUID]) -> int:
+    """Give dead and discarded deliveries all their attempts again, from now; how many there were."""
+    return Delivery.objects.filter(
+        id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.DISCARDED]
+    ).update(
+        status=Delivery.Status.PENDING,
+        attempts=0,
+        hints=0,
+        next_attempt_at=Now(),
+        hint_at=Now(),
+        created_at=Now(),
+        finished_at=None,
+    )
+
+
+def discard_deliveries(ids: Sequence[UUID], reason: str) -> int:
+    """Give up on deliveries that are dead or still waiting; how many there were."""
+    return Delivery.objects.filter(
+        id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.PENDING]
+    ).update(status=Delivery.Status.DISCARDED, error=f"Discarded: {reason}", finished_at=Now())
+
+
+def send_again(ids: Sequence[int]) -> int:
+    """Publish outbox rows now, also those that were published or discarded before; how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = Outbox.objects.filter(id__in=ids).update(
+            status=Outbox.Status.PENDING, next_attempt_at=Now(), published_at=None, error=""
+        )
+        cursor.execute(f"NOTIFY {CHANNEL}")
+    return found
+
+
+def discard_outgoing(ids: Sequence[int], reason: str) -> int:
+    """Never publish rows that are still waiting; how many there were."""
+    return Outbox.objects.filter(id__in=ids, status=Outbox.Status.PENDING).update(
+        status=Outbox.Status.DISCARDED, error=f"Discarded: {reason}"
+    )
+
+
+def replay_quarantined(row: Quarantine) -> bool:
+    """Read it again, with the handlers and schemas of today; whether it could be."""
+    arrival = Arrival(
+        queue=row.queue,
+        routing_key=row.routing_key,
+        body=bytes(row.body),
+        properties=row.properties,
+        headers=row.headers,
+    )
+    try:
+        message = receiving.read(arrival)
+    except Unreadable as error:
+        Quarantine.objects.filter(pk=row.pk).update(reason=str(error))
+        return False
+    with transaction.atomic():
+        fresh = inbox.store([message])
+        note = f"{len(fresh)} deliveries" if fresh else "nothing new: known already, or nothing handles it"
+        Quarantine.objects.filter(pk=row.pk).update(status=Quarantine.Status.REPLAYED, note=note)
+    return True
+
+
+def discard_quarantined(ids: Sequence[int], reason: str) -> int:
+    return Quarantine.objects.filter(id__in=ids, status=Quarantine.Status.WAITING).update(
+        status=Quarantine.Status.DISCARDED, note=reason
+    )

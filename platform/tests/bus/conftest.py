@@ -1,0 +1,95 @@
+"""Real brokers for the bus's suite, and handlers that last for one test."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from atoll import conf
+from atoll.bus import registry, topology
+from atoll.ids import uuid7
+
+DEADLINE_S = 15.0
+RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
+
+Until = Callable[[Callable[[], object]], object]
+
+
+@pytest.fixture
+def until() -> Until:
+    """Wait until a condition is true; its value. Fails after DEADLINE_S."""
+
+    def wait(condition: Callable[[], object]) -> object:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (value := condition()):
+            assert time.monotonic() < deadline, "the condition never came true"
+            time.sleep(0.005)
+        return value
+
+    return wait
+
+
+@pytest.fixture
+def handlers() -> Iterator[list[registry.Handler]]:
+    """The registered handlers, only those of this test: what it registers goes with it."""
+    held = registry.handlers()
+    registry._handlers.clear()
+    yield registry._handlers
+    registry._handlers[:] = held
+
+
+def _rabbitmq_url() -> str:
+    url = conf.variable("RABBITMQ_URL") or ""
+    return url if url.startswith("amqp") else RABBITMQ
+
+
+def _answers(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname, parts.port or 5672), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def rabbitmq(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """RabbitMQ as the broker, under names of this test's own."""
+    url = _rabbitmq_url()
+    if not _answers(url):
+        pytest.skip("no RabbitMQ answers here")
+    yield from _own_names(monkeypatch, url)
+
+
+@pytest.fixture
+def valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The Redis transport as the broker, under keys of this test's own."""
+    yield from _own_names(monkeypatch, conf.redis_url())
+
+
+@pytest.fixture(params=["rabbitmq", "valkey"])
+def broker(request: pytest.FixtureRequest) -> str:
+    """Each broker in turn; its URL."""
+    return str(request.getfixturevalue(request.param))
+
+
+def _own_names(monkeypatch: pytest.MonkeyPatch, url: str) -> Iterator[str]:
+    monkeypatch.setenv("RABBITMQ_URL", url)
+    monkeypatch.setenv("BUS_PREFIX", f"test-{uuid7().hex[-12:]}.")
+    yield url
+    names = topology.current()
+    with topology.connect("cleaning") as opened:
+        channel = opened.channel()
+        for queue in (names.event_queue, names.command_queue, names.work_queue):
+            queue(channel).delete()
+        if not topology.is_redis(url):
+            names.events(channel).delete()
+            names.commands(channel).delete()
+            return
+        client = opened.default_channel.client
+        prefix = topology.redis_options()["global_keyprefix"]
+        left = [key.decode() for key in client.keys("*") if key.decode().startswith(prefix)]
+        if left:
+            client.delete(*(key.removeprefix(prefix) for key in left))

@@ -1,0 +1,44 @@
+"""Real ingest in a test's own process."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from atoll.bus import execute
+from atoll.bus.ingest import Ingestor
+
+DEADLINE_S = 15.0
+
+
+class Receiver:
+    """This service's ingest on a thread of its own, running each new delivery at once."""
+
+    def __init__(self) -> None:
+        self.runs: list[UUID] = []
+        self._ingestor = Ingestor(self._execute)
+        self._thread = threading.Thread(target=self._ingestor.run, name="ingest under test")
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._ingestor.consuming.wait(DEADLINE_S)
+
+    def stop(self) -> None:
+        self._ingestor.stop()
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+    def _execute(self, delivery_ids: Sequence[UUID]) -> None:
+        for delivery_id in delivery_ids:
+            execute.execute(delivery_id)
+            self.runs.append(delivery_id)
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    receiver = Receiver()
+    receiver.start()
+    try:
+        yield receiver
+    finally:
+        receiver.stop()

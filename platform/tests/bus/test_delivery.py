@@ -1,0 +1,338 @@
+"""Attempts and outcomes: a handler's effects, its messages and "done" are one."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from testproject.models import Note
+
+from atoll import context
+from atoll.bus import (
+    Dead,
+    Ignore,
+    Message,
+    Retry,
+    cancel_scheduled,
+    deliveries,
+    execute,
+    handles,
+    on,
+    publish,
+    registry,
+    schedule,
+)
+from atoll.bus.models import Delivery, Inbox
+from atoll.errors import Misuse
+from atoll.testing.bus import Bus
+
+from .sessions import another_connection
+
+pytestmark = pytest.mark.usefixtures("handlers")
+
+
+@dataclass
+class Asked:
+    text: str
+
+
+@dataclass
+class Written:
+    type: ClassVar[str] = "note.written"
+    text: str
+
+
+@dataclass
+class Remind:
+    command: ClassVar[str] = "remind"
+    text: str
+
+
+def notes() -> list[str]:
+    return list(Note.objects.order_by("pk").values_list("text", flat=True))
+
+
+def test_a_message_takes_effect_once_however_many_copies_arrive(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+    bus.deliver("note.asked", {"text": "hello"}, message_id="m-1", times=5)
+    assert notes() == ["hello"]
+    assert (Inbox.objects.count(), Delivery.objects.get().attempts) == (1, 1)
+
+
+def test_the_kit_runs_a_handler_twice_unless_told_otherwise(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=message.id)
+
+    assert [row.status for row in bus.deliver("note.asked", {"text": "x"})] == ["done", "done"]
+    assert len(set(notes())) == 2
+
+
+def test_a_handler_knows_its_message_and_what_it_sends_belongs_to_the_same_work(bus: Bus) -> None:
+    seen: list[tuple[Message, str | None, str | None]] = []
+
+    @on("note.*")
+    def write(event: Asked, message: Message) -> None:
+        seen.append((message, context.correlation_id(), context.idempotency_key()))
+        publish(Written(event.text))
+
+    (row,) = bus.deliver(
+        "note.asked", {"text": "x", "extra": 1}, times=1, message_id="m-1", correlation_id="checkout-4711"
+    )
+    ((message, correlation_id, idempotency_key),) = seen
+    assert (message.id, message.type, message.attempt, message.version) == ("m-1", "note.asked", 1, 1)
+    assert (message.service_id, message.data) == ("test-service", {"text": "x", "extra": 1})
+    assert correlation_id == message.correlation_id == "checkout-4711"
+    assert idempotency_key == message.idempotency_key == str(row.id)
+    assert [envelope["correlationId"] for envelope in bus.published("note.written")] == ["checkout-4711"]
+
+
+def test_a_failing_handler_is_retried_by_its_policy_and_then_dead(bus: Bus) -> None:
+    attempts: list[int] = []
+
+    @on("note.asked", retry=Retry(immediate=1, delayed_s=(5, 30)))
+    def fail(event: Asked, message: Message) -> None:
+        attempts.append(message.attempt)
+        Note.objects.create(text="never seen")
+        publish(Written("never sent"))
+        raise ValueError(f"attempt {message.attempt}")
+
+    started = timezone.now()
+    (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert (attempts, row.status, row.error) == ([1, 2], "pending", "ValueError: attempt 2")
+    assert timedelta(seconds=4) < row.next_attempt_at - started < timedelta(seconds=6)
+    assert bus.run_due() == 0
+    assert bus.run_due(started + timedelta(seconds=7)) == 1
+    assert bus.run_due(started + timedelta(seconds=30)) == 0
+    assert bus.run_due(started + timedelta(seconds=40)) == 1
+    row.refresh_from_db()
+    assert (attempts, row.status, row.attempts) == ([1, 2, 3, 4], "dead", 4)
+    assert row.error == "ValueError: attempt 4"
+    assert "in fail" in row.traceback
+    assert (notes(), bus.published()) == ([], [])
+    assert bus.run_due(started + timedelta(days=1)) == 0
+
+
+def test_no_attempt_starts_after_the_message_is_too_old(bus: Bus) -> None:
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=(5, 5, 5), max_age_s=8))
+    def fail(event: Asked, message: Message) -> None:
+        raise ValueError
+
+    started = timezone.now()
+    (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert bus.run_due(started + timedelta(seconds=6)) == 1
+    row.refresh_from_db()
+    assert (row.status, row.attempts) == ("dead", 2)
+
+
+def test_two_handlers_of_a_message_do_not_know_of_each_other(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
+    def fail(event: Asked, message: Message) -> None:
+        raise ValueError
+
+    rows = bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert {row.handler.rpartition(".")[2]: row.status for row in rows} == {"write": "done", "fail": "dead"}
+    assert notes() == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"), [(Ignore("seen before"), "ignored"), (Dead("no such order"), "dead")]
+)
+def test_a_handler_may_decide_its_outcome_and_leaves_nothing(
+    bus: Bus, outcome: Exception, status: str
+) -> None:
+    @on("note.asked")
+    def decide(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+        raise outcome
+
+    (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert (row.status, row.attempts, row.error) == (status, 1, str(outcome))
+    assert notes() == []
+
+
+def test_a_payload_that_does_not_fit_is_dead_without_a_second_try(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+    (row,) = bus.deliver("note.asked", {"text": ["a", "list"]}, times=1)
+    assert (row.status, row.attempts) == ("dead", 1)
+    assert row.error.startswith("The payload does not fit Asked: text")
+
+
+def test_a_handler_that_is_gone_keeps_its_delivery_visible(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        raise ValueError
+
+    (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    registry._handlers.clear()
+    bus.run_due(timezone.now() + timedelta(days=2))
+    row.refresh_from_db()
+    assert row.status == "dead"
+    assert row.error.startswith("UnknownHandler: No handler is called")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_before_runs_outside_any_transaction_and_its_result_reaches_the_handler(bus: Bus) -> None:
+    in_transaction: list[bool] = []
+
+    def ask(command: Asked, message: Message) -> str:
+        in_transaction.append(connection.in_atomic_block)
+        return f"answer to {command.text}"
+
+    @handles("ask", before=ask)
+    def write(command: Asked, message: Message, answer: str) -> None:
+        in_transaction.append(connection.in_atomic_block)
+        Note.objects.create(text=answer)
+
+    bus.deliver("ask", {"text": "x"}, times=1)
+    assert in_transaction == [False, True]
+    assert notes() == ["answer to x"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_attempt_is_counted_and_committed_before_the_handler_runs(bus: Bus) -> None:
+    seen: list[Any] = []
+
+    @on("note.asked")
+    def look_from_outside(event: Asked, message: Message) -> None:
+        with another_connection() as cursor:
+            cursor.execute("SELECT status, attempts FROM atoll_bus_delivery")
+            seen.append(cursor.fetchone())
+
+    bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert seen == [("running", 1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_past_its_time_leaves_nothing(bus: Bus) -> None:
+    @on("note.asked", timeout_s=0.2, retry=Retry(immediate=0, delayed_s=()))
+    def sleep_in_the_database(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(10)")
+
+    (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert row.status == "dead"
+    assert "statement timeout" in row.error
+    assert notes() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=f"attempt {message.attempt}")
+
+    delivery_id = _store("note.asked", {"text": "x"})
+    slow = deliveries.claim(delivery_id)
+    assert slow is not None
+    assert deliveries.claim(delivery_id) is None
+    later = timezone.now() + timedelta(minutes=2)
+    assert execute.execute(delivery_id, later) == 1
+    execute.attempt(slow)
+    assert notes() == ["attempt 2"]
+    row = Delivery.objects.get()
+    assert (row.status, row.attempts) == ("done", 2)
+
+
+@pytest.mark.django_db
+def test_a_hint_that_got_lost_is_sent_again_later_and_later() -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None: ...
+
+    delivery_id = _store("note.asked", {"text": "x"})
+    waits_s = []
+    for _ in range(8):
+        due = Delivery.objects.get().hint_at
+        assert deliveries.sweep(10, due - timedelta(milliseconds=1)) == []
+        assert deliveries.sweep(10, due) == [delivery_id]
+        waits_s.append((Delivery.objects.get().hint_at - due).total_seconds())
+    assert waits_s == [10, 20, 40, 80, 160, 320, 640, 640]
+
+
+def test_a_timer_fires_once_when_it_is_due(bus: Bus) -> None:
+    @handles("remind")
+    def remind(command: Remind, message: Message) -> None:
+        Note.objects.create(text=command.text)
+
+    with context.work(correlation_id="checkout-4711"), transaction.atomic():
+        schedule(Remind("later"), after=timedelta(minutes=15))
+    now = timezone.now()
+    assert bus.run_due(now + timedelta(minutes=14)) == 0
+    assert notes() == []
+    assert bus.run_due(now + timedelta(minutes=16)) == 1
+    assert bus.run_due(now + timedelta(minutes=60)) == 0
+    assert notes() == ["later"]
+    assert Inbox.objects.get().correlation_id == "checkout-4711"
+    assert bus.sent() == []
+
+
+def test_a_cancelled_timer_does_not_fire(bus: Bus) -> None:
+    @handles("remind")
+    def remind(command: Remind, message: Message) -> None:
+        Note.objects.create(text=command.text)
+
+    schedule(Remind("one"), after=timedelta(minutes=1), token="order-1")
+    schedule(Remind("two"), after=timedelta(minutes=1), token="order-2")
+    assert cancel_scheduled("order-1") == 1
+    assert cancel_scheduled("order-1") == 0
+    bus.run_due(timezone.now() + timedelta(minutes=2))
+    assert notes() == ["two"]
+    assert set(Delivery.objects.values_list("token", "status")) == {
+        ("order-1", "cancelled"),
+        ("order-2", "done"),
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_timer_cancelled_between_claim_and_run_does_not_fire(bus: Bus) -> None:
+    @handles("remind")
+    def remind(command: Remind, message: Message) -> None:
+        Note.objects.create(text=command.text)
+
+    with transaction.atomic():
+        schedule(Remind("one"), after=timedelta(0), token="order-1")
+    claim = deliveries.claim(Delivery.objects.get().id)
+    assert claim is not None
+    with transaction.atomic():
+        assert cancel_scheduled("order-1") == 1
+    execute.attempt(claim)
+    assert notes() == []
+    assert Delivery.objects.get().status == "cancelled"
+
+
+def test_a_command_has_one_handler_here() -> None:
+    @handles("remind")
+    def first(command: Remind, message: Message) -> None: ...
+
+    with pytest.raises(Misuse, match="a command has one handler"):
+
+        @handles("remind")
+        def second(command: Remind, message: Message) -> None: ...
+
+    with pytest.raises(Misuse, match="exact name"):
+
+        @handles("remind.*")
+        def third(command: Remind, message: Message) -> None: ...
+
+
+def _store(event_type: str, data: dict[str, Any]) -> Any:
+    from atoll import wire
+    from atoll.bus import envelope, inbox
+
+    (delivery_id,) = inbox.store(
+        [envelope.parse(wire.dumps({"eventType": event_type, "data": data}), {}, {})]
+    )
+    return delivery_id
