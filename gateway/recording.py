@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from django.db import close_old_connections, connection
+from django.db import Error, connection
 
 from gateway.edge.request_log import Entry
 from gateway.models import RequestLog
@@ -16,9 +16,8 @@ _trimmed_at = 0.0
 
 
 def store(batch: list[Entry]) -> None:
-    """Called by the log's own thread; raises what the database raises."""
+    """Called by the log's own thread, which keeps its connection; raises what the database raises."""
     global _trimmed_at
-    close_old_connections()
     try:
         RequestLog.objects.bulk_create(
             [
@@ -33,8 +32,9 @@ def store(batch: list[Entry]) -> None:
         if time.monotonic() - _trimmed_at > TRIM_EVERY_S:
             _trimmed_at = time.monotonic()
             trim()
-    finally:
-        connection.close_if_unusable_or_obsolete()
+    except Error:
+        connection.close()
+        raise
 
 
 def trim(most_rows: int = MOST_ROWS) -> int:

@@ -1,0 +1,210 @@
+"""The gateway's admin: edit routes, see what was published and what was asked.
+
+Every save publishes the whole table in the same transaction: what does not hold
+together is refused with the reason, and nothing is half changed.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+
+from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
+from gateway.edge import snapshot
+from gateway.models import ONLY_ROW, CorsSettings, Publication, RequestLog, Route
+from gateway.usecases.publish import publish
+
+METHOD_CHOICES = [(method, method) for method in snapshot.METHODS]
+
+
+class PublishingAdmin(ModelAdmin):
+    """Saves and deletes publish; a table that does not hold undoes the edit."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            with transaction.atomic():
+                return super().changeform_view(request, *args, **kwargs)
+        except snapshot.InvalidConfiguration as error:
+            self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+            return HttpResponse(status=302, headers={"Location": request.get_full_path()})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self._publish(request)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        with transaction.atomic():
+            super().delete_model(request, obj)
+            self._publish(request)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            super().delete_queryset(request, queryset)
+            self._publish(request)
+
+    def _publish(self, request: HttpRequest) -> None:
+        publication = publish(by=request.user.get_username())
+        self.message_user(request, f"Published as version {publication.version}.", messages.SUCCESS)
+
+
+class RouteForm(forms.ModelForm):
+    methods = forms.MultipleChoiceField(choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultiple)
+
+    class Meta:
+        model = Route
+        fields = "__all__"  # noqa: DJ007  # the fieldsets of the admin name them
+
+
+@admin.register(Route)
+class RouteAdmin(PublishingAdmin):
+    form = RouteForm
+    list_display = ("name", "prefix", "leads_to", "access", "verbs", "limit", "timeout", "state", "test_link")
+    list_filter = ("enabled", "access", "service", "builtin", "shipped")
+    search_fields = ("name", "prefix", "service", "service_path")
+    actions = ("enable", "disable")
+    readonly_fields = ("updated_at",)
+    fieldsets = (
+        (None, {"fields": ("name", "prefix", "methods", "priority", "enabled")}),
+        ("Leads to", {"fields": ("service", "service_path", "builtin")}),
+        ("Rules", {"fields": ("access", ("rate_limit", "rate_window_s"), ("timeout_s", "max_body_bytes"))}),
+        (None, {"fields": ("updated_at",)}),
+    )
+
+    @admin.display(description="leads to", ordering="service")
+    def leads_to(self, route: Route) -> str:
+        return f"{route.service}{route.service_path}" if route.service else f"built in: {route.builtin}"
+
+    @admin.display(description="methods")
+    def verbs(self, route: Route) -> str:
+        return "all" if set(route.methods) == set(snapshot.METHODS) else ", ".join(route.methods)
+
+    @admin.display(description="limit", ordering="rate_limit")
+    def limit(self, route: Route) -> str:
+        return f"{route.rate_limit} / {route.rate_window_s} s" if route.rate_limit else "none"
+
+    @admin.display(description="time-out", ordering="timeout_s")
+    def timeout(self, route: Route) -> str:
+        return f"{route.timeout_s:g} s"
+
+    @display(description="state", ordering="enabled", label={"on": "success", "off": "danger"})
+    def state(self, route: Route) -> str:
+        return "on" if route.enabled else "off"
+
+    @admin.display(description="try it")
+    def test_link(self, route: Route) -> str:
+        return format_html(
+            '<a href="{}" target="_blank" rel="noopener">GET {}</a>', route.prefix, route.prefix
+        )
+
+    @admin.action(description="Enable selected routes", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Route]) -> None:
+        self._switch(request, queryset, enabled=True)
+
+    @admin.action(description="Disable selected routes", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Route]) -> None:
+        self._switch(request, queryset, enabled=False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Route], *, enabled: bool) -> None:
+        try:
+            with transaction.atomic():
+                queryset.update(enabled=enabled)
+                self._publish(request)
+        except snapshot.InvalidConfiguration as error:
+            self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A route that ships with the repository would come back: it is disabled instead."""
+        return (obj is None or not obj.shipped) and super().has_delete_permission(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        shipped = queryset.filter(shipped=True).count()
+        if shipped:
+            self.message_user(request, f"{shipped} shipped routes were kept: disable them.", messages.WARNING)
+        super().delete_queryset(request, queryset.filter(shipped=False))
+
+
+class CorsForm(forms.ModelForm):
+    methods = forms.MultipleChoiceField(choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultiple)
+
+    class Meta:
+        model = CorsSettings
+        fields = "__all__"  # noqa: DJ007  # all but the fixed id are for editing
+
+
+@admin.register(CorsSettings)
+class CorsSettingsAdmin(PublishingAdmin):
+    form = CorsForm
+    list_display = ("__str__", "credentials", "max_age_s")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return not CorsSettings.objects.filter(pk=ONLY_ROW).exists() and super().has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Publication)
+class PublicationAdmin(ReadOnlyAdmin):
+    list_display = ("version", "created_at", "by", "routes")
+    list_filter = ("created_at",)
+    search_fields = ("by",)
+
+    @admin.display(description="routes")
+    def routes(self, publication: Publication) -> str:
+        return ", ".join(route["name"] for route in publication.document["routes"])
+
+
+@admin.register(RequestLog)
+class RequestLogAdmin(ReadOnlyAdmin):
+    list_display = (
+        "at",
+        "method",
+        "path",
+        "outcome",
+        "route",
+        "duration",
+        "client",
+        "user_id",
+        "instance",
+        "retries",
+        "correlation_id",
+    )
+    list_filter = ("at", "route", "method", "status", "code")
+    search_fields = ("=correlation_id", "=user_id", "=client", "path")
+    date_hierarchy = "at"
+
+    @display(
+        description="status",
+        ordering="status",
+        label={"ok": "success", "refused": "warning", "failed": "danger"},
+    )
+    def outcome(self, request: RequestLog) -> tuple[str, int]:
+        kind = "failed" if request.status >= 500 else "refused" if request.status >= 400 else "ok"
+        return kind, request.status
+
+    @admin.display(description="ms", ordering="duration_ms")
+    def duration(self, request: RequestLog) -> str:
+        return f"{request.duration_ms:.1f}"
+
+
+register_tile(
+    "Routes", lambda: Route.objects.filter(enabled=True).count(), url_name="admin:gateway_route_changelist"
+)
+register_tile(
+    "Table version",
+    lambda: getattr(Publication.objects.first(), "version", 0),
+    url_name="admin:gateway_publication_changelist",
+)
+register_tile(
+    "Server errors in the log",
+    lambda: RequestLog.objects.filter(status__gte=500).count(),
+    url_name="admin:gateway_requestlog_changelist",
+    query="status__gte=500",
+    alarming=True,
+)
