@@ -1,0 +1,207 @@
+"""How often credentials may be tried."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection
+from rest_framework.test import APIClient
+
+from services.users.models import ServiceCredential, User
+from services.users.tests.conftest import PASSWORD
+from services.users.usecases.issue_credential import issue_credential
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def window() -> Any:
+    """Time stands still, so that no window ends between two requests of a test."""
+    with time_machine.travel("2026-11-23T10:00:00Z", tick=False) as traveller:
+        yield traveller
+
+
+def attempt(email: str, password: str, **meta: str) -> Any:
+    return APIClient().post("/auth/token", {"email": email, "password": password}, **meta)
+
+
+def test_ten_wrong_passwords_lock_an_account_from_everywhere(make_user: Callable[..., User]) -> None:
+    make_user("ada@example.com")
+    statuses = [
+        attempt("ada@example.com", "wrong", REMOTE_ADDR=f"203.0.113.{host}").status_code for host in range(12)
+    ]
+
+    assert statuses == [401] * 10 + [429] * 2
+
+
+def test_while_locked_the_right_password_gets_the_same_answer(make_user: Callable[..., User]) -> None:
+    make_user("ada@example.com")
+    for _ in range(10):
+        attempt("ada@example.com", "wrong")
+
+    wrong, right = attempt("ADA@example.com", "wrong"), attempt("ada@example.com", PASSWORD)
+
+    assert wrong.status_code == right.status_code == 429
+    assert wrong.json() | {"correlationId": ""} == right.json() | {"correlationId": ""}
+
+
+def test_the_refusal_says_when_to_come_back(make_user: Callable[..., User], window: Any) -> None:
+    make_user("ada@example.com")
+    for _ in range(10):
+        attempt("ada@example.com", "wrong")
+
+    answer = attempt("ada@example.com", PASSWORD)
+
+    wait_s = int(answer["Retry-After"])
+    assert answer.json()["error"] == "Too many requests from this IP"
+    assert answer.json()["code"] == "too_many_requests"
+    assert answer["RateLimit-Policy"] == "10;w=300"
+    assert answer["RateLimit"] == f"limit=10, remaining=0, reset={wait_s}"
+    assert 1 <= wait_s <= 300
+    window.shift(wait_s + 1)
+    assert attempt("ada@example.com", PASSWORD).status_code == 200
+
+
+def test_right_passwords_lock_nobody_out(make_user: Callable[..., User]) -> None:
+    make_user("ada@example.com")
+
+    assert [attempt("ada@example.com", PASSWORD).status_code for _ in range(15)] == [200] * 15
+
+
+def test_an_account_that_does_not_exist_is_locked_alike() -> None:
+    statuses = [attempt("nobody@example.com", "wrong").status_code for _ in range(11)]
+
+    assert statuses == [401] * 10 + [429]
+
+
+def test_one_address_is_limited_whatever_the_credential() -> None:
+    statuses = [
+        APIClient().post("/auth/logout", {"refreshToken": "x"}, REMOTE_ADDR="203.0.113.9").status_code
+        for _ in range(121)
+    ]
+
+    assert statuses == [204] * 120 + [429]
+    other = APIClient().post("/auth/logout", {"refreshToken": "x"}, REMOTE_ADDR="203.0.113.10")
+    assert other.status_code == 204
+
+
+def test_behind_the_gateway_the_client_is_counted_and_not_the_gateway() -> None:
+    def refresh(client_address: str) -> int:
+        return (
+            APIClient()
+            .post(
+                "/auth/refresh",
+                {"refreshToken": "x"},
+                REMOTE_ADDR="127.0.0.1",
+                HTTP_X_FORWARDED_FOR=f"192.0.2.1, {client_address}",
+            )
+            .status_code
+        )
+
+    assert [refresh("203.0.113.9") for _ in range(121)] == [403] * 120 + [429]
+    assert refresh("203.0.113.10") == 403
+
+
+def test_a_stranger_who_claims_other_addresses_is_still_one() -> None:
+    statuses = [
+        APIClient()
+        .post(
+            "/auth/refresh",
+            {"refreshToken": "x"},
+            REMOTE_ADDR="203.0.113.9",
+            HTTP_X_FORWARDED_FOR=f"192.0.2.{number}",
+        )
+        .status_code
+        for number in range(121)
+    ]
+
+    assert statuses == [403] * 120 + [429]
+
+
+def test_registering_is_limited_and_makes_nothing_beyond() -> None:
+    body = {"email": "not an address", "password": PASSWORD, "name": "Ada"}
+    for number in range(60):
+        body["email"] = f"customer{number}@example.com"
+        body["password"] = "short"
+        assert APIClient().post("/auth/register", body).status_code == 400
+
+    body["password"] = PASSWORD
+    answer = APIClient().post("/auth/register", body)
+
+    assert answer.status_code == 429
+    assert not User.objects.exists()
+
+
+def test_a_service_is_locked_only_for_the_address_that_guesses() -> None:
+    secret = issue_credential("order-service")
+
+    def ask(given: str, address: str) -> int:
+        return (
+            APIClient()
+            .post(
+                "/auth/service-token",
+                {"clientId": "order-service", "clientSecret": given},
+                REMOTE_ADDR=address,
+            )
+            .status_code
+        )
+
+    assert [ask("guess", "203.0.113.9") for _ in range(21)] == [401] * 20 + [429]
+    assert ask(secret, "203.0.113.9") == 429
+    assert ask(secret, "203.0.113.10") == 200
+    assert ServiceCredential.objects.count() == 1
+
+
+def test_the_present_password_cannot_be_guessed_with_a_stolen_token(
+    make_user: Callable[..., User], as_user: Callable[..., APIClient]
+) -> None:
+    user = make_user()
+    thief = as_user(user.id)
+
+    guess = {"password": "a new long password", "currentPassword": "guess"}
+    statuses = [thief.patch(f"/users/{user.id}", guess).status_code for _ in range(11)]
+
+    assert statuses == [403] * 10 + [429]
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_attempts_at_the_same_moment_are_all_counted() -> None:
+    together = threading.Barrier(8)
+    statuses: list[int] = []
+
+    def guess() -> None:
+        together.wait()
+        try:
+            for _ in range(4):
+                statuses.append(attempt("nobody@example.com", "wrong").status_code)
+        finally:
+            connection.close()
+
+    guessers = [threading.Thread(target=guess) for _ in range(8)]
+    for guesser in guessers:
+        guesser.start()
+    for guesser in guessers:
+        guesser.join()
+
+    assert set(statuses) == {401, 429}
+    assert 10 <= statuses.count(401) <= 17
+    assert attempt("nobody@example.com", "wrong").status_code == 429
+
+
+def test_when_the_counters_are_away_signing_in_still_works(
+    make_user: Callable[..., User], settings: Any
+) -> None:
+    make_user("ada@example.com")
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": "redis://127.0.0.1:9159/0",
+        }
+    }
+
+    assert attempt("ada@example.com", PASSWORD).status_code == 200
+    assert attempt("ada@example.com", "wrong").status_code == 401
