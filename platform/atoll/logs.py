@@ -4,6 +4,7 @@ Everything goes through the standard ``logging`` module, so lines of Django, Cel
 and Granian look like ours. Give fields as ``extra={...}``, or use ``structlog``.
 """
 
+import logging
 import os
 import sys
 from collections.abc import MutableMapping
@@ -33,7 +34,7 @@ def logging_config(project: str, service: str) -> dict[str, Any]:
     """The ``LOGGING`` of a process, for ``logging.config.dictConfig`` and for Granian's own.
 
     JSON unless standard output is a terminal or ``LOG_FORMAT=console`` says otherwise;
-    ``LOG_LEVEL`` (INFO) is the least level shown. Also points ``structlog`` at it.
+    ``LOG_LEVEL`` (INFO) is the least level shown. Points ``structlog`` and Python's warnings at it.
     """
     level = (conf.variable("LOG_LEVEL", project) or "INFO").upper()
     shared: list[Any] = [
@@ -43,6 +44,7 @@ def logging_config(project: str, service: str) -> dict[str, Any]:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         Origin(service, instance_id(service), process_name()),
     ]
+    logging.captureWarnings(True)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

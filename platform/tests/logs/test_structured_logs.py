@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import logging.config
+import warnings
 
 import pytest
 import structlog
@@ -77,6 +78,18 @@ def test_structlog_writes_the_same_lines(lines):
         structlog.get_logger("atoll.test").info("order placed", order_id="7")
     (line,) = lines()
     assert (line["event"], line["order_id"], line["correlation_id"]) == ("order placed", "7", CORRELATION)
+
+
+def test_a_warning_is_a_line_like_the_others(lines):
+    with warnings.catch_warnings():
+        # pytest keeps warnings to itself; a process does not.
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        warnings.simplefilter("always")
+        warnings.warn("soon gone", DeprecationWarning, stacklevel=1)
+    (line,) = lines()
+    assert (line["logger"], line["level"]) == ("py.warnings", "warning")
+    assert "DeprecationWarning: soon gone" in line["event"]
 
 
 def test_an_exception_is_one_line_with_its_traceback(lines):
