@@ -16,7 +16,7 @@ from registry.wire.messages import Request, Response
 
 INDEX_HEADER = "X-Registry-Index"
 HEARTBEAT_S = 15
-WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(s|ms)?", re.ASCII)
+WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,20})?)(s|ms)?", re.ASCII)
 INDEX = re.compile(r"\d{1,18}", re.ASCII)
 
 

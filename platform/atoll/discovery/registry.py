@@ -60,7 +60,7 @@ class RegistryClient:
 
     def discover(self, service: str, *, index: int = 0, wait_s: float = 0) -> Answer:
         """The instances now; with an index, as soon as they differ from it or ``wait_s`` is over."""
-        params = {"index": str(index), "wait": str(wait_s)} if index else None
+        params = {"index": str(index), "wait": f"{wait_s:.3f}"} if index else None
         reply = self._ask("GET", f"/discover/{service}", params=params, timeout_s=wait_s + WAIT_MARGIN_S)
         try:
             instances = tuple(Instance.from_wire(value) for value in reply.json())
