@@ -43,11 +43,12 @@ def main(argv: list[str]) -> int:
             print(json.dumps({"name": line.name} | fields, ensure_ascii=False), flush=options.follow)
 
     try:
-        followed = logview.followed(files, wanted) if options.follow else iter(())
+        # Before the history is read, so that nothing falls between the two.
+        follower = logview.Follower(files)
         if not options.follow or options.correlation or options.since:
             for line in logview.merged(files, wanted):
                 show(line)
-        for line in followed:
+        for line in logview.followed(follower, wanted) if options.follow else ():
             show(line)
     except (KeyboardInterrupt, BrokenPipeError):
         # The reader has seen enough; leave nothing for the interpreter to flush into a closed pipe.

@@ -18,7 +18,7 @@ NAME_STYLES = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan", "bri
 SHOWN_ALREADY = {"time", "level", "event", "service", "instance", "process", "logger", "correlation_id"}
 
 
-@dataclass(order=True, frozen=True)
+@dataclass(frozen=True)
 class Line:
     """One line of one file. ``fields`` is empty for what is not structured (a traceback, an engine)."""
 
@@ -27,6 +27,9 @@ class Line:
     number: int
     text: str
     fields: dict[str, Any]
+
+    def __lt__(self, other: "Line") -> bool:
+        return (self.time, self.name, self.number) < (other.time, other.name, other.number)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Wanted:
     def __call__(self, line: Line) -> bool:
         if self.since and line.time < self.since:
             return False
-        return self.correlation is None or self.correlation in line.text
+        if self.correlation is None:
+            return True
+        return self.correlation in (line.fields.values() if line.fields else line.text)
 
 
 def merged(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:
@@ -45,11 +50,21 @@ def merged(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:
     return heapq.merge(*(filter(wanted, _Reader(path).history()) for path in files))
 
 
-def followed(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:
-    """What is written from now on, for ever; files that are emptied by rotation are followed on."""
-    readers = [_Reader(path, at_end=True) for path in files]
+class Follower:
+    """What is written to the files after it was made; files emptied by rotation are followed on."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._readers = [_Reader(path, at_end=True) for path in files]
+
+    def fresh(self) -> list[Line]:
+        """The complete lines since last asked, oldest first."""
+        return sorted(line for reader in self._readers for line in reader.fresh())
+
+
+def followed(follower: Follower, wanted: Callable[[Line], bool]) -> Iterator[Line]:
+    """Every wanted line from now on, for ever."""
     while True:
-        fresh = sorted(line for reader in readers for line in reader.fresh())
+        fresh = follower.fresh()
         yield from filter(wanted, fresh)
         if not fresh:
             time.sleep(POLL_INTERVAL_S)

@@ -1,0 +1,88 @@
+"""Add one service to every file that lists them all.
+
+Each edit finds its place by a line that the file keeps for the gateway, which comes last
+everywhere; tests hold those files to that. A file without its place raises LookupError and
+nothing has been written.
+"""
+
+from pathlib import Path
+from string import Template
+
+COMPOSE = Path(__file__).with_name("compose.tmpl")
+
+
+def _before(text: str, place: str, added: str) -> str:
+    """``text`` with ``added`` before the first line that starts with ``place``."""
+    position = text.find(f"\n{place}")
+    if position < 0:
+        raise LookupError(f"no line starts with {place!r}")
+    return text[: position + 1] + added + text[position + 1 :]
+
+
+def _after(text: str, place: str, added: str) -> str:
+    """``text`` with ``added`` behind every line that is ``place``."""
+    if place not in text.splitlines():
+        raise LookupError(f"no line is {place!r}")
+    return "\n".join(f"{line}\n{added}" if line == place else line for line in text.split("\n"))
+
+
+def projects(text: str, words: dict[str, str]) -> str:
+    row = Template(
+        '[${names}]\npackage = "services.${names}"\nservice = "${service}"\nport = ${port}\n'
+        'database = "${database}"\nserver = "wsgi"\nworker = true\n\n'
+    )
+    return _before(text, "[gateway]", row.substitute(words))
+
+
+def walls(text: str, words: dict[str, str]) -> str:
+    text = _after(text, "    services.payments", f"    services.{words['names']}")
+    rooms = "\n".join(f"    services.{words['names']}.{room}" for room in ("api", "usecases", "handlers"))
+    return _after(text, "    services.payments.handlers", rooms)
+
+
+def routes(text: str, words: dict[str, str]) -> str:
+    row = Template(
+        '\n[${names}]\nprefix = "/api/${names}"\nservice = "${service}"\nservice_path = "/${names}"\n'
+        'access = "signed_in"\nrate_limit = 6000\nrate_window_s = 60\n'
+    )
+    return text.rstrip("\n") + "\n" + row.substitute(words)
+
+
+def compose(text: str, words: dict[str, str]) -> str:
+    shout = words["NAMES"]
+    credential = f"{shout}_SERVICE_SECRET: ${{{shout}_SERVICE_SECRET:?set it in .env}}\n"
+    password = f"{shout}_DATABASE_PASSWORD: ${{{shout}_DATABASE_PASSWORD:?set it in .env}}\n"
+    text = _before(text, "  GATEWAY_SERVICE_SECRET:", f"  {credential}")
+    text = _before(text, "      GATEWAY_DATABASE_PASSWORD:", f"      {password}")
+    text = _before(text, "  # gateway: ", Template(COMPOSE.read_text()).substitute(words))
+    gateway = text.index("\n  gateway:\n")
+    ready = f"      {words['names']}: {{condition: service_healthy}}"
+    return text[:gateway] + _after(text[gateway:], "      orders: {condition: service_healthy}", ready)
+
+
+def databases(text: str, words: dict[str, str]) -> str:
+    line = Template('make_database ${role} ${database} "$$${NAMES}_DATABASE_PASSWORD"\n')
+    return _before(text, "make_database gateway ", line.substitute(words))
+
+
+def example(text: str, words: dict[str, str]) -> str:
+    for kind in ("SECRET_KEY", "SERVICE_SECRET", "DATABASE_PASSWORD"):
+        text = _before(text, f"GATEWAY_{kind}=", f"{words['NAMES']}_{kind}=\n")
+    return text
+
+
+EDITS = {
+    "projects.toml": projects,
+    ".importlinter": walls,
+    "gateway/routes.toml": routes,
+    "docker-compose.yml": compose,
+    "deploy/postgres/init.sh": databases,
+    ".env.example": example,
+}
+
+
+def add(words: dict[str, str], root: Path) -> None:
+    """Edit all files or none."""
+    edited = {root / name: edit((root / name).read_text(), words) for name, edit in EDITS.items()}
+    for path, text in edited.items():
+        path.write_text(text)
