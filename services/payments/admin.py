@@ -100,7 +100,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def refund(self, request: HttpRequest, form: RefundForm, object_id: str) -> HttpResponse:
         payment = self.get_object(request, object_id)
         if payment is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return HttpResponseRedirect(reverse("admin:payments_payment_changelist"))
         try:
             refund_by_staff(payment.pk, reason=form.cleaned_data["reason"])
         except Refusal as refusal:

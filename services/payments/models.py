@@ -4,6 +4,8 @@ The two halves stand for two companies: the service reads and writes payments, t
 provider reads and writes its ledger, and neither looks into the other's tables.
 """
 
+from decimal import Decimal
+
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -11,7 +13,8 @@ from django.utils import timezone
 
 from atoll.ids import uuid7
 from services.payments.managers import PaymentManager
-from services.payments.money import MAX_AMOUNT, MIN_AMOUNT
+
+MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
 
 class Payment(models.Model):

@@ -47,7 +47,7 @@ class AvailabilityFilter(DropdownFilter):
         few, many = f"{LOW_STOCK} or fewer left", f"over {LOW_STOCK} left"
         return [("out", "sold out"), ("low", few), ("plenty", many)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Product]) -> QuerySet[Product]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "out":
                 return queryset.filter(available__lte=0)
@@ -164,7 +164,7 @@ class ProductAdmin(ModelAdmin):
     def receive_stock(self, request: HttpRequest, form: ReceiveStockForm, object_id: str) -> HttpResponse:
         product = self.get_object(request, object_id)
         if product is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return HttpResponseRedirect(reverse("admin:products_product_changelist"))
         try:
             movement = receive_stock(
                 product.pk,

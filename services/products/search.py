@@ -29,7 +29,10 @@ ROW = (
 
 def rows(products: QuerySet[Product]) -> QuerySet[Product, dict[str, Any]]:
     """Products as the API shows them; ``stock`` is what can still be ordered."""
-    return products.annotate(stock=F("stock_on_hand") - F("stock_reserved")).values(*ROW)
+    shown: QuerySet[Product, dict[str, Any]] = products.annotate(
+        stock=F("stock_on_hand") - F("stock_reserved")
+    ).values(*ROW)
+    return shown
 
 
 class Ordering(StrEnum):

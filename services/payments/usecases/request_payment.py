@@ -6,8 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from services.payments.errors import InvalidPayment, TermsDiffer
-from services.payments.models import Payment
-from services.payments.money import is_chargeable
+from services.payments.models import MAX_AMOUNT, MIN_AMOUNT, Payment
 
 METHOD_MAX_CHARS = 64
 
@@ -18,7 +17,7 @@ def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency:
     Raises InvalidPayment for terms nobody could be charged for, TermsDiffer when the
     order's payment exists with other terms.
     """
-    if not is_chargeable(amount):
+    if not _is_chargeable(amount):
         raise InvalidPayment(f"The amount {amount} cannot be charged.")
     if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
         raise InvalidPayment(f"{currency[:10]!r} is no ISO 4217 currency code.")
@@ -40,3 +39,7 @@ def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency:
                 f"now {amount} {currency} by {method} is asked for."
             )
     return payment
+
+
+def _is_chargeable(amount: Decimal) -> bool:
+    return amount.is_finite() and MIN_AMOUNT <= amount <= MAX_AMOUNT and amount == round(amount, 2)

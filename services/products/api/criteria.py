@@ -1,5 +1,6 @@
 """The query string of a product list, read strictly: a mistyped filter is told and not ignored."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,6 @@ SEARCH_MAX_CHARS = 200
 
 class CriteriaSerializer(StrictSerializer):
     def get_fields(self) -> dict[str, Any]:
-        price = {"max_digits": 12, "decimal_places": 2, "min_value": 0, "required": False}
         return {
             "search": serializers.CharField(
                 max_length=SEARCH_MAX_CHARS,
@@ -26,8 +26,8 @@ class CriteriaSerializer(StrictSerializer):
                 help_text='Words, "a phrase", either OR or, -without. Near spellings when nothing matches.',
             ),
             "category": serializers.RegexField(CATEGORY_PATTERN, max_length=64, required=False),
-            "minPrice": serializers.DecimalField(source="min_price", **price),
-            "maxPrice": serializers.DecimalField(source="max_price", **price),
+            "minPrice": _price("min_price"),
+            "maxPrice": _price("max_price"),
             "inStock": serializers.BooleanField(source="in_stock", required=False),
             "isActive": serializers.BooleanField(
                 source="is_active", required=False, help_text="false: what left the catalogue; staff only."
@@ -59,11 +59,18 @@ class ProductIdsSerializer(StrictSerializer):
         return [id_field.run_validation(text.strip()) for text in texts]
 
 
+def _price(source: str) -> serializers.DecimalField:
+    return serializers.DecimalField(
+        source=source, max_digits=12, decimal_places=2, min_value=Decimal(0), required=False
+    )
+
+
 def _filters(query: QueryDict) -> dict[str, str]:
-    repeated = {name: ["Give it once."] for name, values in query.lists() if len(values) > 1}
+    given = query.dict()
+    repeated = {name: ["Give it once."] for name in given if len(query.getlist(name)) > 1}
     if repeated:
         raise serializers.ValidationError(repeated)
-    return {name: value for name, value in query.items() if name not in PAGING}
+    return {name: str(value) for name, value in given.items() if name not in PAGING}
 
 
 def read_ids(query: QueryDict) -> list[UUID] | None:

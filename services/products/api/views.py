@@ -1,5 +1,7 @@
 """The products API: thin edges around use cases and selectors. Anyone reads, staff write."""
 
+from collections.abc import Sequence
+from typing import Any, cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -69,8 +71,10 @@ class ProductsView(GenericAPIView[Product]):
         criteria = read_criteria(request.query_params)
         if not criteria.is_active and not _asked_by_staff(request):
             raise NotAllowed("Only staff may look at products that left the catalogue.")
+        # All that paging needs of a sequence is its length and slices.
+        found = cast("Sequence[Any]", CachedSearch(criteria))
         pages = PageNumberPagination()
-        return pages.get_paginated_response(pages.paginate_queryset(CachedSearch(criteria), request, self))
+        return pages.get_paginated_response(pages.paginate_queryset(found, request, self))
 
     @extend_schema(
         operation_id="products_create", request=NewProductSerializer, responses={201: ProductSerializer}
