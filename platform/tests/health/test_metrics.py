@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -43,3 +47,27 @@ def test_durations_and_the_process_itself_are_measured(client):
     assert measured["http_request_duration_seconds_count", *series] == requests
     assert measured["http_request_duration_seconds_sum", *series] > 0
     assert measured["process_resident_memory_bytes",] > 1_000_000
+
+
+TWO_PROCESSES = """
+import os
+from atoll import metrics
+child = os.fork()
+metrics.observe_request("GET", "/orders", 200, 0.01)
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+print(metrics.exposition().decode())
+"""
+
+
+def test_with_several_processes_whichever_answers_answers_for_all(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_PROCESSES],
+        env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 'http_requests_total{method="GET",route="/orders",status="200"} 2.0' in done.stdout
+    assert "process_resident_memory_bytes" in done.stdout

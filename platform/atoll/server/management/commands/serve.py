@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from atoll import conf
 from atoll.server.listening import PortBusy
 from atoll.server.serving import serve
+from atoll.server.shared_metrics import shared_metrics
 
 THREADS = 8
 
@@ -34,13 +35,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         multiprocessing.set_start_method("fork", force=True)
         try:
-            serve(
-                host=options["host"],
-                port=options["port"],
-                workers=options["workers"],
-                threads=options["threads"],
-                advertise=options["advertise_host"],
-            )
+            with shared_metrics(options["workers"]):
+                serve(
+                    host=options["host"],
+                    port=options["port"],
+                    workers=options["workers"],
+                    threads=options["threads"],
+                    advertise=options["advertise_host"],
+                )
         except PortBusy as error:
             raise CommandError(
                 f"{error}. Stop it, or choose another with --port (0 takes a free one)."
