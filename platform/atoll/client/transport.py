@@ -85,6 +85,9 @@ class Transport:
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
+    def close(self) -> None:
+        self._session.close()
+
     def send(
         self,
         method: str,

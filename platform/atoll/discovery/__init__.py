@@ -25,8 +25,12 @@ def discovery() -> Discovery:
 
 
 def resolve(service: str) -> list[Instance]:
-    """The healthy instances of a service, from memory; see `Discovery.resolve`."""
-    return discovery().resolve(service)
+    """The healthy instances of a service, from memory; see `Discovery.resolve`.
+
+    ``USER_SERVICE_URL`` for ``user-service`` replaces discovery, and needs no registry.
+    """
+    fixed = conf.service_url(service)
+    return [Instance.from_url(fixed)] if fixed else discovery().resolve(service)
 
 
 os.register_at_fork(after_in_child=discovery.cache_clear)

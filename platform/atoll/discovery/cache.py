@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from atoll import conf
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import Answer, RegistryClient
@@ -48,12 +47,9 @@ class Discovery:
     def resolve(self, service: str) -> list[Instance]:
         """The instances to choose from; ``[]`` when none is known.
 
-        ``USER_SERVICE_URL`` for ``user-service`` replaces discovery. The list is at most
-        `FRESH_S` old while the registry answers; see `age_s` for when it does not.
+        The list is at most `FRESH_S` old while the registry answers; see `age_s` for when it
+        does not.
         """
-        fixed = conf.service_url(service)
-        if fixed:
-            return [Instance.from_url(fixed)]
         known = self._known.get(service)
         if known is None:
             return self._first_look(service)
