@@ -28,10 +28,10 @@ class RichPage:
         self._console = Console(highlight=False)
 
     def heading(self, text: str) -> None:
-        self._console.print(f"\n[bold cyan]{escape(text)}[/]")
+        self._console.print(f"\n[bold cyan]{escape(text)}[/]", soft_wrap=True)
 
     def line(self, text: str) -> None:
-        self._console.print(f"  {escape(text)}")
+        self._console.print(f"  {escape(text)}", soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table = Table(box=None, padding=(0, 2), header_style="dim")
@@ -42,7 +42,8 @@ class RichPage:
         self._console.print(table)
 
     def verdict(self, text: str, *, good: bool) -> None:
-        self._console.print(f"\n[bold {'green' if good else 'red'}]{escape(text)}[/]")
+        colour = "green" if good else "red"
+        self._console.print(f"\n[bold {colour}]{escape(text)}[/]", soft_wrap=True)
 
 
 class PlainPage:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import requests
 
 FINAL = frozenset({"confirmed", "cancelled"})
-FIRST_POLL_S = 0.05
+FIRST_POLL_S = 0.02
 SLOWEST_POLL_S = 0.5
 POLL_GROWTH = 1.3
 
@@ -95,6 +95,10 @@ class Shopper:
     def product(self, product_id: str) -> Json:
         return dict(self._ask("GET", f"/api/products/{product_id}"))
 
+    def stock(self, product_ids: Sequence[str]) -> dict[str, int]:
+        """What can be ordered of each, all at one moment."""
+        return {product["id"]: product["stock"] for product in self.products(ids=",".join(product_ids))}
+
     def place_order(
         self, items: Sequence[Item], *, payment_method: str = "card", idempotency_key: str | None = None
     ) -> Json:
@@ -129,20 +133,18 @@ class Shopper:
         return dict(self._ask("GET", f"/api/user/{self.user['id']}/dashboard"))
 
     def wait_until_final(
-        self, order_id: str, timeout_s: float = 30.0, on_change: Callable[[Json], None] | None = None
+        self, order_id: str, timeout_s: float = 30.0, on_read: Callable[[Json], None] | None = None
     ) -> Json:
         """Read the order again and again until it is confirmed or cancelled, less often as it takes longer.
 
-        ``on_change`` sees the order every time its history has grown. Raises NotFinal.
+        ``on_read`` sees every reading, the last one too. Raises NotFinal.
         """
         started = time.monotonic()
         pause_s = FIRST_POLL_S
-        entries = 0
         while True:
             order = self.order(order_id)
-            if on_change and len(order["history"]) > entries:
-                entries = len(order["history"])
-                on_change(order)
+            if on_read:
+                on_read(order)
             waited_s = time.monotonic() - started
             if order["status"] in FINAL:
                 return order

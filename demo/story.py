@@ -42,45 +42,55 @@ def tell(shopper: Shopper, page: Page, *, failing: bool) -> bool:
     user = shopper.register()
     page.line(f"{user['name']} <{user['email']}>")
 
-    before = _choose(shopper)
-    items = [Item(product["id"], many) for product, many in zip(before, QUANTITIES, strict=True)]
+    products = _choose(shopper)
+    before = shopper.stock([product["id"] for product in products])
+    items = [Item(product["id"], many) for product, many in zip(products, QUANTITIES, strict=True)]
     page.heading("Ordering three products through the gateway")
     page.table(
         ("quantity", "product", "price"),
         [
             (str(many), product["name"], _money(product["price"], product["currency"]))
-            for product, many in zip(before, QUANTITIES, strict=True)
+            for product, many in zip(products, QUANTITIES, strict=True)
         ],
     )
     order = shopper.place_order(items, payment_method="card-declined" if failing else "card")
     page.line(f"Order {order['id']}, {_money(order['total'], order['currency'])}")
 
     page.heading("Its journey across the services")
-    journey = Journey(page)
-    order = shopper.wait_until_final(order["id"], FINAL_WITHIN_S, on_change=journey.show)
+    journey = Journey(page, shopper, before)
+    order = shopper.wait_until_final(order["id"], FINAL_WITHIN_S, on_read=journey.watch)
 
     page.heading("The payment")
     for payment in shopper.payments(order["id"]):
         page.line(" ".join(_payment_words(payment)))
 
     page.heading("The stock")
-    taken = [0] * len(items) if failing else [item.quantity for item in items]
-    after = _settled_stock(shopper, before, taken)
+    sold = {item.product_id: item.quantity for item in items if order["status"] == "confirmed"}
+    now = _settled_stock(
+        shopper, {product_id: stock - sold.get(product_id, 0) for product_id, stock in before.items()}
+    )
     page.table(
-        ("product", "before", "now"),
-        [(old["name"], str(old["stock"]), str(new["stock"])) for old, new in zip(before, after, strict=True)],
+        ("product", "before", "lowest", "now"),
+        [
+            (product["name"], *(str(stock[product["id"]]) for stock in (before, journey.lowest_stock, now)))
+            for product in products
+        ],
     )
     return _judge(page, order, failing=failing)
 
 
 class Journey:
-    """Prints each entry of an order's history once, with the time since the order was placed."""
+    """Prints each entry of an order's history once, and remembers the lowest stock seen meanwhile."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, shopper: Shopper, stock: dict[str, int]) -> None:
         self._page = page
+        self._shopper = shopper
         self._shown = 0
+        self.lowest_stock = stock
 
-    def show(self, order: Json) -> None:
+    def watch(self, order: Json) -> None:
+        stock = self._shopper.stock(list(self.lowest_stock))
+        self.lowest_stock = {key: min(value, stock[key]) for key, value in self.lowest_stock.items()}
         history = order["history"]
         placed = datetime.fromisoformat(history[0]["at"])
         for entry in history[self._shown :]:
@@ -102,21 +112,20 @@ def _choose(shopper: Shopper) -> list[Json]:
     for currency in dict.fromkeys(product["currency"] for product in found):
         fitting = [p for p in found if p["currency"] == currency and p["stock"] >= max(QUANTITIES)]
         if len(fitting) >= wanted:
-            return [shopper.product(product["id"]) for product in fitting[:wanted]]
+            return fitting[:wanted]
     raise Refused(404, {"error": "Empty shop", "message": "The catalogue has no three products in stock."})
 
 
-def _settled_stock(shopper: Shopper, before: list[Json], taken: list[int]) -> list[Json]:
+def _settled_stock(shopper: Shopper, expected: dict[str, int]) -> dict[str, int]:
     """The stock once products has closed the reservation, or as it is after SETTLED_WITHIN_S.
 
     An order is final a moment before its stock is: the command that closes the
     reservation is still on its way.
     """
-    expected = [product["stock"] - quantity for product, quantity in zip(before, taken, strict=True)]
     until = time.monotonic() + SETTLED_WITHIN_S
     while True:
-        now = [shopper.product(product["id"]) for product in before]
-        if [product["stock"] for product in now] == expected or time.monotonic() > until:
+        now = shopper.stock(list(expected))
+        if now == expected or time.monotonic() > until:
             return now
         time.sleep(POLL_S)
 
