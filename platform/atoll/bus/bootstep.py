@@ -19,7 +19,7 @@ from atoll.bus.presence import Presence
 log = structlog.get_logger("atoll.bus")
 
 # From SIGTERM to exit; what still runs then is cut off and given back.
-GRACE_S = 7.0
+GRACE_S = 6.5
 
 
 class BusStep(bootsteps.StartStopStep):

@@ -38,6 +38,12 @@ def write_requested_note(event: NoteRequested, message: Message) -> None:
         time.sleep(event.hold_s)
 
 
+@on("note.endless", timeout_s=60)
+def never_finish(event: NoteRequested, message: Message) -> None:
+    Note.objects.create(text=event.text)
+    time.sleep(event.hold_s)
+
+
 @handles("write.note")
 def write_note(command: WriteNote, message: Message) -> None:
     Note.objects.create(text=command.text)

@@ -1,0 +1,142 @@
+"""Whole worker processes: from a commit to an effect, through kill -9 and SIGTERM."""
+
+import statistics
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from testproject.handlers import NoteRequested, WriteNote
+from testproject.models import Note
+
+from atoll.bus import publish, send
+from atoll.bus.models import Delivery, Outbox
+from atoll.bus.publishing import publish_raw
+
+from .conftest import Until
+from .worker import STOP_DEADLINE_S, WORKER, running
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CELERY = (sys.executable, "-m", "celery", "-A", "testproject", "worker")
+BUS = (sys.executable, "-m", "django", "bus")
+
+
+def notes() -> list[str]:
+    return sorted(Note.objects.values_list("text", flat=True))
+
+
+def ask(text: str, hold_s: float = 0.0) -> None:
+    with transaction.atomic():
+        publish(NoteRequested(text, hold_s))
+
+
+def is_running() -> bool:
+    return Delivery.objects.filter(status="running").exists()
+
+
+def test_a_worker_carries_a_commit_to_its_effect_within_milliseconds(
+    broker: str, tmp_path: Path, until: Until
+) -> None:
+    latencies_ms = []
+    with running(tmp_path / "worker") as worker:
+        for number in range(21):
+            ask(f"{number:02}")
+            started = time.monotonic()
+            until(lambda: Note.objects.filter(text=f"{number:02}").exists())  # noqa: B023
+            latencies_ms.append((time.monotonic() - started) * 1000)
+        with transaction.atomic():
+            send(WriteNote("by command"))
+        until(lambda: "by command" in notes())
+        until(lambda: not Outbox.objects.exclude(status="published").exists())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            assert cursor.fetchone()[0] <= 6
+        code, took_s = worker.terminate()
+    assert (code, took_s < STOP_DEADLINE_S) == (0, True)
+    assert statistics.median(latencies_ms) < 100
+    assert len(notes()) == 22
+
+
+def test_killed_in_the_middle_of_a_handler_it_has_exactly_one_effect(
+    broker: str, tmp_path: Path, until: Until
+) -> None:
+    with running(tmp_path / "first") as first:
+        ask("once", hold_s=3)
+        until(is_running)
+        first.kill()
+    assert notes() == []
+    assert Delivery.objects.get().attempts == 1
+    with running(tmp_path / "second"):
+        # The lease of the dead worker runs out.
+        Delivery.objects.update(next_attempt_at=Now(), hint_at=Now())
+        until(lambda: Outbox.objects.filter(name="note.written", status="published").exists())
+    assert notes() == ["once"]
+    assert Outbox.objects.filter(name="note.written").count() == 1
+    row = Delivery.objects.get()
+    assert (row.status, row.attempts) == ("done", 2)
+
+
+def test_sigterm_lets_running_handlers_finish(broker: str, tmp_path: Path, until: Until) -> None:
+    with running(tmp_path / "worker") as worker:
+        ask("finished", hold_s=1.5)
+        until(is_running)
+        code, took_s = worker.terminate()
+    assert (code, took_s < STOP_DEADLINE_S) == (0, True)
+    assert notes() == ["finished"]
+    assert Delivery.objects.get().status == "done"
+    assert worker.lifecycle.read_text() == "draining"
+
+
+def test_a_handler_that_outlasts_the_grace_period_is_cut_off_and_given_back(
+    rabbitmq: str, tmp_path: Path, until: Until
+) -> None:
+    with running(tmp_path / "worker") as worker:
+        with transaction.atomic():
+            publish_raw("note.endless", {"text": "never", "holdS": 60})
+        until(is_running)
+        code, took_s = worker.terminate()
+    assert (code, took_s < STOP_DEADLINE_S) == (0, True)
+    assert notes() == []
+    row = Delivery.objects.get()
+    assert (row.status, row.attempts) == ("pending", 0)
+
+
+def test_a_timer_fires_in_a_worker(valkey: str, tmp_path: Path, until: Until) -> None:
+    from atoll.bus import schedule
+
+    with transaction.atomic():
+        schedule(WriteNote("due"), after=timedelta(milliseconds=500))
+        schedule(WriteNote("not due"), after=timedelta(hours=1))
+    with running(tmp_path / "worker"):
+        until(lambda: notes() == ["due"])
+
+
+@pytest.mark.parametrize(
+    "command", [(*WORKER, "--pool", "prefork", "--concurrency", "2"), CELERY], ids=["prefork", "celery"]
+)
+def test_every_way_to_start_a_worker_gives_a_whole_one(
+    rabbitmq: str, tmp_path: Path, until: Until, command: tuple[str, ...]
+) -> None:
+    with running(tmp_path / "worker", command) as worker:
+        for number in range(5):
+            ask(str(number))
+        until(lambda: notes() == ["0", "1", "2", "3", "4"])
+        code, took_s = worker.terminate()
+    assert (code, took_s < STOP_DEADLINE_S) == (0, True)
+
+
+def test_the_bus_can_run_apart_from_its_workers(rabbitmq: str, tmp_path: Path, until: Until) -> None:
+    with running(tmp_path / "bus", BUS) as bus, running(tmp_path / "worker", CELERY, BUS_IN_WORKER="0"):
+        ask("apart")
+        until(lambda: notes() == ["apart"])
+        assert bus.terminate()[0] == 0
+        ask("later")
+        assert notes() == ["apart"]
+    assert Outbox.objects.filter(status="pending").count() == 1

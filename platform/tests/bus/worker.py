@@ -1,0 +1,97 @@
+"""Real worker processes on the test's database and broker."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+START_DEADLINE_S = 30.0
+STOP_DEADLINE_S = 8.0
+PROJECTS = """
+[library]
+package = "testproject"
+service = "library-service"
+port = 9120
+database = "unused"
+server = "wsgi"
+worker = true
+
+[registry]
+package = "registry"
+service = "registry"
+port = 9121
+database = "unused"
+server = "asgi"
+worker = false
+"""
+
+WORKER = (sys.executable, "-m", "django", "worker")
+
+
+class Process:
+    """One process of the library's own service."""
+
+    def __init__(self, folder: Path, command: Sequence[str], **variables: str) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "projects.toml").write_text(PROJECTS)
+        self.lifecycle = folder / "lifecycle"
+        self.log = folder / "log"
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                env=os.environ | _environment(folder, self.lifecycle) | variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_DEADLINE_S
+        while not self.lifecycle.exists() or self.lifecycle.read_text() != "ready":
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def terminate(self) -> tuple[int, float]:
+        """SIGTERM; the exit code and how many seconds it took."""
+        started = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(STOP_DEADLINE_S * 2)
+        return code, time.monotonic() - started
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            self.kill()
+
+
+@contextmanager
+def running(folder: Path, command: Sequence[str] = WORKER, **variables: str) -> Iterator[Process]:
+    """A process that is ready, and gone afterwards whatever happens."""
+    process = Process(folder, command, **variables)
+    try:
+        process.wait_until_ready()
+        yield process
+    finally:
+        process.end()
+
+
+def _environment(folder: Path, lifecycle: Path) -> dict[str, str]:
+    database = connection.settings_dict
+    address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
+    return {
+        "ATOLL_ROOT": str(folder),
+        "ATOLL_TEST_DATABASE_URL": f"postgres://{address}/{database['NAME']}",
+        "ATOLL_LIFECYCLE_FILE": str(lifecycle),
+        "DJANGO_SETTINGS_MODULE": "testproject.settings",
+        "LIBRARY_SERVICE_SECRET": "unused",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
