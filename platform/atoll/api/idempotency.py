@@ -24,7 +24,7 @@ from atoll import wire
 from atoll.api.errors import JSON
 from atoll.api.models import MAX_KEY_CHARS, IdempotencyRecord
 from atoll.api.renderers import render
-from atoll.errors import Conflict, InvalidInput, Unprocessable
+from atoll.errors import Conflict, InvalidInput, Misuse, Unprocessable
 
 KEPT_FOR = timedelta(hours=24)
 RETRY_AFTER_S = 1
@@ -67,6 +67,7 @@ class Idempotency:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.key = _read_key(request.headers.get("Idempotency-Key"))
+        self._has_answer = False
 
     @functools.cached_property
     def scope(self) -> dict[str, str]:
@@ -98,15 +99,17 @@ class Idempotency:
     def transaction(self) -> Iterator[Keep]:
         """One database transaction for the work; call what it yields with the answer to keep.
 
-        The answer is stored when the transaction commits; answers of 400 and up and
-        whatever ends in an exception are not, so the key can be used again. Does no
-        waiting: raises InFlight (409) at once when the same key is being worked on.
-        Without a key it is only a transaction.
+        The answer is stored when the transaction commits. An answer of 400 and up undoes
+        the work like an exception does, and is not stored: the key can be used again.
+        Does no waiting: raises InFlight (409) at once when the same key is being worked on.
+        Without a key it is only a transaction. Raises Misuse when no answer is kept.
         """
         with transaction.atomic():
             if self.key is not None:
                 self._claim()
             yield self._keep
+            if not self._has_answer:
+                raise Misuse("Work in idempotency.transaction() must end in keep(response).")
 
     def _claim(self) -> None:
         with connection.cursor() as cursor:
@@ -120,7 +123,10 @@ class Idempotency:
         _sweep(_cutoff(), SWEPT_PER_CLAIM)
 
     def _keep(self, response: Response) -> Response:
-        if self.key is not None and response.status_code < REFUSED_FROM:
+        self._has_answer = True
+        if response.status_code >= REFUSED_FROM:
+            transaction.set_rollback(True)
+        elif self.key is not None:
             IdempotencyRecord.objects.create(
                 **self.scope,
                 fingerprint=self.fingerprint,

@@ -5,6 +5,7 @@ from django.test import Client
 from testproject.models import Note, Stamp
 
 from atoll.admin import register_tile, tiles
+from atoll.api.models import IdempotencyRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -109,3 +110,13 @@ def test_the_admin_needs_nothing_from_elsewhere(admin):
     for page in [*pages, html(Client(), "/admin/login/")]:
         assert 'src="http' not in page
         assert 'rel="stylesheet" href="http' not in page
+
+
+def test_used_idempotency_keys_can_be_looked_up_without_the_answers(admin):
+    headers = {"Idempotency-Key": "lost-order-1"}
+    admin.post("/notes", {"text": "secret"}, content_type="application/json", headers=headers)
+    page = html(admin, "/admin/atoll_api/idempotencyrecord/?q=lost-order")
+    assert "lost-order-1" in page
+    row = IdempotencyRecord.objects.get()
+    page = html(admin, f"/admin/atoll_api/idempotencyrecord/{row.pk}/change/")
+    assert "lost-order-1" in page and "secret" not in page

@@ -1,11 +1,13 @@
 """The same request twice is done once, whatever happens in between."""
 
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.test import Client
 from rest_framework.test import APIClient
@@ -95,22 +97,24 @@ class TestOneAfterTheOther:
         assert write(client, key="k" * 255).status_code == 201
         assert write(client, key="k" * 255)["Idempotency-Replayed"] == "true"
 
+    @pytest.mark.parametrize("key", [KEY, None])
     @pytest.mark.parametrize(
         ("text", "status"),
-        [("refused", 409), ("answered with an error", 409), ("x" * 201, 400), ("crash", 500)],
+        [
+            ("refused", 409),
+            ("answered with an error", 409),
+            ("x" * 201, 400),
+            ("crash", 500),
+            ("forgot to keep", 500),
+        ],
     )
-    def test_refusals_and_server_errors_are_not_stored_so_the_key_is_still_free(self, client, text, status):
+    def test_refusals_and_server_errors_undo_the_work_and_leave_the_key_free(self, client, text, status, key):
         client.raise_request_exception = False
-        assert write(client, text).status_code == status
-        assert IdempotencyRecord.objects.count() == 0
-        response = write(client, "mended")
+        assert write(client, text, key=key).status_code == status
+        assert (notes(), IdempotencyRecord.objects.count()) == ([], 0)
+        response = write(client, "mended", key=key)
         assert (response.status_code, "Idempotency-Replayed" in response) == (201, False)
-        assert "mended" in notes()
-
-    def test_a_crash_leaves_nothing(self, client):
-        client.raise_request_exception = False
-        write(client, "crash")
-        assert notes() == []
+        assert notes() == ["mended"]
 
     def test_after_24_hours_the_key_is_new(self, client):
         with time_machine.travel(NOON, tick=False) as clock:
@@ -136,6 +140,9 @@ class TestOneAfterTheOther:
             write(client, key="young")
         assert purge(NOON + timedelta(hours=24)) == 1
         assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["young"]
+        with time_machine.travel(NOON + timedelta(hours=25), tick=False):
+            call_command("purge_idempotency", stdout=(said := io.StringIO()))
+        assert (said.getvalue(), IdempotencyRecord.objects.count()) == ("1 deleted\n", 0)
 
 
 @pytest.mark.django_db(transaction=True)

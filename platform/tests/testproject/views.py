@@ -45,7 +45,8 @@ class NotesView(ListAPIView[Note]):
                 return keep(Response({"error": "no"}, status=409))
             if note.text == "crash":
                 raise RuntimeError("crashed after the work was done")
-            return keep(Response(serializer.data, status=201, headers={"Location": f"/notes/{note.pk}"}))
+            answer = Response(serializer.data, status=201, headers={"Location": f"/notes/{note.pk}"})
+            return answer if note.text == "forgot to keep" else keep(answer)
 
 
 class NoteView(RetrieveAPIView[Note]):

@@ -1,0 +1,16 @@
+from django.contrib import admin
+
+from atoll.admin import ReadOnlyAdmin
+from atoll.api.models import IdempotencyRecord
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnlyAdmin):
+    """Which keys were used, by whom, and how it ended; the stored answers are not shown."""
+
+    list_display = ("key", "principal", "method", "route", "status", "created_at")
+    list_filter = ("route", "status")
+    search_fields = ("key", "principal")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at",)
+    fields = ("key", "principal", "method", "route", "status", "fingerprint", "created_at")
