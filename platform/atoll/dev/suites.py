@@ -42,12 +42,13 @@ class Result:
 
 
 def all_suites() -> list[Suite]:
-    """The library, every project of projects.toml, then what no single project can say."""
+    """The library, every project of projects.toml, the demo, then what no single project can say."""
     root = conf.root()
     found = [Suite("platform", root / "platform" / "pyproject.toml", root / "platform" / "tests")]
     for project in conf.projects().values():
         folder = root / project.package.replace(".", "/")
         found.append(Suite(project.name, folder / "pyproject.toml", folder))
+    found.append(Suite("demo", root / "demo" / "pyproject.toml", root / "demo"))
     for name in ("architecture", "contracts", "journeys", "chaos"):
         folder = root / "tests" / name
         if any(folder.glob("test_*.py")):
