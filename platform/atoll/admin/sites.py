@@ -10,13 +10,13 @@ from unfold.sites import UnfoldAdminSite
 from atoll.admin.tiles import tiles
 from atoll.server.identity import instance_id
 
+# What Django's own model means in a project: a local row for an account of the users service.
+MIRRORED_ACCOUNT = "auth.User"
+
 
 class AtollAdminSite(UnfoldAdminSite):
     index_title = "Overview"
     index_template = "atoll/admin/index.html"
-    # Accounts and their passwords belong to the users service.
-    password_change_template = None
-
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         shown = {
             "tiles": tiles(),
@@ -27,7 +27,11 @@ class AtollAdminSite(UnfoldAdminSite):
         return page
 
     def get_urls(self) -> list[Any]:
-        return [url for url in super().get_urls() if not (url_name(url) or "").startswith("password_change")]
+        """Passwords are changed where accounts are kept: in the project whose own model they are."""
+        urls = super().get_urls()
+        if settings.AUTH_USER_MODEL != MIRRORED_ACCOUNT:
+            return urls
+        return [url for url in urls if not (url_name(url) or "").startswith("password_change")]
 
 
 def url_name(pattern: Any) -> str | None:

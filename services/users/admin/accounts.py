@@ -26,12 +26,6 @@ from services.users.usecases.update_user import Changes, update_user
 
 
 class AccountForm(ModelForm):
-    roles = forms.MultipleChoiceField(
-        choices=[(role, role) for role in ROLES],
-        required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-    )
-
     class Meta:
         model = User
         fields = ("email", "name", "roles", "is_active")
@@ -89,6 +83,16 @@ class AccountAdmin(ModelAdmin):
         return super().get_form(
             request, obj, change, form=AccountForm if change else NewAccountForm, **kwargs
         )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Roles as checkboxes. Not declared on the form: a declared field stays even when it is read-only."""
+        if db_field.name == "roles":
+            return forms.MultipleChoiceField(
+                choices=[(role, role) for role in ROLES],
+                required=False,
+                widget=UnfoldAdminCheckboxSelectMultipleWidget,
+            )
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         if obj is None:

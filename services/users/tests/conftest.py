@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from rest_framework.test import APIClient
 
+from atoll import conf
 from atoll.identity import verification
 from atoll.ids import uuid7
 from services.users import keys
@@ -27,6 +29,10 @@ def _fresh_process(
     settings: Any, monkeypatch: pytest.MonkeyPatch, rsa_keys: list[rsa.RSAPrivateKey]
 ) -> Iterator[None]:
     """No counters, keys or caches of the test before."""
+    # A database of the server for itself: clearing a cache empties its whole database, and
+    # other suites may clear theirs at the same moment.
+    own = urlsplit(conf.redis_url())._replace(path="/9").geturl()
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": own}}
     settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
     supply = iter(rsa_keys)
     monkeypatch.setattr(keys, "generate_private_key", lambda **_: next(supply))

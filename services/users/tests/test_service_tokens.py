@@ -59,7 +59,7 @@ def test_every_refusal_looks_the_same(ask: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["Basic", "Basic !!!", "Basic bm9jb2xvbg==", "Basic /////w==", "Basic AAA6AA=="]
+    "header", ["Basic", "Basic !", "Basic bm9jb2xvbg==", "Basic /////w==", "Basic AAA6AA=="]
 )
 def test_a_malformed_basic_header_is_refused(header: str) -> None:
     assert APIClient().post("/auth/service-token", HTTP_AUTHORIZATION=header).status_code == 401

@@ -1,0 +1,209 @@
+"""Signing in to the admin of a project that is not users: its accounts are asked for over HTTP."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from atoll import conf
+from atoll.identity import verification
+from atoll.identity.roles import staff_may
+from atoll.ids import uuid7
+from atoll.testing import tokens
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "correct horse battery staple"
+REFUSED = "Please enter the email and password of a staff account."
+
+
+@dataclass
+class UsersService:
+    """``POST /auth/token`` of a users service with one account, on a real socket."""
+
+    id: str = field(default_factory=lambda: str(uuid7()))
+    email: str = "stan@example.com"
+    name: str = "Stan Staff"
+    roles: tuple[str, ...] = ("staff",)
+    status: int = 200
+    token: str | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, headers: Any, body: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, str]]:
+        self.asked.append({"body": body, "forwarded_for": headers.get("X-Forwarded-For")})
+        if self.status == 429:
+            return 429, {"error": "Too many requests from this IP"}, {"Retry-After": "42"}
+        if self.status != 200 or body != {"email": self.email, "password": PASSWORD}:
+            return (self.status if self.status != 200 else 401), {"error": "Invalid email or password"}, {}
+        token = self.token or tokens.access_token(self.id, self.roles, self.email, self.name)
+        return 200, {"accessToken": token}, {}
+
+
+@pytest.fixture
+def users(monkeypatch: pytest.MonkeyPatch, settings: Any, trusted_test_key: None) -> Iterator[UsersService]:
+    service = UsersService()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, answer, headers = service.answer(self.headers, body)
+            raw = json.dumps(answer).encode()
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(raw))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("USER_SERVICE_URL", f"http://127.0.0.1:{server.server_address[1]}")
+    own = urlsplit(conf.redis_url())._replace(path="/9").geturl()
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": own}}
+    settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
+    verification.forget_keys()
+    yield service
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    verification.forget_keys()
+
+
+def enter(email: str = "stan@example.com", password: str = PASSWORD, **meta: Any) -> tuple[Client, Any]:
+    browser = Client()
+    form = {"username": email, "password": password}
+    return browser, browser.post("/admin/login/?next=/admin/", form, **meta)
+
+
+def test_staff_sign_in_with_their_users_account(users: UsersService) -> None:
+    browser, answer = enter()
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert browser.get("/admin/").status_code == 200
+    mirror = User.objects.get()
+    assert (mirror.username, mirror.email, mirror.first_name) == (users.id, "stan@example.com", "Stan Staff")
+    assert (mirror.is_staff, mirror.is_superuser) == (True, False)
+    assert not mirror.has_usable_password()
+
+
+def test_roles_and_names_are_brought_up_to_date_at_each_sign_in(users: UsersService) -> None:
+    enter()
+    users.roles, users.name, users.email = ("admin", "staff"), "Stan Admin", "stan.admin@example.com"
+
+    enter("stan.admin@example.com")
+
+    mirror = User.objects.get()
+    assert (mirror.username, mirror.email, mirror.first_name) == (users.id, users.email, "Stan Admin")
+    assert mirror.is_superuser
+    users.roles = ("staff",)
+    enter("stan.admin@example.com")
+    assert not User.objects.get().is_superuser
+
+
+def test_customers_are_refused_and_leave_no_row(users: UsersService) -> None:
+    users.roles = ()
+
+    browser, answer = enter()
+
+    assert REFUSED in answer.content.decode()
+    assert browser.get("/admin/").status_code == 302
+    assert not User.objects.exists()
+
+
+def test_wrong_credentials_are_refused(users: UsersService) -> None:
+    assert REFUSED in enter(password="wrong")[1].content.decode()
+    assert REFUSED in enter("other@example.com")[1].content.decode()
+    assert not User.objects.exists()
+
+
+def test_an_answer_with_a_token_that_does_not_verify_lets_nobody_in(users: UsersService) -> None:
+    users.token = "ey.forged.token"
+
+    browser, answer = enter()
+
+    assert "Sign-in is not possible right now" in answer.content.decode()
+    assert browser.get("/admin/").status_code == 302
+    assert not User.objects.exists()
+
+
+def test_a_refresh_token_in_the_answer_lets_nobody_in(users: UsersService) -> None:
+    users.token = tokens.sign(tokens.claims(users.id, use="refresh", roles=["admin"]))
+
+    assert enter()[1].status_code == 200
+    assert not User.objects.exists()
+
+
+def test_a_service_token_in_the_answer_lets_nobody_in(users: UsersService) -> None:
+    users.token = tokens.service_access_token("order-service")
+
+    assert enter()[1].status_code == 200
+    assert not User.objects.exists()
+
+
+def test_when_users_is_away_the_form_says_so(users: UsersService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER_SERVICE_URL", "http://127.0.0.1:9158")
+
+    browser, answer = enter()
+
+    assert answer.status_code == 200
+    assert "the users service does not answer" in answer.content.decode()
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_a_limit_at_users_is_passed_on(users: UsersService) -> None:
+    users.status = 429
+
+    assert "Too many attempts. Try again in 42 seconds." in enter()[1].content.decode()
+
+
+def test_guessing_is_limited_here_before_users_is_asked(users: UsersService) -> None:
+    for host in range(10):
+        enter(password="wrong", REMOTE_ADDR=f"203.0.113.{host}")
+    asked = len(users.asked)
+
+    answer = enter(REMOTE_ADDR="203.0.113.99")[1]
+
+    assert "Too many attempts. Try again in" in answer.content.decode()
+    assert len(users.asked) == asked == 10
+
+
+def test_users_learns_the_address_of_the_person(users: UsersService) -> None:
+    enter(REMOTE_ADDR="203.0.113.7")
+
+    assert users.asked[0]["forwarded_for"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("permission", "allowed"),
+    [
+        ("orders.view_order", True),
+        ("orders.change_order", True),
+        ("orders.add_order", True),
+        ("orders.delete_order", False),
+        ("orders.purge_order", False),
+        ("", False),
+    ],
+)
+def test_staff_may_do_all_but_delete(permission: str, allowed: bool) -> None:
+    assert staff_may(permission) is allowed
+
+
+def test_permissions_follow_the_roles_of_the_row(users: UsersService) -> None:
+    enter()
+    staff = User.objects.get()
+    assert staff.has_perm("testproject.view_thing")
+    assert not staff.has_perm("testproject.delete_thing")
+    assert staff.has_module_perms("testproject")
+    staff.is_active = False
+    assert not staff.has_perm("testproject.view_thing")
+    assert not staff.has_module_perms("testproject")
