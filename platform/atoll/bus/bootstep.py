@@ -25,7 +25,7 @@ GRACE_S = 6.5
 class BusStep(bootsteps.StartStopStep):
     """Starts after the pool, so that its threads and sockets are never forked with it."""
 
-    requires = {"celery.worker.components:Pool"}
+    requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)

@@ -204,23 +204,21 @@ def schedule(
     token: str,
 ) -> None:
     """Write a timer: a message that is in the inbox already, with a delivery due later."""
+    row: dict[str, Any] = {
+        "id": uuid7(),
+        "dedupe_key": f"{service_id}/{message_id}",
+        "message_id": str(message_id),
+        "name": name,
+        "handler": handler_id,
+        "body": body,
+        "service_id": service_id,
+        "correlation_id": correlation_id,
+        "version": version,
+        "after": after,
+        "token": token,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            SCHEDULE,
-            {
-                "id": uuid7(),
-                "dedupe_key": f"{service_id}/{message_id}",
-                "message_id": str(message_id),
-                "name": name,
-                "handler": handler_id,
-                "body": body,
-                "service_id": service_id,
-                "correlation_id": correlation_id,
-                "version": version,
-                "after": after,
-                "token": token,
-            },
-        )
+        cursor.execute(SCHEDULE, row)
 
 
 def cancel(token: str) -> int:

@@ -5,6 +5,7 @@ look at a row. So hints are not written to disk and not retried.
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -22,7 +23,7 @@ TASK = "atoll.deliver"
 MAX_DELIVERIES = 10
 SPREAD = 8
 TRANSIENT = 1
-CONFIRM_TIMEOUT_S = 5.0
+OPTIONS: dict[str, Any] = {"delivery_mode": TRANSIENT, "confirm_timeout": 5.0}
 
 
 class Hints:
@@ -40,9 +41,8 @@ class Hints:
                     self._task.apply_async(
                         ([str(identifier) for identifier in delivery_ids[start : start + size]],),
                         producer=producer,
-                        delivery_mode=TRANSIENT,
                         retry=False,
-                        confirm_timeout=CONFIRM_TIMEOUT_S,
+                        **OPTIONS,
                     )
         except (BrokerAway, OSError) as error:
             log.warning("hint not sent, the sweep will repeat it", error=repr(error))

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import structlog
 
+from atoll import conf
+from atoll.bus import topology
 from atoll.bus.hints import Hints
 from atoll.bus.ingest import Ingestor
 from atoll.bus.relay import Relay
@@ -30,6 +32,8 @@ class Host:
 
     def start(self) -> None:
         """Returns at once; ``on_ready`` is called when both sides are connected and consuming."""
+        if topology.is_redis(conf.broker_url()):
+            log.warning("the embedded broker is for one machine: it may lose a message to kill -9")
         for thread in (*self._threads, self._waiting):
             thread.start()
 

@@ -26,7 +26,7 @@ class Outcome:
 
     published: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Publisher(ABC):
@@ -175,7 +175,7 @@ def open_publisher(purpose: str = "relay") -> Publisher:
 
 def properties(row: Row, service_id: str) -> dict[str, Any]:
     """The AMQP properties and headers of design §7."""
-    headers = {"traceparent": envelope.traceparent(row.correlation_id, row.message_id)}
+    headers: dict[str, Any] = {"traceparent": envelope.traceparent(row.correlation_id, row.message_id)}
     if row.key:
         headers |= {"x-atoll-key": row.key, "x-atoll-seq": row.key_sequence}
     return {
