@@ -1,7 +1,7 @@
 """The two spellings of a name: ``order_id`` in Python, ``orderId`` on the wire."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from atoll.wire.errors import WireError
@@ -22,25 +22,24 @@ def underscore(name: str) -> str:
 
 def camelize(value: Any) -> Any:
     """Every dict key, at any depth, in camelCase. Keys that are no text are left alone."""
-    return _rename(value, camel)
+    if isinstance(value, Mapping):
+        return {camel(key) if isinstance(key, str) else key: camelize(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [camelize(item) for item in value]
+    return value
 
 
 def underscoreize(value: Any) -> Any:
     """Every dict key, at any depth, in snake_case.
 
-    Raises WireError when two keys of one object end up with the same name.
+    Raises WireError when two keys of one object mean the same name: whoever reads it
+    and whoever checked it must not see different values.
     """
-    return _rename(value, underscore)
-
-
-def _rename(value: Any, rename: Callable[[str], str]) -> Any:
     if isinstance(value, Mapping):
-        renamed = {
-            rename(key) if isinstance(key, str) else key: _rename(item, rename) for key, item in value.items()
-        }
+        renamed = {underscore(key): underscoreize(item) for key, item in value.items()}
         if len(renamed) != len(value):
             raise WireError("Two keys of one object mean the same name.", code="duplicate_key")
         return renamed
     if isinstance(value, (list, tuple)):
-        return [_rename(item, rename) for item in value]
+        return [underscoreize(item) for item in value]
     return value

@@ -52,6 +52,7 @@ def assert_refused(response, status, code):
         (b'{"text": "a", "pricePaid": 1e300}', "invalid_input"),
         (b'{"text": "a", "pricePaid": {}}', "invalid_input"),
         (b'{"text": "a", "surprise": 1}', "invalid_input"),
+        (b'{"text": "a", "x_y": 1, "x__y": 2}', "invalid_input"),
         (b'{"text": "a", "createdAt": "2020-01-01T00:00:00Z"}', "invalid_input"),
     ],
 )

@@ -4,6 +4,8 @@ import os
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
 from atoll import conf
 from atoll import settings as base
 from atoll.admin.theme import unfold_settings
@@ -15,31 +17,23 @@ DATABASE_NAME = "atoll_library"
 
 
 def database() -> dict[str, Any]:
-    """The server in ATOLL_TEST_DATABASE_URL, else the embedded one."""
     url = os.environ.get("ATOLL_TEST_DATABASE_URL")
-    if url:
-        parts = urlsplit(url)
-        address = {
-            "NAME": unquote(parts.path.lstrip("/")) or DATABASE_NAME,
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            "HOST": unquote(parts.hostname or ""),
-            "PORT": str(parts.port or ""),
-        }
-    else:
-        engine = conf.engines()["postgres"]
-        address = {
-            "NAME": DATABASE_NAME,
-            "USER": engine.get("user", "postgres"),
-            "PASSWORD": engine.get("password", ""),
-            "HOST": engine["host"],
-            "PORT": str(engine["port"]),
-        }
+    if not url:
+        raise ImproperlyConfigured(
+            "ATOLL_TEST_DATABASE_URL is not set. `make test` sets it; by hand, name a PostgreSQL "
+            "account that may create databases."
+        )
+    parts = urlsplit(url)
+    name = unquote(parts.path.lstrip("/")) or DATABASE_NAME
     return {
         "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
         "OPTIONS": {"connect_timeout": 5},
-        "TEST": {"NAME": f"test_{address['NAME']}"},
-        **address,
+        "TEST": {"NAME": f"test_{name}"},
     }
 
 
