@@ -1,0 +1,91 @@
+"""Issuing and revoking the secrets of services. Only admins: a secret lets its holder be a service."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from atoll.admin import ModelAdmin
+from registry.models import Credential
+from registry.usecases.credentials import OWNER_NAME, issue, revoke
+
+TONES = {"active": "success", "revoked": "danger"}
+
+
+class IssueForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Credential
+        fields = ("service", "label")
+        widgets = {"service": UnfoldAdminTextInputWidget, "label": UnfoldAdminTextInputWidget}
+        help_texts = {
+            "service": "Its name on the wire, like order-service. It may register that name and its worker.",
+            "label": "Where the secret will live, so that you know it when you revoke it.",
+        }
+
+    def clean_service(self) -> str:
+        service = str(self.cleaned_data["service"])
+        if not OWNER_NAME.fullmatch(service):
+            raise forms.ValidationError("Lower-case letters, digits and dashes, starting with a letter.")
+        return service
+
+
+@admin.register(Credential)
+class CredentialAdmin(ModelAdmin):
+    form = IssueForm
+    list_display = ("service", "label", "state", "created_at", "created_by", "last_used_at")
+    list_filter = ("service", "revoked_at", "created_at")
+    search_fields = ("service", "label", "created_by")
+    search_help_text = "Service, label or who made it"
+    actions = ("revoke_selected",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    @display(description="state", label=TONES)
+    def state(self, credential: Credential) -> tuple[str, str]:
+        state = "revoked" if credential.revoked_at else "active"
+        return state, state
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        made, secret = issue(obj.service, label=obj.label, actor=f"staff:{request.user.get_username()}")
+        obj.pk = made.pk
+        obj.refresh_from_db()
+        request.issued_secret = secret  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: Credential, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The secret, in this answer and nowhere else: no redirect, no message, no cache."""
+        page = {
+            **self.admin_site.each_context(request),
+            "title": f"Credential of {obj.service}",
+            "opts": self.opts,
+            "credential": obj,
+            "secret": request.issued_secret,  # type: ignore[attr-defined]
+            "back_to": reverse("admin:registry_credential_changelist"),
+        }
+        headers = {"Cache-Control": "no-store"}
+        return TemplateResponse(request, "registry/admin/secret.html", page, headers=headers)
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        actor = f"staff:{request.user.get_username()}"
+        revoked = sum(revoke(credential, actor=actor) for credential in queryset)
+        messages.success(
+            request,
+            f"{revoked} revoked. A process that still uses one stays in traffic until its lease runs out, "
+            "60 seconds after its last heartbeat.",
+        )

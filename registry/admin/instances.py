@@ -1,0 +1,192 @@
+"""Every process the registry knows, with what an operator may do to it.
+
+Each action asks first and says what it will not do: nothing here stops a process.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from atoll.admin import ReadOnlyAdmin
+from atoll.errors import Refusal
+from registry import selectors
+from registry.models import Instance
+from registry.usecases.deregister import deregister
+from registry.usecases.drain import drain, undrain
+
+TONES = {"healthy": "success", "unhealthy": "danger", "draining": "warning"}
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Something done to instances: its button, what to know before, what is told afterwards."""
+
+    name: str
+    button: str
+    warning: str
+    done: str
+    run: Callable[[Instance, str], object]
+
+
+def _take_out(instance: Instance, actor: str) -> None:
+    deregister(instance.service.name, instance.instance_id, instance.incarnation, actor=actor)
+
+
+DRAIN = Verb(
+    "drain",
+    "Drain",
+    "Callers stop sending requests within a second. The process goes on running, finishes what it "
+    "has, and stays out of traffic, even if it registers again, until you undrain it.",
+    "drained: it gets no new requests",
+    lambda instance, actor: drain(instance, actor=actor),
+)
+UNDRAIN = Verb(
+    "undrain",
+    "Undrain",
+    "Callers send requests to it again as soon as it is healthy.",
+    "in traffic again",
+    lambda instance, actor: undrain(instance, actor=actor),
+)
+DEREGISTER = Verb(
+    "deregister",
+    "Deregister",
+    "This forgets the entry and does not stop the process: one that still runs is told so by its "
+    "next heartbeat and registers again within 15 seconds. Use it for entries whose process is gone; "
+    "to keep a running process out of traffic, drain it.",
+    "deregistered; if its process still runs, it will register again",
+    _take_out,
+)
+
+
+class HealthFilter(admin.SimpleListFilter):
+    title = "health"
+    parameter_name = "health"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status, status.capitalize()) for status in TONES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
+        now = selectors.judged_at()
+        match self.value():
+            case "healthy":
+                return queryset.filter(is_drained=False, lease__expires_at__gt=now)
+            case "draining":
+                return queryset.filter(is_drained=True, lease__expires_at__gt=now)
+            case "unhealthy":
+                return queryset.filter(lease__expires_at__lte=now)
+        return queryset
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnlyAdmin):
+    list_display = ("instance_id", "service", "status", "place", "beat", "version", "zone", "registered_at")
+    list_filter = (HealthFilter, ("service", RelatedDropdownFilter), "is_drained", "registered_at")
+    search_fields = ("instance_id", "service__name", "host", "metadata")
+    search_help_text = "Instance, service, host or metadata"
+    date_hierarchy = "registered_at"
+    fieldsets = (
+        (None, {"fields": ("instance_id", "service", "status", "beat", "registered_at")}),
+        ("Where", {"fields": ("place", "address")}),
+        ("What it says of itself", {"fields": ("metadata", "incarnation")}),
+        ("What operators want", {"fields": ("is_drained",)}),
+    )
+    actions = ("drain_selected", "undrain_selected", "deregister_selected")
+    actions_detail = ("drain_this", "undrain_this", "deregister_this")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Instance]:
+        return selectors.with_health(super().get_queryset(request))
+
+    def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return bool(request.user.has_perm("registry.change_instance"))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        is_drained = Instance.objects.filter(pk=object_id, is_drained=True).exists()
+        hidden = "drain_this" if is_drained else "undrain_this"
+        offered = super().get_actions_detail(request, object_id)
+        return [shown for shown in offered if not shown.action_name.endswith(f"_{hidden}")]
+
+    @display(description="status", label=TONES)
+    def status(self, instance: Instance) -> tuple[str, str]:
+        status = selectors.status(instance)
+        return status, status
+
+    @display(description="where", ordering="host")
+    def place(self, instance: Instance) -> str:
+        return f"{instance.host}:{instance.port}" if instance.port else f"{instance.host} (worker)"
+
+    @display(description="last heartbeat", ordering="-lease__beat_at")
+    def beat(self, instance: Any) -> str:
+        return f"{instance.beat_age.total_seconds():.0f} s ago"
+
+    @display(description="version")
+    def version(self, instance: Instance) -> str:
+        return str(instance.metadata.get("version", "–"))
+
+    @display(description="zone")
+    def zone(self, instance: Instance) -> str:
+        return str(instance.metadata.get("zone", "–"))
+
+    @admin.action(description="Drain…", permissions=["operate"])
+    def drain_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse:
+        return self._ask_and_do(request, queryset, DRAIN)
+
+    @admin.action(description="Undrain…", permissions=["operate"])
+    def undrain_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse:
+        return self._ask_and_do(request, queryset, UNDRAIN)
+
+    @admin.action(description="Deregister…", permissions=["operate"])
+    def deregister_selected(self, request: HttpRequest, queryset: QuerySet[Instance]) -> HttpResponse:
+        return self._ask_and_do(request, queryset, DEREGISTER)
+
+    @action(description="Drain…", permissions=["operate"], url_path="drain", icon="pause_circle")
+    def drain_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._ask_and_do(request, self._one(request, object_id), DRAIN)
+
+    @action(description="Undrain…", permissions=["operate"], url_path="undrain", icon="play_circle")
+    def undrain_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._ask_and_do(request, self._one(request, object_id), UNDRAIN)
+
+    @action(
+        description="Deregister…",
+        permissions=["operate"],
+        url_path="deregister",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+    )
+    def deregister_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._ask_and_do(request, self._one(request, object_id), DEREGISTER)
+
+    def _one(self, request: HttpRequest, object_id: str) -> QuerySet[Instance]:
+        return self.get_queryset(request).filter(pk=object_id)
+
+    def _ask_and_do(self, request: HttpRequest, instances: QuerySet[Instance], verb: Verb) -> HttpResponse:
+        """A page that says what will happen, with what; its button does it."""
+        back_to = reverse("admin:registry_instance_changelist")
+        chosen = list(instances)
+        if request.POST.get("confirmed") != verb.name:
+            page = {
+                **self.admin_site.each_context(request),
+                "title": f"{verb.button} instances",
+                "opts": self.opts,
+                "verb": verb,
+                "instances": chosen,
+                "back_to": back_to,
+            }
+            return TemplateResponse(request, "registry/admin/confirm.html", page)
+        for instance in chosen:
+            try:
+                verb.run(instance, f"staff:{request.user.get_username()}")
+            except Refusal as refusal:
+                messages.error(request, f"{instance}: {refusal.message}")
+            else:
+                messages.success(request, f"{instance} is {verb.done}.")
+        return HttpResponseRedirect(back_to)

@@ -1,0 +1,87 @@
+"""One row a service: how many of its instances are healthy, and how its answer stands."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Max, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from atoll.admin import ReadOnlyAdmin, register_tile
+from registry import selectors
+from registry.models import Instance, Service
+
+TONES = {"up": "success", "reduced": "warning", "down": "danger", "empty": "info"}
+HEALTHY = Q(instances__is_drained=False, instances__lease__expires_at__gt=selectors.judged_at())
+
+
+@admin.register(Service)
+class ServiceAdmin(ReadOnlyAdmin):
+    list_display = ("name", "state", "healthy_of_total", "drained", "versions", "index", "instances_link")
+    search_fields = ("name",)
+    search_help_text = "Service name"
+    fields = ("name", "state", "healthy_of_total", "versions", "index", "created_at", "instances_link")
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Service]:
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                total=Count("instances"),
+                healthy=Count("instances", filter=HEALTHY),
+                drained_count=Count("instances", filter=Q(instances__is_drained=True)),
+                last_registered=Max("instances__registered_at"),
+            )
+        )
+
+    @display(description="state", label=TONES)
+    def state(self, service: Any) -> tuple[str, str]:
+        if not service.total:
+            return "empty", "no instance"
+        if not service.healthy:
+            return "down", "down"
+        if service.healthy < service.total:
+            return "reduced", "reduced"
+        return "up", "up"
+
+    @display(description="healthy / total", ordering="healthy")
+    def healthy_of_total(self, service: Any) -> str:
+        return f"{service.healthy} / {service.total}"
+
+    @display(description="drained", ordering="drained_count")
+    def drained(self, service: Any) -> int:
+        return int(service.drained_count)
+
+    @display(description="versions")
+    def versions(self, service: Service) -> str:
+        found = Instance.objects.filter(service=service).values_list("metadata__version", flat=True)
+        return ", ".join(sorted({str(version) for version in found if version})) or "–"
+
+    @display(description="instances")
+    def instances_link(self, service: Service) -> str:
+        url = reverse("admin:registry_instance_changelist")
+        return format_html('<a href="{}?service__id__exact={}">Show</a>', url, service.pk)
+
+
+register_tile(
+    "Healthy instances",
+    lambda: Instance.objects.filter(is_drained=False, lease__expires_at__gt=selectors.judged_at()).count(),
+    url_name="admin:registry_instance_changelist",
+    query="health=healthy",
+)
+register_tile(
+    "Unhealthy instances",
+    lambda: Instance.objects.filter(lease__expires_at__lte=selectors.judged_at()).count(),
+    url_name="admin:registry_instance_changelist",
+    query="health=unhealthy",
+    alarming=True,
+)
+register_tile(
+    "Drained instances",
+    lambda: Instance.objects.filter(is_drained=True).count(),
+    url_name="admin:registry_instance_changelist",
+    query="health=draining",
+)

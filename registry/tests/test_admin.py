@@ -1,0 +1,219 @@
+"""What operators see and do, and that nothing they do breaks the registry."""
+
+import re
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+
+from atoll.admin.tiles import tiles
+from registry.models import Credential, Event, Instance
+from registry.tests.conftest import SERVICE
+from registry.usecases.credentials import check, issue
+from registry.usecases.discover import discover
+from registry.usecases.heartbeat import heartbeat
+
+pytestmark = pytest.mark.django_db
+
+INSTANCES = "/admin/registry/instance/"
+CREDENTIALS = "/admin/registry/credential/"
+
+
+def signed_in(client, *, is_admin=False):
+    user = User.objects.create(
+        username="0198c0de-0000-7000-8000-00000000aaaa",
+        is_staff=True,
+        is_superuser=is_admin,
+        password=make_password(None),
+    )
+    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
+    return client
+
+
+@pytest.fixture
+def staff(client):
+    return signed_in(client)
+
+
+@pytest.fixture
+def chief(client):
+    return signed_in(client, is_admin=True)
+
+
+def page(answer):
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def healthy():
+    return [instance["id"] for instance in discover(SERVICE).instances]
+
+
+def select(verb, *instances, **more):
+    return {"action": f"{verb}_selected", "_selected_action": [i.pk for i in instances]} | more
+
+
+def test_services_show_how_many_of_their_instances_are_healthy(staff, put, silence):
+    put("o-1")
+    put("o-2", metadata={"version": "2"})
+    silence("o-2", seconds=61)
+
+    shown = page(staff.get("/admin/registry/service/"))
+    for text in (SERVICE, "1 / 2", "reduced", "1, 2"):
+        assert text in shown
+
+
+def test_instances_show_status_place_version_and_last_beat(staff, put, silence):
+    put("o-1", metadata={"version": "7.1", "zone": "north"})
+    silence("o-1", seconds=12)
+
+    shown = page(staff.get(INSTANCES))
+    for text in ("o-1", "healthy", "10.0.0.7:8002", "7.1", "north", "12 s ago"):
+        assert text in shown
+
+
+@pytest.mark.parametrize("health", ["healthy", "unhealthy", "draining"])
+def test_instances_are_filtered_by_health(staff, put, silence, health):
+    put("is-healthy")
+    put("is-unhealthy")
+    put("is-draining")
+    silence("is-unhealthy", seconds=61)
+    Instance.objects.filter(instance_id="is-draining").update(is_drained=True)
+
+    shown = page(staff.get(INSTANCES, {"health": health}))
+    assert re.findall(r">(is-\w+)<", shown) == [f"is-{health}"]
+
+
+def test_instances_are_found_by_what_they_say_of_themselves(staff, put):
+    put("o-1", metadata={"zone": "north"})
+    put("o-2", metadata={"zone": "south"})
+
+    shown = page(staff.get(INSTANCES, {"q": "south"}))
+    assert "o-2" in shown
+    assert ">o-1<" not in shown
+
+
+def test_metadata_is_shown_as_text_and_never_run(staff, put):
+    put("o-1", metadata={"version": "<script>alert(1)</script>"})
+    pk = Instance.objects.get().pk
+
+    for url in (INSTANCES, f"{INSTANCES}{pk}/change/", "/admin/registry/service/"):
+        shown = page(staff.get(url))
+        assert "<script>alert(1)" not in shown
+        assert "&lt;script&gt;alert(1)" in shown
+
+
+def test_draining_asks_first_and_then_takes_it_out_of_traffic(staff, put):
+    put("o-1")
+    put("o-2")
+    chosen = Instance.objects.get(instance_id="o-1")
+
+    asked = page(staff.post(INSTANCES, select("drain", chosen)))
+    assert "stop sending requests" in asked
+    assert healthy() == ["o-1", "o-2"]
+
+    done = page(staff.post(INSTANCES, select("drain", chosen, confirmed="drain"), follow=True))
+    assert "o-1 is drained" in done
+    assert healthy() == ["o-2"]
+    assert heartbeat(SERVICE, "o-1") == "draining"
+    assert Event.objects.get(kind="drained").actor.startswith("staff:")
+
+
+def test_the_page_of_a_drained_instance_offers_to_undrain_it(staff, put):
+    put("o-1")
+    pk = Instance.objects.get().pk
+    fresh = page(staff.get(f"{INSTANCES}{pk}/change/"))
+    assert "Drain…" in fresh
+    assert "Undrain…" not in fresh
+
+    staff.post(f"{INSTANCES}{pk}/drain/", {"confirmed": "drain"})
+    drained = page(staff.get(f"{INSTANCES}{pk}/change/"))
+    assert "Undrain…" in drained
+    assert "Drain…" not in drained.replace("Undrain…", "")
+
+    staff.post(f"{INSTANCES}{pk}/undrain/", {"confirmed": "undrain"})
+    assert healthy() == ["o-1"]
+
+
+def test_opening_the_link_of_an_action_changes_nothing(staff, put):
+    put("o-1")
+    pk = Instance.objects.get().pk
+    for verb in ("drain", "undrain", "deregister"):
+        page(staff.get(f"{INSTANCES}{pk}/{verb}/"))
+
+    assert healthy() == ["o-1"]
+
+
+def test_deregistering_warns_that_a_running_process_comes_back_and_buries_this_life(staff, put):
+    put("o-1", incarnation=5)
+    pk = Instance.objects.get().pk
+
+    assert "registers again within 15 seconds" in page(staff.get(f"{INSTANCES}{pk}/deregister/"))
+    staff.post(f"{INSTANCES}{pk}/deregister/", {"confirmed": "deregister"})
+
+    assert healthy() == []
+    put("o-1", incarnation=6)
+    assert healthy() == ["o-1"]
+
+
+def test_nobody_writes_instances_services_or_the_journal_by_hand(chief, put):
+    put("o-1")
+    pk = Instance.objects.get().pk
+    for model in ("instance", "service", "event"):
+        assert chief.get(f"/admin/registry/{model}/add/").status_code == 403
+    assert chief.post(f"{INSTANCES}{pk}/change/", {"port": 1}).status_code == 403
+    assert chief.post(f"{INSTANCES}{pk}/delete/", {"post": "yes"}).status_code == 403
+    assert Instance.objects.get().port == 8002
+
+
+def test_an_issued_secret_is_shown_once_and_works(chief):
+    answer = chief.post(f"{CREDENTIALS}add/", {"service": SERVICE, "label": "blue"})
+    secret = re.search(r'<code id="secret"[^>]*>([^<]+)</code>', page(answer))[1]
+
+    assert "no-store" in answer["Cache-Control"]
+    assert check(SERVICE, secret).label == "blue"
+    assert secret not in page(chief.get(CREDENTIALS))
+    assert secret not in page(chief.get(f"{CREDENTIALS}{Credential.objects.get().pk}/change/"))
+
+
+def test_a_name_no_service_can_have_gets_no_credential(chief):
+    assert "Lower-case letters" in page(chief.post(f"{CREDENTIALS}add/", {"service": "Order Service"}))
+    assert Credential.objects.count() == 0
+
+
+def test_only_admins_issue_and_revoke(staff):
+    credential, secret = issue(SERVICE, actor="test")
+
+    assert staff.get(f"{CREDENTIALS}add/").status_code == 403
+    staff.post(CREDENTIALS, {"action": "revoke_selected", "_selected_action": [credential.pk]})
+    check(SERVICE, secret)
+
+
+def test_revoking_ends_a_secret(chief):
+    credential, _ = issue(SERVICE, actor="test")
+
+    chief.post(CREDENTIALS, {"action": "revoke_selected", "_selected_action": [credential.pk]})
+    credential.refresh_from_db()
+    assert credential.revoked_at is not None
+    assert Event.objects.filter(kind="credential_revoked").count() == 1
+
+
+def test_the_journal_is_searched_and_opened(staff, put):
+    put("o-1")
+    put("u-1", service="user-service")
+
+    shown = page(staff.get("/admin/registry/event/", {"q": "o-1"}))
+    assert "registered" in shown.lower()
+    assert "u-1" not in shown
+    page(staff.get(f"/admin/registry/event/{Event.objects.first().pk}/change/"))
+
+
+def test_the_index_page_counts_the_unhealthy(staff, put, silence):
+    put("o-1")
+    put("o-2")
+    silence("o-2", seconds=61)
+
+    figures = {tile.title: (tile.value, tile.is_alarming) for tile in tiles()}
+    assert figures["Healthy instances"] == ("1", False)
+    assert figures["Unhealthy instances"] == ("1", True)
+    assert "Unhealthy instances" in page(staff.get("/admin/"))
