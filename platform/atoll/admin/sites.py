@@ -17,6 +17,7 @@ MIRRORED_ACCOUNT = "auth.User"
 class AtollAdminSite(UnfoldAdminSite):
     index_title = "Overview"
     index_template = "atoll/admin/index.html"
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         shown = {
             "tiles": tiles(),
@@ -28,11 +29,7 @@ class AtollAdminSite(UnfoldAdminSite):
 
     def get_urls(self) -> list[Any]:
         """Passwords are changed where accounts are kept: in the project whose own model they are."""
-        urls = super().get_urls()
+        urls: list[Any] = super().get_urls()
         if settings.AUTH_USER_MODEL != MIRRORED_ACCOUNT:
             return urls
-        return [url for url in urls if not (url_name(url) or "").startswith("password_change")]
-
-
-def url_name(pattern: Any) -> str | None:
-    return getattr(pattern, "name", None)
+        return [url for url in urls if not (getattr(url, "name", "") or "").startswith("password_change")]
