@@ -18,9 +18,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from atoll.admin import ReadOnlyAdmin, register_tile
 from atoll.errors import Refusal
 from services.payments import selectors
-from services.payments.models import Payment, SandboxCharge, SandboxRefund
+from services.payments.models import REASON_MAX_CHARS, Payment, SandboxCharge, SandboxRefund
 from services.payments.usecases.refund_by_staff import refund_by_staff
-from services.payments.usecases.settle_refund import REASON_MAX_CHARS
 
 STATUS_TONES = {
     "requested": "info",

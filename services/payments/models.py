@@ -14,6 +14,7 @@ from django.utils import timezone
 from atoll.ids import uuid7
 from services.payments.managers import PaymentManager
 
+REASON_MAX_CHARS = 200
 MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
 
@@ -41,9 +42,9 @@ class Payment(models.Model):
     method = models.CharField(max_length=64, blank=True, default="")
     status = models.CharField(max_length=9, choices=Status, default=Status.REQUESTED)
     # Why it failed, was refused or was given back; empty otherwise.
-    reason = models.CharField(max_length=200, blank=True, default="")
-    charge_reference = models.CharField(max_length=64, blank=True, default="")
-    refund_reference = models.CharField(max_length=64, blank=True, default="")
+    reason = models.CharField(max_length=REASON_MAX_CHARS, blank=True, default="")
+    charge_reference = models.CharField(max_length=255, blank=True, default="")
+    refund_reference = models.CharField(max_length=255, blank=True, default="")
     refund_asked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)

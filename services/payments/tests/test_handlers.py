@@ -261,3 +261,16 @@ def test_the_events_keep_the_order_s_correlation_id(bus):
     bus.deliver("process.payment", wanted, correlation_id="shopping-trip-1")
     bus.deliver("refund.payment", refund(wanted), correlation_id="shopping-trip-1")
     assert {event["correlationId"] for event in bus.published()} == {"shopping-trip-1"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("method", ["card", "card-timeout", "card-flaky"])
+def test_the_provider_is_asked_outside_any_transaction(bus, method):
+    wanted = order(method)
+
+    (row,) = bus.deliver("process.payment", wanted, times=1)
+    assert (row.status, Payment.objects.get().status) == ("done", "completed")
+    (row,) = bus.deliver("refund.payment", refund(wanted), times=1)
+
+    assert (row.status, Payment.objects.get().status) == ("done", "refunded")
+    assert taken() == 0

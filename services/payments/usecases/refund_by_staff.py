@@ -9,8 +9,7 @@ from django.utils import timezone
 from atoll.bus import schedule
 from services.payments.errors import InvalidPayment, NotRefundable, PaymentNotFound
 from services.payments.events import RefundPayment
-from services.payments.models import Payment
-from services.payments.usecases.settle_refund import REASON_MAX_CHARS
+from services.payments.models import REASON_MAX_CHARS, Payment
 
 
 def refund_by_staff(payment_id: UUID, *, reason: str) -> Payment:

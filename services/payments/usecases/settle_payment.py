@@ -7,7 +7,7 @@ from django.db import transaction
 from atoll.bus import publish
 from atoll.errors import Misuse
 from services.payments.events import PaymentCompleted, PaymentFailed
-from services.payments.models import Payment
+from services.payments.models import REASON_MAX_CHARS, Payment
 from services.payments.provider import CANCELLED, Charge, Outcome
 
 Status = Payment.Status
@@ -36,7 +36,7 @@ def _settle(payment: Payment, charge: Charge) -> None:
         case Outcome.CANCELLED:
             payment.status = Status.REFUSED
     payment.charge_reference = charge.reference
-    payment.reason = charge.reason
+    payment.reason = charge.reason[:REASON_MAX_CHARS]
     payment.save(update_fields=["status", "charge_reference", "reason", "updated_at"])
 
 

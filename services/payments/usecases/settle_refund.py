@@ -8,11 +8,10 @@ from atoll.bus import publish
 from atoll.errors import Misuse
 from services.payments.errors import LedgersDisagree
 from services.payments.events import PaymentRefunded
-from services.payments.models import Payment
+from services.payments.models import REASON_MAX_CHARS, Payment
 from services.payments.provider import CANCELLED, Cancellation
 
 Status = Payment.Status
-REASON_MAX_CHARS = 200
 
 
 def settle_refund(order_id: UUID, cancellation: Cancellation | None, *, reason: str) -> Payment:

@@ -5,8 +5,8 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
+from atoll.api.fields import ExactBoolean, ExactDecimal, ExactInteger, ExactText
 from atoll.api.serializers import StrictModelSerializer, StrictSerializer
-from services.products.api.fields import ExactBoolean, ExactDecimal, ExactInteger, ExactText
 from services.products.models import MAX_STOCK, Product
 from services.products.usecases.changes import EDITABLE
 from services.products.usecases.receive_stock import REASON_MAX_CHARS

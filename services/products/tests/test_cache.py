@@ -185,3 +185,16 @@ def test_after_a_failure_reads_do_not_ask_the_cache_for_a_while(cache_away, make
     monkeypatch.setattr(catalogue_cache.away, "until", 0.0)
     selectors.product_page(product.id)
     assert asked != []
+
+
+def test_a_command_s_effect_is_seen_once_its_delivery_is_committed(make_product, bus):
+    product = make_product(stock_on_hand=2)
+    assert selectors.product_page(product.id)["stock"] == 2
+
+    bus.deliver(
+        "reserve.stock",
+        {"orderId": str(uuid4()), "items": [{"productId": str(product.id), "quantity": 2}]},
+        times=1,
+    )
+
+    assert selectors.product_page(product.id)["stock"] == 0

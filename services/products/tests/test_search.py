@@ -133,3 +133,9 @@ def test_a_change_of_words_is_searchable_at_once(shop):
     Product.objects.filter(sku="BAG-TOT-OLV").update(name="Shopping Trolley", sku="TRL-1")
     assert found("trolley") == ["TRL-1"]
     assert found("tote") == []
+
+
+def test_the_database_s_owner_may_create_the_extension_without_being_a_superuser(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT bool_or(trusted) FROM pg_available_extension_versions WHERE name = 'pg_trgm'")
+        assert cursor.fetchone() == (True,)
