@@ -114,8 +114,10 @@ def main(argv: list[str]) -> int:
     except Unfit as unfit:
         print(unfit, file=sys.stderr)
         return 2
+    lists = edits.edited(wanted.words, conf.root())
     folder = write(wanted)
-    edits.add(wanted.words, conf.root())
+    for path, text in lists.items():
+        path.write_text(text)
     print(
         f"Wrote {folder.relative_to(conf.root())}/ and added {wanted.service} to projects.toml, "
         "the import walls, the gateway's routes and the compose file.\n\n"

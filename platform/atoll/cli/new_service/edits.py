@@ -54,7 +54,7 @@ def compose(text: str, words: dict[str, str]) -> str:
     password = f"{shout}_DATABASE_PASSWORD: ${{{shout}_DATABASE_PASSWORD:?set it in .env}}\n"
     text = _before(text, "  GATEWAY_SERVICE_SECRET:", f"  {credential}")
     text = _before(text, "      GATEWAY_DATABASE_PASSWORD:", f"      {password}")
-    text = _before(text, "  # gateway: ", Template(COMPOSE.read_text()).substitute(words))
+    text = _before(text, "  gateway-setup:", Template(COMPOSE.read_text()).substitute(words))
     gateway = text.index("\n  gateway:\n")
     ready = f"      {words['names']}: {{condition: service_healthy}}"
     return text[:gateway] + _after(text[gateway:], "      orders: {condition: service_healthy}", ready)
@@ -66,9 +66,9 @@ def databases(text: str, words: dict[str, str]) -> str:
 
 
 def example(text: str, words: dict[str, str]) -> str:
-    for kind in ("SECRET_KEY", "SERVICE_SECRET", "DATABASE_PASSWORD"):
-        text = _before(text, f"GATEWAY_{kind}=", f"{words['NAMES']}_{kind}=\n")
-    return text
+    kinds = ("SECRET_KEY", "SERVICE_SECRET", "DATABASE_PASSWORD")
+    lines = "".join(f"{words['NAMES']}_{kind}=\n" for kind in kinds)
+    return _before(text, "GATEWAY_SECRET_KEY=", f"{lines}\n")
 
 
 EDITS = {
@@ -81,8 +81,6 @@ EDITS = {
 }
 
 
-def add(words: dict[str, str], root: Path) -> None:
-    """Edit all files or none."""
-    edited = {root / name: edit((root / name).read_text(), words) for name, edit in EDITS.items()}
-    for path, text in edited.items():
-        path.write_text(text)
+def edited(words: dict[str, str], root: Path) -> dict[Path, str]:
+    """The new text of every file that lists the projects; nothing is written."""
+    return {root / name: edit((root / name).read_text(), words) for name, edit in EDITS.items()}
