@@ -1,4 +1,8 @@
-"""Carry out one step of an order's course: status, history and messages, together."""
+"""Carry out one step of an order's course: status, history and messages, together.
+
+Use cases that a handler calls open no savepoint of their own: the transaction is the
+bus's, and when one of them fails all of it is rolled back.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID

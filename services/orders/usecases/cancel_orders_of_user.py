@@ -9,7 +9,7 @@ from services.orders.models import Order
 from services.orders.usecases.advance import Cause, advance
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def cancel_orders_of_user(user_id: UUID, cause: Cause) -> int:
     """Cancel every open order of the user; how many there were.
 

@@ -11,7 +11,7 @@ from services.orders.models import Order
 from services.orders.usecases.advance import Cause, advance, lock_order
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_stock_rejected(order_id: UUID, shortages: Sequence[Shortage], cause: Cause) -> None:
     """Raises NotFound for an order that is not ours."""
     order = lock_order(order_id)

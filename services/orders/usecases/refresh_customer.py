@@ -12,7 +12,7 @@ from services.orders.models import MAX_EMAIL_LENGTH, MAX_NAME_LENGTH, Order
 LENGTHS = {"name": MAX_NAME_LENGTH, "email": MAX_EMAIL_LENGTH}
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def refresh_customer(user_id: UUID, changes: Mapping[str, Any], at: datetime) -> int:
     """Show the new values on every order of the user; how many rows were written.
 
