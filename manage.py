@@ -19,7 +19,7 @@ def enter_virtual_environment() -> None:
     """Run again with the repository's own interpreter, if there is one and we are in none."""
     python = VENV / "bin" / "python"
     if sys.prefix == sys.base_prefix and python.exists():
-        os.execv(python, [str(python), *sys.argv])
+        os.execv(python, [str(python), *sys.argv])  # noqa: S606 - ourselves, in the repository's own environment
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""One shopper's order, from sign-up to its end, told over HTTP only."""

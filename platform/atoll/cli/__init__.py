@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import runpy
 import sys
 
 from atoll import conf
@@ -16,12 +17,25 @@ def run(argv: list[str]) -> int:
         os.environ["DJANGO_SETTINGS_MODULE"] = project.settings_module
         ManagementUtility([f"manage.py {project.name}", *argv[1:]]).execute()
         return 0
-    verb = argv[0].replace("-", "_") if argv else "help"
+    asks_for_help = not argv or argv[0] in ("-h", "--help")
+    verb = "help" if asks_for_help else argv[0].replace("-", "_")
     try:
         module = importlib.import_module(f"atoll.cli.{verb}")
     except ModuleNotFoundError as error:
         if error.name != f"atoll.cli.{verb}":
             raise
+        if (conf.root() / verb / "__main__.py").exists():
+            return _run_package(verb, argv[1:])
         print(f"Neither a project nor a verb: {argv[0]}. Try `python manage.py help`.", file=sys.stderr)
         return 2
     return int(module.main(argv[1:]) or 0)
+
+
+def _run_package(name: str, argv: list[str]) -> int:
+    """Run a package at the root of the repository, such as ``demo``, as ``python -m`` would."""
+    sys.argv = [f"manage.py {name}", *argv]
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=False)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

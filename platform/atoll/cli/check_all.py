@@ -20,7 +20,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("project", nargs="?", choices=list(conf.projects()), help="only this one")
     options = parser.parse_args(argv)
     if options.project:
-        return _check(options.project)
+        with tempfile.TemporaryDirectory() as home:
+            os.environ.update(production(home))
+            return _check(options.project)
     manage = [sys.executable, str(conf.root() / "manage.py"), "check-all"]
     jobs = {"types": [sys.executable, "-m", "mypy", *typed()]}
     jobs |= {name: [*manage, name] for name in conf.projects()}

@@ -1,6 +1,7 @@
 """List the platform's verbs and its projects."""
 
 import ast
+import importlib.util
 import pkgutil
 from pathlib import Path
 
@@ -14,10 +15,17 @@ def verbs() -> dict[str, str]:
     for module in pkgutil.iter_modules(atoll.cli.__path__):
         if module.name.startswith("_"):
             continue
-        source = Path(atoll.cli.__path__[0], f"{module.name}.py").read_text()
-        text = ast.get_docstring(ast.parse(source)) or ""
-        found[module.name.replace("_", "-")] = text.split("\n", 1)[0]
-    return found
+        spec = importlib.util.find_spec(f"atoll.cli.{module.name}")
+        if spec and spec.origin:
+            found[module.name.replace("_", "-")] = _first_line(Path(spec.origin))
+    for package in conf.root().glob("*/__main__.py"):
+        found[package.parent.name] = _first_line(package.with_name("__init__.py"))
+    return dict(sorted(found.items()))
+
+
+def _first_line(module: Path) -> str:
+    text = ast.get_docstring(ast.parse(module.read_text())) or ""
+    return text.split("\n", 1)[0]
 
 
 def main(argv: list[str]) -> int:

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from atoll.api.errors import plain_problem
-from atoll.api.middleware.base import Middleware
+from atoll.api.middleware.two_ways import Middleware
 
 
 class CleanAddress(Middleware):

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from atoll.api.errors import plain_problem
-from atoll.api.middleware.base import Middleware
+from atoll.api.middleware.two_ways import Middleware
 
 MAX_LENGTH_CHARS = 18
 

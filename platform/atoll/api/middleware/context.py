@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from atoll import context, metrics
 from atoll.api.errors import plain_problem
-from atoll.api.middleware.base import Middleware
+from atoll.api.middleware.two_ways import Middleware
 
 log = logging.getLogger("atoll.access")
 

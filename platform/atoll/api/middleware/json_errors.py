@@ -6,7 +6,7 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 
 from atoll.api.errors import describe, plain_problem
-from atoll.api.middleware.base import Middleware
+from atoll.api.middleware.two_ways import Middleware
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""``python manage.py new-service NAME``: a service with the rooms of its siblings.
+"""Write a service with the rooms of its siblings: ``python manage.py new-service NAME``.
 
 It gets a database, a worker, tests, a gateway route and its compose entries, and passes
 ``make check`` and ``make test`` as it is. ``template/`` holds its files; ``edits`` adds it
