@@ -134,6 +134,8 @@ class Event(models.Model):
     details: "models.JSONField[dict[str, Any]]" = models.JSONField(default=dict, blank=True)
 
     class Meta:
+        verbose_name = "journal entry"
+        verbose_name_plural = "journal"
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(fields=["service", "-id"], name="event_service"),

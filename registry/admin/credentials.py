@@ -57,9 +57,8 @@ class CredentialAdmin(ModelAdmin):
         return bool(request.user.is_superuser)
 
     @display(description="state", label=TONES)
-    def state(self, credential: Credential) -> tuple[str, str]:
-        state = "revoked" if credential.revoked_at else "active"
-        return state, state
+    def state(self, credential: Credential) -> str:
+        return "revoked" if credential.revoked_at else "active"
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         made, secret = issue(obj.service, label=obj.label, actor=f"staff:{request.user.get_username()}")

@@ -115,13 +115,13 @@ class InstanceAdmin(ReadOnlyAdmin):
         return [shown for shown in offered if not shown.action_name.endswith(f"_{hidden}")]
 
     @display(description="status", label=TONES)
-    def status(self, instance: Instance) -> tuple[str, str]:
-        status = selectors.status(instance)
-        return status, status
+    def status(self, instance: Instance) -> str:
+        return selectors.status(instance)
 
     @display(description="where", ordering="host")
     def place(self, instance: Instance) -> str:
-        return f"{instance.host}:{instance.port}" if instance.port else f"{instance.host} (worker)"
+        host = f"[{instance.host}]" if ":" in instance.host else instance.host
+        return f"{host}:{instance.port}" if instance.port else f"{host} (listens nowhere)"
 
     @display(description="last heartbeat", ordering="-lease__beat_at")
     def beat(self, instance: Any) -> str:

@@ -31,8 +31,7 @@ class EventAdmin(ReadOnlyAdmin):
     search_fields = ("service", "instance_id", "actor")
     search_help_text = "Service, instance or who did it"
     date_hierarchy = "at"
-    fields = ("at", "what", "service", "instance_id", "actor", "details")
-    readonly_fields = ("what",)
+    fields = ("at", "kind", "service", "instance_id", "actor", "details")
 
     @display(description="event", ordering="kind", label=TONES)
     def what(self, event: Event) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from atoll.admin import ReadOnlyAdmin, register_tile
 from registry import selectors
 from registry.models import Instance, Service
 
-TONES = {"up": "success", "reduced": "warning", "down": "danger", "empty": "info"}
+TONES = {"up": "success", "reduced": "warning", "down": "danger", "no instance": "info"}
 HEALTHY = Q(instances__is_drained=False, instances__lease__expires_at__gt=selectors.judged_at())
 
 
@@ -38,14 +38,12 @@ class ServiceAdmin(ReadOnlyAdmin):
         )
 
     @display(description="state", label=TONES)
-    def state(self, service: Any) -> tuple[str, str]:
+    def state(self, service: Any) -> str:
         if not service.total:
-            return "empty", "no instance"
+            return "no instance"
         if not service.healthy:
-            return "down", "down"
-        if service.healthy < service.total:
-            return "reduced", "reduced"
-        return "up", "up"
+            return "down"
+        return "reduced" if service.healthy < service.total else "up"
 
     @display(description="healthy / total", ordering="healthy")
     def healthy_of_total(self, service: Any) -> str:

@@ -122,6 +122,8 @@ class Migration(migrations.Migration):
                 ("details", models.JSONField(blank=True, default=dict)),
             ],
             options={
+                "verbose_name": "journal entry",
+                "verbose_name_plural": "journal",
                 "ordering": ["-id"],
                 "indexes": [
                     models.Index(fields=["service", "-id"], name="event_service"),

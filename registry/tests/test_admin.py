@@ -84,6 +84,15 @@ def test_instances_are_filtered_by_health(staff, put, silence, health):
     assert re.findall(r">(is-\w+)<", shown) == [f"is-{health}"]
 
 
+def test_the_page_of_an_instance_tells_the_same(staff, put):
+    put("o-1", host="fd00::7", address="fd00::7")
+
+    shown = page(staff.get(f"{INSTANCES}{Instance.objects.get().pk}/change/"))
+    for text in ("o-1", "healthy", "[fd00::7]:8002", "0 s ago"):
+        assert text in shown
+    assert "(&#x27;" not in shown, "no Python tuple"
+
+
 def test_instances_are_found_by_what_they_say_of_themselves(staff, put):
     put("o-1", metadata={"zone": "north"})
     put("o-2", metadata={"zone": "south"})
