@@ -49,6 +49,7 @@ def all_suites() -> list[Suite]:
         folder = root / project.package.replace(".", "/")
         found.append(Suite(project.name, folder / "pyproject.toml", folder))
     found.append(Suite("demo", root / "demo" / "pyproject.toml", root / "demo"))
+    found.append(Suite("demo", root / "demo" / "pyproject.toml", root / "demo"))
     for name in ("architecture", "contracts", "journeys", "chaos"):
         folder = root / "tests" / name
         if any(folder.glob("test_*.py")):
@@ -61,15 +62,21 @@ def environment(
     suite: Suite, given: Mapping[str, str], home: Path, library_database_url: str
 ) -> dict[str, str]:
     """What the suite's process finds: the test engines, or for whole platforms what we were ``given``."""
+    root = conf.root()
+    # Tests start processes too, and those must find the projects as manage.py does.
+    found = {"ATOLL_ROOT": str(root), "PYTHONPATH": f"{root}:{root / 'platform'}"}
     if suite.alone:
-        return dict(given) | {"ATOLL_ROOT": str(conf.root())}
+        return dict(given) | found
     kept = {name: value for name, value in given.items() if not name.endswith(SERVER_VARIABLES)}
-    return kept | {
-        "ATOLL_ENV": "test",
-        "ATOLL_ROOT": str(conf.root()),
-        "ATOLL_HOME": str(home),
-        "ATOLL_TEST_DATABASE_URL": library_database_url,
-    }
+    return (
+        kept
+        | found
+        | {
+            "ATOLL_ENV": "test",
+            "ATOLL_HOME": str(home),
+            "ATOLL_TEST_DATABASE_URL": library_database_url,
+        }
+    )
 
 
 async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: list[str]) -> Result:
