@@ -66,6 +66,10 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        """What the admin greets with."""
+        return self.name
+
     @property
     def is_staff(self) -> bool:
         return STAFF in self.roles or self.is_superuser
@@ -96,7 +100,7 @@ class RefreshFamily(models.Model):
 
     class Meta:
         ordering = ("-created_at",)
-        verbose_name_plural = "refresh families"
+        verbose_name = "sign-in"
 
     def __str__(self) -> str:
         return f"sign-in of {self.user_id} at {self.created_at:%Y-%m-%d %H:%M}"

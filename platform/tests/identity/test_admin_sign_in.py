@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 
 from atoll import conf
+from atoll.client.service_client import process_pool
 from atoll.identity import verification
 from atoll.identity.roles import staff_may
 from atoll.ids import uuid7
@@ -34,7 +36,17 @@ class UsersService:
     roles: tuple[str, ...] = ("staff",)
     status: int = 200
     token: str | None = None
+    is_active: bool = True
     asked: list[dict[str, Any]] = field(default_factory=list)
+    looked_at: list[str] = field(default_factory=list)
+
+    def account(self, path: str) -> tuple[int, dict[str, Any], dict[str, str]]:
+        """``GET /users/{id}``."""
+        self.looked_at.append(path)
+        if self.status != 200 or path != f"/users/{self.id}":
+            return (self.status if self.status != 200 else 404), {"error": "User not found"}, {}
+        shown = {"id": self.id, "email": self.email, "name": self.name}
+        return 200, {**shown, "roles": list(self.roles), "isActive": self.is_active}, {}
 
     def answer(self, headers: Any, body: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, str]]:
         self.asked.append({"body": body, "forwarded_for": headers.get("X-Forwarded-For")})
@@ -53,7 +65,16 @@ def users(monkeypatch: pytest.MonkeyPatch, settings: Any, trusted_test_key: None
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, answer, headers = service.answer(self.headers, body)
+            if self.path == "/auth/service-token":
+                token = tokens.service_access_token(body["clientId"])
+                self._send(200, {"accessToken": token, "expiresIn": 900}, {})
+            else:
+                self._send(*service.answer(self.headers, body))
+
+        def do_GET(self) -> None:
+            self._send(*service.account(self.path))
+
+        def _send(self, status: int, answer: dict[str, Any], headers: dict[str, str]) -> None:
             raw = json.dumps(answer).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(raw))}.items():
@@ -67,15 +88,18 @@ def users(monkeypatch: pytest.MonkeyPatch, settings: Any, trusted_test_key: None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
+    monkeypatch.setenv("LIBRARY_SERVICE_SECRET", "the secret of the library's own test project")
     monkeypatch.setenv("USER_SERVICE_URL", f"http://127.0.0.1:{server.server_address[1]}")
     own = urlsplit(conf.redis_url())._replace(path="/9").geturl()
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": own}}
     settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
     verification.forget_keys()
+    process_pool.cache_clear()
     yield service
     server.shutdown()
     thread.join()
     server.server_close()
+    process_pool.cache_clear()
     verification.forget_keys()
 
 
@@ -175,6 +199,54 @@ def test_guessing_is_limited_here_before_users_is_asked(users: UsersService) -> 
 
     assert "Too many attempts. Try again in" in answer.content.decode()
     assert len(users.asked) == asked == 10
+
+
+def let_five_minutes_pass(user_id: str) -> None:
+    """For the rule of when an account is looked at again."""
+    assert cache.delete(f"identity:checked:{user_id}")
+
+
+def test_the_account_of_a_session_is_looked_at_once_in_five_minutes(users: UsersService) -> None:
+    browser, _answer = enter()
+
+    for _ in range(5):
+        assert browser.get("/admin/").status_code == 200
+
+    assert users.looked_at == [f"/users/{users.id}"]
+
+
+@pytest.mark.parametrize("change", [{"roles": ()}, {"is_active": False}, {"id": "another"}])
+def test_who_is_no_longer_staff_is_out_at_the_next_look(users: UsersService, change: dict[str, Any]) -> None:
+    browser, _answer = enter()
+    browser.get("/admin/")
+    known_as = users.id
+    for name, value in change.items():
+        setattr(users, name, value)
+    assert browser.get("/admin/").status_code == 200
+
+    let_five_minutes_pass(known_as)
+
+    assert browser.get("/admin/").status_code == 302
+    assert not User.objects.filter(is_active=True).exists()
+
+
+def test_an_admin_who_is_only_staff_now_loses_what_admins_may(users: UsersService) -> None:
+    users.roles = ("admin", "staff")
+    browser, _answer = enter()
+    users.roles = ("staff",)
+
+    assert browser.get("/admin/").status_code == 200
+
+    assert not User.objects.get().is_superuser
+
+
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_session_goes_on_while_users_cannot_tell(users: UsersService, status: int) -> None:
+    browser, _answer = enter()
+    users.status = status
+
+    assert browser.get("/admin/").status_code == 200
+    assert User.objects.get().is_staff
 
 
 def test_users_learns_the_address_of_the_person(users: UsersService) -> None:

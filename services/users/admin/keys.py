@@ -12,11 +12,15 @@ from services.users.usecases.rotate_signing_key import rotate_signing_key
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(ReadOnlyAdmin):
-    list_display = ("kid", "status", "created_at", "activated_at", "retired_at")
+    list_display = ("key_id", "status", "created_at", "activated_at", "retired_at")
     list_filter = ("status",)
     search_fields = ("kid",)
     fields = ("kid", "status", "public_jwk", "created_at", "activated_at", "retired_at")
     actions = ("rotate",)
+
+    @admin.display(description="Key id", ordering="kid")
+    def key_id(self, key: SigningKey) -> str:
+        return key.kid
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_superuser)

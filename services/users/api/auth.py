@@ -69,8 +69,9 @@ class RegisterView(OpenView):
     @then_sign_in
     @idempotent
     def post(self, request: IdempotentRequest) -> Response:
+        limits.REGISTER.check(request)
         given = _valid(RegistrationSerializer, request)
-        limits.REGISTER.check(request, given["email"])
+        limits.REGISTER.check_account(request, given["email"])
         user = prepare_user(**given)
         try:
             with request.idempotency.transaction() as keep:
@@ -83,8 +84,9 @@ class RegisterView(OpenView):
 class TokenView(OpenView):
     @extend_schema(request=CredentialsSerializer, responses=SignedInSerializer)
     def post(self, request: Request) -> Response:
+        limits.SIGN_IN.check(request)
         given = _valid(CredentialsSerializer, request)
-        limits.SIGN_IN.check(request, given["email"])
+        limits.SIGN_IN.check_account(request, given["email"])
         try:
             user = check_credentials(given["email"], given["password"])
         except WrongCredentials:
@@ -96,8 +98,8 @@ class TokenView(OpenView):
 class RefreshView(OpenView):
     @extend_schema(request=RefreshSerializer, responses=TokensSerializer)
     def post(self, request: Request) -> Response:
-        given = _valid(RefreshSerializer, request)
         limits.REFRESH.check(request)
+        given = _valid(RefreshSerializer, request)
         token = RefreshToken.read(given["refresh_token"])
         account = str(token.user_id)
         limits.REFRESH.check_account(request, account)
@@ -112,8 +114,8 @@ class LogoutView(OpenView):
     @extend_schema(request=RefreshSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """The sign-in that the token belongs to is over. A token that is none is also gone (RFC 7009)."""
-        given = _valid(RefreshSerializer, request)
         limits.SIGN_OUT.check(request)
+        given = _valid(RefreshSerializer, request)
         try:
             end_session(RefreshToken.read(given["refresh_token"]))
         except InvalidToken:

@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name_plural": "refresh families",
+                "verbose_name": "sign-in",
                 "ordering": ("-created_at",),
             },
         ),

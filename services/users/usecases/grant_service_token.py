@@ -1,5 +1,7 @@
 """Client credentials (RFC 6749 §4.4): a service's secret for a service token."""
 
+from typing import ClassVar
+
 from django.utils import timezone
 
 from atoll.errors import NotSignedIn
@@ -11,6 +13,7 @@ from services.users.tokens import ServiceToken
 class WrongSecret(NotSignedIn):
     title = "Invalid service credential"
     default_code = "invalid_client"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Basic realm="atoll"'}
 
     def __init__(self) -> None:
         super().__init__(
