@@ -67,7 +67,9 @@ class PaymentAdmin(ReadOnlyAdmin):
     actions_detail = ("refund",)
 
     def has_refund_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("payments.change_payment"))
+        """Of the one payment that is shown: whether it has money that could go back."""
+        payment = object_id and self.get_object(request, object_id)
+        return bool(payment and payment.is_refundable and request.user.has_perm("payments.change_payment"))
 
     @display(description="amount", ordering="amount")
     def sum(self, payment: Payment) -> str:
@@ -115,7 +117,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 def _in_words(charge: SandboxCharge) -> str:
     back = f", {charge.refund.amount} {charge.currency} refunded" if hasattr(charge, "refund") else ""
-    return f"{charge.amount} {charge.currency} {charge.state}, asked for {charge.requests} times{back}"
+    return f"{charge.amount} {charge.currency} {charge.state}, requests: {charge.requests}{back}"
 
 
 @admin.register(SandboxCharge)

@@ -93,6 +93,11 @@ class Payment(models.Model):
         return self.status in {self.Status.REQUESTED, self.Status.COMPLETED}
 
     @property
+    def is_refundable(self) -> bool:
+        """Whether staff may ask for the money to go back."""
+        return self.status == self.Status.COMPLETED and self.refund_asked_at is None
+
+    @property
     def key(self) -> str:
         """What the provider knows the order's one charge by; the same for every attempt."""
         return f"order:{self.order_id}:charge"

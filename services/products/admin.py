@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -200,17 +200,26 @@ class ReservedItemInline(TabularInline):
 
 @admin.register(StockReservation)
 class StockReservationAdmin(ReadOnlyAdmin):
-    list_display = ("order_id", "coloured_state", "short_of", "created_at", "updated_at")
+    list_display = ("order_id", "coloured_state", "pieces", "short_of", "created_at", "updated_at")
     list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     search_fields = ("order_id", "items__product__sku", "items__product__name")
     search_help_text = "Order id, SKU or product name"
     date_hierarchy = "created_at"
     fields = ("order_id", "coloured_state", "shortages", "created_at", "updated_at")
     inlines = (ReservedItemInline,)
+    ordering = ("-created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StockReservation]:
+        reservations: QuerySet[StockReservation] = super().get_queryset(request)
+        return reservations.annotate(quantity=Subquery(selectors.pieces_of_reservation(OuterRef("pk"))))
 
     @display(description="state", ordering="state", label=STATE_TONES)
     def coloured_state(self, reservation: StockReservation) -> str:
         return reservation.state
+
+    @display(description="pieces", ordering="quantity")
+    def pieces(self, reservation: Any) -> int:
+        return reservation.quantity or 0
 
     @display(description="products short of")
     def short_of(self, reservation: StockReservation) -> str:

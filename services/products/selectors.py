@@ -6,11 +6,11 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, OuterRef, QuerySet, Sum
 
 from services.products.cache import CATALOGUE, product_scope, read_through
 from services.products.errors import ProductNotFound
-from services.products.models import Product, StockReservation
+from services.products.models import Product, ReservedItem, StockReservation
 from services.products.search import Criteria, ProductSearch, rows
 
 Row = dict[str, Any]
@@ -63,6 +63,12 @@ def count_active() -> int:
 def count_sold_out() -> int:
     """Active products of which nothing is left to order."""
     return Product.objects.filter(is_active=True, stock_on_hand__lte=F("stock_reserved")).count()
+
+
+def pieces_of_reservation(order_id: OuterRef) -> QuerySet[Any, Any]:
+    """A subquery: how many pieces the order holds or bought."""
+    items = ReservedItem.objects.filter(reservation=order_id).order_by().values("reservation")
+    return items.annotate(pieces=Sum("quantity")).values("pieces")
 
 
 def count_held_reservations() -> int:

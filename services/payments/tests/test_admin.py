@@ -58,7 +58,7 @@ def test_every_page_of_the_admin_opens(staff, paid, bus):
     answers = {page: staff.get(page) for page in pages}
 
     assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(pages, 200)
-    assert "59.80 EUR captured, asked for 1 times, 59.80 EUR refunded" in answers[pages[3]].content.decode()
+    assert "59.80 EUR captured, requests: 1, 59.80 EUR refunded" in answers[pages[3]].content.decode()
 
 
 def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, bus):
@@ -77,17 +77,27 @@ def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, bus):
 
 
 def test_asking_twice_refunds_once(staff, paid, bus):
-    ask_refund(staff, paid.id)
-    ask_refund(staff, paid.id)
+    assert ask_refund(staff, paid.id).status_code == 302
+    assert ask_refund(staff, paid.id).status_code == 403
+    with pytest.raises(NotRefundable):
+        refund_by_staff(paid.id, reason="again")
     bus.run_due()
 
     assert SandboxRefund.objects.count() == 1
     assert len(bus.published("payment.refunded")) == 1
 
 
+def test_the_button_is_there_only_while_money_could_go_back(staff, paid, bus):
+    page = reverse("admin:payments_payment_change", args=[paid.id])
+    assert "Refund…" in staff.get(page).content.decode()
+
+    ask_refund(staff, paid.id)
+    assert "Refund…" not in staff.get(page).content.decode()
+
+
 def test_without_a_reason_nothing_happens(staff, paid, bus):
     assert ask_refund(staff, paid.id, reason=" ").status_code == 200
-    assert ask_refund(staff, "no-id").status_code == 302
+    assert ask_refund(staff, "no-id").status_code == 403
     assert bus.run_due() == 0
     assert Payment.objects.get().refund_asked_at is None
 

@@ -25,12 +25,11 @@ def refund_by_staff(payment_id: UUID, *, reason: str) -> Payment:
         payment = Payment.objects.select_for_update().filter(id=payment_id).first()
         if payment is None:
             raise PaymentNotFound(f"There is no payment {payment_id}.")
-        if payment.status != Payment.Status.COMPLETED:
+        if not payment.is_refundable:
+            asked = " and its refund was asked for" if payment.refund_asked_at else ""
             raise NotRefundable(
-                f"Payment {payment_id} is {payment.status}; only a completed one has money to refund."
+                f"Payment {payment_id} is {payment.status}{asked}; only a completed one has money to refund."
             )
-        if payment.refund_asked_at is not None:
-            raise NotRefundable(f"The refund of payment {payment_id} was asked for before.")
         payment.refund_asked_at = timezone.now()
         payment.save(update_fields=["refund_asked_at", "updated_at"])
         schedule(RefundPayment(order_id=payment.order_id, reason=reason), after=timedelta(0))
