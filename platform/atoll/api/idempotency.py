@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -84,7 +85,8 @@ class Idempotency:
     def fingerprint(self) -> str:
         body = json.dumps(self.request.data, sort_keys=True, cls=wire.JSONEncoder)
         text = "\n".join((self.request.path, self.request.META.get("QUERY_STRING", ""), body))
-        return hashlib.sha256(text.encode()).hexdigest()
+        # Keyed: a body may hold a password, and a plain digest of one can be guessed offline.
+        return salted_hmac("atoll.api.idempotency", text, algorithm="sha256").hexdigest()
 
     def stored(self) -> IdempotencyRecord | None:
         """The record of an earlier request under the key; raises KeyReused when it differed."""
