@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
@@ -32,7 +32,7 @@ class PublishingAdmin(ModelAdmin):
                 return super().changeform_view(request, *args, **kwargs)
         except snapshot.InvalidConfiguration as error:
             self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
-            return HttpResponse(status=302, headers={"Location": request.get_full_path()})
+            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -93,9 +93,12 @@ class Route(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """What a single row can get wrong; the table as a whole is judged when it is published."""
+        """The row itself, and beside the others; publishing judges the whole table once more."""
         try:
             snapshot.check_route(self.compiled())
+            if self.enabled:
+                others = Route.objects.filter(enabled=True).exclude(pk=self.pk).exclude(name=self.name)
+                snapshot.check_distinct((*(other.compiled() for other in others), self.compiled()))
         except snapshot.InvalidConfiguration as error:
             raise ValidationError(str(error)) from None
 

@@ -59,9 +59,8 @@ class Edge:
 
     async def _handle(self, exchange: Exchange) -> None:
         parts = self._parts
-        exchange.client = addresses.client(
-            exchange.client, exchange.forwarded_for, parts.config.trusted_proxies
-        )
+        if parts.config.trusted_proxies:
+            self._believe_proxy(exchange, parts.config.trusted_proxies)
         target.check(exchange.path, exchange.query)
         if exchange.method not in KNOWN_METHODS:
             raise method_not_allowed(exchange.method, KNOWN_METHODS)
@@ -109,6 +108,13 @@ class Edge:
         else:
             rest = exchange.path[len(route.prefix) :]
             await dashboard.answer(exchange, rest, self._parts.fetcher, settings.timeout_s)
+
+    def _believe_proxy(self, exchange: Exchange, trusted: tuple[addresses.Network, ...]) -> None:
+        if addresses.within(addresses.read(exchange.client), trusted):
+            proto = exchange.header(b"x-forwarded-proto")
+            if proto in (b"http", b"https"):
+                exchange.scheme = proto.decode()
+            exchange.client = addresses.client(exchange.client, exchange.forwarded_for, trusted)
 
     async def _limit(self, exchange: Exchange, route: CompiledRoute) -> None:
         settings = route.route

@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._received = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.fail(BadAnswer(f"its answer is not HTTP/1.1: {error}"))
             return
         if self._buffered > HIGH_WATER_BYTES and not self._paused and self._transport is not None:
@@ -201,10 +201,10 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if status == 101:
+            raise BadAnswer("it switched protocols unasked")
         self.status = status
         if status < 200:
-            if status == 101:
-                raise BadAnswer("it switched protocols unasked")
             self._interim = True
             return
         for name, value in self.headers:

@@ -1,6 +1,7 @@
 """Everything the edge is made of, wired once, started and stopped with the process."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from atoll.discovery.last_good import LastGood
@@ -31,12 +32,15 @@ ALWAYS_WATCHED = frozenset({KEYS_SERVICE, *dashboard.SERVICES})
 class Parts:
     """Made inside a running event loop."""
 
-    def __init__(self, config: EdgeConfig, request_log: RequestLog) -> None:
+    def __init__(
+        self, config: EdgeConfig, request_log: RequestLog, clock: Callable[[], float] | None = None
+    ) -> None:
+        """``clock``: the seconds that breakers and retry budgets go by; the loop's unless given."""
         loop = asyncio.get_running_loop()
         self.config = config
         self.request_log = request_log
         self.pool = Pool(loop)
-        self.directory = Directory(self.pool, loop.time)
+        self.directory = Directory(self.pool, clock or loop.time)
         dispatcher = Dispatcher(self.pool, loop)
         self.forwarder = Forwarder(dispatcher, loop)
         self.fetcher = Fetcher(self.directory, dispatcher)

@@ -104,5 +104,7 @@ class RequestLog:
 
 def _fields(entry: Entry) -> dict[str, Any]:
     fields = entry._asdict()
+    # In a log line, "instance" is whoever writes it.
+    fields["upstream"] = fields.pop("instance")
     del fields["at"]
     return fields

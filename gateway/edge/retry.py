@@ -13,33 +13,34 @@ from gateway.edge.failures import Dropped, NotSent, UpstreamFailure
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 MAX_TRIES = 3
-SHARE = 0.2
-FLOOR_PER_S = 1.0
-MOST_SAVED = 10.0
+REQUESTS_PER_RETRY = 5
+RETRIES_PER_S = 1.0
+MOST_RETRIES = 10
 
 
 class Budget:
-    """Each request saves ``SHARE`` of a retry, each second ``FLOOR_PER_S``; a retry spends one."""
+    """One retry for every ``REQUESTS_PER_RETRY`` requests, or for every second; at most
+    ``MOST_RETRIES`` saved up. Kept in requests, which are whole numbers."""
 
     __slots__ = ("_clock", "_refilled_at", "_saved")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._saved = MOST_SAVED
+        self._saved: float = MOST_RETRIES * REQUESTS_PER_RETRY
         self._refilled_at = clock()
 
     def request(self) -> None:
-        if self._saved < MOST_SAVED:
-            self._saved += SHARE
+        if self._saved < MOST_RETRIES * REQUESTS_PER_RETRY:
+            self._saved += 1
 
     def spend(self) -> bool:
         now = self._clock()
-        earned = (now - self._refilled_at) * FLOOR_PER_S
+        earned = (now - self._refilled_at) * RETRIES_PER_S * REQUESTS_PER_RETRY
         self._refilled_at = now
-        self._saved = min(MOST_SAVED, self._saved + earned)
-        if self._saved < 1:
+        self._saved = min(MOST_RETRIES * REQUESTS_PER_RETRY, self._saved + earned)
+        if self._saved < REQUESTS_PER_RETRY:
             return False
-        self._saved -= 1
+        self._saved -= REQUESTS_PER_RETRY
         return True
 
 

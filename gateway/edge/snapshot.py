@@ -77,7 +77,7 @@ def read(document: dict[str, Any]) -> Snapshot:
         raise InvalidConfiguration(f"The routing table is incomplete: {error}.") from error
     for route in routes:
         check_route(route)
-    _check_distinct(routes)
+    check_distinct(routes)
     check_cors(cors)
     return snapshot
 
@@ -120,7 +120,8 @@ def _problem(route: Route) -> str | None:
     return None
 
 
-def _check_distinct(routes: tuple[Route, ...]) -> None:
+def check_distinct(routes: tuple[Route, ...]) -> None:
+    """Raises InvalidConfiguration when two routes could both win one request."""
     names: set[str] = set()
     taken: dict[tuple[str, str, int], str] = {}
     for route in routes:

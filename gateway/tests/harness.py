@@ -1,0 +1,216 @@
+"""The edge on Granian in a thread, and a client that sends exactly the bytes it is told."""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from atoll import conf
+from atoll.discovery.instances import Instance
+from gateway.edge.addresses import networks
+from gateway.edge.app import Edge
+from gateway.edge.config import EdgeConfig
+from gateway.edge.parts import Parts
+from gateway.edge.request_log import Entry, RequestLog
+from gateway.tests.upstream import Upstream
+
+T = TypeVar("T")
+DEADLINE_S = 10.0
+NOWHERE = "http://127.0.0.1:9"
+
+
+def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
+    """The condition's first true value; fails when it stays false."""
+    end = time.monotonic() + within_s
+    while not (value := condition()):
+        assert time.monotonic() < end, "the condition stayed false"
+        time.sleep(0.005)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def row(name: str, prefix: str, **fields: Any) -> dict[str, Any]:
+    """A route of a snapshot, open to all unless told otherwise."""
+    return {
+        "name": name,
+        "prefix": prefix,
+        "service": "product-service",
+        "builtin": None,
+        "service_path": "" if fields.get("builtin") else prefix,
+        "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
+        "access": "public",
+        "timeout_s": 5,
+        "max_body_bytes": 1024 * 1024,
+        "rate_limit": 0,
+        "rate_window_s": 60,
+        "priority": 0,
+        **fields,
+    }
+
+
+def table(*routes: dict[str, Any], version: int = 1, cors: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"version": version, "routes": list(routes), "cors": cors or {}}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    reason: bytes = b""
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Gateway:
+    """``config`` replaces fields of EdgeConfig, among them ``home``."""
+
+    def __init__(self, home: Path, document: dict[str, Any], **config: Any) -> None:
+        self.clock = Clock()
+        self.entries: list[Entry] = []
+        self.port = free_port()
+        self._document = document
+        self._config = EdgeConfig(
+            **{
+                "home": home,
+                "redis_url": conf.redis_url(),
+                "registry_url": NOWHERE,
+                "registry_credential": b"Basic dGVzdDp0ZXN0",
+                "trusted_proxies": (),
+                "metrics_networks": networks("127.0.0.0/8"),
+                **config,
+            }
+        )
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+        until(self._listens)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._main())
+
+    async def _main(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.parts = Parts(self._config, RequestLog(self.entries.extend), self.clock)
+        self.parts.start()
+        self.parts.tables.publish(self._document)
+        self._server = Server(
+            Edge(self.parts),
+            port=self.port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            websockets=False,
+            log_enabled=False,
+        )
+        self._ready.set()
+        await self._server.serve()
+        await self.parts.stop()
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Call it in the edge's own thread."""
+
+        async def call() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(5)
+
+    def knows(self, service: str, *upstreams: Upstream) -> None:
+        instances = [
+            Instance(f"{service}-{index}", "127.0.0.1", upstream.port)
+            for index, upstream in enumerate(upstreams)
+        ]
+        self.run(lambda: self.parts.directory.update(service, instances))
+
+    def publish(self, document: dict[str, Any]) -> None:
+        self.run(lambda: self.parts.tables.publish(document))
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self._server.stop)
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)
+
+    def raw(self, data: bytes, *, head_only: bool = False) -> Answer:
+        with self.connect() as connection:
+            connection.sendall(data)
+            return read_answer(connection, head_only=head_only)
+
+    def request(
+        self, method: str, target: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        fields = {"Host": "gateway.test"} | (headers or {})
+        if body is not None:
+            fields["Content-Length"] = str(len(body))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        data = f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + (body or b"")
+        return self.raw(data, head_only=method == "HEAD")
+
+    def get(self, target: str, **headers: str) -> Answer:
+        return self.request("GET", target, headers={n.replace("_", "-"): v for n, v in headers.items()})
+
+
+def read_answer(connection: socket.socket, *, head_only: bool = False) -> Answer:
+    """One answer; raises ConnectionError when it breaks off."""
+    stream = connection.makefile("rb")
+    line = stream.readline()
+    if not line:
+        raise ConnectionError("no answer")
+    status = int(line.split()[1])
+    headers: dict[str, str] = {}
+    while (field := stream.readline()) not in (b"\r\n", b""):
+        name, _, value = field.decode("latin-1").strip().partition(": ")
+        headers[name.lower()] = value
+    if status == 100:
+        return read_answer(connection, head_only=head_only)
+    body = b""
+    if not head_only and headers.get("transfer-encoding") == "chunked":
+        while True:
+            size_line = stream.readline()
+            if not size_line.endswith(b"\r\n"):
+                raise ConnectionError("the answer broke off")
+            size = int(size_line, 16)
+            body += stream.read(size)
+            stream.readline()
+            if not size:
+                break
+    elif not head_only and "content-length" in headers:
+        body = stream.read(int(headers["content-length"]))
+        if len(body) != int(headers["content-length"]):
+            raise ConnectionError("the answer broke off")
+    return Answer(status, headers, body)

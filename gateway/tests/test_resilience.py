@@ -1,0 +1,209 @@
+"""Several instances, some of them ill: choosing, trying again, breaking, recovering."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from gateway.edge import balance
+from gateway.edge.breaker import Breaker
+from gateway.edge.retry import Budget
+from gateway.tests.harness import NOWHERE, Clock, Gateway, row, table, until
+from gateway.tests.upstream import Seen, Upstream, answer
+
+MakeUpstream = Callable[[], Upstream]
+
+
+class Nobody:
+    """An address where nothing listens."""
+
+    port = int(NOWHERE.rsplit(":", 1)[1])
+
+
+NOBODY = Nobody()
+
+
+async def drop(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+def test_without_an_instance_it_is_503_with_a_clear_body(gateway: Gateway) -> None:
+    gateway.knows("product-service")
+    answer_ = gateway.get("/open/x")
+
+    assert answer_.status == 503
+    assert answer_.json()["error"] == "Service temporarily unavailable"
+    assert answer_.json()["code"] == "no_instance"
+    assert answer_.headers["retry-after"] == "1"
+
+
+def test_a_service_that_is_gone_is_503(gateway: Gateway) -> None:
+    gateway.knows("product-service", NOBODY)  # type: ignore[arg-type]
+    answer_ = gateway.request("POST", "/open/x", b"{}")
+
+    assert (answer_.status, answer_.json()["error"]) == (503, "Service temporarily unavailable")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_instance_that_cannot_be_reached_is_passed_over_for_any_method(
+    gateway: Gateway, upstream: Upstream, method: str
+) -> None:
+    gateway.knows("product-service", NOBODY, upstream)  # type: ignore[arg-type]
+
+    assert [gateway.request(method, "/open/x", b"{}").status for _ in range(8)] == [200] * 8
+    assert len(upstream.of("/open")) == 8
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "times"),
+    [
+        ("GET", {}, 3),
+        ("PUT", {}, 3),
+        ("POST", {}, 1),
+        ("PATCH", {}, 1),
+        ("POST", {"Idempotency-Key": "a"}, 3),
+    ],
+)
+def test_only_what_is_safe_to_repeat_is_repeated(
+    gateway: Gateway, upstream: Upstream, method: str, headers: dict[str, str], times: int
+) -> None:
+    upstream.behaviours["/open"] = drop
+
+    assert gateway.request(method, "/open/x", b"{}", headers).status == 503
+    assert len(upstream.of("/open")) == times
+
+
+def test_a_body_that_streams_is_never_sent_twice(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.behaviours["/open"] = drop
+
+    assert gateway.request("PUT", "/open/x", b"x" * 200_000).status == 503
+    assert len(upstream.of("/open")) == 1
+
+
+def test_connections_that_went_stale_are_replaced_without_the_client_noticing(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    for _ in range(5):
+        assert gateway.get("/open/x").status == 200
+        upstream.drop_idle_connections()
+        assert gateway.get("/open/x").status == 200
+    assert gateway.parts.directory.service("product-service").breaker.closed
+
+
+def test_a_503_of_one_instance_is_asked_of_another_when_that_is_safe(
+    gateway: Gateway, upstream: Upstream, make_upstream: MakeUpstream
+) -> None:
+    ill = make_upstream()
+    ill.answers("/open", answer(503, b"{}"))
+    gateway.knows("product-service", ill, upstream)
+
+    assert {gateway.get("/open/x").status for _ in range(6)} == {200}
+    posts = [gateway.request("POST", "/open/post", b"{}").status for _ in range(12)]
+    assert posts.count(503) == len(ill.of("/open/post"))
+    assert posts.count(200) == len(upstream.of("/open/post"))
+
+
+def test_after_five_failures_nobody_is_asked_until_a_probe_succeeds(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.answers("/open", answer(503, b"{}"))
+    assert [gateway.get("/open/x").status for _ in range(5)] == [503] * 5
+
+    refused = gateway.get("/open/x")
+    assert (refused.status, refused.json()["code"]) == (503, "circuit_open")
+    assert refused.headers["retry-after"] == "60"
+    assert len(upstream.of("/open")) == 5
+
+    gateway.clock.now += 61
+    assert gateway.get("/open/x").json() == {}
+    assert gateway.get("/open/x").json()["code"] == "circuit_open"
+    assert len(upstream.of("/open")) == 6
+
+    gateway.clock.now += 61
+    upstream.answers("/open", answer(200, b'{"well": true}'))
+    assert [gateway.get("/open/x").json() for _ in range(3)] == [{"well": True}] * 3
+
+
+def test_a_500_is_an_answer_and_opens_nothing(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.answers("/open", answer(500, b"{}"))
+
+    assert [gateway.get("/open/x").status for _ in range(10)] == [500] * 10
+
+
+def test_one_ill_instance_loses_its_traffic_and_the_service_keeps_it(
+    gateway: Gateway, upstream: Upstream, make_upstream: MakeUpstream
+) -> None:
+    ill = make_upstream()
+    ill.answers("/open", answer(502, b"{}"))
+    gateway.knows("product-service", ill, upstream)
+    until(lambda: gateway.request("POST", "/open/x", b"{}").status and len(ill.of("/open")) >= 5)
+    asked = len(ill.of("/open"))
+
+    assert {gateway.request("POST", "/open/x", b"{}").status for _ in range(20)} == {200}
+    assert len(ill.of("/open")) == asked
+
+
+def test_a_service_working_at_its_limit_refuses_at_once(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.edge.dispatch.MAX_IN_FLIGHT", 0)
+
+    assert gateway.get("/open/x").json()["code"] == "overloaded"
+
+
+def test_a_breaker_lets_one_probe_through_at_a_time() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(5):
+        assert breaker.may_ask()
+        breaker.failed(probe=breaker.asked())
+    assert (breaker.state, breaker.may_ask(), breaker.wait_s()) == ("open", False, 60.0)
+
+    clock.now += 60
+    assert (breaker.state, breaker.may_ask()) == ("half-open", True)
+    probe = breaker.asked()
+    assert probe and not breaker.may_ask()
+    breaker.succeeded(probe=True)
+    assert (breaker.state, breaker.may_ask()) == ("closed", True)
+
+
+def test_a_success_in_between_starts_the_count_anew() -> None:
+    breaker = Breaker(Clock())
+    for _ in range(4):
+        breaker.failed(probe=breaker.asked())
+    breaker.succeeded(probe=breaker.asked())
+    for _ in range(4):
+        breaker.failed(probe=breaker.asked())
+    assert breaker.closed
+
+
+def test_retries_are_a_bounded_share_of_the_requests() -> None:
+    clock = Clock()
+    budget = Budget(clock)
+    assert [budget.spend() for _ in range(11)] == [True] * 10 + [False]
+    for _ in range(10):
+        budget.request()
+    assert [budget.spend() for _ in range(3)] == [True, True, False]
+    clock.now += 3
+    assert [budget.spend() for _ in range(4)] == [True, True, True, False]
+
+
+def test_the_less_loaded_of_two_is_chosen(gateway: Gateway, upstream: Upstream) -> None:
+    gateway.knows("product-service", upstream, upstream, upstream)
+    one, two, three = gateway.parts.directory.service("product-service").targets
+    one.in_flight, two.in_flight, three.in_flight = 5, 1, 9
+    two.weight = 0.1
+
+    assert balance.choose([one, two, three], lambda count: 0) is one
+    two.weight = 1
+    assert balance.choose([one, two, three], lambda count: 0) is two
+    assert balance.choose([three], lambda count: 0) is three
+
+
+def test_an_instance_that_stays_keeps_its_connections(gateway: Gateway, upstream: Upstream) -> None:
+    assert gateway.get("/open/x").status == 200
+    gateway.knows("product-service", upstream)
+    gateway.publish(table(row("open", "/open"), version=2))
+
+    assert gateway.get("/open/x").status == 200
+    assert upstream.connections == 1
