@@ -102,6 +102,18 @@ def test_no_token_and_no_password_is_kept_with_the_answer_of_a_key(client: APICl
     assert not any(secret in stored for secret in (PASSWORD, body["accessToken"], body["refreshToken"]))
 
 
+def test_a_repetition_with_a_password_that_was_changed_since_gets_no_tokens(client: APIClient) -> None:
+    client.post("/auth/register", ADA, HTTP_IDEMPOTENCY_KEY="sign-up-1")
+    user = User.objects.get()
+    user.set_password("an entirely new password")
+    user.save()
+
+    answer = client.post("/auth/register", ADA, HTTP_IDEMPOTENCY_KEY="sign-up-1")
+
+    assert answer.status_code == 401
+    assert RefreshFamily.objects.count() == 1
+
+
 def test_the_same_key_with_another_body_is_refused(client: APIClient) -> None:
     client.post("/auth/register", ADA, HTTP_IDEMPOTENCY_KEY="sign-up-1")
 
