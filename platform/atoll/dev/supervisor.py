@@ -20,6 +20,10 @@ from atoll.dev.process import Kind, Member, Spec, State
 PROBE_INTERVAL_S = 0.1
 START_LIMIT_S = 90.0
 FIRST_STARTS = 3
+
+# Read by the C library when a program starts: few arenas, and freed memory goes back to the
+# system even after one large allocation (a password hash takes 100 MB for a moment).
+MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
 STABLE_AFTER_S = 30.0
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
@@ -76,8 +80,7 @@ class Supervisor:
             cwd=conf.root(),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            # Read by the C library when a program starts: fewer arenas, less memory per thread.
-            env=os.environ | {"MALLOC_ARENA_MAX": "2"},
+            env=os.environ | MALLOC,
         )
         theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours)
