@@ -52,7 +52,12 @@ class Ingestor:
                 self._consume(broker)
             except Exception as error:
                 # Whatever it is, a service that stopped listening would be the greater evil.
-                log.error("ingest interrupted, trying again", error=repr(error), in_s=round(backoff_s, 1))
+                log.error(
+                    "ingest interrupted, trying again",
+                    error=repr(error),
+                    in_s=round(backoff_s, 1),
+                    exc_info=not isinstance(error, topology.weather()),
+                )
             finally:
                 was_consuming = self.consuming.is_set()
                 self.consuming.clear()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 CHANNEL = "atoll_outbox"
 LEASE_S = 30
@@ -26,7 +26,6 @@ INSERT INTO atoll_bus_outbox
 VALUES
     (%(message_id)s, %(kind)s, %(name)s, %(destination)s, '', %(body)s, %(correlation_id)s,
      'pending', 0, '', statement_timestamp(), statement_timestamp())
-RETURNING pg_notify('atoll_outbox', '')
 """
 
 # The row lock on the key's counter makes writers of one key wait for each
@@ -44,7 +43,6 @@ SELECT
     %(message_id)s, %(kind)s, %(name)s, %(destination)s, %(key)s, counter.last, %(body)s, %(correlation_id)s,
     'pending', 0, '', statement_timestamp(), statement_timestamp()
 FROM counter
-RETURNING pg_notify('atoll_outbox', '')
 """
 
 CLAIM = """
@@ -121,6 +119,24 @@ def add(
                 "correlation_id": correlation_id,
             },
         )
+    wake_relays()
+
+
+def wake_relays() -> None:
+    """Notify the relays after the commit, once per transaction.
+
+    A NOTIFY inside the transaction would hold a lock of the whole server through
+    the commit's wait for the disk, so that all publishing transactions commit one
+    by one. Should the process die between commit and NOTIFY, the relays' poll
+    finds the row.
+    """
+    if not any(waiting is _notify for _, waiting, _ in connection.run_on_commit):
+        transaction.on_commit(_notify, robust=True)
+
+
+def _notify() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {CHANNEL}")
 
 
 def claim(limit: int) -> list[Row]:
@@ -134,12 +150,14 @@ def claim(limit: int) -> list[Row]:
 
 
 def mark_published(ids: Sequence[int]) -> None:
-    _run(PUBLISHED, {"ids": list(ids)})
+    if ids:
+        _run(PUBLISHED, {"ids": list(ids)})
 
 
 def release(ids: Sequence[int]) -> None:
     """Give claimed rows back at once; costs them no attempt."""
-    _run(RELEASE, {"ids": list(ids)})
+    if ids:
+        _run(RELEASE, {"ids": list(ids)})
 
 
 def mark_refused(row_id: int, error: str) -> None:

@@ -7,13 +7,12 @@ a new one, and a message that was sent again is dropped by whoever had it.
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
-from atoll.bus import inbox, receiving
+from atoll.bus import inbox, outbox, receiving
 from atoll.bus.envelope import Unreadable
 from atoll.bus.models import Delivery, Outbox, Quarantine
-from atoll.bus.outbox import CHANNEL
 from atoll.bus.quarantine import Arrival
 
 
@@ -41,11 +40,11 @@ def discard_deliveries(ids: Sequence[UUID], reason: str) -> int:
 
 def send_again(ids: Sequence[int]) -> int:
     """Publish outbox rows now, also those that were published or discarded before; how many."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
         found = Outbox.objects.filter(id__in=ids).update(
             status=Outbox.Status.PENDING, next_attempt_at=Now(), published_at=None, error=""
         )
-        cursor.execute(f"NOTIFY {CHANNEL}")
+        outbox.wake_relays()
     return found
 
 

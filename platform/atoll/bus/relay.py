@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from atoll.bus import deliveries, outbox, publisher
+from atoll.bus import deliveries, outbox, publisher, topology
 from atoll.bus.ingest import Hint
 from atoll.bus.publisher import Outcome, Publisher
 
@@ -24,7 +24,7 @@ BATCH = 500
 SWEEP_BATCH = 200
 SWEEP_EVERY_S = 1.0
 # NOTIFY wakes the relay; this finds what a lost notification, a released claim or a refusal left.
-POLL_EVERY_S = 2.0
+POLL_EVERY_S = 1.0
 KEEP_ALIVE_EVERY_S = 5.0
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
@@ -44,8 +44,7 @@ def step(to: Publisher) -> int:
         outcome = to.publish(rows)
     except Exception as error:
         outcome = Outcome(error=error)
-    if outcome.published:
-        outbox.mark_published(outcome.published)
+    outbox.mark_published(outcome.published)
     for row_id, reason in outcome.refused.items():
         outbox.mark_refused(row_id, reason)
     settled = {*outcome.published, *outcome.refused}
@@ -84,13 +83,18 @@ class Relay:
             to: Publisher | None = None
             try:
                 to = self._open_publisher()
-                self._listen()
+                self._prepare_session()
                 self.connected.set()
                 backoff_s = FIRST_BACKOFF_S
                 self._work(to)
             except Exception as error:
                 # Whatever it is, the backlog must move again once it is over.
-                log.error("relay interrupted, trying again", error=repr(error), in_s=round(backoff_s, 1))
+                log.error(
+                    "relay interrupted, trying again",
+                    error=repr(error),
+                    in_s=round(backoff_s, 1),
+                    exc_info=not isinstance(error, topology.weather()),
+                )
             finally:
                 self.connected.clear()
                 connection.close()
@@ -103,9 +107,11 @@ class Relay:
         """The batch under way is finished; nothing stays claimed."""
         self._stopping.set()
 
-    def _listen(self) -> None:
+    def _prepare_session(self) -> None:
+        """Listen; and wait for no disk, since all a relay writes may be lost with the server's
+        power: a message is then published twice, and the receivers drop the second."""
         with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {outbox.CHANNEL}")
+            cursor.execute(f"SET synchronous_commit = off; LISTEN {outbox.CHANNEL}")
 
     def _work(self, to: Publisher) -> None:
         next_poll = next_sweep = next_keep_alive = 0.0

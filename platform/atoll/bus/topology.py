@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from kombu import Connection, Exchange, Queue
 
 from atoll import conf
@@ -89,6 +90,12 @@ def current() -> Topology:
 
 def is_redis(url: str) -> bool:
     return url.startswith(("redis", "valkey"))
+
+
+def weather() -> tuple[type[BaseException], ...]:
+    """What a broker or database that is away raises; anything else is a mistake in the program."""
+    broker = connect("weather")
+    return (*broker.connection_errors, *broker.channel_errors, OperationalError, InterfaceError)
 
 
 def connect(purpose: str) -> Connection:

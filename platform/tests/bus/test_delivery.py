@@ -230,6 +230,18 @@ def test_a_handler_past_its_time_leaves_nothing(bus: Bus) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_handler_that_idles_past_its_time_is_cut_off_by_the_server(bus: Bus) -> None:
+    @on("note.asked", timeout_s=0.2, retry=Retry(immediate=0, delayed_s=()))
+    def hang(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+        with another_connection() as cursor:
+            cursor.execute("SELECT pg_sleep(1)")
+
+    (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert (row.status, notes()) == ("dead", [])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
     @on("note.asked")
     def write(event: Asked, message: Message) -> None:

@@ -60,7 +60,8 @@ def test_a_worker_carries_a_commit_to_its_effect_within_milliseconds(
             assert cursor.fetchone()[0] <= 6
         code, took_s = worker.terminate()
     assert (code, took_s < STOP_DEADLINE_S) == (0, True)
-    assert statistics.median(latencies_ms) < 100
+    # Without NOTIFY the relay's poll alone would take half a second on average.
+    assert statistics.median(latencies_ms) < 250
     assert len(notes()) == 22
 
 
