@@ -18,7 +18,7 @@ from registry.usecases.credentials import OWNER_NAME, issue, revoke
 TONES = {"active": "success", "revoked": "danger"}
 
 
-class IssueForm(forms.ModelForm):  # type: ignore[type-arg]
+class IssueForm(forms.ModelForm):
     class Meta:
         model = Credential
         fields = ("service", "label")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -26,15 +26,11 @@ class ServiceAdmin(ReadOnlyAdmin):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Service]:
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                total=Count("instances"),
-                healthy=Count("instances", filter=HEALTHY),
-                drained_count=Count("instances", filter=Q(instances__is_drained=True)),
-                last_registered=Max("instances__registered_at"),
-            )
+        services: QuerySet[Service] = super().get_queryset(request)
+        return services.annotate(
+            total=Count("instances"),
+            healthy=Count("instances", filter=HEALTHY),
+            drained_count=Count("instances", filter=Q(instances__is_drained=True)),
         )
 
     @display(description="state", label=TONES)

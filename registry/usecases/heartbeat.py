@@ -17,7 +17,7 @@ BEAT = f"""
          WHERE s.name = %s AND i.instance_id = %s AND (%s = 0 OR i.incarnation = %s)
     )
     UPDATE registry_lease
-       SET beat_at = statement_timestamp(), expires_at = statement_timestamp() + %s
+       SET beat_at = statement_timestamp(), expires_at = statement_timestamp() + make_interval(secs => %s)
       FROM beating
      WHERE registry_lease.instance_id = beating.id
     RETURNING beating.service_id, beating.is_drained, beating.was_silent
@@ -32,7 +32,7 @@ def heartbeat(service_name: str, instance_id: str, incarnation: int = 0) -> str:
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(BEAT, [service_name, instance_id, incarnation, incarnation, LEASE])
+            cursor.execute(BEAT, [service_name, instance_id, incarnation, incarnation, LEASE.total_seconds()])
             row = cursor.fetchone()
         if row is not None:
             service_id, is_drained, was_silent = row

@@ -27,8 +27,10 @@ def pulse() -> timedelta | None:
             gap: timedelta = cursor.fetchone()[0]
             if gap > PULSE_LOST:
                 cursor.execute(
-                    "UPDATE registry_lease SET expires_at = statement_timestamp() + %s WHERE expires_at > %s",
-                    [LEASE, last.beat_at],
+                    "UPDATE registry_lease "
+                    "SET expires_at = statement_timestamp() + make_interval(secs => %s) "
+                    "WHERE expires_at > %s",
+                    [LEASE.total_seconds(), last.beat_at],
                 )
                 Event.objects.create(
                     kind=Event.Kind.EXTENDED, details={"awayS": round(gap.total_seconds(), 1)}

@@ -30,6 +30,10 @@ class HTTPServer(MPServer):
     dies is replaced; one that dies again at once ends the server with exit code 1.
     """
 
+    _shd: Any
+    _sso: Any
+    _sfd: Any
+
     def __init__(
         self,
         target: str,
@@ -80,11 +84,12 @@ class HTTPServer(MPServer):
         self._on_interrupt()
 
     def _init_shared_socket(self) -> None:
-        self._shd = SocketHolder(self._listener.fileno(), False, listening.BACKLOG)
+        holder: Any = SocketHolder  # its published types lack the arguments
+        self._shd = holder(self._listener.fileno(), False, listening.BACKLOG)
         self._sso = self._listener
         self._sfd = self._listener.fileno()
         self._ssp = None
 
     def _spawn_workers(self, *args: Any) -> None:
-        super()._spawn_workers(*args)
+        super()._spawn_workers(*args)  # type: ignore[no-untyped-call]
         self._on_spawned()

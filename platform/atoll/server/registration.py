@@ -28,7 +28,8 @@ DEREGISTER_TIMEOUT_S = 1.0
 
 
 class Registration:
-    """Registers on `start`, beats every 15 s, registers again when the registry forgot it.
+    """Registers on `start`, beats every ``HEARTBEAT_S`` (15) seconds, registers again when it
+    was forgotten.
 
     ``service`` is the wire name when it is not the project's own (a worker registers as
     ``order-service.worker``). ``on_status`` hears ``"draining"`` or ``"ok"`` when it changes.
@@ -57,6 +58,7 @@ class Registration:
         self._now_ms = now_ms
         self._jitter = jitter
         self._retry_s = FIRST_RETRY_S
+        self._heartbeat_s = conf.seconds("HEARTBEAT_S", HEARTBEAT_S, project)
         self._complaint: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registration", daemon=True)
@@ -102,7 +104,7 @@ class Registration:
             return self._try_again(error, forgotten=False)
         self._retry_s = FIRST_RETRY_S
         self._complaint = None
-        return self._jitter(HEARTBEAT_S * 0.9, HEARTBEAT_S)
+        return self._jitter(self._heartbeat_s * 0.9, self._heartbeat_s)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -100,6 +100,7 @@ class World:
             "REGISTRY_SECRET_KEY": SECRETS["registry"],
             "REGISTRY_SERVICE_SECRET": SECRETS["registry"],
             "LIBRARY_SERVICE_SECRET": SECRETS["library"],
+            "HEARTBEAT_S": "0.5",
         }
         for name in ("ATOLL_INSTANCE", "ATOLL_LIFECYCLE_FILE"):
             self.environment.pop(name, None)
@@ -111,14 +112,17 @@ class World:
     def prepare(self) -> None:
         """An empty registry database with this world's credentials."""
         create_database(REGISTRY_DATABASE)
-        for command in ("migrate", "sync_credentials"):
-            subprocess.run(
-                [sys.executable, "-m", "django", command, "-v0"],
-                cwd=REPOSITORY,
-                env=self.environment | {"DJANGO_SETTINGS_MODULE": "registry.settings"},
-                check=True,
-                capture_output=True,
-            )
+        self.manage_registry("migrate", "-v0")
+        self.manage_registry("sync_credentials")
+
+    def manage_registry(self, *arguments: str) -> None:
+        subprocess.run(
+            [sys.executable, "-m", "django", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment | {"DJANGO_SETTINGS_MODULE": "registry.settings"},
+            check=True,
+            capture_output=True,
+        )
 
     def start_registry(self) -> Process:
         self.registry = self._start("registry.settings", "--port", str(self.registry_port))
@@ -142,6 +146,16 @@ class World:
         except requests.ConnectionError:
             return []
         return list(reply.json()) if reply.ok else []
+
+    def bury(self, instance_id: str) -> None:
+        """Takes out what a killed process left, instead of waiting for its lease to run out."""
+        reply = requests.post(
+            f"{self.registry_url}/deregister",
+            json={"serviceName": SERVICE, "instanceId": instance_id},
+            auth=(SERVICE, SECRETS["library"]),
+            timeout=5,
+        )
+        assert reply.ok, reply.text
 
     def wait_for(self, count: int) -> list[dict[str, Any]]:
         eventually(lambda: len(self.discovered()) == count, timeout_s=30, what=f"{count} instances")

@@ -103,6 +103,7 @@ def test_a_parent_that_is_killed_leaves_no_worker_behind(world):
     )
     with pytest.raises(requests.ConnectionError):
         requests.get(f"http://127.0.0.1:{instance['port']}/health/live", timeout=2)
+    world.bury(instance["id"])
 
 
 def is_dead(pid):
@@ -132,4 +133,31 @@ def test_without_a_registry_an_instance_serves_and_registers_when_it_comes_back(
         timeout_s=30,
         what="it registers by itself",
     )
+    assert process.terminate() == 0
+
+
+OPERATE = """
+from registry.models import Instance
+from registry.usecases.drain import drain, undrain
+{verb}(Instance.objects.get(instance_id="{id}"), actor="test")
+"""
+
+
+def test_an_operator_s_drain_reaches_the_process_and_is_taken_back(world):
+    process = world.serve("--port", "0")
+    (instance,) = world.wait_for(1)
+    base = f"http://127.0.0.1:{instance['port']}/health"
+
+    def readiness():
+        return requests.get(f"{base}/ready", timeout=5).status_code
+
+    assert readiness() == 200
+    world.manage_registry("shell", "-c", OPERATE.format(verb="drain", id=instance["id"]))
+    assert world.discovered() == []
+    eventually(lambda: readiness() == 503, what="it hears of the drain")
+    assert requests.get(f"{base}/live", timeout=5).status_code == 200, "it goes on answering"
+
+    world.manage_registry("shell", "-c", OPERATE.format(verb="undrain", id=instance["id"]))
+    eventually(lambda: readiness() == 200, what="it hears that it is wanted again")
+    assert [found["id"] for found in world.discovered()] == [instance["id"]]
     assert process.terminate() == 0
