@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.test import Client
 from rest_framework.test import APIClient
 
 from atoll import conf
@@ -13,9 +14,8 @@ from atoll.identity import verification
 from atoll.ids import uuid7
 from services.users import keys
 from services.users.models import User
+from services.users.tests.browsing import PASSWORD, enter
 from services.users.usecases.register_user import prepare_user, register_user
-
-PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +79,17 @@ def bearer() -> Callable[[str], APIClient]:
         return carrying
 
     return make
+
+
+@pytest.fixture
+def admin(make_user: Callable[..., User]) -> Client:
+    """A browser that an administrator has signed in with."""
+    make_user("admin@example.com", "Ann Admin", roles=("admin", "staff"))
+    return enter("admin@example.com")[0]
+
+
+@pytest.fixture
+def staff(make_user: Callable[..., User]) -> Client:
+    """A browser that staff has signed in with."""
+    make_user("staff@example.com", "Stan Staff", roles=("staff",))
+    return enter("staff@example.com")[0]

@@ -10,7 +10,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from services.users.models import ServiceCredential, User
-from services.users.tests.conftest import PASSWORD
+from services.users.tests.browsing import PASSWORD
 from services.users.usecases.issue_credential import issue_credential
 
 pytestmark = pytest.mark.django_db

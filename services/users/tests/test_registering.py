@@ -8,7 +8,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from services.users.models import RefreshFamily, User
-from services.users.tests.conftest import PASSWORD
+from services.users.tests.browsing import PASSWORD
 
 pytestmark = pytest.mark.django_db
 

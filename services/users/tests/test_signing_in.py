@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from atoll import identity
 from services.users.models import RefreshFamily, User
-from services.users.tests.conftest import PASSWORD
+from services.users.tests.browsing import PASSWORD
 from services.users.usecases.delete_user import delete_user
 from services.users.usecases.update_user import Changes, update_user
 

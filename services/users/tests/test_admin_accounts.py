@@ -1,0 +1,158 @@
+"""The accounts in the admin."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from services.users.models import RefreshFamily, User
+from services.users.tests.browsing import PASSWORD, run
+
+pytestmark = pytest.mark.django_db
+
+Make = Callable[..., User]
+ACCOUNTS = "admin:users_user_changelist"
+
+
+class TestAccounts:
+    def test_the_list_shows_who_there_is_and_no_password(self, staff: Client, make_user: Make) -> None:
+        user = make_user("ada@example.com")
+
+        page = staff.get(reverse(ACCOUNTS)).content.decode()
+        form = staff.get(reverse("admin:users_user_change", args=[user.id])).content.decode()
+
+        assert "ada@example.com" in page
+        for text in (page, form):
+            assert "argon2" not in text
+            assert user.password not in text
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("?q=lovelace", True),
+            ("?q=nobody", False),
+            ("?role=none", True),
+            ("?role=admin", False),
+            ("?is_active__exact=1", True),
+            ("?is_active__exact=0", False),
+        ],
+    )
+    def test_it_can_be_searched_and_filtered(
+        self, staff: Client, make_user: Make, query: str, found: bool
+    ) -> None:
+        make_user("ada@example.com", "Ada Lovelace")
+
+        assert ("ada@example.com" in staff.get(reverse(ACCOUNTS) + query).content.decode()) is found
+
+    def test_deactivating_ends_sessions_and_is_announced(
+        self, staff: Client, make_user: Make, signed_in: Callable[..., Any], bus: Any
+    ) -> None:
+        user = make_user("ada@example.com")
+        signed_in(user)
+
+        run(staff, ACCOUNTS, "deactivate", user)
+
+        user.refresh_from_db()
+        assert not user.is_active
+        assert RefreshFamily.objects.get().revoked_because == "account not active"
+        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"isActive": False}]
+        run(staff, ACCOUNTS, "activate", user)
+        user.refresh_from_db()
+        assert user.is_active
+
+    def test_staff_neither_change_staff_nor_delete_anybody(
+        self, staff: Client, make_user: Make, bus: Any
+    ) -> None:
+        colleague, customer = make_user(roles=("staff",)), make_user()
+
+        run(staff, ACCOUNTS, "deactivate", colleague)
+        run(staff, ACCOUNTS, "delete_accounts", customer)
+        run(staff, ACCOUNTS, "delete_selected", customer)
+        posted = staff.post(
+            reverse("admin:users_user_change", args=[colleague.id]), {"email": "x@example.com", "name": "X"}
+        )
+
+        assert posted.status_code == 403
+        for user in (colleague, customer):
+            user.refresh_from_db()
+            assert user.is_active
+            assert user.name == "Ada Lovelace"
+        assert bus.published("user.deleted") == bus.published("user.updated") == []
+
+    def test_staff_give_no_roles(self, staff: Client, make_user: Make) -> None:
+        user = make_user("ada@example.com")
+
+        staff.post(
+            reverse("admin:users_user_change", args=[user.id]),
+            {"email": "ada@example.com", "name": "Ada King", "roles": ["admin"], "is_active": "on"},
+        )
+
+        user.refresh_from_db()
+        assert (user.name, user.roles) == ("Ada King", [])
+
+    def test_nobody_deactivates_themselves(self, admin: Client) -> None:
+        me = User.objects.get(email="admin@example.com")
+
+        run(admin, ACCOUNTS, "deactivate", me)
+        run(admin, ACCOUNTS, "delete_accounts", me)
+
+        me.refresh_from_db()
+        assert me.is_active
+
+    def test_an_admin_changes_an_account_and_the_change_is_announced(
+        self, admin: Client, make_user: Make, bus: Any
+    ) -> None:
+        user = make_user("ada@example.com")
+
+        answer = admin.post(
+            reverse("admin:users_user_change", args=[user.id]),
+            {"email": "Countess@example.com", "name": user.name, "roles": ["staff"], "is_active": "on"},
+        )
+
+        assert answer.status_code == 302
+        user.refresh_from_db()
+        assert (user.email, user.roles) == ("countess@example.com", ["staff"])
+        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [
+            {"email": "countess@example.com", "roles": ["staff"]}
+        ]
+
+    def test_an_address_in_use_is_told_in_the_form(self, admin: Client, make_user: Make) -> None:
+        user = make_user("ada@example.com")
+
+        answer = admin.post(
+            reverse("admin:users_user_change", args=[user.id]),
+            {"email": "ADMIN@example.com", "name": user.name, "is_active": "on"},
+        )
+
+        assert answer.status_code == 200
+        assert "An account with this email exists." in answer.content.decode()
+        user.refresh_from_db()
+        assert user.email == "ada@example.com"
+
+    def test_an_admin_adds_an_account(self, admin: Client, bus: Any) -> None:
+        bad = {"email": "new@example.com", "name": "New", "password": "short"}
+        assert "too short" in admin.post(reverse("admin:users_user_add"), bad).content.decode()
+
+        answer = admin.post(reverse("admin:users_user_add"), bad | {"password": PASSWORD})
+
+        assert answer.status_code == 302
+        user = User.objects.get(email="new@example.com")
+        assert user.check_password(PASSWORD)
+        assert str(user.id) in [event["data"]["userId"] for event in bus.published("user.created")]
+
+    def test_an_admin_deletes_through_the_use_case(self, admin: Client, make_user: Make, bus: Any) -> None:
+        user = make_user("ada@example.com")
+
+        run(admin, ACCOUNTS, "delete_accounts", user)
+
+        user.refresh_from_db()
+        assert user.deleted_at is not None
+        assert [event["data"]["userId"] for event in bus.published("user.deleted")] == [str(user.id)]
+        assert "ada@example.com" not in admin.get(reverse(ACCOUNTS)).content.decode()
+
+    def test_a_name_with_markup_is_shown_as_text(self, staff: Client, make_user: Make) -> None:
+        make_user("ada@example.com", "<script>alert(1)</script>")
+
+        assert "<script>alert(1)" not in staff.get(reverse(ACCOUNTS)).content.decode()

@@ -1,0 +1,264 @@
+"""/users: creating, changing and deleting accounts."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from atoll.ids import uuid7
+from services.users.models import User
+from services.users.tests.browsing import PASSWORD
+from services.users.usecases.delete_user import delete_user
+from services.users.usecases.keep_an_admin import LastAdmin
+from services.users.usecases.update_user import Changes, update_user
+
+pytestmark = pytest.mark.django_db
+
+Make = Callable[..., User]
+As = Callable[..., APIClient]
+
+
+class TestCreating:
+    new = {"email": "new@example.com", "password": PASSWORD, "name": "New"}
+
+    def test_staff_create_customers(self, as_staff: As, bus: Any) -> None:
+        answer = as_staff().post("/users", self.new)
+
+        user = User.objects.get()
+        assert answer.status_code == 201
+        assert answer["Location"] == f"/users/{user.id}"
+        assert answer.json()["id"] == str(user.id)
+        assert "password" not in answer.json()
+        assert user.check_password(PASSWORD)
+        assert [event["data"]["userId"] for event in bus.published("user.created")] == [str(user.id)]
+
+    def test_only_admins_create_staff(self, as_staff: As, as_admin: As) -> None:
+        refused = as_staff().post("/users", self.new | {"roles": ["staff"]})
+        assert (refused.status_code, User.objects.count()) == (403, 0)
+
+        assert as_admin().post("/users", self.new | {"roles": ["staff"]}).json()["roles"] == ["staff"]
+
+    def test_customers_create_nothing(self, as_user: As) -> None:
+        assert as_user().post("/users", self.new).status_code == 403
+        assert not User.objects.exists()
+
+    def test_an_idempotency_key_makes_one_account(self, as_staff: As) -> None:
+        me = uuid7()
+        first, again = (as_staff(me).post("/users", self.new, HTTP_IDEMPOTENCY_KEY="k1") for _ in range(2))
+
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert first.json() == again.json()
+        assert again["Idempotency-Replayed"] == "true"
+        assert User.objects.count() == 1
+
+    @pytest.mark.parametrize("roles", [["root"], "admin", [["admin"]], [7], ["admin"] * 3, None])
+    def test_unknown_roles_are_refused(self, as_admin: As, roles: Any) -> None:
+        assert as_admin().post("/users", self.new | {"roles": roles}).status_code == 400
+        assert not User.objects.exists()
+
+
+class TestChanging:
+    def test_a_change_is_announced_with_its_new_values_only(
+        self, make_user: Make, as_user: As, bus: Any
+    ) -> None:
+        user = make_user("ada@example.com")
+
+        answer = as_user(user.id).patch(
+            f"/users/{user.id}", {"email": "Countess@Example.com", "name": "Ada Lovelace"}
+        )
+
+        assert answer.status_code == 200
+        assert answer.json()["email"] == "countess@example.com"
+        [event] = bus.published("user.updated")
+        assert event["data"]["userId"] == str(user.id)
+        assert event["data"]["changes"] == {"email": "countess@example.com"}
+
+    def test_what_changes_nothing_announces_nothing(self, make_user: Make, as_user: As, bus: Any) -> None:
+        user = make_user("ada@example.com")
+        before = user.updated_at
+
+        assert as_user(user.id).patch(f"/users/{user.id}", {"email": "ADA@example.com"}).status_code == 200
+        assert as_user(user.id).patch(f"/users/{user.id}", {}).status_code == 200
+
+        user.refresh_from_db()
+        assert user.updated_at == before
+        assert bus.published("user.updated") == []
+
+    def test_an_address_in_use_is_refused(self, make_user: Make, as_user: As, bus: Any) -> None:
+        make_user("bob@example.com")
+        ada = make_user("ada@example.com")
+
+        answer = as_user(ada.id).patch(f"/users/{ada.id}", {"email": "BOB@example.com", "name": "X"})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
+        ada.refresh_from_db()
+        assert (ada.email, ada.name) == ("ada@example.com", "Ada Lovelace")
+        assert bus.published("user.updated") == []
+
+    def test_a_new_password_needs_the_present_one(self, make_user: Make, as_user: As, bus: Any) -> None:
+        user = make_user()
+        me, new = as_user(user.id), "an entirely new password"
+
+        refusals = [
+            me.patch(f"/users/{user.id}", {"password": new}),
+            me.patch(f"/users/{user.id}", {"password": new, "currentPassword": "wrong"}),
+            me.patch(f"/users/{user.id}", {"password": "short", "currentPassword": PASSWORD}),
+        ]
+        assert [answer.status_code for answer in refusals] == [400, 403, 400]
+        user.refresh_from_db()
+        assert user.check_password(PASSWORD)
+
+        done = me.patch(f"/users/{user.id}", {"password": new, "currentPassword": PASSWORD})
+        assert done.status_code == 200
+        user.refresh_from_db()
+        assert user.check_password(new)
+        assert bus.published("user.updated") == []
+
+    def test_staff_cannot_set_anybodys_password(self, make_user: Make, as_admin: As) -> None:
+        user = make_user()
+        change = {"password": "an entirely new password", "currentPassword": PASSWORD}
+
+        assert as_admin().patch(f"/users/{user.id}", change).status_code == 403
+        user.refresh_from_db()
+        assert user.check_password(PASSWORD)
+
+    @pytest.mark.parametrize("roles", [(), ("staff",), ("admin", "staff")])
+    def test_nobody_raises_their_own_roles(
+        self, make_user: Make, as_user: As, roles: tuple[str, ...]
+    ) -> None:
+        user = make_user(roles=roles)
+        me = as_user(user.id, roles=roles)
+
+        assert me.patch(f"/users/{user.id}", {"roles": ["admin"]}).status_code == 403
+        user.refresh_from_db()
+        assert tuple(user.roles) == roles
+
+    def test_admins_set_the_roles_of_others(
+        self, make_user: Make, as_admin: As, as_staff: As, bus: Any
+    ) -> None:
+        user = make_user()
+        assert as_staff().patch(f"/users/{user.id}", {"roles": ["staff"]}).status_code == 403
+
+        assert as_admin().patch(f"/users/{user.id}", {"roles": ["staff"]}).json()["roles"] == ["staff"]
+
+        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"roles": ["staff"]}]
+
+    def test_staff_change_customers_and_no_staff(self, make_user: Make, as_staff: As) -> None:
+        customer, colleague = make_user(), make_user(roles=("staff",))
+        staff = as_staff()
+
+        assert staff.patch(f"/users/{customer.id}", {"isActive": False}).json()["isActive"] is False
+        assert staff.patch(f"/users/{colleague.id}", {"email": "taken-over@example.com"}).status_code == 403
+        assert staff.delete(f"/users/{colleague.id}").status_code == 403
+        colleague.refresh_from_db()
+        assert (colleague.is_active, colleague.email) == (True, colleague.email)
+
+    def test_nobody_activates_themselves(self, make_user: Make, as_user: As) -> None:
+        user = make_user()
+
+        assert as_user(user.id).patch(f"/users/{user.id}", {"isActive": True}).status_code == 403
+
+    @pytest.mark.parametrize(
+        "extra",
+        [
+            {"id": str(uuid7())},
+            {"isStaff": True},
+            {"isSuperuser": True},
+            {"createdAt": "2020-01-01T00:00:00Z"},
+            {"deletedAt": None},
+            {"lastLogin": None},
+            {"balance": 100},
+        ],
+    )
+    def test_mass_assignment_is_refused(self, make_user: Make, as_user: As, extra: dict[str, Any]) -> None:
+        user = make_user()
+
+        answer = as_user(user.id).patch(f"/users/{user.id}", {"name": "Changed", **extra})
+
+        assert answer.status_code == 400
+        assert list(answer.json()["details"]) == list(extra)
+        user.refresh_from_db()
+        assert user.name == "Ada Lovelace"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"name": None},
+            {"name": 7},
+            {"email": "x"},
+            {"isActive": "false"},
+            {"isActive": 0},
+            {"roles": "staff"},
+            [],
+        ],
+    )
+    def test_wrong_types_are_refused(self, make_user: Make, as_admin: As, body: Any) -> None:
+        user = make_user()
+
+        assert as_admin().patch(f"/users/{user.id}", body).status_code == 400
+        user.refresh_from_db()
+        assert (user.name, user.is_active, user.roles) == ("Ada Lovelace", True, [])
+
+
+class TestDeleting:
+    def test_a_deleted_account_is_an_empty_shell_and_its_address_is_free(
+        self, make_user: Make, as_user: As, as_staff: As, bus: Any
+    ) -> None:
+        user = make_user("ada@example.com")
+        me = as_user(user.id)
+
+        assert me.delete(f"/users/{user.id}").status_code == 204
+
+        user.refresh_from_db()
+        assert (user.email, user.name, user.roles) == (f"{user.id}@deleted.invalid", "Deleted user", [])
+        assert not user.is_active
+        assert not user.has_usable_password()
+        assert [event["data"]["userId"] for event in bus.published("user.deleted")] == [str(user.id)]
+        assert [me.get(f"/users/{user.id}").status_code, as_staff().get(f"/users/{user.id}").status_code] == [
+            404
+        ] * 2
+        assert me.delete(f"/users/{user.id}").status_code == 404
+        assert make_user("ada@example.com").id != user.id
+
+    def test_the_last_administrator_stays(self, make_user: Make, bus: Any) -> None:
+        last = make_user(roles=("admin",))
+
+        for go in (
+            lambda: delete_user(last.id),
+            lambda: update_user(last.id, Changes(is_active=False)),
+            lambda: update_user(last.id, Changes(roles=frozenset({"staff"}))),
+        ):
+            with pytest.raises(LastAdmin):
+                go()
+
+        last.refresh_from_db()
+        assert (last.is_active, last.roles) == (True, ["admin"])
+        assert bus.published("user.deleted") == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_two_administrators_who_go_at_the_same_moment_one_stays(self, make_user: Make) -> None:
+        both = [make_user(roles=("admin",)) for _ in range(2)]
+        together = threading.Barrier(2)
+        outcomes: list[str] = []
+
+        def go(user: User) -> None:
+            together.wait()
+            try:
+                delete_user(user.id)
+                outcomes.append("gone")
+            except LastAdmin:
+                outcomes.append("stays")
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=go, args=(user,)) for user in both]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(outcomes) == ["gone", "stays"]
+        assert User.objects.filter(roles__contains=["admin"], is_active=True).count() == 1
