@@ -1,5 +1,6 @@
 """Calling another service: find an instance, ask it, ask another one if that is safe."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,9 @@ from atoll.client.reply import Reply
 from atoll.client.retry import PASSING_STATUSES, Retry, is_repeatable
 from atoll.client.transport import NoReply, NotSent, Raw, TimedOut
 from atoll.discovery.instances import Instance
-from atoll.errors import BadAnswer, CircuitOpen, DeadlineExceeded, NoInstance, Unavailable
+from atoll.errors import BadAnswer, CircuitOpen, DeadlineExceeded, NoInstance, Refusal, Unavailable
+
+logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
 # A time-out says something about the instance only if it had a fair chance to answer.
@@ -123,7 +126,14 @@ class ServiceClient:
 
     def _choose(self, pool: Pool, tried: set[str]) -> tuple[Instance, Breaker]:
         """An instance whose breaker lets us through, one not tried before if there is any."""
-        instances = list(self._resolve(self.service))
+        try:
+            instances = list(self._resolve(self.service))
+        except Refusal as refused:
+            # The registry refuses our credential; whoever asked us did nothing wrong.
+            logger.error("discovery_refused: %s", refused)
+            raise Unavailable(
+                self.service, "cannot be looked up: the registry refuses this service"
+            ) from refused
         if not instances:
             raise NoInstance(self.service, "no healthy instance is registered")
         pool.forget_others(self.service, instances)

@@ -4,7 +4,8 @@ import pytest
 
 from atoll.client import Retry
 from atoll.client.budget import Budget
-from atoll.errors import BadAnswer, DeadlineExceeded, NoInstance, Unavailable
+from atoll.discovery.instances import Instance
+from atoll.errors import BadAnswer, DeadlineExceeded, NoInstance, NotAllowed, Unavailable
 from client.world import OK, NoReply, NotSent, TimedOut, World, answer
 
 
@@ -134,3 +135,11 @@ def test_without_an_instance_nothing_is_sent():
 
     with pytest.raises(NoInstance):
         world.client().get("/users/1", token=False)
+
+
+def test_a_registry_that_refuses_us_is_not_the_fault_of_whoever_asked():
+    def refuse(service: str) -> list[Instance]:
+        raise NotAllowed("the registry answered 401")
+
+    with pytest.raises(Unavailable, match="the registry refuses this service"):
+        World({}).client(resolve=refuse).get("/users/1", token=False)
