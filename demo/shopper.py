@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import requests
 
+SERVICE_UNAVAILABLE = 503
 FINAL = frozenset({"confirmed", "cancelled"})
 FIRST_POLL_S = 0.02
 SLOWEST_POLL_S = 0.5
@@ -17,7 +18,7 @@ Json = dict[str, Any]
 
 
 class PlatformNotRunning(Exception):
-    """Nothing answers at the gateway's address."""
+    """Nothing answers at the gateway's address, or it is not ready for customers."""
 
 
 class NotFinal(Exception):
@@ -63,7 +64,13 @@ class Shopper:
         self._session.trust_env = False
 
     def health(self) -> Json:
-        return dict(self._ask("GET", "/health"))
+        """The gateway's own report. Raises PlatformNotRunning while it is not ready, too."""
+        try:
+            return dict(self._ask("GET", "/health"))
+        except Refused as refused:
+            if refused.status != SERVICE_UNAVAILABLE:
+                raise
+            raise PlatformNotRunning(f"{self.gateway_url} is not ready yet: {refused.body}") from refused
 
     def register(
         self, email: str | None = None, password: str | None = None, name: str = "Demo Shopper"

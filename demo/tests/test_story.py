@@ -73,8 +73,17 @@ def test_a_shop_with_nothing_in_stock_is_told_plainly(shop, capsys):
 
 
 def test_what_the_platform_refuses_is_passed_on(shop, capsys):
-    shop.broken_with = (503, b'{"error": "Service temporarily unavailable", "message": "Try again later."}')
+    shop.broken_with = (429, b'{"error": "Too many requests from this IP", "message": "Wait 7 seconds."}')
     assert story.main(["--gateway", shop.url]) == 1
     assert capsys.readouterr().err == (
-        "The platform refused: 503 Service temporarily unavailable: Try again later.\n"
+        "The platform refused: 429 Too many requests from this IP: Wait 7 seconds.\n"
+    )
+
+
+def test_a_gateway_that_is_not_ready_is_told_with_what_to_do(shop, capsys):
+    shop.broken_with = (503, b'{"status": "unavailable"}')
+    assert story.main(["--gateway", shop.url]) == 1
+    assert capsys.readouterr().err == (
+        f"{shop.url} is not ready yet: {{'status': 'unavailable'}} "
+        "Start the platform with `make up`, then try again.\n"
     )

@@ -14,12 +14,16 @@ from atoll.ids import uuid7
 
 
 class Neighbours:
-    """``users`` and ``products`` by id, as those services would show them; ``asked`` is what came in."""
+    """``users`` and ``products`` by id, as those services would show them.
+
+    ``asked`` and ``headers`` hold the address and headers of every request that came in.
+    """
 
     def __init__(self) -> None:
         self.users: dict[str, dict[str, Any]] = {}
         self.products: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.failing_with: int | None = None
         self.url = ""
 
@@ -70,6 +74,7 @@ def serving(neighbours: Neighbours) -> Iterator[None]:
 
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            neighbours.headers.append(dict(self.headers))
             status, body = neighbours.answer(self.path)
             content = json.dumps(body).encode()
             self.send_response(status)

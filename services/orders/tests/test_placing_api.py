@@ -75,6 +75,17 @@ def test_users_and_products_are_each_asked_once(neighbours, as_user):
     assert len([path for path in neighbours.asked if path.startswith("/products")]) == 1
 
 
+def test_neighbours_are_asked_in_the_name_of_the_service_with_the_correlation_of_the_request(
+    neighbours, as_user
+):
+    client, lamp = as_user(neighbours.user()), neighbours.product()
+    client.post("/orders", body((lamp, 1)), headers={"X-Correlation-ID": "shopping-trip-2"})
+    for headers in neighbours.headers[-2:]:
+        assert headers["Authorization"] == "Bearer token-of-orders"
+        assert headers["X-Service-Name"] == "order-service"
+        assert headers["X-Correlation-ID"] == "shopping-trip-2"
+
+
 def refused(answer, status: int, code: str) -> dict:
     """The error of the answer, in the platform's shape; nothing was stored."""
     error = answer.json()
