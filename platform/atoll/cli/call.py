@@ -35,6 +35,7 @@ def main(argv: list[str]) -> int:
     projects = conf.projects()
     service = projects[options.service].service if options.service in projects else options.service
     os.environ.setdefault("ATOLL_ENV", "development")
+    os.environ.setdefault("LOG_LEVEL", "CRITICAL")  # the answer alone goes to standard output
     os.environ["DJANGO_SETTINGS_MODULE"] = conf.project(options.caller).settings_module
     import django
 

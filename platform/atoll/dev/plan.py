@@ -1,5 +1,6 @@
 """The platform as a list of processes: engines, set-ups, web processes, workers, and who waits for whom."""
 
+import os
 from pathlib import Path
 
 from atoll import conf
@@ -18,7 +19,8 @@ def environment(home: Path) -> dict[str, str]:
         "ATOLL_HOME": str(home),
         "ATOLL_ROOT": str(conf.root()),
         "ATOLL_ENV": "development",
-        "PYTHONUNBUFFERED": "1",
+        # They all leave together, so nobody needs long to notice that another one goes.
+        "DRAIN_LINGER_S": os.environ.get("DRAIN_LINGER_S") or "0.3",
     }
 
 

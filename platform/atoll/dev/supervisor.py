@@ -28,10 +28,11 @@ STABLE_AFTER_S = 30.0
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 # Counted from the request to stop. A stage that is not through by its time no longer holds up
-# the next; what is still there at the end is killed. Engines come after, within the last 2 s.
+# the next; what is still there at the end is killed. Engines come after, in what is left of 10 s.
 STOP_STAGES_S = (3.0, 6.0, 7.5)
 KILL_AFTER_S = 8.0
-ENGINES_STOP_WITHIN_S = 1.8
+KILLED_IS_GONE_WITHIN_S = 1.0
+ENGINES_STOPPED_AFTER_S = 9.7
 
 
 class StartFailed(Exception):
@@ -133,12 +134,12 @@ class Supervisor:
             )
         await self._wait_gone(services, began + KILL_AFTER_S)
         self._kill(services)
-        await self._wait_gone(services, time.monotonic() + 1)
+        await self._wait_gone(services, time.monotonic() + KILLED_IS_GONE_WITHIN_S)
         engines = self._alive()
         self._ask_to_stop(engines)
-        await self._wait_gone(engines, time.monotonic() + ENGINES_STOP_WITHIN_S)
+        await self._wait_gone(engines, began + ENGINES_STOPPED_AFTER_S)
         self._kill(engines)
-        await self._wait_gone(engines, time.monotonic() + 1)
+        await self._wait_gone(engines, time.monotonic() + KILLED_IS_GONE_WITHIN_S)
         await self._dismiss_keeper()
 
     def kill_everything(self) -> None:

@@ -77,6 +77,7 @@ class _Platform:
     def __init__(self, home: Path, screen: Screen, instance: Instance) -> None:
         self.home, self.screen, self.instance = home, screen, instance
         self.supervisor = Supervisor(on_change=self._changed, on_notice=self._notice)
+        self.engines: Engines | None = None
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self, *, demo_data: bool) -> None:
@@ -90,7 +91,7 @@ class _Platform:
         # The keeper imports Django while PostgreSQL is set up beside it.
         await self.supervisor.open()
         self._background.append(asyncio.create_task(self._draw()))
-        found = await asyncio.to_thread(engines.prepare, self.home)
+        found = self.engines = await asyncio.to_thread(engines.prepare, self.home)
         await self._start_engines(found)
         names = [spec.name for spec in found.specs(self.home / "logs")]
         self.supervisor.add(plan.processes(self.home, names, demo_data=demo_data))
@@ -120,9 +121,15 @@ class _Platform:
             loop = asyncio.get_running_loop()
             for signum in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(signum, self.supervisor.kill_everything)
+            flushed = asyncio.create_task(self._flush())
             await self.supervisor.stop()
+            flushed.cancel()
             self.screen.say("Stopped. Nothing is left running; the data stays.")
         self.instance.close()
+
+    async def _flush(self) -> None:
+        if self.engines and self.engines.postgres:
+            await asyncio.to_thread(databases.checkpoint, self.engines.postgres.url())
 
     def _changed(self, member: Member) -> None:
         if member.state == State.DONE:
