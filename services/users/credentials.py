@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.conf import settings
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 MIN_SECRET_CHARS = 32
@@ -13,10 +14,14 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
-def hash_secret(secret: str) -> str:
+def hash_secret(secret: str, key: str | None = None) -> str:
     """HMAC-SHA-256 under SECRET_KEY. Enough for long random secrets, never for passwords."""
-    return salted_hmac(SALT, secret, algorithm="sha256").hexdigest()
+    return salted_hmac(SALT, secret, secret=key, algorithm="sha256").hexdigest()
 
 
 def matches(secret: str, secret_hash: str) -> bool:
-    return constant_time_compare(hash_secret(secret), secret_hash)
+    """Also under a former SECRET_KEY that is still among the fallbacks."""
+    return any(
+        constant_time_compare(hash_secret(secret, key), secret_hash)
+        for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    )

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from atoll import conf, identity
 from atoll.errors import InvalidInput
+from atoll.identity import verification
 from services.users.models import ServiceCredential
 from services.users.usecases.issue_credential import issue_credential, store_credential
 from services.users.usecases.withdraw_credential import withdraw_credential
@@ -84,8 +85,12 @@ def test_the_secret_is_kept_as_a_keyed_hash(settings: Any) -> None:
 
     assert len(stored) == 64
     assert secret not in stored
+    former = settings.SECRET_KEY
     settings.SECRET_KEY = "another secret key of good length, for this test only"
     assert by_json("order-service", secret).status_code == 401
+    settings.SECRET_KEY_FALLBACKS = [former]
+    verification.forget_keys()
+    assert by_json("order-service", secret).status_code == 200
 
 
 def test_a_short_secret_or_a_bad_name_is_not_stored() -> None:
