@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -10,7 +11,7 @@ import requests
 
 from atoll.client import ServiceClient
 from atoll.client.pool import Pool
-from atoll.testing.running import eventually
+from atoll.testing.running import accepts_connections, eventually
 from server.running import SERVICE
 
 CALLERS = 4
@@ -74,6 +75,25 @@ def test_a_second_instance_shares_the_traffic_and_stopping_it_costs_no_request(w
     assert took_s < 8
     assert second.terminate() == 0
     assert world.discovered() == []
+
+
+def test_a_request_that_runs_when_the_server_stops_is_answered(world):
+    process = world.serve("--port", "0")
+    (instance,) = world.wait_for(1)
+    address = ("127.0.0.1", instance["port"])
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(
+            b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b'Content-Length: 9\r\n\r\n{"a": '
+        )
+        process.popen.send_signal(signal.SIGTERM)
+        eventually(lambda: not accepts_connections(*address), what="no new connection is taken")
+        connection.sendall(b"42}")
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b'{"data":{"a":42}}')
+    assert process.popen.wait(10) == 0
 
 
 def test_a_worker_that_dies_is_replaced_and_the_instance_stays_registered(world):
