@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-SECRET_BYTES = 32
+SECRET_BYTES = 48
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,6 +96,8 @@ class Platform:
             "ATOLL_ROOT": str(conf.root()),
             "ATOLL_HOME": str(self.home),
             "ATOLL_PORT_OFFSET": str(PORT_OFFSET),
+            # Many shoppers sign up from one address here; the limits have tests of their own.
+            "USERS_RATELIMIT_ENABLE": "false",
             **self.variables,
         }
 
