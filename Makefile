@@ -76,6 +76,6 @@ bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 bench-orders: $(DEV) ## orders confirmed per second, on each broker
 	@$(RUN) -m bench.orders
 
-new-service: $(DEV) ## name=shipping: a service of your own beside ours
-	@test -n "$(name)" || { echo "Say its name: make new-service name=shipping"; exit 1; }
+new-service: $(DEV) ## name=reviews: a service of your own beside ours
+	@test -n "$(name)" || { echo "Say its name: make new-service name=reviews"; exit 1; }
 	@$(MANAGE) new-service $(name)

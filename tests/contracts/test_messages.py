@@ -1,6 +1,7 @@
 """What each handler consumes is what some service publishes, field by field."""
 
 import json
+import os
 import subprocess
 import sys
 from functools import cache
@@ -18,7 +19,12 @@ WITH_MESSAGES = [name for name, project in conf.projects().items() if project.wo
 @cache
 def described(project: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, str(DESCRIBE), project], capture_output=True, text=True, cwd=conf.root(), check=False
+        [sys.executable, str(DESCRIBE), project],
+        capture_output=True,
+        text=True,
+        cwd=conf.root(),
+        env=dict(os.environ) | {"PYTHONPATH": f"{conf.root()}:{conf.root() / 'platform'}"},
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -61,7 +61,7 @@ def test_an_impossible_quantity_is_refused(platform, shopper, product, quantity)
 
 
 def test_an_unknown_product_is_refused(platform, shopper):
-    body = refused(send(platform, shopper, order_of({"id": str(uuid4())})), 404)
+    body = refused(send(platform, shopper, order_of({"id": str(uuid4())})), 422)
     assert body["code"] == "product_not_found"
     assert shopper.orders() == []
 

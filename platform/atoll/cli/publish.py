@@ -1,6 +1,7 @@
 """Publish an event as one of the projects: publish EVENT JSON [--as PROJECT]."""
 
 import argparse
+import importlib
 import os
 
 from atoll import conf
@@ -21,8 +22,9 @@ def main(argv: list[str]) -> int:
 
 
 def _owner(event: str, publishers: list[str]) -> str:
-    """``order.created`` is announced by orders, ``stock.reserved`` by products."""
-    noun = event.split(".", 1)[0]
-    owners = {"stock": "products"}
-    plural = owners.get(noun, f"{noun}s")
-    return plural if plural in publishers else publishers[0]
+    """The project whose ``events.py`` names the event; the first one when none does."""
+    for name in publishers:
+        announced = importlib.import_module(f"{conf.project(name).package}.events")
+        if any(getattr(fact, "type", None) == event for fact in vars(announced).values()):
+            return name
+    return publishers[0]
