@@ -32,12 +32,12 @@ def within(address: Address | None, allowed: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in allowed)
 
 
-def client(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
+def client(peer: str, forwarded_for: bytes | None, trusted: tuple[Network, ...]) -> str:
     """The nearest address that no trusted proxy owns, walking X-Forwarded-For from the right."""
     if not trusted or not forwarded_for:
         return peer
     nearest = read(peer)
-    hops = forwarded_for.split(",")[-MAX_HOPS:]
+    hops = forwarded_for.decode("latin-1").split(",")[-MAX_HOPS:]
     while hops and within(nearest, trusted):
         earlier = read(hops.pop())
         if earlier is None:

@@ -64,7 +64,7 @@ class Edge:
         target.check(exchange.path, exchange.query)
         if exchange.method not in KNOWN_METHODS:
             raise method_not_allowed(exchange.method, KNOWN_METHODS)
-        if exchange.header(b"upgrade") == b"websocket":
+        if exchange.fields.get(b"upgrade", b"").lower() == b"websocket":
             raise Refused(
                 501, "Not implemented", "no_websockets", "This gateway does not forward WebSockets yet."
             )
@@ -111,7 +111,7 @@ class Edge:
 
     def _believe_proxy(self, exchange: Exchange, trusted: tuple[addresses.Network, ...]) -> None:
         if addresses.within(addresses.read(exchange.client), trusted):
-            proto = exchange.header(b"x-forwarded-proto")
+            proto = exchange.fields.get(b"x-forwarded-proto")
             if proto in (b"http", b"https"):
                 exchange.scheme = proto.decode()
             exchange.client = addresses.client(exchange.client, exchange.forwarded_for, trusted)

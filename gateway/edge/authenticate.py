@@ -82,11 +82,6 @@ class Authenticator:
         except InvalidToken:
             raise invalid_token() from None
 
-    async def warm(self) -> None:
-        """Fetch the keys before the first token comes."""
-        if not self._keys.loaded:
-            await self._refresh()
-
     async def _verify(self, token: str, digest: bytes) -> Principal:
         kid = key_id(token)
         found = self._keys.find(kid)

@@ -23,7 +23,7 @@ class CorsPolicy:
         return self._any or bool(self._origins)
 
     def is_preflight(self, exchange: Exchange) -> bool:
-        return exchange.method == "OPTIONS" and exchange.header(b"access-control-request-method") is not None
+        return exchange.method == "OPTIONS" and b"access-control-request-method" in exchange.fields
 
     def fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
         """For an answer to ``origin``: nothing is allowed to an origin that is not listed."""

@@ -32,7 +32,7 @@ class Forwarder:
             target=_target(exchange, route),
             fields=_fields(exchange, body),
             timeout_s=settings.timeout_s,
-            has_key=exchange.header(b"idempotency-key") is not None,
+            has_key=b"idempotency-key" in exchange.fields,
         )
         if body is None or body.whole:
             call.body = body.first if body is not None else b""

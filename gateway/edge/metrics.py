@@ -25,7 +25,7 @@ class Metrics:
         self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._directory = directory
         self._gauges = gauges
-        self.registry.register(self)  # type: ignore[arg-type]
+        self.registry.register(self)
 
     def observe(self, route: str, status: int, seconds: float, retries: int) -> None:
         children = self._children.get((route, status))

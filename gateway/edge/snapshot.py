@@ -71,7 +71,7 @@ def read(document: dict[str, Any]) -> Snapshot:
     """Raises InvalidConfiguration unless every row and the table as a whole hold."""
     try:
         routes = tuple(_route(row) for row in document["routes"])
-        cors = Cors(**{key: tuple(v) if isinstance(v, list) else v for key, v in document["cors"].items()})
+        cors = _cors(document["cors"])
         snapshot = Snapshot(int(document["version"]), routes, cors)
     except (KeyError, TypeError, AttributeError) as error:
         raise InvalidConfiguration(f"The routing table is incomplete: {error}.") from error
@@ -84,6 +84,11 @@ def read(document: dict[str, Any]) -> Snapshot:
 
 def _route(row: dict[str, Any]) -> Route:
     return Route(**{**row, "methods": tuple(row["methods"])})
+
+
+def _cors(values: dict[str, Any]) -> Cors:
+    fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    return Cors(**fields)
 
 
 def check_route(route: Route) -> None:

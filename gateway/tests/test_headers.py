@@ -199,7 +199,7 @@ def test_unclear_framing_reaches_no_service(gateway: Gateway, upstream: Upstream
 def test_the_client_is_the_nearest_address_no_trusted_proxy_owns(
     peer: str, forwarded: str | None, expected: str
 ) -> None:
-    assert client(peer, forwarded, networks("10.0.0.0/8")) == expected
+    assert client(peer, forwarded and forwarded.encode(), networks("10.0.0.0/8")) == expected
 
 
 def test_an_ipv6_household_is_one_asker() -> None:
