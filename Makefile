@@ -29,12 +29,12 @@ $(VENV)/bin/python:
 # Installing takes a while, so it happens again only when a requirements file changes.
 $(LOCAL): requirements/base.txt requirements/local.txt platform/pyproject.toml | $(VENV)/bin/python
 	@echo "Installing the pinned packages that running needs ..."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/local.txt
+	@$(RUN) -m pip install -qq --disable-pip-version-check -r requirements/local.txt
 	@touch $@
 
 $(DEV): requirements/dev.txt $(LOCAL)
 	@echo "Installing the pinned packages that checking and testing need ..."
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@$(RUN) -m pip install -qq --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
 install: $(DEV) ## virtual environment and every pinned package

@@ -31,6 +31,7 @@ async def test(
     """
     instance = Instance(home, "the test engines")
     instance.clear_leftovers()
+    instance.write([], keeper=None)
     supervisor = Supervisor(forks=False)
     try:
         found = await asyncio.to_thread(engines.prepare, home, durable=False)
@@ -38,6 +39,8 @@ async def test(
         await supervisor.open()
         supervisor.add(specs)
         await supervisor.ready(*[spec.name for spec in specs])
+        keeper = supervisor.keeper.pid if supervisor.keeper else None
+        instance.write(list(supervisor.members.values()), keeper=keeper)
         if found.postgres is None:
             raise EngineError("Some DATABASE_URL variable is set; suites run on an engine of their own.")
         superuser_url = found.postgres.url()
