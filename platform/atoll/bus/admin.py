@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -30,6 +31,7 @@ TONES = {
 
 class ReasonForm(ActionForm):
     reason = forms.CharField(
+        label="",
         required=False,
         max_length=200,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Reason, when discarding"}),
@@ -40,6 +42,10 @@ class LedgerAdmin(ReadOnlyAdmin):
     """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
 
     action_form = ReasonForm
+
+    @display(description="error", ordering="error")
+    def what_failed(self, row: Any) -> str:
+        return Truncator(row.error).chars(80)
 
     @display(description="status", ordering="status", label=TONES)
     def state(self, row: Any) -> str:
@@ -75,7 +81,7 @@ class OutboxAdmin(LedgerAdmin):
         "correlation_id",
         "attempts",
         "created_at",
-        "error",
+        "what_failed",
     )
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -114,7 +120,7 @@ class DeliveryAdmin(LedgerAdmin):
         "correlation_id",
         "next_attempt_at",
         "finished_at",
-        "error",
+        "what_failed",
     )
     list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     list_select_related = ("message",)

@@ -1,7 +1,7 @@
 """The single Celery task: a hint that deliveries are due.
 
 A lost hint costs time, since the sweep sends another; a doubled one costs a
-look at a row. So hints are not written to disk and not retried.
+look at a row. So hints are not written to disk and hardly retried.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from celery import Celery, Task
 from django.db import InterfaceError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerAway
 
-from atoll.bus import execute
+from atoll.bus import execute, topology
 
 log = structlog.get_logger("atoll.bus")
 
@@ -23,7 +23,13 @@ TASK = "atoll.deliver"
 MAX_DELIVERIES = 10
 SPREAD = 8
 TRANSIENT = 1
-OPTIONS: dict[str, Any] = {"delivery_mode": TRANSIENT, "confirm_timeout": 5.0}
+OPTIONS: dict[str, Any] = {
+    "delivery_mode": TRANSIENT,
+    "confirm_timeout": 5.0,
+    # One more try, at once: the connection in the pool may be older than the broker's last restart.
+    "retry": True,
+    "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
+}
 
 
 class Hints:
@@ -41,10 +47,9 @@ class Hints:
                     self._task.apply_async(
                         ([str(identifier) for identifier in delivery_ids[start : start + size]],),
                         producer=producer,
-                        retry=False,
                         **OPTIONS,
                     )
-        except (BrokerAway, OSError) as error:
+        except (BrokerAway, *topology.weather()) as error:
             log.warning("hint not sent, the sweep will repeat it", error=repr(error))
 
 

@@ -1,5 +1,6 @@
 """Attempts and outcomes: a handler's effects, its messages and "done" are one."""
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -257,6 +258,29 @@ def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
     assert notes() == ["attempt 2"]
     row = Delivery.objects.get()
     assert (row.status, row.attempts) == ("done", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_with_the_same_hint_one_runs_the_handler() -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+    delivery_id = _store("note.asked", {"text": "once"})
+    start = threading.Barrier(6)
+    attempts: list[int] = []
+
+    def work() -> None:
+        start.wait()
+        attempts.append(execute.execute(delivery_id))
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sorted(attempts), notes()) == ([0, 0, 0, 0, 0, 1], ["once"])
 
 
 @pytest.mark.django_db
