@@ -5,6 +5,7 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection, transaction
@@ -17,6 +18,7 @@ from atoll.bus.models import Delivery, Outbox
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
+from .proxy import Proxy
 from .worker import STOP_DEADLINE_S, WORKER, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,6 +84,29 @@ def test_killed_in_the_middle_of_a_handler_it_has_exactly_one_effect(
     assert Outbox.objects.filter(name="note.written").count() == 1
     row = Delivery.objects.get()
     assert (row.status, row.attempts) == ("done", 2)
+
+
+def test_a_worker_whose_broker_goes_away_and_comes_back_goes_on_by_itself(
+    broker: str, tmp_path: Path, until: Until
+) -> None:
+    parts = urlsplit(broker)
+    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 5672)
+    through_proxy = broker.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{proxy.port}")
+    with running(tmp_path / "worker", RABBITMQ_URL=through_proxy):
+        ask("before")
+        until(lambda: notes() == ["before"])
+        proxy.cut()
+        for number in range(10):
+            ask(f"during {number}")
+        assert notes() == ["before"]
+        proxy.mend()
+        until(lambda: len(notes()) == 11)
+        ask("after")
+        until(lambda: "after" in notes())
+        proxy.cut()
+    assert len(notes()) == 12
+    assert set(Outbox.objects.filter(name="note.requested").values_list("attempts", flat=True)) == {0}
+    assert set(Delivery.objects.values_list("status", "attempts")) == {("done", 1)}
 
 
 def test_sigterm_lets_running_handlers_finish(broker: str, tmp_path: Path, until: Until) -> None:
