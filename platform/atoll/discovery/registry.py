@@ -17,6 +17,8 @@ from atoll.errors import Conflict, NotAllowed, NotFound, Refusal, TooManyRequest
 INDEX_HEADER = "X-Registry-Index"
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 3.0
+# Somebody's request waits for this one: less than the time callers usually have.
+LOOK_TIMEOUT_S = 2.0
 WAIT_MARGIN_S = 5.0
 REGISTRY = "registry"
 
@@ -61,7 +63,8 @@ class RegistryClient:
     def discover(self, service: str, *, index: int = 0, wait_s: float = 0) -> Answer:
         """The instances now; with an index, as soon as they differ from it or ``wait_s`` is over."""
         params = {"index": str(index), "wait": f"{wait_s:.3f}"} if index else None
-        reply = self._ask("GET", f"/discover/{service}", params=params, timeout_s=wait_s + WAIT_MARGIN_S)
+        timeout_s = wait_s + WAIT_MARGIN_S if index else LOOK_TIMEOUT_S
+        reply = self._ask("GET", f"/discover/{service}", params=params, timeout_s=timeout_s)
         try:
             instances = tuple(Instance.from_wire(value) for value in reply.json())
             return Answer(int(reply.headers[INDEX_HEADER]), instances)

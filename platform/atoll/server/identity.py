@@ -3,6 +3,9 @@
 import os
 import secrets
 
+import atoll
+from atoll import conf
+
 VARIABLE = "ATOLL_INSTANCE"
 RANDOM_BYTES = 4
 
@@ -18,3 +21,13 @@ def instance_id(service: str) -> str:
         held = f"{service}-{secrets.token_hex(RANDOM_BYTES)}"
         os.environ[VARIABLE] = held
     return held
+
+
+def describe(project: str) -> dict[str, str]:
+    """What the registry shows beside the address; ``ZONE`` and ``SERVICE_VERSION`` when set."""
+    values = {
+        "version": conf.variable("SERVICE_VERSION", project) or atoll.__version__,
+        "environment": conf.environment(),
+        "zone": conf.variable("ZONE", project),
+    }
+    return {name: value for name, value in values.items() if value}

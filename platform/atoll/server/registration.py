@@ -17,7 +17,7 @@ from atoll import conf
 from atoll.discovery.instances import Instance
 from atoll.discovery.registry import RegistryClient
 from atoll.errors import AtollError, Conflict, NotFound
-from atoll.server.identity import instance_id
+from atoll.server.identity import describe, instance_id
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,8 @@ class Registration:
     def of_worker(cls, project: str, host: str, **options: Any) -> "Registration":
         """A process without a port, visible in the registry under ``<service>.worker``."""
         service = f"{conf.project(project).service}.worker"
-        return cls(project, host, 0, {"role": "worker"}, service=service, **options)
+        metadata = {"role": "worker", **describe(project)}
+        return cls(project, host, 0, metadata, service=service, **options)
 
     def start(self) -> None:
         self._thread.start()

@@ -11,11 +11,11 @@ import threading
 from django.conf import settings
 from django.db import connections
 
-import atoll
 from atoll import conf
 from atoll.server import lifecycle, listening, worker_process
 from atoll.server.announcement import Announcement
 from atoll.server.http_server import HTTPServer
+from atoll.server.identity import describe
 from atoll.server.registration import Registration
 
 
@@ -34,7 +34,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
         project.name,
         advertised,
         bound_port,
-        metadata(project.name),
+        describe(project.name),
         on_status=lambda status: announcement.follow(status),
     )
     announcement = Announcement(registration, _reachable(host), bound_port)
@@ -79,16 +79,6 @@ def share_memory_with_workers(target: str) -> None:
     connections.close_all()
     gc.collect()
     gc.freeze()
-
-
-def metadata(project: str) -> dict[str, str]:
-    """What the registry shows beside the address; ``ZONE`` and ``SERVICE_VERSION`` when set."""
-    values = {
-        "version": conf.variable("SERVICE_VERSION", project) or atoll.__version__,
-        "environment": conf.environment(),
-        "zone": conf.variable("ZONE", project),
-    }
-    return {name: value for name, value in values.items() if value}
 
 
 def _reachable(host: str) -> str:
