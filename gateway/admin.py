@@ -163,7 +163,7 @@ class PublicationAdmin(ReadOnlyAdmin):
 @admin.register(RequestLog)
 class RequestLogAdmin(ReadOnlyAdmin):
     list_display = (
-        "at",
+        "time",
         "method",
         "path",
         "outcome",
@@ -178,6 +178,10 @@ class RequestLogAdmin(ReadOnlyAdmin):
     list_filter = ("at", "route", "method", "status", "code")
     search_fields = ("=correlation_id", "=user_id", "=client", "path")
     date_hierarchy = "at"
+
+    @admin.display(description="at (UTC)", ordering="id")
+    def time(self, request: RequestLog) -> str:
+        return f"{request.at:%b %d %H:%M:%S}"
 
     @display(
         description="status",

@@ -1,6 +1,7 @@
 """The proxied path: one exchange between a client and a service, streamed both ways."""
 
 import asyncio
+from collections.abc import Callable
 
 from gateway.edge import headers
 from gateway.edge.bodies import Body, open_body, pump
@@ -36,9 +37,7 @@ class Forwarder:
         )
         if body is None or body.whole:
             call.body = body.first if body is not None else b""
-            call.on_slow = lambda connection: tasks.append(
-                self._loop.create_task(watch_client(exchange, connection))
-            )
+            call.on_slow = self._watcher(exchange, tasks)
         else:
             streamed = body
             call.stream = lambda connection: tasks.append(
@@ -57,6 +56,17 @@ class Forwarder:
         finally:
             for task in tasks:
                 task.cancel()
+
+    def _watcher(self, exchange: Exchange, tasks: list[asyncio.Task[None]]) -> Callable[[Connection], None]:
+        """Notices that the client has gone, however many tries there are; costs nothing when all is quick."""
+        slow: list[Connection] = []
+
+        def on_slow(connection: Connection) -> None:
+            slow.append(connection)
+            if not tasks:
+                tasks.append(self._loop.create_task(watch_client(exchange, slow)))
+
+        return on_slow
 
     async def _exchange(self, exchange: Exchange, route: CompiledRoute, service: Service, call: Call) -> None:
         try:
@@ -98,11 +108,11 @@ class Forwarder:
         await exchange.body(b"", more=False)
 
 
-async def watch_client(exchange: Exchange, connection: Connection) -> None:
-    """End the upstream exchange as soon as the client has gone; started for slow answers only."""
+async def watch_client(exchange: Exchange, connections: list[Connection]) -> None:
+    """End the upstream exchange, the last of ``connections``, as soon as the client has gone."""
     while (await exchange.receive())["type"] != "http.disconnect":
         pass
-    connection.fail(ClientGone())
+    connections[-1].fail(ClientGone())
 
 
 def _target(exchange: Exchange, route: CompiledRoute) -> bytes:

@@ -51,8 +51,6 @@ def repeatable(method: str, *, has_key: bool) -> bool:
 
 def after_failure(failure: UpstreamFailure, *, is_repeatable: bool, body_at_hand: bool) -> bool:
     """Time-outs are never repeated: the time is gone, and the work may still be going on."""
-    if not body_at_hand:
-        return False
     if isinstance(failure, NotSent):
         return True
-    return isinstance(failure, Dropped) and is_repeatable
+    return isinstance(failure, Dropped) and is_repeatable and body_at_hand

@@ -54,6 +54,7 @@ def form(**fields: Any) -> dict[str, Any]:
         "gateway/publication/",
         "gateway/publication/1/change/",
         "gateway/requestlog/",
+        "gateway/requestlog/?status__gte=500",
         "gateway/requestlog/?q=/x&route=open&status=200",
     ],
 )

@@ -73,6 +73,15 @@ def test_only_what_is_safe_to_repeat_is_repeated(
     assert len(upstream.of("/open")) == times
 
 
+def test_a_body_that_streams_goes_elsewhere_while_nothing_of_it_was_sent(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    gateway.knows("product-service", NOBODY, upstream)  # type: ignore[arg-type]
+    answers = [gateway.request("POST", "/open/x", b"x" * 200_000) for _ in range(6)]
+
+    assert [answer_.json()["bytes"] for answer_ in answers] == [200_000] * 6
+
+
 def test_a_body_that_streams_is_never_sent_twice(gateway: Gateway, upstream: Upstream) -> None:
     upstream.behaviours["/open"] = drop
 
