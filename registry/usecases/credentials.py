@@ -6,8 +6,8 @@ import secrets
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from atoll.errors import InvalidInput, Refusal
 from registry.models import Credential, Event
@@ -87,9 +87,8 @@ def check(service: str, secret: str) -> Credential:
             "Send HTTP Basic with the service's name and its SERVICE_SECRET. If it was set only "
             "now, run `python manage.py registry sync_credentials`."
         )
-    Credential.objects.filter(pk=credential.pk).filter(
-        Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY)
-    ).update(last_used_at=Now())
+    if credential.last_used_at is None or timezone.now() - credential.last_used_at > USE_NOTED_EVERY:
+        Credential.objects.filter(pk=credential.pk).update(last_used_at=Now())
     return credential
 
 
