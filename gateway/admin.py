@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
 from gateway.edge import snapshot
@@ -54,7 +54,9 @@ class PublishingAdmin(ModelAdmin):
 
 
 class RouteForm(forms.ModelForm):
-    methods = forms.MultipleChoiceField(choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultiple)
+    methods = forms.MultipleChoiceField(
+        choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
 
     class Meta:
         model = Route
@@ -130,7 +132,9 @@ class RouteAdmin(PublishingAdmin):
 
 
 class CorsForm(forms.ModelForm):
-    methods = forms.MultipleChoiceField(choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultiple)
+    methods = forms.MultipleChoiceField(
+        choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
 
     class Meta:
         model = CorsSettings
