@@ -6,6 +6,7 @@ the server's lifespan, or with the first request where there is none.
 
 import asyncio
 import os
+import sys
 from typing import Any
 
 from django.core.asgi import get_asgi_application
@@ -22,6 +23,9 @@ from gateway.edge.parts import Parts  # noqa: E402
 from gateway.edge.request_log import RequestLog  # noqa: E402
 from gateway.publications import Publications  # noqa: E402
 
+# Whenever the event loop gives up the interpreter to read or write a socket, a busy thread
+# (request log, admin) keeps it this long: Python's 5 ms would be most of a request.
+SWITCH_INTERVAL_S = 0.0005
 ADMIN = (b"/admin/", b"/static/")
 ADMIN_ROOT = b"/admin"
 
@@ -54,6 +58,7 @@ class Application:
         config = self._config or EdgeConfig.from_environment()
         parts = Parts(config, RequestLog(recording.store))
         parts.start()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         loop = asyncio.get_running_loop()
 
         def deliver(document: dict[str, Any]) -> None:
