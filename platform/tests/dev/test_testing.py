@@ -1,0 +1,109 @@
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from atoll import conf
+from atoll.dev import suites, testing
+from atoll.dev.suites import Result, Suite
+
+
+def suite(tmp_path: Path, text: str, name: str = "orders") -> Suite:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\naddopts = "-p no:django -p no:atoll"\n'
+    )
+    (tmp_path / "test_it.py").write_text(text)
+    return Suite(name, tmp_path / "pyproject.toml", tmp_path)
+
+
+def run(given: Suite, results: Path, *arguments: str) -> Result:
+    return asyncio.run(suites.run(given, results, {"PATH": "/usr/bin:/bin"}, list(arguments)))
+
+
+TESTS = """
+import pytest
+def test_good(): pass
+def test_bad(): assert 1 == 2
+@pytest.mark.skip(reason="no Chromium here")
+def test_page(): pass
+@pytest.fixture
+def broken(): raise RuntimeError
+def test_error(broken): pass
+"""
+
+
+def test_a_suite_is_counted_and_what_was_skipped_is_named(tmp_path: Path):
+    result = run(suite(tmp_path, TESTS), tmp_path)
+
+    assert (result.passed, result.failed, result.skipped) == (1, 2, 1)
+    assert result.exit_code == 1
+    assert not result.ok
+    assert [re.sub(r".*: ", "", reason) for reason in result.skips] == ["no Chromium here"]
+    assert "1 orders" not in testing.not_covered([result])
+    assert "1 test of orders: no Chromium here" in testing.not_covered([result])
+
+
+def test_arguments_after_the_dashes_reach_pytest(tmp_path: Path):
+    result = run(suite(tmp_path, TESTS), tmp_path, "-k", "good")
+
+    assert (result.passed, result.failed, result.ok) == (1, 0, True)
+
+
+def test_a_suite_that_cannot_be_collected_fails_though_no_test_did(tmp_path: Path):
+    result = run(suite(tmp_path, "import nowhere_to_be_found"), tmp_path)
+
+    assert result.exit_code == 2
+    assert not result.ok
+
+
+def test_a_suite_without_tests_is_named_as_not_covered(tmp_path: Path):
+    result = run(suite(tmp_path, ""), tmp_path)
+
+    assert result.ok
+    assert "orders: it has no tests" in testing.not_covered([result])
+
+
+def journeys(tmp_path: Path, *passed: str) -> Result:
+    given = Suite("journeys", tmp_path, tmp_path, alone=True)
+    return Result(given, exit_code=0, took_s=1.0, passed=len(passed), passed_names=list(passed))
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (["test_an_order[embedded]"], "no journey passed on RabbitMQ."),
+        (["test_an_order[embedded]", "test_an_order[rabbitmq]"], ""),
+    ],
+)
+def test_where_rabbitmq_is_required_its_journeys_must_have_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], complaint: str
+):
+    monkeypatch.setenv("ATOLL_REQUIRE_RABBITMQ", "1")
+    assert testing.missing_rabbitmq([journeys(tmp_path, *names)]) == complaint
+
+
+def test_where_rabbitmq_is_not_required_nothing_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ATOLL_REQUIRE_RABBITMQ", raising=False)
+    assert testing.missing_rabbitmq([journeys(tmp_path)]) == ""
+
+
+def test_suites_run_on_engines_of_their_own_and_whole_platforms_as_the_user_said(tmp_path: Path):
+    given = {"ORDERS_DATABASE_URL": "postgres://real", "RABBITMQ_URL": "amqp://real", "HOME": "/home/ada"}
+    project, whole = Suite("orders", tmp_path, tmp_path), Suite("journeys", tmp_path, tmp_path, alone=True)
+
+    own = suites.environment(project, given, tmp_path, "postgres://library")
+    as_said = suites.environment(whole, given, tmp_path, "postgres://library")
+
+    assert "ORDERS_DATABASE_URL" not in own
+    assert "RABBITMQ_URL" not in own
+    assert own["ATOLL_ENV"] == "test"
+    assert own["ATOLL_HOME"] == str(tmp_path)
+    assert as_said.items() >= given.items()
+    assert "ATOLL_ENV" not in as_said
+
+
+def test_every_project_has_its_suite():
+    names = [found.name for found in suites.all_suites()]
+    assert names[0] == "platform"
+    assert set(conf.projects()) <= set(names)
