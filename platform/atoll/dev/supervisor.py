@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+import psutil
+
 from atoll import conf
 from atoll.dev import kernel
 from atoll.dev.process import Kind, Member, Spec, State
@@ -126,6 +128,10 @@ class Supervisor:
         for task in self._tasks.values():
             task.cancel()
         began = time.monotonic()
+        if self.keeper_gone.is_set():
+            await asyncio.to_thread(_end_orphans, [m.pid for m in self._alive() if m.pid])
+            await self._dismiss_keeper()
+            return
         services = [member for member in self._alive() if member.spec.kind != Kind.ENGINE]
         for stage, limit_s in enumerate(STOP_STAGES_S):
             self._ask_to_stop(member for member in services if member.spec.stop_stage == stage)
@@ -266,6 +272,18 @@ class Supervisor:
                     if self.stopping:
                         self._change(self.members[name], State.STOPPED)
         self.keeper_gone.set()
+
+
+def _end_orphans(pids: list[int]) -> None:
+    """Wait for those whose keeper was killed: the kernel has told them. Kill who stays."""
+    orphans = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            orphans.append(psutil.Process(pid))
+    _, alive = psutil.wait_procs(orphans, timeout=KILL_AFTER_S)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _cause(status: int) -> str:

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -159,6 +160,57 @@ def test_a_process_that_ignores_the_request_is_killed_in_time(service: Build, tm
     assert time.monotonic() - began < 11  # ten to stop, one to start
     assert lines(tmp_path / "stopped") == ["users", "registry"]
     assert [member.state for member in supervisor.members.values()] == [State.STOPPED, State.STOPPED]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent ended")
+def test_nothing_is_left_when_the_keeper_itself_is_killed(service: Build, tmp_path: Path) -> None:
+    pids: list[int] = []
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        pids.extend(member.pid for member in supervisor.members.values() if member.pid)
+        assert supervisor.keeper is not None
+        supervisor.keeper.kill()
+        async with asyncio.timeout(DEADLINE_S):
+            await supervisor.keeper_gone.wait()
+
+    run(scenario, Supervisor([service("users"), service("orders")]))
+
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert sorted(lines(tmp_path / "stopped")) == ["orders", "users"]
+
+
+def test_nothing_is_left_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    script = """
+import asyncio, sys, pathlib
+from atoll.dev.process import Kind, Spec
+from atoll.dev.supervisor import Supervisor
+async def main():
+    folder = pathlib.Path(sys.argv[1])
+    sleep = (sys.executable, "-c", "import time; time.sleep(600)")
+    kinds = {"users": Kind.WEB, "postgres": Kind.ENGINE}
+    specs = [Spec(name=n, kind=k, argv=sleep, python=False, log=folder / n) for n, k in kinds.items()]
+    supervisor = Supervisor(specs)
+    await supervisor.open()
+    await supervisor.ready()
+    pids = [supervisor.keeper.pid, *(member.pid for member in supervisor.members.values())]
+    print(*pids, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert supervisor.stdout is not None
+    family = [psutil.Process(int(pid)) for pid in supervisor.stdout.readline().split()]
+    assert len(family) == 3
+
+    supervisor.kill()
+    supervisor.wait()
+    supervisor.stdout.close()
+
+    assert psutil.wait_procs(family, timeout=DEADLINE_S)[1] == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks its processes from the keeper")
