@@ -150,8 +150,8 @@ def measure(
     return {
         "per_s": round(float(re.search(r"Requests/sec:\s+([\d.]+)", done)[1])),  # type: ignore[index]
         "cpu_us": round(spent_s / requests * 1e6, 1),
-        "p50": re.search(r"50%\s+(\S+)", done)[1],  # type: ignore[index]
-        "p99": re.search(r"99%\s+(\S+)", done)[1],  # type: ignore[index]
+        "p50": re.search(r"^ +50% +(\S+)$", done, re.MULTILINE)[1],  # type: ignore[index]
+        "p99": re.search(r"^ +99% +(\S+)$", done, re.MULTILINE)[1],  # type: ignore[index]
     }
 
 

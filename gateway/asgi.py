@@ -25,7 +25,7 @@ from gateway.publications import Publications  # noqa: E402
 
 # Whenever the event loop gives up the interpreter to read or write a socket, a busy thread
 # (request log, admin) keeps it this long: Python's 5 ms would be most of a request.
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.001
 ADMIN = (b"/admin/", b"/static/")
 ADMIN_ROOT = b"/admin"
 
