@@ -50,6 +50,7 @@ def configuration() -> dict[str, Any]:
     options["unacked_mutex_key"] = f"{options['unacked_key']}.mutex"
     return {
         "broker_url": url,
+        "broker_transport": "atoll.bus.hint_transport:HintTransport" if redis else None,
         "broker_transport_options": options if redis else {"confirm_publish": True},
         "broker_heartbeat": topology.HEARTBEAT_S,
         "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,
