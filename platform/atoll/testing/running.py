@@ -98,6 +98,7 @@ class Platform:
             "ATOLL_PORT_OFFSET": str(PORT_OFFSET),
             # Many shoppers sign up from one address here; the limits have tests of their own.
             "USERS_RATELIMIT_ENABLE": "false",
+            "GATEWAY_RATE_LIMITS": "false",
             **self.variables,
         }
 
