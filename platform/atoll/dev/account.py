@@ -17,6 +17,7 @@ from pathlib import Path
 
 ACCOUNT = "atoll"
 ROOM = Path("/var/lib/atoll")
+HOME_NOTE = ".home"  # beside data kept here for a home elsewhere: which one
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,22 @@ def reachable_data(folder: Path) -> Path:
         return folder.resolve()
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     elsewhere = ROOM / digest
-    # Whoever deleted our home with plain `rm` meant its data too.
-    shutil.rmtree(elsewhere, ignore_errors=True)
+    _drop_orphans()
     elsewhere.mkdir(mode=0o700, parents=True, exist_ok=True)
     ROOM.chmod(0o755)
     os.chown(elsewhere, account.uid, account.gid)
     folder.rmdir()
     folder.symlink_to(elsewhere)
+    elsewhere.with_suffix(HOME_NOTE).write_text(str(folder))
     return elsewhere
+
+
+def _drop_orphans() -> None:
+    """Whoever deleted a home with plain `rm` meant its data under /var/lib/atoll too."""
+    for note in ROOM.glob(f"*{HOME_NOTE}"):
+        if not Path(note.read_text()).is_symlink():
+            shutil.rmtree(note.with_suffix(""), ignore_errors=True)
+            note.unlink(missing_ok=True)
 
 
 def reachable_programs(package: Path, program: str, version: str) -> Path:

@@ -1,8 +1,9 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from django.core.cache.backends.redis import RedisCache
 from kombu import Connection
 
 from atoll import conf
-from atoll.dev import databases, engines
+from atoll.dev import account, databases, engines
 from atoll.dev.engines import Engines
 from atoll.dev.process import State
 from atoll.dev.supervisor import Supervisor
@@ -22,14 +23,17 @@ SERVERS = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A new home on a machine where no variable points at a real server."""
     for name in list(os.environ):
         if name.endswith(SERVERS):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ATOLL_HOME", str(tmp_path))
     conf.ensure_local_secrets()
-    return tmp_path
+    yield tmp_path
+    # Run by root, the data lies where PostgreSQL's account reaches it; see atoll.dev.account.
+    if (tmp_path / "postgres").is_symlink():
+        shutil.rmtree((tmp_path / "postgres").resolve())
 
 
 def run_engines(home: Path, check: Callable[[Engines, Supervisor], Awaitable[None]]) -> None:
@@ -173,3 +177,23 @@ def test_valkey_stays_the_cache_when_only_rabbitmq_is_real(home: Path, monkeypat
     assert [spec.name for spec in found.specs(home)] == ["postgres", "valkey"]
     assert not found.broker_is_embedded
     assert conf.broker_url() == "amqp://mq.example//"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL an account of its own")
+def test_data_of_a_home_that_was_deleted_is_dropped_when_the_next_one_is_made(home: Path, tmp_path: Path):
+    def made(name: str) -> Path:
+        closed = tmp_path / name
+        closed.mkdir(mode=0o700)
+        account.reachable_data(closed / "postgres")
+        return closed
+
+    first = made("first")
+    kept = (first / "postgres").resolve()
+    assert (first / "postgres").is_symlink() and kept.is_dir()
+    shutil.rmtree(first)
+
+    second = made("second")
+
+    assert not kept.exists()
+    assert (second / "postgres").resolve().is_dir()
+    shutil.rmtree((second / "postgres").resolve())
