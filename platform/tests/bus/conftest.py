@@ -11,7 +11,7 @@ from atoll import conf
 from atoll.bus import registry, topology
 from atoll.ids import uuid7
 
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 
 Until = Callable[[Callable[[], object]], object]

@@ -8,7 +8,7 @@ from uuid import UUID
 from atoll.bus import execute
 from atoll.bus.ingest import Ingestor
 
-DEADLINE_S = 15.0
+DEADLINE_S = 30.0
 
 
 class Receiver:
