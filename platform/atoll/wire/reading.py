@@ -19,7 +19,9 @@ MAX_NUMBER_CHARS = 64
 # What a PostgreSQL bigint and most languages' widest integer can hold.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]+|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+# A string without an end runs to the end of the text: looking for another start in it would
+# read the rest once for every quote.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]+|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 class JSONDecoder(json.JSONDecoder):

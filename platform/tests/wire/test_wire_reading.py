@@ -1,4 +1,5 @@
 import json
+import time
 from decimal import Decimal
 
 import pytest
@@ -93,6 +94,14 @@ def test_a_bottomless_body_is_refused_before_the_parser_can_recurse(depth):
     with pytest.raises(wire.WireError, match="deeper than 32") as refused:
         wire.loads(nested(depth))
     assert refused.value.code == "too_deep"
+
+
+def test_a_string_that_never_ends_is_read_once_and_not_once_for_every_quote():
+    body = b"[" + b"[]," * 40 + b'"' + b'\\"' * 100_000
+    begun = time.process_time()
+    with pytest.raises(wire.WireError, match="Unterminated string"):
+        wire.loads(body)
+    assert time.process_time() - begun < 2
 
 
 def test_brackets_inside_text_and_many_shallow_ones_are_no_depth():
