@@ -11,7 +11,6 @@ from uuid import UUID
 import structlog
 from celery import Celery, Task
 from django.db import InterfaceError, OperationalError, connection
-from kombu.exceptions import OperationalError as BrokerAway
 
 from atoll.bus import execute, topology
 
@@ -49,7 +48,7 @@ class Hints:
                         producer=producer,
                         **OPTIONS,
                     )
-        except (BrokerAway, *topology.weather()) as error:
+        except topology.weather() as error:
             log.warning("hint not sent, the sweep will repeat it", error=repr(error))
 
 

@@ -130,7 +130,7 @@ def wake_relays() -> None:
     by one. Should the process die between commit and NOTIFY, the relays' poll
     finds the row.
     """
-    if not any(waiting is _notify for _, waiting, _ in connection.run_on_commit):
+    if not any(_notify in waiting for waiting in connection.run_on_commit):
         transaction.on_commit(_notify, robust=True)
 
 

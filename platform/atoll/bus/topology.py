@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from kombu import Connection, Exchange, Queue
+from kombu.exceptions import OperationalError as BrokerAway
 
 from atoll import conf
 from atoll.bus import registry
@@ -95,7 +96,13 @@ def is_redis(url: str) -> bool:
 def weather() -> tuple[type[BaseException], ...]:
     """What a broker or database that is away raises; anything else is a mistake in the program."""
     broker = connect("weather")
-    return (*broker.connection_errors, *broker.channel_errors, OperationalError, InterfaceError)
+    return (
+        *broker.connection_errors,
+        *broker.channel_errors,
+        BrokerAway,
+        OperationalError,
+        InterfaceError,
+    )
 
 
 def connect(purpose: str) -> Connection:
