@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 import pytest
+from django.db import connection
 
 from registry.models import Instance
 from registry.selectors import Answer
@@ -180,6 +181,43 @@ def test_a_change_made_by_another_process_reaches_a_parked_request(wire, change)
             answered = await watcher
         assert answered.index == index + 1
         assert answered.body == (await database.run(discover, SERVICE)).instances
+        await wire.application.stop()
+
+    asyncio.run(story())
+
+
+def session_of_this_thread():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+def cut_every_session_but(spared):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid NOT IN (%s, pg_backend_pid())",
+            [spared],
+        )
+
+
+def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wire):
+    spared = session_of_this_thread()
+
+    async def story():
+        wire.application.start()
+        hub = wire.application.hub
+        await until(lambda: hub.is_listening)
+        await database.run(register, SERVICE, offer("o-1"), actor="test")
+        index = (await wire("GET", f"/discover/{SERVICE}")).index
+        await database.run(cut_every_session_but, spared)
+        await until(lambda: not hub.is_listening)
+        await until(lambda: hub.is_listening)
+        watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
+        await until(lambda: hub.watchers == 1)
+        await database.run(register, SERVICE, offer("o-2"), actor="test")
+        async with asyncio.timeout(SOON_S):
+            assert (await watcher).index == index + 1
         await wire.application.stop()
 
     asyncio.run(story())

@@ -68,7 +68,8 @@ class Listener:
         sockets.register(wire, selectors.EVENT_READ)
         while not self._stopping.is_set():
             if sockets.select(TICK_S):
-                wire.poll()
+                with connection.wrap_database_errors:
+                    wire.poll()
             self._keep_time()
             # Not only after poll: a query of the pulse may have read notifications too.
             while wire.notifies:
