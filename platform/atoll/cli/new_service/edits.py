@@ -43,7 +43,7 @@ def walls(text: str, words: dict[str, str]) -> str:
 def routes(text: str, words: dict[str, str]) -> str:
     row = Template(
         '\n[${names}]\nprefix = "/api/${names}"\nservice = "${service}"\nservice_path = "/${names}"\n'
-        'access = "signed_in"\nrate_limit = 6000\nrate_window_s = 60\n'
+        'access = "signed_in"\nrate_limit = 6000\nrate_window_s = 60\ntimeout_s = 10\n'
     )
     return text.rstrip("\n") + "\n" + row.substitute(words)
 
