@@ -127,13 +127,13 @@ def test_a_service_that_is_away_is_a_clean_503_and_the_rest_goes_on(platform: Pl
         process.suspend()
     try:
         answer = requests.get(
-            f"{platform.gateway_url}/api/payments", headers=shopper.authorization(), timeout=30
+            f"{platform.gateway_url}/api/payments", headers=shopper.authorization(), timeout=60
         )
         body = answer.json()
         assert answer.status_code in {503, 504}
         assert body["correlationId"] == answer.headers["X-Correlation-ID"]
         assert shopper.products(pageSize=1)
-        assert shopper.dashboard()["errors"] == {} or "errors" not in shopper.dashboard()
+        assert "errors" not in shopper.dashboard()
     finally:
         for process in suspended:
             process.resume()
