@@ -1,0 +1,61 @@
+"""Make an administrator: the one account that no administrator can give its role."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from atoll.errors import Conflict, InvalidInput
+from atoll.identity.roles import ADMIN, STAFF
+from services.users.models import User
+from services.users.usecases.register_user import EmailTaken, prepare_user, register_user
+
+NAME_MAX_CHARS = 200
+
+
+class NoAdministrator(Conflict):
+    default_code = "not_an_administrator"
+
+    def __init__(self, email: str) -> None:
+        super().__init__(
+            f"{email} belongs to an account that is not an active administrator. Nothing was changed: "
+            "whoever opened it knows its password. Use another address, or let an administrator give "
+            "it the role."
+        )
+
+
+def is_administrator(email: str) -> bool:
+    """Whether the address belongs to an active administrator.
+
+    Raises InvalidInput for what is no address, and NoAdministrator when anybody else has it.
+    """
+    try:
+        validate_email(email)
+        if not email.isascii():
+            raise ValidationError("look-alike letters")
+    except ValidationError:
+        raise InvalidInput(f"{email!r} is not an email address.") from None
+    held = User.objects.by_email(email)
+    if held is None:
+        return False
+    if not (held.is_superuser and held.is_active):
+        raise NoAdministrator(held.email)
+    return True
+
+
+def make_administrator(*, email: str, password: str, name: str) -> bool:
+    """Whether an account was made; False when the address is an administrator's already.
+
+    Then the password is not looked at. Raises InvalidInput for a bad address or name or
+    a weak password, and NoAdministrator.
+    """
+    if is_administrator(email):
+        return False
+    if not 1 <= len(name.strip()) <= NAME_MAX_CHARS:
+        raise InvalidInput(f"The name must have 1 to {NAME_MAX_CHARS} characters.")
+    user = prepare_user(email=email, password=password, name=name, roles=(ADMIN, STAFF))
+    try:
+        register_user(user)
+    except EmailTaken:
+        # Somebody was faster since the question above; whoever it was is told by this one.
+        is_administrator(email)
+        return False
+    return True
