@@ -49,7 +49,6 @@ def all_suites() -> list[Suite]:
         folder = root / project.package.replace(".", "/")
         found.append(Suite(project.name, folder / "pyproject.toml", folder))
     found.append(Suite("demo", root / "demo" / "pyproject.toml", root / "demo"))
-    found.append(Suite("demo", root / "demo" / "pyproject.toml", root / "demo"))
     for name in ("architecture", "contracts", "journeys", "chaos"):
         folder = root / "tests" / name
         if any(folder.glob("test_*.py")):

@@ -107,3 +107,9 @@ def test_every_project_has_its_suite():
     names = [found.name for found in suites.all_suites()]
     assert names[0] == "platform"
     assert set(conf.projects()) <= set(names)
+
+
+def test_no_two_suites_share_a_name_since_each_writes_its_results_under_it():
+    names = [suite.name for suite in suites.all_suites()]
+
+    assert sorted(names) == sorted(set(names))
