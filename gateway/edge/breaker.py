@@ -67,6 +67,11 @@ class Breaker:
         if self._opened_at is None and self._failures >= FAILURES:
             self._opened_at = self._clock()
 
+    def reconsider(self) -> None:
+        """Something has changed upstream: an open breaker need not wait before its next probe."""
+        if self._opened_at is not None:
+            self._opened_at = min(self._opened_at, self._clock() - 2 * self.open_s)
+
     def abandoned(self, *, probe: bool) -> None:
         """The exchange ended for a reason of the client's: no verdict on the upstream."""
         if probe:

@@ -65,7 +65,11 @@ class Directory:
         return found
 
     def update(self, name: str, instances: Iterable[Instance]) -> None:
-        """Replace the list; an instance that stays keeps its load, breaker and connections."""
+        """Replace the list; an instance that stays keeps its load, breaker and connections.
+
+        One that is new, such as the successor of a process that was killed, has just declared
+        itself ready: the service's own breaker does not make it wait.
+        """
         service = self.service(name)
         held = {(target.id, target.origin): target for target in service.targets}
         targets = []
@@ -75,5 +79,7 @@ class Directory:
             target = held.get((instance.id, origin)) or Target(instance, origin, self._clock)
             target.weight = max(instance.weight, LEAST_WEIGHT)
             targets.append(target)
+        if any((target.id, target.origin) not in held for target in targets):
+            service.breaker.reconsider()
         service.targets = tuple(targets)
         service.known = True

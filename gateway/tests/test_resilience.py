@@ -133,6 +133,18 @@ def test_after_five_failures_nobody_is_asked_until_a_probe_succeeds(
     assert [gateway.get("/open/x").json() for _ in range(3)] == [{"well": True}] * 3
 
 
+def test_a_service_that_had_failed_is_asked_again_as_soon_as_a_new_instance_is_there(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    gateway.knows("product-service", NOBODY)  # type: ignore[arg-type]
+    until(lambda: gateway.get("/open/x").json()["code"] == "circuit_open")
+    gateway.knows("product-service", NOBODY)  # type: ignore[arg-type]
+    assert gateway.get("/open/x").json()["code"] == "circuit_open"
+
+    gateway.knows("product-service", NOBODY, upstream)  # type: ignore[arg-type]
+    assert [gateway.request("POST", "/open/x", b"{}").status for _ in range(3)] == [200] * 3
+
+
 def test_a_500_is_an_answer_and_opens_nothing(gateway: Gateway, upstream: Upstream) -> None:
     upstream.answers("/open", answer(500, b"{}"))
 
