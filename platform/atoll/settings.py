@@ -34,7 +34,7 @@ PLATFORM_APPS = [
 MIDDLEWARE = [
     "atoll.api.middleware.RequestContext",
     "atoll.api.middleware.JSONErrors",
-    "atoll.api.middleware.CleanAddress",
+    "atoll.api.middleware.NoNul",
     "atoll.api.middleware.BodyLimit",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -67,6 +67,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["atoll.api.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "atoll.api.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_METADATA_CLASS": "atoll.api.metadata.AllowedMethods",
     "DEFAULT_SCHEMA_CLASS": "atoll.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "atoll.api.errors.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,

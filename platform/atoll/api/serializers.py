@@ -2,18 +2,22 @@
 set a price is told and not silently dropped."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from rest_framework import serializers
 
 UNKNOWN = "Unknown field."
 READ_ONLY = "This field cannot be set."
+# Who sends more needs no longer list, and a megabyte of names would make an answer of several.
+MAX_NAMED = 20
 
 
 class _Strict(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
-            refused = {name: [self._refusal(name)] for name in data if not self._may_be_sent(name)}
+            unfit = (name for name in data if not self._may_be_sent(name))
+            refused = {name: [self._refusal(name)] for name in islice(unfit, MAX_NAMED)}
             if refused:
                 raise serializers.ValidationError(refused)
         return super().to_internal_value(data)
@@ -27,7 +31,7 @@ class _Strict(serializers.Serializer[Any]):
 
 
 class StrictSerializer(_Strict):
-    """Input with an unknown or read-only field is invalid (400)."""
+    """Input with an unknown or read-only field is invalid (400); the first 20 are named."""
 
 
 class StrictModelSerializer(_Strict, serializers.ModelSerializer[Any]):

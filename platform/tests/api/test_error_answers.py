@@ -3,7 +3,9 @@
 import logging
 
 import pytest
-from testproject.views import SECRET
+from testproject.views import SECRET, NotesView
+
+from atoll.errors import NotAllowed
 
 SHAPE = {"error", "message", "code", "correlationId", "details"}
 CORRELATION = "01a2061b-478a-7783-8423-c46ab3baa7a8"
@@ -96,6 +98,29 @@ def test_what_no_view_answers_has_the_shape_too(client, method, path, status, co
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert set(response.json()) == SHAPE
     assert response.json()["correlationId"] == CORRELATION
+
+
+@pytest.mark.parametrize("path", ["/notes", "/admin/"])
+def test_a_cookie_with_an_escaped_nul_is_refused(client, path):
+    response = client.get(path, headers={"Cookie": 'library_session="abcdefgh\\000"'})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
+    assert set(response.json()) == SHAPE
+
+
+@pytest.mark.django_db
+def test_a_cookie_with_other_escapes_is_read(client):
+    assert client.get("/notes", headers={"Cookie": 'theme="dark\\054wide"'}).status_code == 200
+
+
+def test_options_names_the_methods_even_those_the_caller_may_not_use(client, monkeypatch):
+    def refuse(view, request):
+        if request.method == "POST":
+            raise NotAllowed("Not yours.")
+
+    monkeypatch.setattr(NotesView, "check_permissions", refuse)
+    response = client.options("/notes")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
 def test_a_method_that_is_not_allowed_names_those_that_are(client):

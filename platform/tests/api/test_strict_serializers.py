@@ -42,6 +42,12 @@ def test_what_may_not_be_sent_is_named(serializer, data, errors):
     assert asked.errors == errors
 
 
+def test_no_more_than_20_of_many_unknown_fields_are_named():
+    asked = NoteInput(data={f"field_{number}": number for number in range(50_000)})
+    assert not asked.is_valid()
+    assert list(asked.errors) == [f"field_{number}" for number in range(20)]
+
+
 def test_what_may_be_sent_is_taken():
     asked = Basket(data={"lines": [{"product_id": 1}]})
     assert asked.is_valid()

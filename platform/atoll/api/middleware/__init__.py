@@ -1,8 +1,8 @@
-"""What surrounds every request, outermost first: context, JSON errors, addresses, bodies."""
+"""What surrounds every request, outermost first: context, JSON errors, NUL, bodies."""
 
-from atoll.api.middleware.addresses import CleanAddress
 from atoll.api.middleware.bodies import BodyLimit
 from atoll.api.middleware.context import RequestContext
 from atoll.api.middleware.json_errors import JSONErrors
+from atoll.api.middleware.nul import NoNul
 
-__all__ = ["BodyLimit", "CleanAddress", "JSONErrors", "RequestContext"]
+__all__ = ["BodyLimit", "JSONErrors", "NoNul", "RequestContext"]

@@ -1,0 +1,21 @@
+"""Text with a character no database can hold."""
+
+from django.http import HttpRequest, HttpResponse
+
+from atoll.api.errors import plain_problem
+from atoll.api.middleware.two_ways import Middleware
+
+
+class NoNul(Middleware):
+    """Answers 400 to NUL in path, query or a cookie: PostgreSQL has no such text, so nothing can match it.
+
+    A cookie holds NUL when its value is quoted and escaped (``"\\000"``): Django unescapes it and
+    looks for the session under that key.
+    """
+
+    def before(self, request: HttpRequest) -> HttpResponse | None:
+        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return plain_problem(400, message="The address contains the NUL character.").response()
+        if "\\" in request.META.get("HTTP_COOKIE", "") and "\0" in "".join(request.COOKIES.values()):
+            return plain_problem(400, message="A cookie contains the NUL character.").response()
+        return None
