@@ -11,6 +11,7 @@ from typing import Any
 
 import psutil
 
+from atoll.dev import command
 from atoll.dev.process import Member
 
 LEFTOVER_GRACE_S = 10.0
@@ -28,8 +29,8 @@ class AlreadyRunning(Exception):
         since = self.record.get("started_at", "?")
         return (
             f"Atoll already runs here: process {pid}, since {since}, at {address}\n"
-            "Stop it with Ctrl-C in its terminal or `python manage.py down`; "
-            "see it with `python manage.py status`."
+            f"Stop it with Ctrl-C in its terminal or `{command.manage('down')}`; "
+            f"see it with `{command.manage('status')}`."
         )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from atoll import conf
+from atoll.dev import command
 from atoll.dev.process import Kind, Member, State
 
 PLAIN_WIDTH = 100
@@ -122,8 +123,8 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
     lines = [
         "Try, in another terminal:",
         f"  curl '{gateway}/api/products?search=coffee'",
-        "  python manage.py demo",
-        "  python manage.py logs -f",
+        f"  {command.manage('demo')}",
+        f"  {command.manage('logs -f')}",
         "",
         *notes,
         f"Data and logs are in {home}. Ctrl-C stops everything and keeps the data.",
