@@ -239,4 +239,3 @@ def memory(processes: list[psutil.Process]) -> dict[str, float]:
         rss += info.rss
         counted += 1
     return {"pss_mb": round(pss / 1e6, 1), "rss_mb": round(rss / 1e6, 1), "processes": counted}
-
