@@ -1,13 +1,9 @@
 """What happens to an order at the same moment happens to it one after the other."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-
 import pytest
-from django.db import close_old_connections, connection
 
 from atoll.errors import Conflict
+from atoll.testing.races import at_once
 from services.orders.models import Order
 from services.orders.tests.placing import BY_CUSTOMER, placed
 from services.orders.usecases.advance import Cause
@@ -22,24 +18,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BY_SERVICE = Cause(actor="test-service", message_id="m")
 ROUNDS = 8
-
-
-def at_once(*actions: Callable[[], object]) -> list[object]:
-    """Run the actions together, each on its own connection; their results or errors."""
-    start = Barrier(len(actions))
-
-    def run(action: Callable[[], object]) -> object:
-        close_old_connections()
-        try:
-            start.wait(timeout=10)
-            return action()
-        except Conflict as refusal:
-            return refusal
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(actions)) as pool:
-        return list(pool.map(run, actions))
 
 
 def commands(bus, order: Order) -> list[str]:
@@ -57,8 +35,10 @@ def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(bu
         order = awaiting_payment()
 
         cancelled, _ = at_once(
-            lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
-            lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+            [
+                lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
+                lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+            ]
         )
 
         order.refresh_from_db()
@@ -75,8 +55,10 @@ def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
         order = awaiting_payment()
 
         at_once(
-            lambda order=order: expire_order(order.id, BY_SERVICE),
-            lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+            [
+                lambda order=order: expire_order(order.id, BY_SERVICE),
+                lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+            ]
         )
 
         order.refresh_from_db()
@@ -89,7 +71,7 @@ def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
 
 def test_ten_answers_at_once_ask_for_one_payment(bus):
     order = placed()
-    at_once(*[lambda: record_stock_reserved(order.id, BY_SERVICE)] * 10)
+    at_once([lambda: record_stock_reserved(order.id, BY_SERVICE)] * 10)
     assert commands(bus, order) == ["reserve.stock", "process.payment"]
     assert [e.moved for e in order.history.filter(event="stock.reserved")] == [True, *[False] * 9]
 
@@ -99,11 +81,13 @@ def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
         order = awaiting_payment()
 
         at_once(
-            lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
-            lambda order=order: record_payment_completed(order.id, BY_SERVICE),
-            lambda order=order: record_payment_failed(order.id, "card_declined", BY_SERVICE),
-            lambda order=order: expire_order(order.id, BY_SERVICE),
-            lambda order=order: cancel_orders_of_user(order.user_id, BY_SERVICE),
+            [
+                lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
+                lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+                lambda order=order: record_payment_failed(order.id, "card_declined", BY_SERVICE),
+                lambda order=order: expire_order(order.id, BY_SERVICE),
+                lambda order=order: cancel_orders_of_user(order.user_id, BY_SERVICE),
+            ]
         )
 
         order.refresh_from_db()
@@ -123,7 +107,7 @@ def test_the_same_request_ten_times_at_once_places_one_order(bus, neighbours, as
         answer = as_user(user_id).post("/orders", body, headers={"Idempotency-Key": "double-click"})
         return answer.status_code
 
-    statuses = at_once(*[ask] * 10)
+    statuses = at_once([ask] * 10)
 
     assert set(statuses) <= {201, 409}
     assert 201 in statuses

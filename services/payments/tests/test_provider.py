@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from django.db import transaction
 
+from atoll.testing.races import at_once
 from services.payments.models import SandboxCharge, SandboxRefund
 from services.payments.provider import (
     KeyReused,
@@ -14,7 +15,6 @@ from services.payments.provider import (
     ProviderUnavailable,
     provider,
 )
-from services.payments.tests.together import at_once
 
 TERMS = {"amount": Decimal("59.80"), "currency": "EUR", "memo": "order 1"}
 

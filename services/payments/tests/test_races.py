@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
+from atoll.testing.races import at_once
 from services.payments.handlers import (
     PaymentOfOrder,
     RefundOfOrder,
@@ -17,7 +18,6 @@ from services.payments.handlers import (
     on_refund_payment,
 )
 from services.payments.models import Payment, SandboxCharge, SandboxRefund
-from services.payments.tests.together import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from django.db.models import Sum
 
+from atoll.testing.races import at_once
 from services.products.models import Product, ReservedItem, StockReservation
-from services.products.tests.together import at_once
 from services.products.usecases.commit_stock import commit_stock
 from services.products.usecases.release_stock import release_stock
 from services.products.usecases.reserve_stock import reserve_stock

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from atoll.errors import Misuse
+from atoll.testing.races import at_once
 from services.products.errors import InvalidProduct, ProductNotFound, SkuTaken, StockOutOfBounds
 from services.products.models import Product, StockMovement
-from services.products.tests.together import at_once
 from services.products.usecases.create_product import create_product
 from services.products.usecases.delete_product import delete_product
 from services.products.usecases.receive_stock import receive_stock

@@ -5,21 +5,13 @@ from typing import Any
 
 from rest_framework import serializers
 
+from atoll.api.fields import ExactText
 from atoll.identity.roles import ROLES
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-class Text(serializers.CharField):
-    """A JSON string; numbers are not taken for text."""
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
-
-
-class Name(Text):
+class Name(ExactText):
     """One line of 1 to 200 characters."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -47,20 +39,11 @@ class Email(serializers.EmailField):
         return value.lower()
 
 
-class Password(Text):
+class Password(ExactText):
     """Kept to the letter, at most 256 characters, never shown."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)
-
-
-class Flag(serializers.BooleanField):
-    """true or false; no text or number stands for them."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
 
 
 class Roles(serializers.ListField):

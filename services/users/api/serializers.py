@@ -2,8 +2,9 @@
 
 from rest_framework import serializers
 
+from atoll.api.fields import ExactBoolean, ExactText
 from atoll.api.serializers import StrictSerializer
-from services.users.api.fields import Email, Flag, Name, Password, Roles, Text
+from services.users.api.fields import Email, Name, Password, Roles
 from services.users.models import User
 
 
@@ -32,20 +33,20 @@ class UserChangeSerializer(StrictSerializer):
     password = Password(required=False)
     current_password = Password(required=False)
     roles = Roles(required=False)
-    is_active = Flag(required=False)
+    is_active = ExactBoolean(required=False)
 
 
 class CredentialsSerializer(StrictSerializer):
-    email = Text(max_length=254)
+    email = ExactText(max_length=254)
     password = Password()
 
 
 class RefreshSerializer(StrictSerializer):
-    refresh_token = Text(max_length=8192)
+    refresh_token = ExactText(max_length=8192)
 
 
 class ClientCredentialsSerializer(StrictSerializer):
-    client_id = Text(max_length=63)
+    client_id = ExactText(max_length=63)
     client_secret = Password()
     grant_type = serializers.ChoiceField(choices=["client_credentials"], required=False)
 
