@@ -79,11 +79,17 @@ class Ingestor:
         with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=PREFETCH, accept=None):
             self.consuming.set()
             log.info("ingest consuming", queues=[queue.name for queue in queues])
-            while not self._stopping.is_set():
-                if self._gather(broker, linger_s=0.0 if is_amqp else LINGER_S):
-                    self._store(channel, is_amqp)
-                if is_amqp:
-                    broker.heartbeat_check()
+            try:
+                while not self._stopping.is_set():
+                    if self._gather(broker, linger_s=0.0 if is_amqp else LINGER_S):
+                        self._store(channel, is_amqp)
+                    if is_amqp:
+                        broker.heartbeat_check()
+            finally:
+                if not is_amqp:
+                    # kombu has asked Redis for the next message already, and drops what comes once
+                    # nobody consumes any more. A channel that closes before that puts it back.
+                    channel.close()
 
     def _gather(self, broker: Connection, linger_s: float) -> bool:
         """Wait for a message and take what else is there already; whether there is any."""

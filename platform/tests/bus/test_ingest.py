@@ -1,6 +1,7 @@
 """From the broker to the inbox: after the commit comes the ack, and nothing that arrives disappears."""
 
 import json
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -177,6 +178,36 @@ def test_while_the_database_is_away_the_broker_keeps_everything(
         until(lambda: Note.objects.count() == 3)
     assert sorted(notes()) == [f"{n} from library-service" for n in range(3)]
     assert len(outages) == 2
+
+
+def test_what_arrives_while_ingest_stops_is_there_for_the_next_one(broker: str, until: Until) -> None:
+    listen()
+    _declare()
+    sent: list[str] = []
+    done = threading.Event()
+
+    def keep_sending() -> None:
+        publisher = open_publisher()
+        while not done.is_set():
+            with transaction.atomic():
+                publish_raw("note.asked", {"text": str(len(sent))})
+            relay.step(publisher)
+            sent.append(f"{len(sent)} from library-service")
+        publisher.close()
+        connection.close()
+
+    sender = threading.Thread(target=keep_sending)
+    sender.start()
+    try:
+        for _ in range(3):
+            with receiving() as receiver:
+                until(lambda: receiver.runs)
+    finally:
+        done.set()
+        sender.join()
+    with receiving():
+        until(lambda: Note.objects.count() == len(sent))
+    assert sorted(notes()) == sorted(sent)
 
 
 def test_what_the_database_refuses_does_not_keep_its_neighbours_out(
