@@ -1,9 +1,13 @@
 """The admin site: unfold's, with an index page that shows the project at a glance."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.core.exceptions import BadRequest, ValidationError
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.sites import UnfoldAdminSite
 
@@ -26,6 +30,23 @@ class AtollAdminSite(UnfoldAdminSite):
         }
         page: TemplateResponse = super().index(request, shown | (extra_context or {}))
         return page
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
+        """An address that was edited by hand (an id that is none, a broken pattern) is 400 and no 500.
+
+        What a form refuses never gets here: forms show it.
+        """
+
+        @functools.wraps(view)
+        def careful(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                response: HttpResponse = view(request, *args, **kwargs)
+            except (ValidationError, DataError) as error:
+                raise BadRequest("The address or the selection names something that cannot exist.") from error
+            return response
+
+        guarded: Callable[..., Any] = super().admin_view(careful, cacheable)
+        return guarded
 
     def get_urls(self) -> list[Any]:
         """Passwords are changed where accounts are kept: in the project whose own model they are."""

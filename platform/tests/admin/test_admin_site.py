@@ -2,6 +2,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.test import Client
+from testproject.admin import NoteAdmin
 from testproject.models import Note, Stamp
 
 from atoll.admin import register_tile, tiles
@@ -120,3 +121,26 @@ def test_used_idempotency_keys_can_be_looked_up_without_the_answers(admin):
     row = IdempotencyRecord.objects.get()
     page = html(admin, f"/admin/atoll_api/idempotencyrecord/{row.pk}/change/")
     assert "lost-order-1" in page and "secret" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/testproject/note/?text__regex=(", "/admin/atoll_bus/quarantine/not-an-id/change/"],
+)
+def test_an_address_edited_by_hand_is_refused_and_no_server_error(admin, path):
+    assert admin.get(path).status_code in (302, 400)
+
+
+@pytest.mark.parametrize("chosen", ["x", "\0"])
+def test_an_action_on_an_id_that_cannot_be_is_refused_and_changes_nothing(admin, chosen):
+    Note.objects.create(text="kept")
+    asked = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+    assert admin.post("/admin/testproject/note/", asked).status_code == 400
+    assert Note.objects.count() == 1
+
+
+def test_a_secret_field_cannot_be_guessed_letter_by_letter(admin, monkeypatch):
+    Note.objects.create(text="hunter2")
+    assert admin.get("/admin/testproject/note/?text__startswith=h").status_code == 200
+    monkeypatch.setattr(NoteAdmin, "secret_fields", ("text",))
+    assert admin.get("/admin/testproject/note/?text__startswith=h").status_code == 400
