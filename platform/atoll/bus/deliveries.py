@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from atoll.bus import registry
+from atoll.bus import registry, sessions
 from atoll.bus.inbox import HINT_GRACE_S
 from atoll.ids import uuid7
 
@@ -37,6 +37,7 @@ WITH due AS (
 )
 UPDATE atoll_bus_delivery AS delivery
 SET status = 'running', attempts = delivery.attempts + 1,
+    session = pg_backend_pid(), claimed_at = statement_timestamp(),
     next_attempt_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => due.lease_s),
     hint_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => due.lease_s)
 FROM due, atoll_bus_inbox AS message
@@ -77,6 +78,13 @@ SET status = 'pending', attempts = attempts - 1,
     next_attempt_at = statement_timestamp(), hint_at = statement_timestamp(), hints = 0
 WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
 """
+
+# The attempt stays counted: it may be what ended the holder.
+TAKE_BACK = f"""
+UPDATE atoll_bus_delivery AS delivery
+SET next_attempt_at = statement_timestamp(), hint_at = statement_timestamp(), hints = 0, session = NULL
+WHERE delivery.status = 'running' AND {sessions.IS_GONE.format(row="delivery")}
+"""  # noqa: S608
 
 # Hints that stay unanswered are repeated after 10, 20, 40, ... at most 640 s, so
 # that a backlog is not multiplied by its own reminders.
@@ -182,6 +190,13 @@ def retry_later(
 def release(claim: Claim) -> bool:
     """Give an attempt back as if it had not begun."""
     return _settle(RELEASE, claim)
+
+
+def take_back() -> int:
+    """Make due what sessions held that are gone; how many attempts that were."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_BACK)
+        return int(cursor.rowcount)
 
 
 def sweep(limit: int, now: datetime | None = None) -> list[UUID]:

@@ -82,6 +82,8 @@ def _run(claim: Claim, started: float) -> None:
     handler = registry.by_id(claim.handler_id)
     if handler is None:
         raise UnknownHandler(f"No handler is called {claim.handler_id} here; was it renamed or removed?")
+    if claim.attempt > handler.retry.attempts:
+        raise Dead(f"Each of {claim.attempt - 1} attempts ended with the process that made it.")
     payload, message = _decode(handler, claim)
     with context.work(
         correlation_id=claim.correlation_id,

@@ -17,7 +17,8 @@ class Outbox(models.Model):
     """A message that this service announced, written in the transaction that made it true.
 
     ``id`` is the order of announcement. ``next_attempt_at`` is when a relay may
-    take the row; a relay that takes it moves that a lease into the future.
+    take the row; a relay that takes it moves that a lease into the future and
+    leaves its database session's process number.
     """
 
     class Status(models.TextChoices):
@@ -38,6 +39,8 @@ class Outbox(models.Model):
     attempts = models.IntegerField(default=0, help_text="Refusals by the broker; an outage is none.")
     error = models.TextField(default="")
     next_attempt_at = models.DateTimeField()
+    session = models.IntegerField(null=True)
+    claimed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
 
@@ -91,7 +94,8 @@ class Inbox(models.Model):
 class Delivery(models.Model):
     """One message for one handler: its attempts and its outcome.
 
-    ``next_attempt_at`` is when it may be run; while it runs, when its lease ends.
+    ``next_attempt_at`` is when it may be run; while it runs, when its lease ends
+    at the latest: it ends with the database session that claimed it.
     ``hint_at`` is when the sweep sends the workers another hint about it.
     """
 
@@ -112,6 +116,8 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField()
     hint_at = models.DateTimeField()
     hints = models.IntegerField(default=0)
+    session = models.IntegerField(null=True)
+    claimed_at = models.DateTimeField(null=True)
     token = models.TextField(default="", help_text="Names a timer, so that it can be cancelled.")
     error = models.TextField(default="")
     traceback = models.TextField(default="")

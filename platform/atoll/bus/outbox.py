@@ -12,6 +12,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from atoll.bus import sessions
+
 CHANNEL = "atoll_outbox"
 LEASE_S = 30
 
@@ -58,7 +60,8 @@ WITH due AS (
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE atoll_bus_outbox AS row
-    SET next_attempt_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
+    SET next_attempt_at = statement_timestamp() + make_interval(secs => %(lease_s)s),
+        session = pg_backend_pid(), claimed_at = statement_timestamp()
     FROM due WHERE row.id = due.id
     RETURNING row.id, row.message_id, row.kind, row.name, row.destination, row.key, row.key_sequence,
               row.body, row.correlation_id, row.created_at
@@ -73,14 +76,19 @@ WHERE id = ANY(%(ids)s) AND status = 'pending'
 """
 
 RELEASE = """
-UPDATE atoll_bus_outbox SET next_attempt_at = statement_timestamp()
+UPDATE atoll_bus_outbox SET next_attempt_at = statement_timestamp(), session = NULL
 WHERE id = ANY(%(ids)s) AND status = 'pending'
 """
+
+TAKE_BACK = f"""
+UPDATE atoll_bus_outbox AS row SET next_attempt_at = statement_timestamp(), session = NULL
+WHERE row.status = 'pending' AND {sessions.IS_GONE.format(row="row")}
+"""  # noqa: S608
 
 # 1 s, 2 s, 4 s, ... at most 30 s between attempts.
 REFUSED = """
 UPDATE atoll_bus_outbox
-SET attempts = attempts + 1, error = %(error)s,
+SET attempts = attempts + 1, error = %(error)s, session = NULL,
     next_attempt_at = statement_timestamp() + make_interval(secs => LEAST(30, 2 ^ LEAST(attempts, 5)))
 WHERE id = %(id)s AND status = 'pending'
 """
@@ -158,6 +166,13 @@ def release(ids: Sequence[int]) -> None:
     """Give claimed rows back at once; costs them no attempt."""
     if ids:
         _run(RELEASE, {"ids": list(ids)})
+
+
+def take_back() -> int:
+    """Make due what relays had claimed whose sessions are gone; how many rows that were."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_BACK)
+        return int(cursor.rowcount)
 
 
 def mark_refused(row_id: int, error: str) -> None:

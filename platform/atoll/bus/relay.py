@@ -23,6 +23,7 @@ log = structlog.get_logger("atoll.bus")
 BATCH = 500
 SWEEP_BATCH = 200
 SWEEP_EVERY_S = 1.0
+TAKE_BACK_EVERY_S = 5.0
 # NOTIFY wakes the relay; this finds what a lost notification, a released claim or a refusal left.
 POLL_EVERY_S = 1.0
 KEEP_ALIVE_EVERY_S = 5.0
@@ -114,12 +115,15 @@ class Relay:
             cursor.execute(f"SET synchronous_commit = off; LISTEN {outbox.CHANNEL}")
 
     def _work(self, to: Publisher) -> None:
-        next_poll = next_sweep = next_keep_alive = 0.0
+        next_poll = next_sweep = next_keep_alive = next_take_back = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
             if now >= next_keep_alive:
                 to.keep_alive()
                 next_keep_alive = now + KEEP_ALIVE_EVERY_S
+            if now >= next_take_back:
+                self._take_back()
+                next_take_back = now + TAKE_BACK_EVERY_S
             if now >= next_sweep:
                 swept = deliveries.sweep(SWEEP_BATCH)
                 if swept:
@@ -132,6 +136,12 @@ class Relay:
                     continue
             if self._wait(to, min(next_poll, next_sweep) - time.monotonic()):
                 next_poll = 0.0
+
+    def _take_back(self) -> None:
+        """What processes held that are gone, first of all the one we were started to replace."""
+        rows, attempts = outbox.take_back(), deliveries.take_back()
+        if rows or attempts:
+            log.warning("claims of ended processes taken back", messages=rows, deliveries=attempts)
 
     def _was_notified(self) -> bool:
         raw = connection.connection

@@ -18,6 +18,10 @@ class Retry:
     delayed_s: tuple[float, ...] = (5, 30, 300)
     max_age_s: float = 86_400
 
+    @property
+    def attempts(self) -> int:
+        return 1 + self.immediate + len(self.delayed_s)
+
     def wait_after(self, attempt: int, age_s: float) -> timedelta | None:
         """How long to wait after the given attempt (counted from 1) failed; None when it was the last."""
         if attempt <= self.immediate:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from testproject.models import Note
 
@@ -29,6 +30,7 @@ from atoll.bus.models import Delivery, Inbox
 from atoll.errors import Misuse
 from atoll.testing.bus import Bus
 
+from .conftest import Until
 from .sessions import another_connection
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -258,6 +260,52 @@ def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
     assert notes() == ["attempt 2"]
     row = Delivery.objects.get()
     assert (row.status, row.attempts) == ("done", 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_ends_with_the_session_that_made_it(bus: Bus, until: Until) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=f"attempt {message.attempt}")
+
+    delivery_id = _store("note.asked", {"text": "x"})
+    with another_connection() as holder:
+        holder.execute("SELECT pg_backend_pid()")
+        session = holder.fetchone()[0]
+        assert deliveries.claim(delivery_id)
+        Delivery.objects.update(session=session, claimed_at=Now())
+        assert deliveries.take_back() == 0
+        assert execute.execute(delivery_id) == 0
+    until(lambda: deliveries.take_back() == 1)
+    assert execute.execute(delivery_id) == 1
+    assert notes() == ["attempt 2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_is_younger_than_a_claim_does_not_hold_it(bus: Bus) -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None: ...
+
+    assert deliveries.claim(_store("note.asked", {"text": "x"}))
+    assert deliveries.take_back() == 0
+    Delivery.objects.update(claimed_at=timezone.now() - timedelta(days=1))
+    assert deliveries.take_back() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_that_takes_its_process_down_each_time_is_dead_after_its_attempts(bus: Bus) -> None:
+    @on("note.asked", retry=Retry(immediate=1, delayed_s=()))
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text="never")
+
+    delivery_id = _store("note.asked", {"text": "x"})
+    for _ in range(2):
+        assert deliveries.claim(delivery_id)
+        Delivery.objects.update(next_attempt_at=Now())
+    assert execute.execute(delivery_id) == 1
+    row = Delivery.objects.get()
+    assert (row.status, row.error) == ("dead", "Each of 2 attempts ended with the process that made it.")
+    assert notes() == []
 
 
 @pytest.mark.django_db(transaction=True)

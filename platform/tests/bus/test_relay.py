@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from testproject.models import Note
 
 from atoll.bus import Message, handles, on, outbox, publish, registry, relay, send, topology
@@ -18,6 +19,7 @@ from atoll.bus.relay import Relay
 
 from .conftest import Until
 from .receiver import receiving
+from .sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -245,6 +247,26 @@ def test_a_broker_lost_in_the_middle_of_a_batch_gives_the_doubtful_rows_back(bro
         relay.step(publisher)
     assert [row.attempts for row in Outbox.objects.all()] == [0, 0]
     assert len(outbox.claim(10)) == 2
+
+
+def test_a_relay_takes_back_what_one_that_is_gone_had_claimed(until: Until) -> None:
+    announce(1, 2)
+    with another_connection() as holder:
+        holder.execute("SELECT pg_backend_pid()")
+        session = holder.fetchone()[0]
+        assert len(outbox.claim(10)) == 2
+        Outbox.objects.update(session=session, claimed_at=Now())
+        assert outbox.take_back() == 0
+    until(lambda: outbox.take_back() == 2)
+    assert len(outbox.claim(10)) == 2
+
+
+def test_a_row_that_waits_after_a_refusal_is_nobodys_to_take_back() -> None:
+    announce(1)
+    (row,) = outbox.claim(10)
+    outbox.mark_refused(row.id, "not now")
+    assert outbox.take_back() == 0
+    assert outbox.claim(10) == []
 
 
 def test_a_commit_wakes_the_relay(broker: str, until: Until, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection, transaction
-from django.db.models.functions import Now
 from testproject.handlers import NoteRequested, WriteNote
 from testproject.models import Note
 
@@ -73,17 +72,31 @@ def test_killed_in_the_middle_of_a_handler_it_has_exactly_one_effect(
     with running(tmp_path / "first") as first:
         ask("once", hold_s=3)
         until(is_running)
+        lease_ends = Delivery.objects.get().next_attempt_at
         first.kill()
     assert notes() == []
     assert Delivery.objects.get().attempts == 1
     with running(tmp_path / "second"):
-        # The lease of the dead worker runs out.
-        Delivery.objects.update(next_attempt_at=Now(), hint_at=Now())
         until(lambda: Outbox.objects.filter(name="note.written", status="published").exists())
     assert notes() == ["once"]
     assert Outbox.objects.filter(name="note.written").count() == 1
     row = Delivery.objects.get()
     assert (row.status, row.attempts) == ("done", 2)
+    assert row.finished_at is not None
+    assert row.finished_at < lease_ends
+
+
+def test_a_worker_that_starts_takes_nothing_from_one_that_lives(
+    broker: str, tmp_path: Path, until: Until
+) -> None:
+    with running(tmp_path / "first"):
+        ask("mine", hold_s=3)
+        until(is_running)
+        with running(tmp_path / "second", ATOLL_INSTANCE="library-service-second"):
+            until(lambda: notes() == ["mine"])
+            ask("ours")
+            until(lambda: notes() == ["mine", "ours"])
+    assert set(Delivery.objects.values_list("status", "attempts")) == {("done", 1)}
 
 
 def test_a_worker_whose_broker_goes_away_and_comes_back_goes_on_by_itself(
