@@ -17,10 +17,15 @@ def visible_account(caller: Principal, user_id: UUID) -> User:
 
 
 def changeable_account(caller: Principal, user_id: UUID) -> User:
-    """Own, or any customer's for staff, or any for admins. Raises NotFound and NotAllowed."""
+    """Own while it is active, or any customer's for staff, or any for admins.
+
+    Raises NotFound and NotAllowed.
+    """
     if not (caller.is_staff or _is_self(caller, user_id)):
         raise user_not_found()
     user = account(user_id)
+    if _is_self(caller, user_id) and not user.is_active:
+        raise NotAllowed("This account is inactive; nothing of it can be changed.", code="account_inactive")
     if user.is_staff and not caller.is_admin and not _is_self(caller, user_id):
         raise NotAllowed("Only an administrator may change the account of staff.")
     return user

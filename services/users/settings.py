@@ -30,7 +30,9 @@ DATABASES = {"default": conf.database(PROJECT.name)}
 CACHES = conf.cache_settings(PROJECT.name)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REST_FRAMEWORK = base.REST_FRAMEWORK
+REST_FRAMEWORK = base.REST_FRAMEWORK | {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["services.users.authentication.CurrentRoles"]
+}
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll users")
 UNFOLD = unfold_settings("Atoll users")
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
@@ -70,6 +72,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = conf.root() / "staticfiles" / PROJECT.name
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = base.FORMAT_MODULE_PATH
 TIME_ZONE = "UTC"
 USE_TZ = True
 # The email is unique by an index over its lower case, which that check cannot see.

@@ -63,6 +63,7 @@ class AccountAdmin(ModelAdmin):
     """Staff may change customers; only admins change staff, and nobody their own roles."""
 
     form = AccountForm
+    secret_fields = ("password",)
     list_display = ("email", "name", "role_names", "is_active", "created_at")
     list_filter = ("is_active", RoleFilter, ("created_at", RangeDateFilter))
     search_fields = ("email", "name", "id")

@@ -34,6 +34,7 @@ class ServiceCredentialAdmin(ModelAdmin):
     """Only administrators; a secret is shown on the page that answers, and kept nowhere."""
 
     form = NewCredentialForm
+    secret_fields = ("secret_hash",)
     list_display = ("service", "is_active", "changed_at", "last_used_at")
     list_filter = ("is_active",)
     search_fields = ("service",)

@@ -12,6 +12,7 @@ from services.users.usecases.rotate_signing_key import rotate_signing_key
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(ReadOnlyAdmin):
+    secret_fields = ("private_pem_encrypted",)
     list_display = ("key_id", "status", "created_at", "activated_at", "retired_at")
     list_filter = ("status",)
     search_fields = ("kid",)

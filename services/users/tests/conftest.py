@@ -82,6 +82,24 @@ def bearer() -> Callable[[str], APIClient]:
 
 
 @pytest.fixture
+def as_staff(db: None, as_user: Callable[..., APIClient]) -> Callable[..., APIClient]:
+    """``as_staff(user=None)``: like the test kit's, of an account that exists: roles are looked up."""
+
+    def make(user: User | None = None, roles: tuple[str, ...] = ("staff",)) -> APIClient:
+        account = user or User.objects.create(
+            email=f"{uuid7()}@colleagues.example", name="Stan Staff", roles=list(roles)
+        )
+        return as_user(account.id, roles=account.roles)
+
+    return make
+
+
+@pytest.fixture
+def as_admin(as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
+    return lambda: as_staff(roles=("admin", "staff"))
+
+
+@pytest.fixture
 def admin(make_user: Callable[..., User]) -> Client:
     """A browser that an administrator has signed in with."""
     make_user("admin@example.com", "Ann Admin", roles=("admin", "staff"))

@@ -82,10 +82,10 @@ class TestListing:
     @pytest.fixture
     def staff(self, make_user: Make, as_staff: As) -> APIClient:
         make_user("ada@example.com", "Ada Lovelace")
-        make_user("grace@example.com", "Grace Hopper", roles=("staff",))
+        grace = make_user("grace@example.com", "Grace Hopper", roles=("staff",))
         update_user(make_user("alan@example.com", "Alan Turing").id, Changes(is_active=False))
         delete_user(make_user("gone@example.com", "Gone").id)
-        return as_staff()
+        return as_staff(grace)
 
     @pytest.mark.parametrize(
         ("query", "names"),

@@ -81,6 +81,10 @@ class TestAccounts:
             assert user.name == "Ada Lovelace"
         assert bus.published("user.deleted") == bus.published("user.updated") == []
 
+    def test_the_hash_of_a_password_cannot_be_guessed_letter_by_letter(self, staff: Client) -> None:
+        for field in ("password", "password__startswith", "password__regex"):
+            assert staff.get(reverse(ACCOUNTS), {field: "argon2"}).status_code == 400
+
     def test_staff_give_no_roles(self, staff: Client, make_user: Make) -> None:
         user = make_user("ada@example.com")
 
