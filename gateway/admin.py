@@ -4,6 +4,7 @@ Every save publishes the whole table in the same transaction: what does not hold
 together is refused with the reason, and nothing is half changed.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -11,11 +12,13 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
+from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile, short_id
 from gateway.edge import snapshot
 from gateway.models import ONLY_ROW, CorsSettings, Publication, RequestLog, Route
 from gateway.usecases.publish import publish
@@ -69,6 +72,7 @@ class RouteAdmin(PublishingAdmin):
     list_display = ("name", "prefix", "leads_to", "access", "verbs", "limit", "timeout", "state", "test_link")
     list_filter = ("enabled", "access", "service", "builtin", "shipped")
     search_fields = ("name", "prefix", "service", "service_path")
+    search_help_text = "Name, prefix, service or path"
     actions = ("enable", "disable")
     readonly_fields = ("updated_at",)
     fieldsets = (
@@ -88,7 +92,11 @@ class RouteAdmin(PublishingAdmin):
 
     @admin.display(description="limit", ordering="rate_limit")
     def limit(self, route: Route) -> str:
-        return f"{route.rate_limit} / {route.rate_window_s} s" if route.rate_limit else "none"
+        return (
+            f"{route.rate_limit} / {route.rate_window_s} s".replace(" ", "\u00a0")
+            if route.rate_limit
+            else "none"
+        )
 
     @admin.display(description="time-out", ordering="timeout_s")
     def timeout(self, route: Route) -> str:
@@ -158,6 +166,8 @@ class PublicationAdmin(ReadOnlyAdmin):
     list_display = ("version", "created_at", "by", "routes")
     list_filter = ("created_at",)
     search_fields = ("by",)
+    search_help_text = "Who published"
+    date_hierarchy = "created_at"
 
     @admin.display(description="routes")
     def routes(self, publication: Publication) -> str:
@@ -174,18 +184,27 @@ class RequestLogAdmin(ReadOnlyAdmin):
         "route",
         "duration",
         "client",
-        "user_id",
+        "user",
         "instance",
         "retries",
-        "correlation_id",
+        "correlation",
     )
     list_filter = ("at", "route", "method", "status", "code")
     search_fields = ("=correlation_id", "=user_id", "=client", "path")
+    search_help_text = "The whole correlation id, user id or client address, or part of the path"
     date_hierarchy = "at"
 
     @admin.display(description="at (UTC)", ordering="id")
     def time(self, request: RequestLog) -> str:
-        return f"{request.at:%b %d %H:%M:%S}"
+        return f"{request.at:%m-%d %H:%M:%S}"
+
+    @admin.display(description="user", ordering="user_id")
+    def user(self, request: RequestLog) -> SafeString | str:
+        return short_id(request.user_id, search=True)
+
+    @admin.display(description="correlation id", ordering="correlation_id")
+    def correlation(self, request: RequestLog) -> SafeString | str:
+        return short_id(request.correlation_id, search=True)
 
     @display(
         description="status",
@@ -201,6 +220,12 @@ class RequestLogAdmin(ReadOnlyAdmin):
         return f"{request.duration_ms:.1f}"
 
 
+def _recent_server_errors() -> int:
+    """The gateway's own answers that it is not ready are what its supervisor asked to know."""
+    recent = RequestLog.objects.filter(at__gte=timezone.now() - timedelta(hours=1), status__gte=500)
+    return recent.exclude(path__startswith="/health").count()
+
+
 register_tile(
     "Routes", lambda: Route.objects.filter(enabled=True).count(), url_name="admin:gateway_route_changelist"
 )
@@ -210,8 +235,8 @@ register_tile(
     url_name="admin:gateway_publication_changelist",
 )
 register_tile(
-    "Server errors in the log",
-    lambda: RequestLog.objects.filter(status__gte=500).count(),
+    "Server errors in the last hour",
+    _recent_server_errors,
     url_name="admin:gateway_requestlog_changelist",
     query="status__gte=500",
     alarming=True,

@@ -31,6 +31,9 @@ PLATFORM_APPS = [
     "atoll.server",
 ]
 
+# How the admins write times.
+FORMAT_MODULE_PATH = "atoll.admin.formats"
+
 MIDDLEWARE = [
     "atoll.api.middleware.RequestContext",
     "atoll.api.middleware.JSONErrors",

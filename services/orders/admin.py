@@ -8,13 +8,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.errors import Conflict
 from services.orders import selectors
 from services.orders.course import Status
@@ -31,6 +32,24 @@ STATUS_TONES = {
 
 
 NO_BREAK_SPACE = "\u00a0"
+
+
+class ProgressFilter(DropdownFilter):
+    title = "progress"
+    parameter_name = "progress"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "open"), ("overdue", "open past the deadline"), ("final", "final")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
+        match self.value():
+            case "open":
+                return queryset.filter(pk__in=selectors.open_orders().values("pk"))
+            case "overdue":
+                return queryset.filter(pk__in=selectors.overdue_orders().values("pk"))
+            case "final":
+                return queryset.exclude(pk__in=selectors.open_orders().values("pk"))
+        return queryset
 
 
 class CancelForm(forms.Form):
@@ -62,19 +81,28 @@ class LinesInline(ReadOnlyInline):
 class HistoryInline(ReadOnlyInline):
     model = OrderTransition
     verbose_name_plural = "history"
-    readonly_fields = ("when",)
-    fields = ("when", "event", "from_status", "to_status", "reason", "actor", "message_id", "correlation_id")
+    readonly_fields = ("when", "message", "correlation")
+    fields = ("when", "event", "from_status", "to_status", "reason", "actor", "message", "correlation")
 
     @display(description="at")
     def when(self, entry: OrderTransition) -> str:
         """To the millisecond: an order's whole course often fits into one second."""
-        return entry.at.isoformat(sep=" ", timespec="milliseconds")
+        return entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+    @display(description="message id")
+    def message(self, entry: OrderTransition) -> SafeString | str:
+        return short_id(entry.message_id)
+
+    @display(description="correlation id")
+    def correlation(self, entry: OrderTransition) -> SafeString | str:
+        return short_id(entry.correlation_id)
 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ("id", "customer", "coloured_status", "amount", "reason", "created_at", "took")
     list_filter = (
+        ProgressFilter,
         ("status", ChoicesDropdownFilter),
         ("created_at", RangeDateTimeFilter),
         "payment_method",
@@ -161,10 +189,12 @@ register_tile(
     "Open orders",
     selectors.count_open_orders,
     url_name="admin:orders_order_changelist",
+    query="progress=open",
 )
 register_tile(
     "Orders past their deadline",
     selectors.count_overdue_orders,
     url_name="admin:orders_order_changelist",
+    query="progress=overdue",
     alarming=True,
 )

@@ -52,10 +52,18 @@ def is_open(order_id: UUID) -> bool:
     return Order.objects.filter(pk=order_id, status__in=OPEN).exists()
 
 
+def open_orders() -> QuerySet[Order]:
+    return Order.objects.filter(status__in=OPEN)
+
+
 def count_open_orders() -> int:
-    return Order.objects.filter(status__in=OPEN).count()
+    return open_orders().count()
+
+
+def overdue_orders() -> QuerySet[Order]:
+    """Open orders whose deadline passed more than OVERDUE_AFTER ago: a worker should have ended them."""
+    return open_orders().filter(deadline_at__lt=timezone.now() - OVERDUE_AFTER)
 
 
 def count_overdue_orders() -> int:
-    """Open orders whose deadline passed more than OVERDUE_AFTER ago: a worker should have ended them."""
-    return Order.objects.filter(status__in=OPEN, deadline_at__lt=timezone.now() - OVERDUE_AFTER).count()
+    return overdue_orders().count()

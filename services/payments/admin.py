@@ -15,12 +15,13 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.errors import Refusal
 from services.payments import selectors
 from services.payments.models import REASON_MAX_CHARS, Payment, SandboxCharge, SandboxRefund
 from services.payments.usecases.refund_by_staff import refund_by_staff
 
+NO_BREAK_SPACE = "\u00a0"
 STATUS_TONES = {
     "requested": "info",
     "completed": "success",
@@ -45,7 +46,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "method",
         "coloured_status",
         "reason",
-        "user_id",
+        "user",
         "created_at",
         "updated_at",
     )
@@ -73,11 +74,19 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @display(description="amount", ordering="amount")
     def sum(self, payment: Payment) -> str:
-        return "never asked for" if payment.amount is None else f"{payment.amount} {payment.currency}"
+        return (
+            "never asked for"
+            if payment.amount is None
+            else f"{payment.amount}{NO_BREAK_SPACE}{payment.currency}"
+        )
 
     @display(description="status", ordering="status", label=STATUS_TONES)
     def coloured_status(self, payment: Payment) -> str:
         return payment.status
+
+    @display(description="user", ordering="user_id")
+    def user(self, payment: Payment) -> SafeString | str:
+        return short_id(payment.user_id, search=True)
 
     @display(description="in the provider's books")
     def ledger(self, payment: Payment) -> SafeString | str:
@@ -145,9 +154,10 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
     def coloured_state(self, charge: SandboxCharge) -> str:
         return charge.state
 
-    @display(description="refunded", boolean=True)
-    def refunded(self, charge: SandboxCharge) -> bool:
-        return hasattr(charge, "refund")
+    @display(description="refunded")
+    def refunded(self, charge: SandboxCharge) -> str:
+        """An amount, and no cross in red: most charges are rightly never refunded."""
+        return str(charge.refund.amount) if hasattr(charge, "refund") else "–"
 
 
 @admin.register(SandboxRefund)
@@ -157,6 +167,7 @@ class SandboxRefundAdmin(ReadOnlyAdmin):
     list_select_related = ("charge",)
     search_fields = ("charge__memo", "charge__key")
     search_help_text = "Order id or key"
+    date_hierarchy = "created_at"
 
 
 register_tile(

@@ -111,7 +111,7 @@ class ProductAdmin(ModelAdmin):
 
     @display(description="price", ordering="price")
     def amount(self, product: Product) -> str:
-        return f"{product.price} {product.currency}"
+        return f"{product.price}\u00a0{product.currency}"
 
     @display(description="available", ordering="available")
     def left(self, product: Product) -> int:

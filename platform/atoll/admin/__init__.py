@@ -5,6 +5,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from atoll.admin.ids import short_id
 from atoll.admin.tiles import register_tile
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     site: AtollAdminSite
 
-__all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_tile", "site"]
+__all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_tile", "short_id", "site"]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,6 +32,10 @@ def _icon(request: Any) -> str:
     return static("atoll/admin/atoll.svg")
 
 
+def _style(request: Any) -> str:
+    return static("atoll/admin/atoll.css")
+
+
 def unfold_settings(project_title: str) -> dict[str, Any]:
     """The ``UNFOLD`` setting of a project: ``unfold_settings("Atoll orders")``."""
     return {
@@ -40,6 +44,7 @@ def unfold_settings(project_title: str) -> dict[str, Any]:
         "SITE_URL": "/docs",
         "SITE_ICON": _icon,
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
+        "STYLES": [_style],
         "SITE_DROPDOWN": [
             {"icon": "description", "title": "API", "link": "/docs"},
             {"icon": "monitor_heart", "title": "Health", "link": "/health"},

@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -14,7 +16,7 @@ from unfold.decorators import display
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.bus import recovery
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
 
@@ -42,6 +44,14 @@ class LedgerAdmin(ReadOnlyAdmin):
     """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
 
     action_form = ReasonForm
+
+    @display(description="correlation id", ordering="correlation_id")
+    def correlation(self, row: Any) -> SafeString | str:
+        return short_id(row.correlation_id, search=True)
+
+    @display(description="key", ordering="key")
+    def short_key(self, row: Any) -> SafeString | str:
+        return short_id(row.key, search=True)
 
     @display(description="error", ordering="error")
     def what_failed(self, row: Any) -> str:
@@ -77,8 +87,8 @@ class OutboxAdmin(LedgerAdmin):
         "name",
         "state",
         "destination",
-        "key",
-        "correlation_id",
+        "short_key",
+        "correlation",
         "attempts",
         "created_at",
         "what_failed",
@@ -89,6 +99,8 @@ class OutboxAdmin(LedgerAdmin):
         ("created_at", RangeDateTimeFilter),
     )
     search_fields = ("message_id", "correlation_id", "name", "key", "body")
+    search_help_text = "Message or correlation id, event or command, key or body"
+    date_hierarchy = "created_at"
     actions = ("publish_now", "discard")
 
     @admin.action(description="Publish now, also if it was published before")
@@ -105,9 +117,11 @@ class OutboxAdmin(LedgerAdmin):
 
 @admin.register(Inbox)
 class InboxAdmin(LedgerAdmin):
-    list_display = ("name", "kind", "service_id", "key", "correlation_id", "sent_at", "received_at")
+    list_display = ("name", "kind", "service_id", "short_key", "correlation", "sent_at", "received_at")
     list_filter = (("kind", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
     search_fields = ("message_id", "correlation_id", "name", "key", "service_id", "body")
+    search_help_text = "Message or correlation id, event or command, key, sender or body"
+    date_hierarchy = "received_at"
 
 
 @admin.register(Delivery)
@@ -115,10 +129,10 @@ class DeliveryAdmin(LedgerAdmin):
     list_display = (
         "message_name",
         "state",
-        "handler",
+        "function",
         "attempts",
-        "correlation_id",
-        "next_attempt_at",
+        "correlation",
+        "next_attempt",
         "finished_at",
         "what_failed",
     )
@@ -132,15 +146,28 @@ class DeliveryAdmin(LedgerAdmin):
         "token",
         "error",
     )
+    search_help_text = "Message or correlation id, event or command, handler, timer or error"
+    date_hierarchy = "created_at"
     actions = ("replay", "discard")
 
     @display(description="message", ordering="message__name")
     def message_name(self, row: Delivery) -> str:
         return row.message.name
 
+    @display(description="handler", ordering="handler")
+    def function(self, row: Delivery) -> SafeString:
+        """All handlers of a service live in one module; its name would fill the list."""
+        name = row.handler.rpartition(".")[2]
+        return format_html('<span class="whitespace-nowrap" title="{}">{}</span>', row.handler, name)
+
     @display(description="correlation id", ordering="message__correlation_id")
-    def correlation_id(self, row: Delivery) -> str:
-        return row.message.correlation_id
+    def correlation(self, row: Delivery) -> SafeString | str:
+        return short_id(row.message.correlation_id, search=True)
+
+    @display(description="next attempt at", ordering="next_attempt_at")
+    def next_attempt(self, row: Delivery) -> Any:
+        """Only while there will be one."""
+        return None if row.finished_at else row.next_attempt_at
 
     @admin.action(description="Replay dead and discarded deliveries")
     def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
@@ -159,6 +186,8 @@ class QuarantineAdmin(LedgerAdmin):
     list_display = ("queue", "state", "routing_key", "reason_shown", "size", "received_at", "note")
     list_filter = (("status", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
     search_fields = ("queue", "routing_key", "reason", "digest")
+    search_help_text = "Queue, routing key, reason or digest"
+    date_hierarchy = "received_at"
     exclude = ("body",)
     readonly_fields = ("text",)
     actions = ("replay", "discard")

@@ -137,3 +137,17 @@ def test_what_needs_attention_is_on_the_front_page(staff: Client, dead: Delivery
     page = staff.get("/admin/").content.decode()
     assert f"{ADMIN}/delivery/?status__exact=dead" in page
     assert "Dead letters" in page
+
+
+def test_a_list_shortens_an_id_and_leads_to_all_rows_with_it(staff: Client, bus: Bus) -> None:
+    correlation = "0199a1b2-0000-7000-8000-00000000abcd"
+
+    @on("note.asked")
+    def write(event: dict[str, Any], message: Message) -> None:
+        Note.objects.create(text=event["text"])
+
+    bus.deliver("note.asked", {"text": "once"}, times=1, correlation_id=correlation)
+
+    for model in ("delivery", "inbox"):
+        shown = staff.get(f"{ADMIN}/{model}/").content.decode()
+        assert f'href="?q={correlation}" title="{correlation}">…00000000abcd</a>' in shown

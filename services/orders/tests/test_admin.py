@@ -1,6 +1,9 @@
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from atoll.admin.tiles import tiles
 from services.orders.models import Order, OrderLine, OrderTransition
@@ -56,6 +59,19 @@ def test_orders_are_filtered_by_status_and_time(staff, bus):
     assert str(pending.id) not in shown
     tomorrow = {"created_at_from_0": "2099-01-01", "created_at_from_1": "00:00:00"}
     assert str(pending.id) not in page(staff.get(LIST, tomorrow))
+
+
+@pytest.mark.parametrize(("late_s", "progress"), [(-60, ["open"]), (31, ["open", "overdue"])])
+def test_the_figures_of_the_overview_lead_to_the_orders_they_count(staff, late_s, progress):
+    order = placed()
+    Order.objects.filter(pk=order.pk).update(deadline_at=timezone.now() - timedelta(seconds=late_s))
+    for named in ("open", "overdue", "final"):
+        assert (str(order.id) in page(staff.get(LIST, {"progress": named}))) is (named in progress)
+    counted = {tile.title: (tile.value, tile.url) for tile in tiles() if "rders" in tile.title}
+    assert counted == {
+        "Open orders": ("1", f"{LIST}?progress=open"),
+        "Orders past their deadline": (str(progress.count("overdue")), f"{LIST}?progress=overdue"),
+    }
 
 
 def test_an_order_is_shown_with_its_lines_and_history_and_no_field_to_edit(staff, bus):

@@ -1,0 +1,1 @@
+"""How the admins write times, by language: Django's ``FORMAT_MODULE_PATH``."""

@@ -1,0 +1,5 @@
+"""To the second, in the order that sorts, as in logs and on the wire. Always UTC."""
+
+DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
+TIME_FORMAT = "H:i:s"
+DATETIME_FORMAT = SHORT_DATETIME_FORMAT = "Y-m-d H:i:s"
