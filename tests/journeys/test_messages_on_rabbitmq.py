@@ -6,7 +6,8 @@ from uuid import uuid4
 import pika
 import pytest
 
-from atoll.testing.running import PREFIX, Platform, eventually
+from atoll.testing.running import Platform, eventually
+from atoll.testing.servers import PREFIX
 from demo.shopper import Item, Shopper
 
 pytestmark = pytest.mark.on("rabbitmq")

@@ -105,12 +105,12 @@ def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:
 
 def not_covered(results: list[Result]) -> list[str]:
     """What this run says nothing about, in sentences: absent servers, skipped tests."""
-    from atoll.testing.running import real_servers
+    from atoll.testing.servers import real_servers
 
     servers = {
         "RABBITMQ_URL": "journeys on RabbitMQ (nothing answers on port 5672, RABBITMQ_URL is not set)",
-        "DATABASE_URL": "a PostgreSQL server (none on port 5432, DATABASE_URL is not set)",
-        "REDIS_URL": "a Redis server (none on port 6379, REDIS_URL is not set)",
+        "DATABASE_URL": "a PostgreSQL server (none on port 5432 lets us in, DATABASE_URL is not set)",
+        "REDIS_URL": "a Redis server (none on port 6379 lets us in, REDIS_URL is not set)",
     }
     found = real_servers()
     sentences = [text for name, text in servers.items() if name not in found]

@@ -8,22 +8,18 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit
 
 import psutil
-import psycopg2
-from psycopg2 import sql
 
 from atoll import conf
+from atoll.testing.servers import PREFIX, create_databases, real_servers
 
 PORT_OFFSET = 1000
-PREFIX = "journeys_"
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.05
@@ -41,33 +37,6 @@ def eventually(check: Callable[[], Answer], *, timeout_s: float = 20.0, what: st
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout_s:g} s: {what or check}; last answer: {answer!r}")
         time.sleep(POLL_S)
-
-
-def accepts_connections(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def real_servers() -> dict[str, str]:
-    """URLs of real servers: from the variables, or found on this machine's standard ports.
-
-    Keys are those of DATABASE_URL, RABBITMQ_URL and REDIS_URL that could be had.
-    """
-    standard = {
-        "DATABASE_URL": (5432, "postgres://postgres@127.0.0.1:5432"),
-        "RABBITMQ_URL": (5672, "amqp://guest:guest@127.0.0.1:5672//"),
-        "REDIS_URL": (6379, "redis://127.0.0.1:6379/9"),
-    }
-    found: dict[str, str] = {}
-    for name, (port, url) in standard.items():
-        if os.environ.get(name):
-            found[name] = os.environ[name]
-        elif accepts_connections("127.0.0.1", port):
-            found[name] = url
-    return found
 
 
 class Platform:
@@ -190,21 +159,6 @@ class Platform:
         if left:
             raise AssertionError(f"left behind after {took:.1f} s: {left}")
         return took
-
-
-def create_databases(url: str) -> None:
-    """Empty databases for a platform with ATOLL_DATABASE_PREFIX=``PREFIX``; older ones are dropped."""
-    parts = urlsplit(url)
-    connection = psycopg2.connect(
-        host=parts.hostname, port=parts.port, user=parts.username, password=parts.password, dbname="postgres"
-    )
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for project in conf.projects().values():
-            name = sql.Identifier(PREFIX + project.database)
-            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            cursor.execute(sql.SQL("CREATE DATABASE {}").format(name))
-    connection.close()
 
 
 def platforms() -> dict[str, Callable[[], Platform]]:

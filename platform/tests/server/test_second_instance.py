@@ -11,7 +11,8 @@ import requests
 
 from atoll.client import ServiceClient
 from atoll.client.pool import Pool
-from atoll.testing.running import accepts_connections, eventually
+from atoll.testing.running import eventually
+from atoll.testing.servers import accepts_connections
 from server.running import SERVICE
 
 CALLERS = 4
