@@ -30,13 +30,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = base.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll gateway")
-UNFOLD = unfold_settings("Atoll gateway") | {
-    "SITE_URL": "/health",
-    "SITE_DROPDOWN": [
-        {"icon": "monitor_heart", "title": "Health", "link": "/health"},
-        {"icon": "query_stats", "title": "Metrics", "link": "/metrics"},
-    ],
-}
+UNFOLD = unfold_settings("Atoll gateway", describes_its_api=False)
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
 PASSWORD_HASHERS = base.PASSWORD_HASHERS

@@ -36,17 +36,22 @@ def _style(request: Any) -> str:
     return static("atoll/admin/atoll.css")
 
 
-def unfold_settings(project_title: str) -> dict[str, Any]:
-    """The ``UNFOLD`` setting of a project: ``unfold_settings("Atoll orders")``."""
+def unfold_settings(project_title: str, *, describes_its_api: bool = True) -> dict[str, Any]:
+    """The ``UNFOLD`` setting of a project: ``unfold_settings("Atoll orders")``.
+
+    ``describes_its_api``: whether there is anything to see at ``/docs``.
+    """
+    described = [{"icon": "description", "title": "API", "link": "/docs"}] if describes_its_api else []
     return {
         "SITE_TITLE": project_title,
         "SITE_HEADER": project_title,
-        "SITE_URL": "/docs",
+        # "Return to site" on the sign-in page: there is none, and the menu has the rest.
+        "SITE_URL": None,
         "SITE_ICON": _icon,
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
         "STYLES": [_style],
         "SITE_DROPDOWN": [
-            {"icon": "description", "title": "API", "link": "/docs"},
+            *described,
             {"icon": "monitor_heart", "title": "Health", "link": "/health"},
             {"icon": "query_stats", "title": "Metrics", "link": "/metrics"},
         ],

@@ -58,6 +58,15 @@ def main(argv: list[str]) -> int:
             if name in headers:
                 print(f"{name}: {headers[name]}")
         print()
-    if reply.status != 204:
-        print(f"{json.dumps(reply.json(), indent=2, ensure_ascii=False, default=str)}")
+    if reply.content:
+        print(_readable(reply.content))
     return 0 if reply.ok else 1
+
+
+def _readable(content: bytes) -> str:
+    """JSON indented, anything else (``/metrics``) as it came."""
+    text = content.decode(errors="replace")
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text.rstrip("\n")

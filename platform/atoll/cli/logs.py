@@ -45,9 +45,12 @@ def main(argv: list[str]) -> int:
     try:
         # Before the history is read, so that nothing falls between the two.
         follower = logview.Follower(files)
+        shown = 0
         if not options.follow or options.correlation or options.since:
-            for line in logview.merged(files, wanted):
+            for shown, line in enumerate(logview.merged(files, wanted), start=1):  # noqa: B007
                 show(line)
+        if options.correlation and not shown:
+            print(f"No line carries the correlation id {options.correlation} yet.", file=sys.stderr)
         for line in logview.followed(follower, wanted) if options.follow else ():
             show(line)
     except (KeyboardInterrupt, BrokenPipeError):

@@ -57,7 +57,8 @@ class PlainScreen:
     def summary(self, members: list[Member], home: str, notes: list[str]) -> None:
         self.progress_ends()
         for part in _summary(home, notes):
-            self.console.print(part, soft_wrap=True)
+            # Sentences are broken between words, where there is an edge; addresses never.
+            self.console.print(part, soft_wrap=isinstance(part, Table) or not self.console.is_terminal)
 
 
 class LiveScreen(PlainScreen):
@@ -114,7 +115,9 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
         addresses.add_column(column, no_wrap=True)
     for project in sorted(conf.projects().values(), key=lambda project: project.port):
         base = f"http://127.0.0.1:{project.port}"
-        addresses.add_row(project.name, f"{base}/admin/", f"{base}/docs")
+        # The edge and the registry speak raw ASGI: docs/http.md describes them.
+        description = f"{base}/docs" if project.server == "wsgi" else "docs/http.md"
+        addresses.add_row(project.name, f"{base}/admin/", description)
     accounts = Table(title="Demo accounts (for the admins and the API)", title_justify="left")
     for column in ("who", "email", "password"):
         accounts.add_column(column)

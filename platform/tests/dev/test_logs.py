@@ -51,6 +51,12 @@ def test_one_correlation_id_is_followed_across_processes(folder: Path, capsys: p
     ]
 
 
+def test_a_correlation_id_that_no_line_carries_is_said_so(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert logs.main(["--correlation", "nobody"]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "No line carries the correlation id nobody yet.\n")
+
+
 def test_names_and_since_narrow_what_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert printed(capsys, "payments", "--since", "2026-11-23T10:00:02.3Z") == [("payments", "refused")]
 
