@@ -45,9 +45,7 @@ def configuration() -> dict[str, Any]:
     url = conf.broker_url()
     names = topology.current()
     redis = topology.is_redis(url)
-    options = {**topology.redis_options(), "unacked_key": f"unacked.work.{settings.ATOLL_SERVICE}"}
-    options["unacked_index_key"] = f"{options['unacked_key']}.index"
-    options["unacked_mutex_key"] = f"{options['unacked_key']}.mutex"
+    options = topology.redis_options() | topology.unacked_keys("work", settings.ATOLL_SERVICE)
     return {
         "broker_url": url,
         "broker_transport": "atoll.bus.hint_transport:HintTransport" if redis else None,

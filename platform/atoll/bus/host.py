@@ -33,7 +33,9 @@ class Host:
     def start(self) -> None:
         """Returns at once; ``on_ready`` is called when both sides are connected and consuming."""
         if topology.is_redis(conf.broker_url()):
-            log.warning("the embedded broker is for one machine: it may lose a message to kill -9")
+            log.warning(
+                "the embedded broker is for one machine: it may lose a message when the machine crashes"
+            )
         for thread in (*self._threads, self._waiting):
             thread.start()
 

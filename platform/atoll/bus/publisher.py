@@ -167,7 +167,7 @@ class PlainPublisher(Publisher):
 def open_publisher(purpose: str = "relay") -> Publisher:
     """Connect; raises OSError or one of the connection's errors when the broker is away."""
     names = topology.current()
-    connection = topology.connect(purpose)
+    connection = topology.connect(purpose, transport="atoll.bus.relay_transport:RelayTransport")
     connection.connect()
     kind = ConfirmingPublisher if connection.transport.driver_type == "amqp" else PlainPublisher
     return kind(connection, names)

@@ -17,6 +17,8 @@ CONNECT_TIMEOUT_S = 5
 # Past this a write to the broker counts as a broken connection: RabbitMQ stops
 # reading from publishers while it is short of memory or disk.
 WRITE_TIMEOUT_S = 10
+# On Redis: what was published this long ago and is not acknowledged is put back into its queue.
+VISIBILITY_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,17 @@ def weather() -> tuple[type[BaseException], ...]:
     )
 
 
-def connect(purpose: str) -> Connection:
-    """An unopened connection of our own, named after the service and its purpose."""
+def connect(purpose: str, *, transport: str | None = None) -> Connection:
+    """An unopened connection of our own, named after the service and its purpose.
+
+    ``transport`` names a class to use in place of kombu's own for Redis.
+    """
     url = conf.broker_url()
     if is_redis(url):
-        options = {**redis_options(), "unacked_key": f"unacked.{purpose}.{settings.ATOLL_SERVICE}"}
-        options["unacked_index_key"] = f"{options['unacked_key']}.index"
-        options["unacked_mutex_key"] = f"{options['unacked_key']}.mutex"
-        return Connection(url, transport_options=options, connect_timeout=CONNECT_TIMEOUT_S)
+        options = redis_options() | unacked_keys(purpose, settings.ATOLL_SERVICE)
+        return Connection(
+            url, transport=transport, transport_options=options, connect_timeout=CONNECT_TIMEOUT_S
+        )
     return Connection(
         url,
         heartbeat=HEARTBEAT_S,
@@ -124,11 +129,26 @@ def connect(purpose: str) -> Connection:
     )
 
 
+def service_of(queue: str) -> str:
+    """The service a queue belongs to, on the Redis transport: of ``cmd.order-service``, ``order-service``."""
+    return queue.partition(".")[2]
+
+
+def unacked_keys(purpose: str, service: str) -> dict[str, str]:
+    """Where kombu's Redis transport notes what one kind of consumer of a service has not acknowledged."""
+    key = f"unacked.{purpose}.{service}"
+    return {
+        "unacked_key": key,
+        "unacked_index_key": f"{key}.index",
+        "unacked_mutex_key": f"{key}.mutex",
+    }
+
+
 def redis_options() -> dict[str, Any]:
     """kombu's Redis transport, told to bring back within seconds what a killed process held."""
     return {
         "global_keyprefix": conf.variable("BUS_PREFIX") or "",
-        "visibility_timeout": 60,
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
         "queue_order_strategy": "round_robin",

@@ -20,9 +20,9 @@ ROTATE_INTERVAL_S = 5.0
 EXIT_BUSY = 3
 
 EMBEDDED_BROKER = (
-    "The embedded broker (Valkey) is for one machine. A message can be lost if a process is killed in the "
-    "instant between taking it and noting it as taken, or in the last second before the machine itself "
-    "crashes. RabbitMQ has neither gap: set RABBITMQ_URL."
+    "The embedded broker (Valkey) is for one machine. A message can be lost in the last second before the "
+    "machine itself crashes, and what a killed process had just taken comes back a minute later. RabbitMQ "
+    "has neither the gap nor the wait: set RABBITMQ_URL."
 )
 
 

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -210,6 +211,35 @@ def test_what_arrives_while_ingest_stops_is_there_for_the_next_one(broker: str, 
     assert sorted(notes()) == sorted(sent)
 
 
+def test_what_a_killed_process_had_just_taken_comes_back(
+    valkey: str, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(topology, "VISIBILITY_TIMEOUT_S", 1)
+    listen()
+    _declare()
+    _publish("note.asked", {"text": "taken"})
+    with _redis() as client:
+        assert client.rpop(topology.current().event_queue.name)
+    with receiving():
+        until(lambda: Note.objects.exists())
+        until(_nothing_is_noted)
+    assert notes() == ["taken from library-service"]
+
+
+def test_a_message_that_waited_too_long_in_its_queue_takes_effect_once(
+    valkey: str, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(topology, "VISIBILITY_TIMEOUT_S", 0)
+    listen()
+    _declare()
+    for number in range(3):
+        _publish("note.asked", {"text": str(number)})
+    with receiving():
+        until(lambda: Note.objects.count() == 3 and _nothing_is_noted() and _is_drained())
+    assert sorted(notes()) == [f"{n} from library-service" for n in range(3)]
+    assert Inbox.objects.count() == 3
+
+
 def test_what_the_database_refuses_does_not_keep_its_neighbours_out(
     rabbitmq: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +282,18 @@ def _declare() -> None:
 def _is_drained() -> bool:
     with topology.connect("test") as opened:
         return bool(topology.current().event_queue(opened.channel()).queue_declare().message_count == 0)
+
+
+@contextmanager
+def _redis() -> Iterator[Any]:
+    """A client that sees the keys as the transport names them."""
+    with topology.connect("test") as opened:
+        yield opened.default_channel.client
+
+
+def _nothing_is_noted() -> bool:
+    with _redis() as client:
+        return not client.exists(*topology.unacked_keys("ingest", "library-service").values())
 
 
 def _publish(event_type: str, data: dict[str, Any]) -> None:
