@@ -1,6 +1,7 @@
 """Settings of the registry project: flat values, each final where it stands."""
 
 import ipaddress
+from urllib.parse import urlsplit
 
 from atoll import conf
 from atoll import settings as base
@@ -31,7 +32,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = base.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll registry")
-UNFOLD = unfold_settings("Atoll registry")
+UNFOLD = unfold_settings("Atoll registry", describes_its_api=False)
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
 PASSWORD_HASHERS = base.PASSWORD_HASHERS
@@ -71,4 +72,6 @@ REGISTRY_ALLOWED_NAMES = [
 REGISTRY_PORTS = (1024, 65535)
 REGISTRY_REFUSED_PORTS = frozenset(
     {1433, 1521, 3306, 5432, 5671, 5672, 6379, 9042, 11211, 15672, 25672, 27017}
+    # and those in use here: the embedded engines listen on ports of their own
+    | {int(port) for port in (DATABASES["default"]["PORT"], urlsplit(conf.redis_url()).port) if port}
 )

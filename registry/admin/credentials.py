@@ -38,6 +38,7 @@ class IssueForm(forms.ModelForm):
 @admin.register(Credential)
 class CredentialAdmin(ModelAdmin):
     form = IssueForm
+    secret_fields = ("digest",)
     list_display = ("service", "label", "state", "created_at", "created_by", "last_used_at")
     list_filter = ("service", "revoked_at", "created_at")
     search_fields = ("service", "label", "created_by")

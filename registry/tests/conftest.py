@@ -92,6 +92,7 @@ class Wire:
         secret: str | None = SECRET,
         headers: dict[str, str] | None = None,
         leaves: asyncio.Event | None = None,
+        whole: bool = True,
         **query: Any,
     ) -> Answered:
         sent = dict(headers or {})
@@ -99,7 +100,9 @@ class Wire:
             sent["authorization"] = "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
         content = raw if raw is not None else (json.dumps(body).encode() if body is not None else b"")
         answers: list[dict[str, Any]] = []
-        messages = [{"type": "http.request", "body": content, "more_body": False}]
+        messages = [{"type": "http.request", "body": content, "more_body": not whole}]
+        if not whole:
+            messages.append({"type": "http.disconnect"})
 
         async def receive() -> dict[str, Any]:
             if messages:

@@ -1,6 +1,7 @@
 """Which addresses may be registered, and which never."""
 
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -126,6 +127,11 @@ def test_a_name_without_an_address_is_refused(settings, monkeypatch):
 def test_ports_of_engines_and_of_the_system_are_refused(port):
     with pytest.raises(InvalidInput):
         check_port(port, is_worker=False)
+
+
+def test_the_ports_of_the_engines_in_use_are_refused_wherever_they_are(settings):
+    used = {settings.DATABASES["default"]["PORT"], urlsplit(settings.CACHES["default"]["LOCATION"]).port}
+    assert {int(port) for port in used if port} <= settings.REGISTRY_REFUSED_PORTS
 
 
 def test_only_a_worker_listens_nowhere():

@@ -178,6 +178,13 @@ def test_a_body_that_is_not_json_is_refused(wire, raw):
     assert nothing_registered()
 
 
+def test_a_body_that_breaks_off_or_cannot_be_read_is_refused(wire):
+    answered = ask(wire, "POST", "/register", raw=b'{"serviceName":', whole=False)
+
+    assert (answered.status, answered.body["code"]) == (400, "body_broken_off")
+    assert nothing_registered()
+
+
 def test_a_body_that_is_too_large_is_refused(wire):
     answered = ask(wire, "POST", "/register", raw=b" " * (16 * 1024 + 1))
 

@@ -36,7 +36,7 @@ class Response:
 
 
 async def read(scope: Scope, receive: Receive) -> Request:
-    """Raises TooLarge for a body above 16 KB, InvalidInput for a query that is no text."""
+    """Raises TooLarge for a body above 16 KB, InvalidInput for a query that is no text or half a body."""
     try:
         query = dict(
             parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=16)
@@ -62,7 +62,8 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Disconnected
+            # The server says so for a body it cannot read, too, and would answer 500 by itself.
+            raise InvalidInput("The body ended early or is malformed.", code="body_broken_off")
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
             raise TooLarge(f"A registration has at most {MAX_BODY_BYTES} bytes.")
