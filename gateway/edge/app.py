@@ -38,6 +38,7 @@ class Edge:
             code = refused.code
             await self._refuse(exchange, refused)
         except ClientGone:
+            await self._part(exchange)
             exchange.status = CLIENT_CLOSED_REQUEST
         except UpstreamFailure as failure:
             code = "answer_broken_off"
@@ -151,6 +152,15 @@ class Edge:
         if exchange.status:
             raise ConnectionAbortedError(refused.message)
         await exchange.reply(refused.status, JSON, refused.body(exchange.correlation_id), refused.headers)
+
+    async def _part(self, exchange: Exchange) -> None:
+        """Say why to a client that is still there: the server reports a body it cannot read as a client
+        that has gone, and would answer 500 by itself."""
+        if not exchange.status:
+            broken = Refused(
+                400, "Invalid request", "body_broken_off", "The body ended early or is malformed."
+            )
+            await self._refuse(exchange, broken)
 
     def _finish(self, exchange: Exchange, code: str) -> None:
         parts = self._parts

@@ -157,6 +157,16 @@ def test_a_chunked_body_over_the_limit_is_cut_off_while_it_streams(
     assert upstream.of("/small") == []
 
 
+def test_a_body_whose_chunks_are_malformed_is_refused_in_the_error_shape(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    refused = gateway.raw(
+        b"POST /open/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"
+    )
+    assert (refused.status, refused.json()["code"]) == (400, "body_broken_off")
+    assert upstream.of("/open") == []
+
+
 def test_an_answer_before_the_end_of_the_upload_reaches_the_client(
     make_gateway: Callable[..., Gateway], upstream: Upstream
 ) -> None:
