@@ -12,7 +12,6 @@ import django
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from django.apps import apps
-from django.conf import settings
 from django.db import connections
 
 from atoll import conf
@@ -45,11 +44,10 @@ def configuration() -> dict[str, Any]:
     url = conf.broker_url()
     names = topology.current()
     redis = topology.is_redis(url)
-    options = topology.redis_options() | topology.unacked_keys("work", settings.ATOLL_SERVICE)
     return {
         "broker_url": url,
-        "broker_transport": "atoll.bus.hint_transport:HintTransport" if redis else None,
-        "broker_transport_options": options if redis else {"confirm_publish": True},
+        "broker_transport": "atoll.bus.redis_transport:HintTransport" if redis else None,
+        "broker_transport_options": topology.redis_options() if redis else {"confirm_publish": True},
         "broker_heartbeat": topology.HEARTBEAT_S,
         "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,
         "broker_connection_retry_on_startup": True,

@@ -7,6 +7,7 @@ matters. While the database is away nothing is consumed: the broker keeps it.
 
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,7 @@ BATCH = 100
 POLL_S = 0.5
 # The Redis transport fetches one message at a time: worth a short wait for the next.
 LINGER_S = 0.002
+PUT_BACK_EVERY_S = 5.0
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 
@@ -75,6 +77,10 @@ class Ingestor:
         is_amqp = broker.transport.driver_type == "amqp"
         channel = broker.channel()
         queues = topology.current().declare_queues(channel, exact_matching=is_amqp)
+        if not is_amqp:
+            # What ended consumers had taken, first of all the one we were started to replace.
+            channel.put_back()
+        next_put_back = time.monotonic() + PUT_BACK_EVERY_S
         self._batch.clear()
         with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=PREFETCH, accept=None):
             self.consuming.set()
@@ -85,6 +91,9 @@ class Ingestor:
                         self._store(channel, is_amqp)
                     if is_amqp:
                         broker.heartbeat_check()
+                    elif time.monotonic() > next_put_back:
+                        channel.put_back(topology.VISIBILITY_TIMEOUT_S)
+                        next_put_back = time.monotonic() + PUT_BACK_EVERY_S
             finally:
                 if not is_amqp:
                     # kombu has asked Redis for the next message already, and drops what comes once
@@ -107,8 +116,7 @@ class Ingestor:
         if is_amqp:
             channel.basic_ack(self._batch[-1].delivery_tag, multiple=True)
         else:
-            for message in self._batch:
-                message.ack()
+            channel.acknowledge([message.delivery_tag for message in self._batch])
         self._batch.clear()
         if fresh:
             self._hint(fresh)

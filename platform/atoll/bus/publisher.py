@@ -141,22 +141,26 @@ class PlainPublisher(Publisher):
     def publish(self, rows: Sequence[Row]) -> Outcome:
         outcome = Outcome()
         try:
-            for row in rows:
-                if row.kind == "command" and not self._is_routable(row):
-                    outcome.refused[row.id] = UNROUTABLE.format(row.destination)
-                    continue
-                attributes = properties(row, self._topology.service)
-                self._producer.publish(
-                    row.body,
-                    exchange=self._exchanges[row.kind],
-                    routing_key=row.destination,
-                    headers=attributes.pop("application_headers"),
-                    **attributes,
-                )
-                outcome.published.append(row.id)
+            with self._channel.same_bindings():
+                for row in rows:
+                    self._publish(row, outcome)
         except self._errors as error:
             outcome.error = error
         return outcome
+
+    def _publish(self, row: Row, outcome: Outcome) -> None:
+        if row.kind == "command" and not self._is_routable(row):
+            outcome.refused[row.id] = UNROUTABLE.format(row.destination)
+            return
+        attributes = properties(row, self._topology.service)
+        self._producer.publish(
+            row.body,
+            exchange=self._exchanges[row.kind],
+            routing_key=row.destination,
+            headers=attributes.pop("application_headers"),
+            **attributes,
+        )
+        outcome.published.append(row.id)
 
     def _is_routable(self, row: Row) -> bool:
         """These transports have no ``mandatory``; their table of bindings answers the same question."""
@@ -167,7 +171,7 @@ class PlainPublisher(Publisher):
 def open_publisher(purpose: str = "relay") -> Publisher:
     """Connect; raises OSError or one of the connection's errors when the broker is away."""
     names = topology.current()
-    connection = topology.connect(purpose, transport="atoll.bus.relay_transport:RelayTransport")
+    connection = topology.connect(purpose, redis_transport="RelayTransport")
     connection.connect()
     kind = ConfirmingPublisher if connection.transport.driver_type == "amqp" else PlainPublisher
     return kind(connection, names)

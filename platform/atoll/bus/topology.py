@@ -1,5 +1,6 @@
 """Names, declarations and connections: the same on RabbitMQ and on kombu's Redis transport."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ CONNECT_TIMEOUT_S = 5
 # reading from publishers while it is short of memory or disk.
 WRITE_TIMEOUT_S = 10
 # On Redis: what was published this long ago and is not acknowledged is put back into its queue.
-VISIBILITY_TIMEOUT_S = 60
+# Ample, since what is taken is acknowledged as soon as it is stored.
+VISIBILITY_TIMEOUT_S = 12
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,16 @@ def weather() -> tuple[type[BaseException], ...]:
     )
 
 
-def connect(purpose: str, *, transport: str | None = None) -> Connection:
+def connect(purpose: str, *, redis_transport: str = "Transport") -> Connection:
     """An unopened connection of our own, named after the service and its purpose.
 
-    ``transport`` names a class to use in place of kombu's own for Redis.
+    ``redis_transport`` names a class of ``atoll.bus.redis_transport``.
     """
     url = conf.broker_url()
     if is_redis(url):
         options = redis_options() | unacked_keys(purpose, settings.ATOLL_SERVICE)
-        return Connection(
-            url, transport=transport, transport_options=options, connect_timeout=CONNECT_TIMEOUT_S
-        )
+        transport = f"atoll.bus.redis_transport:{redis_transport}"
+        return Connection(url, transport=transport, transport_options=options)
     return Connection(
         url,
         heartbeat=HEARTBEAT_S,
@@ -137,20 +138,17 @@ def service_of(queue: str) -> str:
 def unacked_keys(purpose: str, service: str) -> dict[str, str]:
     """Where kombu's Redis transport notes what one kind of consumer of a service has not acknowledged."""
     key = f"unacked.{purpose}.{service}"
-    return {
-        "unacked_key": key,
-        "unacked_index_key": f"{key}.index",
-        "unacked_mutex_key": f"{key}.mutex",
-    }
+    return {"unacked_key": key, "unacked_index_key": f"{key}.index"}
 
 
 def redis_options() -> dict[str, Any]:
-    """kombu's Redis transport, told to bring back within seconds what a killed process held."""
+    """For kombu's Redis transport; no wait for the server is without end."""
     return {
         "global_keyprefix": conf.variable("BUS_PREFIX") or "",
-        "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
+        # Ingest puts back by the clock; kombu would look after every poll that found nothing.
+        "unacked_restore_throttle": sys.maxsize,
+        "socket_timeout": CONNECT_TIMEOUT_S,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
         "queue_order_strategy": "round_robin",
         "socket_keepalive": True,
         # A connection that went dead without a word is replaced after about twice this many seconds.

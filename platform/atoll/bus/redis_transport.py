@@ -1,0 +1,124 @@
+"""kombu's Redis transport at a fraction of its cost, and what each of its users needs of it.
+
+kombu makes a client, a table of hundreds of callbacks, for every command it sends,
+and notes and forgets every message in a transaction of its own: under load that was
+half of all that a worker did (kombu 5.7, ``Channel.conn_or_acquire``).
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from kombu.transport import redis, virtual
+from kombu.utils.json import dumps
+
+from atoll.bus import topology
+
+
+class QoS(redis.QoS):
+    @contextmanager
+    def pipe_or_acquire(self, pipe: Any = None, client: Any = None) -> Iterator[Any]:
+        """One packet, without MULTI and EXEC around it."""
+        if pipe is not None:
+            yield pipe
+            return
+        with self.channel.conn_or_acquire(client) as commands:
+            yield commands.pipeline(transaction=False)
+
+
+class Channel(redis.Channel):
+    """What ingest consumes from."""
+
+    QoS = QoS
+
+    @cached_property
+    def _commands(self) -> Any:
+        return self._create_client()
+
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        yield client or self._commands
+
+    def acknowledge(self, tags: Sequence[str]) -> None:
+        """All at once."""
+        with self.conn_or_acquire() as client:
+            client.pipeline(transaction=False).zrem(self.unacked_index_key, *tags).hdel(
+                self.unacked_key, *tags
+            ).execute()
+        for tag in tags:
+            virtual.QoS.ack(self.qos, tag)
+
+    def put_back(self, older_than_s: float = 0.0) -> None:
+        """Put back into its queue what was noted that long ago and is not acknowledged."""
+        with self.conn_or_acquire() as client:
+            noted_until = time.time() - older_than_s
+            for tag in client.zrange(self.unacked_index_key, 0, noted_until, byscore=True):
+                self.qos.restore_by_tag(tag, client)
+
+
+class Transport(redis.Transport):
+    Channel = Channel
+
+
+class RelayChannel(Channel):
+    """What relays publish through.
+
+    kombu takes a message off its queue and notes in a second command that it was
+    taken: a process killed in between would take the message with it. So the note is
+    written when the message is put into the queue, for the service whose queue it is.
+    Acknowledging deletes the note; what is left after ``VISIBILITY_TIMEOUT_S`` is put
+    back, and the inbox drops it when it was only slow.
+    """
+
+    _tables: dict[str, Any] | None = None
+
+    @contextmanager
+    def same_bindings(self) -> Iterator[None]:
+        """Inside, an exchange's bindings are read once. Keep it short: new queues miss what is published."""
+        self._tables = {}
+        try:
+            yield
+        finally:
+            self._tables = None
+
+    def get_table(self, exchange: str) -> Any:
+        if self._tables is None:
+            return super().get_table(exchange)
+        if exchange not in self._tables:
+            self._tables[exchange] = super().get_table(exchange)
+        return self._tables[exchange]
+
+    def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
+        keys = topology.unacked_keys("ingest", topology.service_of(queue))
+        tag = message["properties"]["delivery_tag"]
+        way = message["properties"]["delivery_info"]
+        note = dumps([message, way["exchange"], way["routing_key"]])
+        priority = self._get_message_priority(message, reverse=False)
+        with self.conn_or_acquire() as client, client.pipeline() as together:
+            together.zadd(keys["unacked_index_key"], {tag: time.time()})
+            together.hset(keys["unacked_key"], tag, note)
+            together.lpush(self._q_for_pri(queue, priority), dumps(message))
+            together.execute()
+
+
+class RelayTransport(redis.Transport):
+    Channel = RelayChannel
+
+
+class HintChannel(Channel):
+    """What Celery sends hints through, and takes them from.
+
+    Nothing is noted about hints: the sweep repeats what gets lost. When its connection
+    is lost, kombu would put unacknowledged messages back over the connection that it
+    has just torn down, and the AttributeError of that ends the Celery worker
+    (kombu 5.7, ``Channel.close``).
+    """
+
+    ack_emulation = False
+    do_restore = False
+
+
+class HintTransport(redis.Transport):
+    Channel = HintChannel
