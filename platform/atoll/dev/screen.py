@@ -38,11 +38,15 @@ class PlainScreen:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.began = time.monotonic()
+        self.is_stopping = False
 
     def say(self, text: str, style: str = "") -> None:
         self.console.print(text, style=style or None, highlight=False, markup=False, soft_wrap=True)
 
     def changed(self, member: Member) -> None:
+        if member.state == State.STOPPING and not self.is_stopping:
+            # From here on the question is how long stopping takes.
+            self.is_stopping, self.began = True, time.monotonic()
         if member.state in (State.READY, State.DONE, State.STOPPED):
             is_page = member.spec.kind == Kind.WEB and member.state == State.READY
             address = f"  http://127.0.0.1:{member.spec.port}" if is_page else ""
@@ -69,7 +73,7 @@ class LiveScreen(PlainScreen):
         self.live: Live | None = None
 
     def changed(self, member: Member) -> None:
-        if self.live is None and member.state == State.STOPPED:
+        if self.live is None and member.state in (State.STOPPING, State.STOPPED):
             super().changed(member)
 
     def progress(self, members: list[Member], title: str) -> None:
