@@ -58,7 +58,7 @@ class Route(models.Model):
     timeout_s = models.FloatField(
         "time-out (s)", default=30, help_text="Until the answer begins, and between two pieces of it."
     )
-    max_body_bytes = models.BigIntegerField("largest body (bytes)", default=10 * 1024 * 1024)
+    max_body_bytes = models.BigIntegerField("largest body (bytes)", default=1024 * 1024)
     rate_limit = models.PositiveIntegerField(
         default=6000, help_text="Requests per window for each user, or address when signed out. 0: no limit."
     )

@@ -63,6 +63,7 @@ class Edge:
         if parts.config.trusted_proxies:
             self._believe_proxy(exchange, parts.config.trusted_proxies)
         target.check(exchange.path, exchange.query)
+        target.check_host(exchange.host, exchange.scope["http_version"])
         if exchange.method not in KNOWN_METHODS:
             raise method_not_allowed(exchange.method, KNOWN_METHODS)
         if exchange.fields.get(b"upgrade", b"").lower() == b"websocket":

@@ -64,7 +64,9 @@ class Exchange:
         return (time.perf_counter() - self.started) * 1000
 
     def _read_repeated(self) -> None:
-        """Two Authorization fields are a dispute about who asks: neither is believed."""
+        """Two Authorization fields are a dispute about who asks: neither is believed. Two Hosts, the same."""
+        if sum(name == b"host" for name, _ in self.headers) > 1:
+            self.host = b""
         if sum(name == b"authorization" for name, _ in self.headers) > 1:
             self.authorization = b""
         hops = [value for name, value in self.headers if name == b"x-forwarded-for"]

@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "max_body_bytes",
-                    models.BigIntegerField(default=10485760, verbose_name="largest body (bytes)"),
+                    models.BigIntegerField(default=1048576, verbose_name="largest body (bytes)"),
                 ),
                 (
                     "rate_limit",

@@ -157,6 +157,15 @@ def test_a_chunked_body_over_the_limit_is_cut_off_while_it_streams(
     assert upstream.of("/small") == []
 
 
+@pytest.mark.parametrize("fields", [b"", b"Host: a\r\nHost: b\r\n", b"Host: a b\r\n", b"Host: <script>\r\n"])
+def test_a_request_that_names_no_host_or_two_is_refused(
+    gateway: Gateway, upstream: Upstream, fields: bytes
+) -> None:
+    refused = gateway.raw(b"GET /open/x HTTP/1.1\r\n" + fields + b"\r\n")
+    assert (refused.status, refused.json()["code"]) == (400, "invalid_host")
+    assert upstream.of("/open") == []
+
+
 def test_a_body_whose_chunks_are_malformed_is_refused_in_the_error_shape(
     gateway: Gateway, upstream: Upstream
 ) -> None:
