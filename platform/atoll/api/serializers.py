@@ -2,6 +2,7 @@
 set a price is told and not silently dropped."""
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -36,3 +37,17 @@ class StrictSerializer(_Strict):
 
 class StrictModelSerializer(_Strict, serializers.ModelSerializer[Any]):
     """A ModelSerializer whose input with an unknown or read-only field is invalid (400)."""
+
+
+@cache
+def _shared(kind: type[serializers.BaseSerializer[Any]]) -> serializers.BaseSerializer[Any]:
+    return kind()
+
+
+def represent(kind: type[serializers.BaseSerializer[Any]], instance: Any) -> Any:
+    """``kind(instance).data`` for a serializer that does not look at the request.
+
+    Building a model serializer's fields takes longer than using them, so each is built
+    once in a process.
+    """
+    return _shared(kind).to_representation(instance)

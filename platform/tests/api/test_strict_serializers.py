@@ -2,7 +2,7 @@ import pytest
 from rest_framework import serializers
 from testproject.models import Note
 
-from atoll.api.serializers import StrictModelSerializer, StrictSerializer
+from atoll.api.serializers import StrictModelSerializer, StrictSerializer, represent
 
 
 class Line(StrictSerializer):
@@ -57,3 +57,8 @@ def test_what_may_be_sent_is_taken():
 def test_a_partial_update_is_as_strict():
     asked = NoteInput(Note(text="old"), data={"is_pinned": True}, partial=True)
     assert not asked.is_valid()
+
+
+def test_representing_many_times_gives_what_a_new_serializer_gives(db):
+    notes = [Note.objects.create(text=text) for text in ("a", "b")]
+    assert [represent(NoteInput, note) for note in notes] == [NoteInput(note).data for note in notes]

@@ -11,6 +11,7 @@ from rest_framework.status import HTTP_201_CREATED
 from rest_framework.views import APIView
 
 from atoll.api.idempotency import IdempotentRequest, idempotent
+from atoll.api.serializers import represent
 from atoll.errors import InvalidInput, NotFound
 from atoll.identity import Principal
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, principal
@@ -61,7 +62,7 @@ class OrdersView(ListAPIView[Order]):
         with request.idempotency.transaction() as keep:
             order = place_order(quote, wish.validated_data["payment_method"], _cause(caller))
             placed = selectors.find_order(order.pk, owner=None)
-            return keep(Response(OrderDetailSerializer(placed).data, status=HTTP_201_CREATED))
+            return keep(Response(represent(OrderDetailSerializer, placed), status=HTTP_201_CREATED))
 
 
 class OrderView(APIView):
@@ -71,7 +72,7 @@ class OrderView(APIView):
     def get(self, request: Request, order_id: UUID) -> Response:
         """One order with everything that happened to it."""
         order = selectors.find_order(order_id, owner=_owner(principal(request)))
-        return Response(OrderDetailSerializer(order).data)
+        return Response(represent(OrderDetailSerializer, order))
 
 
 class CancelOrderView(APIView):
@@ -86,7 +87,7 @@ class CancelOrderView(APIView):
         seen = selectors.find_order(order_id, owner=_owner(caller))
         by = "customer" if caller.id == str(seen.user_id) else "staff"
         cancel_order(order_id, _cause(caller), reason=wish.validated_data["reason"] or f"cancelled_by_{by}")
-        return Response(OrderDetailSerializer(selectors.find_order(order_id, owner=None)).data)
+        return Response(represent(OrderDetailSerializer, selectors.find_order(order_id, owner=None)))
 
 
 class SummaryView(APIView):

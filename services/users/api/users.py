@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from atoll.api.idempotency import IdempotentRequest, idempotent
+from atoll.api.serializers import represent
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsStaff, principal
 from services.users import permissions
 from services.users.api import limits
@@ -56,7 +57,7 @@ class UserView(APIView):
 
     @extend_schema(responses=UserSerializer)
     def get(self, request: Request, user_id: UUID) -> Response:
-        return Response(UserSerializer(permissions.visible_account(principal(request), user_id)).data)
+        return Response(represent(UserSerializer, permissions.visible_account(principal(request), user_id)))
 
     @extend_schema(request=UserChangeSerializer, responses=UserSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
