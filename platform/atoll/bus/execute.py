@@ -17,7 +17,7 @@ from atoll.bus.message import Message
 from atoll.bus.outcome import Dead, Ignore
 from atoll.bus.registry import Handler
 from atoll.bus.retry import Retry
-from atoll.errors import Refusal
+from atoll.errors import Refusal, Unavailable
 
 log = structlog.get_logger("atoll.bus")
 
@@ -138,5 +138,7 @@ def _failed(claim: Claim, error: Exception, facts: dict[str, Any], now: datetime
         connection.close()
         log.error("handler failed and its outcome could not be stored", error=summary, **facts)
         return False
-    log.warning("handler failed", error=summary, retry_in_s=wait.total_seconds(), exc_info=error, **facts)
+    # Where somebody else does not answer, our own stack tells nothing.
+    where = None if isinstance(error, Unavailable) else error
+    log.warning("handler failed", error=summary, retry_in_s=wait.total_seconds(), exc_info=where, **facts)
     return not wait

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from structlog.testing import capture_logs
 from testproject.models import Note
 
 from atoll import context
@@ -27,7 +28,7 @@ from atoll.bus import (
     schedule,
 )
 from atoll.bus.models import Delivery, Inbox
-from atoll.errors import Misuse
+from atoll.errors import Misuse, Unavailable
 from atoll.testing.bus import Bus
 
 from .conftest import Until
@@ -93,6 +94,21 @@ def test_a_handler_knows_its_message_and_what_it_sends_belongs_to_the_same_work(
     assert correlation_id == message.correlation_id == "checkout-4711"
     assert idempotency_key == message.idempotency_key == str(row.id)
     assert [envelope["correlationId"] for envelope in bus.published("note.written")] == ["checkout-4711"]
+
+
+@pytest.mark.parametrize(
+    ("error", "has_stack"), [(Unavailable("bank", "is closed"), False), (ValueError("a mistake"), True)]
+)
+def test_the_log_shows_a_stack_for_our_own_mistakes_only(bus: Bus, error: Exception, has_stack: bool) -> None:
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=(5,)))
+    def fail(event: Asked, message: Message) -> None:
+        raise error
+
+    with capture_logs() as lines:
+        (row,) = bus.deliver("note.asked", {"text": "x"}, times=1)
+    (line,) = [line for line in lines if line["event"] == "handler failed"]
+    assert (line["error"], line["exc_info"] is not None) == (f"{type(error).__name__}: {error}", has_stack)
+    assert "Traceback" in row.traceback
 
 
 def test_a_failing_handler_is_retried_by_its_policy_and_then_dead(bus: Bus) -> None:
