@@ -21,7 +21,7 @@ EXIT_BUSY = 3
 
 EMBEDDED_BROKER = (
     "The embedded broker (Valkey) is for one machine. A message can be lost in the last second before the "
-    "machine itself crashes, and what a killed process had just taken comes back a minute later. RabbitMQ "
+    "machine itself crashes, and what a killed process had just taken comes back within 20 s. RabbitMQ "
     "has neither the gap nor the wait: set RABBITMQ_URL."
 )
 
