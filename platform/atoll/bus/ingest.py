@@ -43,6 +43,7 @@ class Ingestor:
         self._stopping = threading.Event()
         self.consuming = threading.Event()
         self._batch: list[Any] = []
+        self._queues: dict[str, str] = {}
 
     def run(self) -> None:
         """Until ``stop``."""
@@ -76,7 +77,12 @@ class Ingestor:
         broker.connect()
         is_amqp = broker.transport.driver_type == "amqp"
         channel = broker.channel()
-        queues = topology.current().declare_queues(channel, exact_matching=is_amqp)
+        names = topology.current()
+        queues = names.declare_queues(channel, exact_matching=is_amqp)
+        self._queues = {
+            names.events.name: names.event_queue.name,
+            names.commands.name: names.command_queue.name,
+        }
         if not is_amqp:
             # What ended consumers had taken, first of all the one we were started to replace.
             channel.put_back()
@@ -112,7 +118,7 @@ class Ingestor:
         return bool(self._batch)
 
     def _store(self, channel: Any, is_amqp: bool) -> None:
-        fresh = receive([_arrival(message) for message in self._batch])
+        fresh = receive([_arrival(message, self._queues) for message in self._batch])
         if is_amqp:
             channel.basic_ack(self._batch[-1].delivery_tag, multiple=True)
         else:
@@ -122,23 +128,18 @@ class Ingestor:
             self._hint(fresh)
 
 
-def _arrival(message: Any) -> Arrival:
+def _arrival(message: Any, queues: Mapping[str, str]) -> Arrival:
+    """``queues`` names the queue behind each exchange; past those, the routing key is the queue's name."""
     body = message.body
     information = message.delivery_info or {}
+    routing_key = str(information.get("routing_key") or "")
     return Arrival(
-        queue=_queue_of(information),
-        routing_key=str(information.get("routing_key") or ""),
+        queue=queues.get(information.get("exchange", ""), routing_key),
+        routing_key=routing_key,
         body=body.encode() if isinstance(body, str) else bytes(body or b""),
         properties={k: v for k, v in (message.properties or {}).items() if k != "application_headers"},
         headers=dict(message.headers or {}),
     )
-
-
-def _queue_of(information: Mapping[str, Any]) -> str:
-    """The queue a message came through; one sent past the exchanges names it as its routing key."""
-    names = topology.current()
-    through = {names.events.name: names.event_queue.name, names.commands.name: names.command_queue.name}
-    return through.get(information.get("exchange", ""), str(information.get("routing_key") or ""))
 
 
 def _close(broker: Connection) -> None:

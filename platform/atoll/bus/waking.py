@@ -1,11 +1,8 @@
-"""Waking Celery's event loop when a pool thread or a signal has something for it.
+"""Waking Celery's event loop on SIGTERM.
 
-With the threads pool and late acknowledgement a finished task leaves its ack
-with ``hub.call_soon``, which does not interrupt the hub's ``poll``: the ack, and
-with a prefetch of one the next task, would wait for unrelated traffic, up to a
-second. (celery 5.7 mends this for gevent and eventlet: ``Consumer.call_soon_ack``.)
-SIGTERM does not interrupt it either, since Python resumes an interrupted
-``poll``: an idle worker would notice up to half a heartbeat later.
+Python resumes an interrupted ``poll``, so a signal alone does not end it: an idle
+worker would notice up to half a heartbeat later. (Threads that have something for
+the loop wake it themselves since kombu 5.7: ``Hub.call_soon``.)
 """
 
 import socket
@@ -17,7 +14,7 @@ from celery.signals import worker_shutting_down
 
 
 class WakeStep(bootsteps.StartStopStep):
-    """A consumer step: gives the hub a socket that ``call_soon`` makes readable."""
+    """A consumer step: gives the hub a socket that the signal makes readable."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -31,14 +28,6 @@ class WakeStep(bootsteps.StartStopStep):
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Called after each connection to the broker, on a hub that was reset."""
         hub.add_reader(self._reading.fileno(), self._drain)
-        call_soon = type(hub).call_soon
-
-        def call_soon_and_wake(callback: Any, *args: Any) -> Any:
-            scheduled = call_soon(hub, callback, *args)
-            self._wake()
-            return scheduled
-
-        hub.call_soon = call_soon_and_wake
 
     def _wake(self, **_: Any) -> None:
         with suppress(BlockingIOError):  # full of wake-ups already
