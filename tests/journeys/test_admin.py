@@ -1,6 +1,8 @@
 """Every admin, opened and looked at in a real browser by a member of staff."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +26,23 @@ QUIET = [
 ]
 PROJECTS = list(conf.projects())
 
-pytestmark = [
-    pytest.mark.on("embedded"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: chromium)"),
-]
+pytestmark = pytest.mark.on("embedded")
+
+
+def lacking() -> str:
+    """What driving a browser needs and this machine has not."""
+    if CHROMIUM is None:
+        return "no Chromium on this machine (Debian: chromium)"
+    driver = [sys.executable, "-m", "playwright", "--version"]
+    if subprocess.run(driver, capture_output=True, check=False).returncode != 0:
+        return "Playwright's Node.js does not start on this machine (Debian: libatomic1)"
+    return ""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    if why := lacking():
+        pytest.skip(why)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield chromium
