@@ -11,10 +11,11 @@ from typing import Any
 
 import psutil
 
-from atoll.dev import command
+from atoll.dev import command, ending
 from atoll.dev.process import Member
 
 LEFTOVER_GRACE_S = 10.0
+KILLED_IS_GONE_WITHIN_S = 2.0
 
 
 class AlreadyRunning(Exception):
@@ -65,7 +66,7 @@ class Instance:
         for row in [*held.get("processes", []), held.get("keeper") or {}]:
             with suppress(psutil.NoSuchProcess, KeyError, TypeError):
                 process = psutil.Process(row["pid"])
-                if process.create_time() == row["born"] and process.status() != psutil.STATUS_ZOMBIE:
+                if process.create_time() == row["born"] and ending.runs(process):
                     found.append(process)
         return found
 
@@ -75,15 +76,15 @@ class Instance:
         Its keeper is normally already stopping them; they get LEFTOVER_GRACE_S to finish.
         """
         processes = self.leftovers()
-        _, alive = psutil.wait_procs(processes, timeout=0.2)
+        alive = ending.still_running(processes, within_s=0.2)
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.terminate()
-        _, alive = psutil.wait_procs(alive, timeout=LEFTOVER_GRACE_S)
+        alive = ending.still_running(alive, within_s=LEFTOVER_GRACE_S)
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(alive, timeout=2)
+        ending.still_running(alive, within_s=KILLED_IS_GONE_WITHIN_S)
         return [process.pid for process in processes]
 
     def write(self, members: list[Member], *, keeper: int | None) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from atoll.dev import ports
+from atoll.dev import ending, ports
 from atoll.dev.account import Account, reachable_data, reachable_programs, server_account
 
 SUPERUSER = "atoll"
@@ -154,8 +154,6 @@ def _clear_leftovers(data: Path) -> None:
         lock.unlink(missing_ok=True)
         return
     process.send_signal(FAST_SHUTDOWN)
-    try:
-        process.wait(STOP_GRACE_S)
-    except psutil.TimeoutExpired:
+    if ending.still_running([process], within_s=STOP_GRACE_S):
         process.kill()
-        process.wait(STOP_GRACE_S)
+        ending.still_running([process], within_s=STOP_GRACE_S)

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from atoll import conf
-from atoll.dev import kernel
+from atoll.dev import ending, kernel
 from atoll.dev.process import Kind, Member, Spec, State
 
 PROBE_INTERVAL_S = 0.1
@@ -280,8 +280,7 @@ def _end_orphans(pids: list[int]) -> None:
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
             orphans.append(psutil.Process(pid))
-    _, alive = psutil.wait_procs(orphans, timeout=KILL_AFTER_S)
-    for process in alive:
+    for process in ending.still_running(orphans, within_s=KILL_AFTER_S):
         with suppress(psutil.NoSuchProcess):
             process.kill()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from atoll.dev import ports
+from atoll.dev import ending, ports
 from atoll.dev.postgres import EngineError
 
 CACHE_DATABASE = 0
@@ -80,8 +80,6 @@ def _stop_leftover(data: Path) -> None:
     if not ours:
         return
     process.terminate()
-    try:
-        process.wait(STOP_GRACE_S)
-    except psutil.TimeoutExpired:
+    if ending.still_running([process], within_s=STOP_GRACE_S):
         process.kill()
-        process.wait(STOP_GRACE_S)
+        ending.still_running([process], within_s=STOP_GRACE_S)

@@ -17,6 +17,7 @@ from typing import IO, Any, TypeVar
 import psutil
 
 from atoll import conf
+from atoll.dev import ending
 from atoll.testing.servers import PREFIX, create_databases, real_servers
 
 PORT_OFFSET = 1000
@@ -153,7 +154,7 @@ class Platform:
             took = time.monotonic() - begun
             if self._output is not None:
                 self._output.close()
-            left = psutil.wait_procs(family, timeout=1)[1]
+            left = ending.still_running(family, within_s=1)
             for process in left:
                 process.kill()
         if left:

@@ -96,7 +96,7 @@ def test_processes_that_a_killed_supervisor_left_are_ended_at_the_next_start(
     healed = Instance(home, "next")
 
     assert healed.clear_leftovers() == [sleeper.pid]
-    assert not psutil.pid_exists(sleeper.pid)
+    assert sleeper.poll() is not None
     assert healed.leftovers() == []
     healed.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from atoll.dev import ending
 from atoll.dev.process import Kind, Member, Spec, State
 from atoll.dev.supervisor import StartFailed, Supervisor
 
@@ -164,11 +165,11 @@ def test_a_process_that_ignores_the_request_is_killed_in_time(service: Build, tm
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent ended")
 def test_nothing_is_left_when_the_keeper_itself_is_killed(service: Build, tmp_path: Path) -> None:
-    pids: list[int] = []
+    started: list[psutil.Process] = []
 
     async def scenario(supervisor: Supervisor) -> None:
         await supervisor.ready()
-        pids.extend(member.pid for member in supervisor.members.values() if member.pid)
+        started.extend(psutil.Process(member.pid) for member in supervisor.members.values())
         assert supervisor.keeper is not None
         supervisor.keeper.kill()
         async with asyncio.timeout(DEADLINE_S):
@@ -176,8 +177,8 @@ def test_nothing_is_left_when_the_keeper_itself_is_killed(service: Build, tmp_pa
 
     run(scenario, Supervisor([service("users"), service("orders")]))
 
-    assert len(pids) == 2
-    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert len(started) == 2
+    assert not any(ending.runs(process) for process in started)
     assert sorted(lines(tmp_path / "stopped")) == ["orders", "users"]
 
 
@@ -210,7 +211,7 @@ asyncio.run(main())
     supervisor.wait()
     supervisor.stdout.close()
 
-    assert psutil.wait_procs(family, timeout=DEADLINE_S)[1] == []
+    assert ending.still_running(family, within_s=DEADLINE_S) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks its processes from the keeper")
