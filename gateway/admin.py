@@ -58,7 +58,7 @@ class PublishingAdmin(ModelAdmin):
 
 class RouteForm(forms.ModelForm):
     methods = forms.MultipleChoiceField(
-        choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget
+        choices=METHOD_CHOICES, initial=snapshot.METHODS, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
 
     class Meta:
@@ -141,7 +141,7 @@ class RouteAdmin(PublishingAdmin):
 
 class CorsForm(forms.ModelForm):
     methods = forms.MultipleChoiceField(
-        choices=METHOD_CHOICES, widget=UnfoldAdminCheckboxSelectMultipleWidget
+        choices=METHOD_CHOICES, initial=snapshot.METHODS, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
 
     class Meta:
@@ -178,8 +178,7 @@ class PublicationAdmin(ReadOnlyAdmin):
 class RequestLogAdmin(ReadOnlyAdmin):
     list_display = (
         "time",
-        "method",
-        "path",
+        "asked",
         "outcome",
         "route",
         "duration",
@@ -197,6 +196,10 @@ class RequestLogAdmin(ReadOnlyAdmin):
     @admin.display(description="at (UTC)", ordering="id")
     def time(self, request: RequestLog) -> str:
         return f"{request.at:%m-%d %H:%M:%S}"
+
+    @admin.display(description="request", ordering="path")
+    def asked(self, request: RequestLog) -> str:
+        return f"{request.method} {request.path}"
 
     @admin.display(description="user", ordering="user_id")
     def user(self, request: RequestLog) -> SafeString | str:

@@ -1,12 +1,16 @@
 """The admin: every save publishes, what does not hold is refused, nothing can be bent."""
 
+import re
+import time
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from atoll.admin.tiles import tiles
 from gateway import recording
+from gateway.edge import snapshot
 from gateway.models import CorsSettings, Publication, RequestLog, Route
 from gateway.tests.test_control_plane import entry
 from gateway.usecases.load_routes import load_routes
@@ -166,3 +170,25 @@ def test_the_admin_is_closed_to_everybody_else() -> None:
         302,
         "/admin/login/?next=/admin/gateway/route/",
     )
+
+
+@pytest.mark.parametrize("page", ["route", "corssettings"])
+def test_a_new_row_starts_with_every_method_chosen(admin: Client, page: str) -> None:
+    shown = admin.get(f"/admin/gateway/{page}/add/").content.decode()
+
+    assert len(re.findall(r'<input[^>]* name="methods"[^>]* checked', shown)) == len(snapshot.METHODS)
+
+
+def test_server_errors_of_the_last_hour_are_counted_without_the_gateways_own_health(admin: Client) -> None:
+    now = time.time()
+    recording.store(
+        [
+            entry(at=now, status=503),
+            entry(at=now, status=499),
+            entry(at=now, status=503, path="/health/ready"),
+            entry(at=now - 3700, status=500),
+        ]
+    )
+
+    [tile] = [tile for tile in tiles() if tile.title == "Server errors in the last hour"]
+    assert (tile.value, tile.is_alarming) == ("1", True)

@@ -9,6 +9,8 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
     AllValuesCheckboxFilter,
@@ -37,6 +39,10 @@ STATE_TONES = {"held": "info", "committed": "success", "released": "warning", "r
 
 def _actor(request: HttpRequest) -> str:
     return f"staff:{request.user.get_username()}"
+
+
+def _products(count: int) -> str:
+    return "1 product was" if count == 1 else f"{count} products were"
 
 
 class AvailabilityFilter(DropdownFilter):
@@ -72,10 +78,10 @@ class ReceiveStockForm(BaseDialogForm):
 @admin.register(Product)
 class ProductAdmin(ModelAdmin):
     list_display = (
-        "sku", "name", "category", "amount", "stock_on_hand", "stock_reserved", "left", "is_active",
+        "code", "name", "category", "amount", "stock_on_hand", "stock_reserved", "left", "is_active",
         "updated_at",
     )  # fmt: skip
-    list_display_links = ("sku", "name")
+    list_display_links = ("code", "name")
     list_filter = (
         ("category", AllValuesCheckboxFilter),
         "is_active",
@@ -109,6 +115,10 @@ class ProductAdmin(ModelAdmin):
     def has_receive_stock_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return bool(request.user.has_perm("products.change_product"))
 
+    @display(description="SKU", ordering="sku")
+    def code(self, product: Product) -> SafeString:
+        return format_html('<span class="whitespace-nowrap">{}</span>', product.sku)
+
     @display(description="price", ordering="price")
     def amount(self, product: Product) -> str:
         return f"{product.price}\u00a0{product.currency}"
@@ -140,14 +150,14 @@ class ProductAdmin(ModelAdmin):
         ids = list(queryset.filter(is_active=True).values_list("id", flat=True))
         for product_id in ids:
             delete_product(product_id)
-        messages.success(request, f"{len(ids)} products were taken out of the catalogue.")
+        messages.success(request, f"{_products(len(ids))} taken out of the catalogue.")
 
     @admin.action(description="Bring back into the catalogue", permissions=["change"])
     def bring_back_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         ids = list(queryset.filter(is_active=False).values_list("id", flat=True))
         for product_id in ids:
             update_product(product_id, {"is_active": True})
-        messages.success(request, f"{len(ids)} products were brought back.")
+        messages.success(request, f"{_products(len(ids))} brought back.")
 
     @action(
         description="Receive stock…",

@@ -119,7 +119,11 @@ def second_instance(platform: Platform, command: str) -> None:
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        eventually(lambda: instances() == before + 1, what="the second instance is in traffic")
+        eventually(
+            lambda: instances() == before + 1,
+            timeout_s=TIMEOUT_S,
+            what="the second instance is in traffic",
+        )
         started.send_signal(signal.SIGINT)
         assert started.wait(timeout=TIMEOUT_S) == 0
         assert instances() == before

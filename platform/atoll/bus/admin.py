@@ -64,10 +64,10 @@ class LedgerAdmin(ReadOnlyAdmin):
     def act(
         self, request: HttpRequest, rows: QuerySet[Any], what: str, change: Callable[[list[Any]], int]
     ) -> None:
-        """Apply a change to the chosen rows, tell how many it took, and log it on each."""
+        """Apply a change to the chosen rows, tell how many it took, and log it unless that is none."""
         chosen = list(rows)
         changed = change([row.pk for row in chosen])
-        for row in chosen:
+        for row in chosen if changed else ():
             self.log_change(request, row, what)
         text = ngettext("%(count)d row: %(what)s.", "%(count)d rows: %(what)s.", changed)
         level = messages.SUCCESS if changed == len(chosen) else messages.WARNING

@@ -75,6 +75,8 @@ class LiveScreen(PlainScreen):
     def changed(self, member: Member) -> None:
         if self.live is None and member.state in (State.STOPPING, State.STOPPED):
             super().changed(member)
+        elif self.live is None and member.state == State.READY and member.restarts:
+            self.say(f"{member.name} is ready again after {member.ready_after_s or 0:.1f} s", "green")
 
     def progress(self, members: list[Member], title: str) -> None:
         picture = Group(

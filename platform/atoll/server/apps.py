@@ -1,3 +1,5 @@
+import warnings
+
 from django.apps import AppConfig
 
 
@@ -6,3 +8,7 @@ class AtollServerConfig(AppConfig):
 
     name = "atoll.server"
     label = "atoll_server"
+
+    def ready(self) -> None:
+        # WhiteNoise finds the files of apps by itself where nobody ran collectstatic.
+        warnings.filterwarnings("ignore", message="No directory at: ", category=UserWarning)

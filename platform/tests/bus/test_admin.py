@@ -75,7 +75,9 @@ def test_a_dead_delivery_is_replayed_and_then_really_runs(staff: Client, dead: D
 def test_replaying_what_is_done_changes_nothing(staff: Client, dead: Delivery, bus: Bus) -> None:
     act(staff, "delivery", "replay", dead.pk)
     bus.run_due()
+    logged = LogEntry.objects.count()
     assert "0 rows" in act(staff, "delivery", "replay", dead.pk)
+    assert LogEntry.objects.count() == logged
     assert bus.run_due() == 0
     assert Note.objects.count() == 1
 
