@@ -7,24 +7,27 @@ one broken page must not take its whole service away from everybody.
 from collections.abc import Callable
 
 FAILURES = 5
-OPEN_S = 60.0
+# docs/decisions/0021: a rest grows from the first to the last while probes fail.
+FIRST_REST_S = 1.0
+LAST_REST_S = 60.0
 PROBES = 1
 FAILURE_STATUSES = frozenset({502, 503, 504})
 
 
 class Breaker:
-    """``FAILURES`` in a row open it for ``OPEN_S``; then ``PROBES`` requests at a time may try.
+    """``FAILURES`` in a row open it for ``FIRST_REST_S``; then ``PROBES`` requests at a time may try.
 
-    A probe that succeeds closes it, one that fails opens it for another ``OPEN_S``.
+    A probe that succeeds closes it; one that fails opens it for twice as long as
+    before, at most ``LAST_REST_S``.
     """
 
-    __slots__ = ("_clock", "_failures", "_opened_at", "_probes", "open_s")
+    __slots__ = ("_clock", "_failures", "_opened_at", "_probes", "_rest_s")
 
-    def __init__(self, clock: Callable[[], float], open_s: float = OPEN_S) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self.open_s = open_s
         self._failures = 0
         self._opened_at: float | None = None
+        self._rest_s = FIRST_REST_S
         self._probes = 0
 
     @property
@@ -39,7 +42,7 @@ class Breaker:
 
     def wait_s(self) -> float:
         """Seconds until a probe may go."""
-        return 0.0 if self._opened_at is None else self._opened_at + self.open_s - self._clock()
+        return 0.0 if self._opened_at is None else self._opened_at + self._rest_s - self._clock()
 
     def may_ask(self) -> bool:
         return self._opened_at is None or (self.wait_s() <= 0 and self._probes < PROBES)
@@ -62,15 +65,17 @@ class Breaker:
         if probe:
             self._probes -= 1
             self._opened_at = self._clock()
+            self._rest_s = min(self._rest_s * 2, LAST_REST_S)
             return
         self._failures += 1
         if self._opened_at is None and self._failures >= FAILURES:
             self._opened_at = self._clock()
+            self._rest_s = FIRST_REST_S
 
     def reconsider(self) -> None:
         """Something has changed upstream: an open breaker need not wait before its next probe."""
         if self._opened_at is not None:
-            self._opened_at = min(self._opened_at, self._clock() - 2 * self.open_s)
+            self._opened_at = min(self._opened_at, self._clock() - 2 * LAST_REST_S)
 
     def abandoned(self, *, probe: bool) -> None:
         """The exchange ended for a reason of the client's: no verdict on the upstream."""

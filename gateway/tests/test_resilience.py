@@ -120,15 +120,15 @@ def test_after_five_failures_nobody_is_asked_until_a_probe_succeeds(
 
     refused = gateway.get("/open/x")
     assert (refused.status, refused.json()["code"]) == (503, "circuit_open")
-    assert refused.headers["retry-after"] == "60"
+    assert refused.headers["retry-after"] == "1"
     assert len(upstream.of("/open")) == 5
 
-    gateway.clock.now += 61
+    gateway.clock.now += 1
     assert gateway.get("/open/x").json() == {}
-    assert gateway.get("/open/x").json()["code"] == "circuit_open"
+    assert gateway.get("/open/x").headers["retry-after"] == "2"
     assert len(upstream.of("/open")) == 6
 
-    gateway.clock.now += 61
+    gateway.clock.now += 2
     upstream.answers("/open", answer(200, b'{"well": true}'))
     assert [gateway.get("/open/x").json() for _ in range(3)] == [{"well": True}] * 3
 
@@ -178,14 +178,33 @@ def test_a_breaker_lets_one_probe_through_at_a_time() -> None:
     for _ in range(5):
         assert breaker.may_ask()
         breaker.failed(probe=breaker.asked())
-    assert (breaker.state, breaker.may_ask(), breaker.wait_s()) == ("open", False, 60.0)
+    assert (breaker.state, breaker.may_ask(), breaker.wait_s()) == ("open", False, 1.0)
 
-    clock.now += 60
+    clock.now += 1
     assert (breaker.state, breaker.may_ask()) == ("half-open", True)
     probe = breaker.asked()
     assert probe and not breaker.may_ask()
     breaker.succeeded(probe=True)
     assert (breaker.state, breaker.may_ask()) == ("closed", True)
+
+
+def test_the_rest_doubles_while_probes_fail_and_starts_small_the_next_time() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(5):
+        breaker.failed(probe=breaker.asked())
+    rests = []
+    for _ in range(8):
+        rests.append(breaker.wait_s())
+        clock.now += rests[-1]
+        breaker.failed(probe=breaker.asked())
+    assert rests == [1, 2, 4, 8, 16, 32, 60, 60]
+
+    clock.now += 60
+    breaker.succeeded(probe=breaker.asked())
+    for _ in range(5):
+        breaker.failed(probe=breaker.asked())
+    assert breaker.wait_s() == 1
 
 
 def test_a_success_in_between_starts_the_count_anew() -> None:

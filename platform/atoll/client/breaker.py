@@ -1,10 +1,10 @@
 """Circuit breaker: stop asking an instance that keeps failing, then try it carefully.
 
-    closed --5 failures in a row--> open --60 s--> half-open --probe succeeds--> closed
+    closed --5 failures in a row--> open --rest--> half-open --probe succeeds--> closed
                                       ^                |
-                                      '--probe fails---'
+                                      '--probe fails---'  and the rest doubles: 1 s, 2 s, ... 60 s
 
-Source: Nygard, "Release It!", "Circuit Breaker".
+Source: Nygard, "Release It!", "Circuit Breaker"; for the growing rest docs/decisions/0021.
 """
 
 import threading
@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Literal
 
 FAILURES = 5
-OPEN_S = 60.0
+FIRST_REST_S = 1.0
+LAST_REST_S = 60.0
 PROBES = 1
 
 State = Literal["closed", "open", "half-open"]
@@ -27,12 +28,14 @@ class Breaker:
         self,
         *,
         failures: int = FAILURES,
-        open_s: float = OPEN_S,
+        first_rest_s: float = FIRST_REST_S,
+        last_rest_s: float = LAST_REST_S,
         probes: int = PROBES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = failures
-        self._open_s = open_s
+        self._first_rest_s = self._rest_s = first_rest_s
+        self._last_rest_s = last_rest_s
         self._probes = probes
         self._clock = clock
         self._lock = threading.Lock()
@@ -78,8 +81,10 @@ class Breaker:
             if self._probing:
                 self._probing -= 1
                 self._opened_at = self._clock()
+                self._rest_s = min(self._rest_s * 2, self._last_rest_s)
             elif self._opened_at is None and self._failed >= self._limit:
                 self._opened_at = self._clock()
+                self._rest_s = self._first_rest_s
 
     def released(self) -> None:
         with self._lock:
@@ -87,4 +92,4 @@ class Breaker:
 
     def _remaining_s(self) -> float:
         assert self._opened_at is not None  # noqa: S101
-        return self._opened_at + self._open_s - self._clock()
+        return self._opened_at + self._rest_s - self._clock()

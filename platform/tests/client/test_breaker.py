@@ -40,9 +40,9 @@ def test_a_success_in_between_starts_the_count_again(breaker):
     assert breaker.state == "closed"
 
 
-def test_after_a_minute_one_probe_is_let_through_and_its_success_closes_it(breaker, clock):
+def test_after_a_rest_one_probe_is_let_through_and_its_success_closes_it(breaker, clock):
     fail(breaker, 5)
-    clock.sleep(59.9)
+    clock.sleep(0.9)
     assert not breaker.allow()
     assert breaker.retry_after_s() == pytest.approx(0.1)
 
@@ -55,19 +55,32 @@ def test_after_a_minute_one_probe_is_let_through_and_its_success_closes_it(break
     assert breaker.allow()
 
 
-def test_a_failed_probe_opens_it_for_another_minute(breaker, clock):
+def test_every_failed_probe_doubles_the_rest_up_to_a_minute(breaker, clock):
     fail(breaker, 5)
-    clock.sleep(60)
-    fail(breaker, 1)
+    rests = []
+    for _ in range(8):
+        rests.append(breaker.retry_after_s())
+        clock.sleep(rests[-1])
+        fail(breaker, 1)
 
-    assert breaker.retry_after_s() == 60
-    clock.sleep(60)
+    assert rests == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_the_next_time_it_opens_the_rest_is_small_again(breaker, clock):
+    fail(breaker, 5)
+    clock.sleep(1)
+    fail(breaker, 1)
+    clock.sleep(2)
     assert breaker.allow()
+    breaker.succeeded()
+    fail(breaker, 5)
+
+    assert breaker.retry_after_s() == 1
 
 
 def test_a_probe_from_which_nothing_was_learned_makes_room_for_another(breaker, clock):
     fail(breaker, 5)
-    clock.sleep(60)
+    clock.sleep(1)
     assert breaker.allow()
     breaker.released()
 
@@ -109,7 +122,7 @@ def test_when_all_are_open_the_caller_is_told_when_to_come_back_and_nothing_is_s
 
     with pytest.raises(CircuitOpen) as refusal:
         client.get("/users/1", token=False)
-    assert refusal.value.retry_after_s == 60
+    assert refusal.value.retry_after_s == 1
     assert len(world.sent) == 5
 
 
