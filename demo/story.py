@@ -76,7 +76,11 @@ def tell(shopper: Shopper, page: Page, *, failing: bool) -> bool:
             for product in products
         ],
     )
-    return _judge(page, order, failing=failing)
+    good = _judge(page, order, failing=failing)
+    page.line(
+        f"Every line about it: python manage.py logs --correlation {order['history'][0]['correlationId']}"
+    )
+    return good
 
 
 class Journey:

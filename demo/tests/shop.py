@@ -62,7 +62,15 @@ class Shop:
             "items": body["items"],
             "createdAt": PLACED_AT,
             "finishedAt": None,
-            "history": [{"event": "order.placed", "to": "pending", "reason": "", "at": PLACED_AT}],
+            "history": [
+                {
+                    "event": "order.placed",
+                    "to": "pending",
+                    "reason": "",
+                    "at": PLACED_AT,
+                    "correlationId": "c1",
+                }
+            ],
         }
 
     def advance(self) -> None:
