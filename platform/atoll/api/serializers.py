@@ -1,7 +1,7 @@
 """Serializers that refuse what they do not know, so that a typing mistake or an attempt to
 set a price is told and not silently dropped."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -40,12 +40,12 @@ class StrictModelSerializer(_Strict, serializers.ModelSerializer[Any]):
 
 
 @cache
-def _shared(kind: type[serializers.BaseSerializer[Any]]) -> serializers.BaseSerializer[Any]:
+def _shared(kind: Callable[[], serializers.BaseSerializer[Any]]) -> serializers.BaseSerializer[Any]:
     return kind()
 
 
-def represent(kind: type[serializers.BaseSerializer[Any]], instance: Any) -> Any:
-    """``kind(instance).data`` for a serializer that does not look at the request.
+def represent(kind: Callable[[], serializers.BaseSerializer[Any]], instance: Any) -> Any:
+    """``kind(instance).data`` for a serializer class that does not look at the request.
 
     Building a model serializer's fields takes longer than using them, so each is built
     once in a process.

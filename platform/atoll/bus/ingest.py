@@ -76,7 +76,7 @@ class Ingestor:
     def _consume(self, broker: Connection) -> None:
         broker.connect()
         is_amqp = broker.transport.driver_type == "amqp"
-        channel = broker.channel()
+        channel: Any = broker.channel()
         names = topology.current()
         queues = names.declare_queues(channel, exact_matching=is_amqp)
         self._queues = {

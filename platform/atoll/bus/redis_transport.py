@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from kombu.transport import redis, virtual
+from kombu.transport import redis as untyped
+from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from atoll.bus import topology
+
+redis: Any = untyped  # what is known of its types leaves out most of it
 
 
 class QoS(redis.QoS):
