@@ -203,11 +203,11 @@ class RequestLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description="user", ordering="user_id")
     def user(self, request: RequestLog) -> SafeString | str:
-        return short_id(request.user_id, search=True)
+        return short_id(request.user_id, search="")
 
     @admin.display(description="correlation id", ordering="correlation_id")
     def correlation(self, request: RequestLog) -> SafeString | str:
-        return short_id(request.correlation_id, search=True)
+        return short_id(request.correlation_id, search="")
 
     @display(
         description="status",

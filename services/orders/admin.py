@@ -91,11 +91,11 @@ class HistoryInline(ReadOnlyInline):
 
     @display(description="message id")
     def message(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.message_id)
+        return short_id(entry.message_id, search=reverse("admin:atoll_bus_inbox_changelist"))
 
     @display(description="correlation id")
     def correlation(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.correlation_id)
+        return short_id(entry.correlation_id, search=reverse("admin:atoll_bus_outbox_changelist"))
 
 
 @admin.register(Order)

@@ -86,7 +86,7 @@ class PaymentAdmin(ReadOnlyAdmin):
 
     @display(description="user", ordering="user_id")
     def user(self, payment: Payment) -> SafeString | str:
-        return short_id(payment.user_id, search=True)
+        return short_id(payment.user_id, search="")
 
     @display(description="in the provider's books")
     def ledger(self, payment: Payment) -> SafeString | str:

@@ -9,18 +9,22 @@ TAIL_CHARS = 12
 NOTHING = "–"
 
 
-def short_id(value: object, *, search: bool = False) -> SafeString | str:
+def short_id(value: object, *, search: str | None = None) -> SafeString | str:
     """The end of an id, with the whole of it when pointed at.
 
-    With ``search`` a link to all rows of the same list that the id finds, for a
-    list whose ``search_fields`` name the column.
+    ``search`` makes it a link to all rows that the id finds in the list at that address,
+    ``""`` for the list it stands in; ``search_fields`` of that list must name the column.
     """
     whole = str(value or "")
     if not whole:
         return NOTHING
     shown = whole if len(whole) <= TAIL_CHARS else f"…{whole[-TAIL_CHARS:]}"
-    if search:
+    if search is not None:
         return format_html(
-            '<a class="whitespace-nowrap" href="?{}" title="{}">{}</a>', urlencode({"q": whole}), whole, shown
+            '<a class="whitespace-nowrap" href="{}?{}" title="{}">{}</a>',
+            search,
+            urlencode({"q": whole}),
+            whole,
+            shown,
         )
     return format_html('<span class="whitespace-nowrap" title="{}">{}</span>', whole, shown)

@@ -47,11 +47,11 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     @display(description="correlation id", ordering="correlation_id")
     def correlation(self, row: Any) -> SafeString | str:
-        return short_id(row.correlation_id, search=True)
+        return short_id(row.correlation_id, search="")
 
     @display(description="key", ordering="key")
     def short_key(self, row: Any) -> SafeString | str:
-        return short_id(row.key, search=True)
+        return short_id(row.key, search="")
 
     @display(description="error", ordering="error")
     def what_failed(self, row: Any) -> str:
@@ -162,7 +162,7 @@ class DeliveryAdmin(LedgerAdmin):
 
     @display(description="correlation id", ordering="message__correlation_id")
     def correlation(self, row: Delivery) -> SafeString | str:
-        return short_id(row.message.correlation_id, search=True)
+        return short_id(row.message.correlation_id, search="")
 
     @display(description="next attempt at", ordering="next_attempt_at")
     def next_attempt(self, row: Delivery) -> Any:

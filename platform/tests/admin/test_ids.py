@@ -16,6 +16,11 @@ def test_a_short_id_stays_as_it_is_and_none_is_a_dash():
 
 
 def test_what_callers_chose_cannot_break_out_of_the_link():
-    shown = short_id('a"><script>&b', search=True)
+    shown = short_id('a"><script>&b', search="")
     assert "<script>" not in shown
     assert 'href="?q=a%22%3E%3Cscript%3E%26b"' in shown
+
+
+def test_a_link_leads_to_another_list_that_knows_the_id():
+    shown = short_id("0199a1b2-0000-7000-8000-00000000abcd", search="/admin/atoll_bus/inbox/")
+    assert 'href="/admin/atoll_bus/inbox/?q=0199a1b2-0000-7000-8000-00000000abcd"' in shown
