@@ -31,7 +31,7 @@ CACHES = conf.cache_settings(PROJECT.name)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = base.REST_FRAMEWORK | {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["services.users.authentication.CurrentRoles"]
+    "DEFAULT_AUTHENTICATION_CLASSES": ["services.users.api.authentication.CurrentRoles"]
 }
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll users")
 UNFOLD = unfold_settings("Atoll users")
