@@ -11,12 +11,7 @@ from atoll import conf
 def run(argv: list[str]) -> int:
     """Run one command line; the exit code."""
     if argv and argv[0] in conf.projects():
-        from django.core.management import ManagementUtility
-
-        project = conf.project(argv[0])
-        os.environ["DJANGO_SETTINGS_MODULE"] = project.settings_module
-        ManagementUtility([f"manage.py {project.name}", *argv[1:]]).execute()
-        return 0
+        return _run_django(conf.project(argv[0]), argv[1:])
     asks_for_help = not argv or argv[0] in ("-h", "--help")
     verb = "help" if asks_for_help else argv[0].replace("-", "_")
     try:
@@ -29,6 +24,24 @@ def run(argv: list[str]) -> int:
         print(f"Neither a project nor a verb: {argv[0]}. Try `python manage.py help`.", file=sys.stderr)
         return 2
     return int(module.main(argv[1:]) or 0)
+
+
+def _run_django(project: conf.Project, argv: list[str]) -> int:
+    from django.core.management import ManagementUtility
+    from django.db import OperationalError
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = project.settings_module
+    try:
+        ManagementUtility([f"manage.py {project.name}", *argv]).execute()
+    except OperationalError as error:
+        # Without an SQLSTATE there was no server to give one.
+        if "--traceback" in argv or getattr(error.__cause__, "pgcode", None) is not None:
+            raise
+        what = str(error).partition("\n")[0]
+        print(f"The database of {project.name} cannot be reached: {what}", file=sys.stderr)
+        print("Start the platform with `make up`, or look at DATABASE_URL.", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _run_package(name: str, argv: list[str]) -> int:
