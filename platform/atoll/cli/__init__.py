@@ -27,12 +27,18 @@ def run(argv: list[str]) -> int:
 
 
 def _run_django(project: conf.Project, argv: list[str]) -> int:
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import ManagementUtility
     from django.db import OperationalError
 
     os.environ["DJANGO_SETTINGS_MODULE"] = project.settings_module
     try:
         ManagementUtility([f"manage.py {project.name}", *argv]).execute()
+    except ImproperlyConfigured as error:
+        if "--traceback" in argv:
+            raise
+        print(f"{project.name} is not configured: {error}", file=sys.stderr)
+        return 1
     except OperationalError as error:
         # Without an SQLSTATE there was no server to give one.
         if "--traceback" in argv or getattr(error.__cause__, "pgcode", None) is not None:
