@@ -80,7 +80,7 @@ class Exchange:
         headers += (
             (b"x-correlation-id", self.correlation_id.encode()),
             (b"x-request-id", self.request_id.encode()),
-            (b"x-response-time", b"%.1fms" % self.elapsed_ms()),
+            (b"x-response-time", b"%.1f" % self.elapsed_ms()),
         )
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
