@@ -14,7 +14,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every journey runs on every platform this machine has, grouped so that each starts once."""
     if "platform" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("on")
-        wanted = [name for name in PLATFORMS if only is None or name in only.args]
+        wanted: list[object] = [name for name in PLATFORMS if only is None or name in only.args]
+        if not wanted:
+            wanted = [pytest.param("", marks=pytest.mark.skip(reason="RabbitMQ does not answer here"))]
         metafunc.parametrize("platform", wanted, indirect=True, scope="session")
 
 

@@ -1,6 +1,5 @@
 """Whole worker processes: from a commit to an effect, through kill -9 and SIGTERM."""
 
-import statistics
 import sys
 import time
 from datetime import timedelta
@@ -39,16 +38,13 @@ def is_running() -> bool:
     return Delivery.objects.filter(status="running").exists()
 
 
-def test_a_worker_carries_a_commit_to_its_effect_within_milliseconds(
+def test_a_worker_carries_commits_to_their_effects_on_few_connections(
     broker: str, tmp_path: Path, until: Until
 ) -> None:
-    latencies_ms = []
     with running(tmp_path / "worker") as worker:
         for number in range(21):
             ask(f"{number:02}")
-            started = time.monotonic()
             until(lambda: Note.objects.filter(text=f"{number:02}").exists())  # noqa: B023
-            latencies_ms.append((time.monotonic() - started) * 1000)
         with transaction.atomic():
             send(WriteNote("by command"))
         until(lambda: "by command" in notes())
@@ -61,8 +57,6 @@ def test_a_worker_carries_a_commit_to_its_effect_within_milliseconds(
             assert cursor.fetchone()[0] <= 6
         code, took_s = worker.terminate()
     assert (code, took_s < STOP_DEADLINE_S) == (0, True)
-    # Without NOTIFY the relay's poll alone would take half a second on average.
-    assert statistics.median(latencies_ms) < 250
     assert len(notes()) == 22
 
 
