@@ -1,7 +1,6 @@
 """Whole worker processes: from a commit to an effect, through kill -9 and SIGTERM."""
 
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
