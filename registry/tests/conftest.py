@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.core.cache import cache
 from django.db.models import F
 
+from atoll.ids import uuid7
 from registry.models import Lease, Pulse
 from registry.usecases.credentials import ensure
 from registry.usecases.register import Offer, register
@@ -134,7 +134,7 @@ def credential(transactional_db: None) -> None:
 
 
 @pytest.fixture
-def wire(credential: None, clear_cache: None) -> Any:
+def wire(credential: None, own_counters: None) -> Any:
     """The application with its listener off; `listening` turns it on."""
 
     async def refuse_django(*_: Any) -> None:
@@ -145,5 +145,6 @@ def wire(credential: None, clear_cache: None) -> Any:
 
 
 @pytest.fixture
-def clear_cache() -> None:
-    cache.clear()
+def own_counters(settings: Any) -> None:
+    """Rate limits start at nothing. Clearing the cache would clear other suites' too."""
+    settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
