@@ -4,20 +4,18 @@ import time
 import traceback
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_origin
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from atoll import context, wire
-from atoll.bus import deliveries, inflight, registry
+from atoll import context
+from atoll.bus import decoding, deliveries, inflight, registry
 from atoll.bus.deliveries import Claim
-from atoll.bus.message import Message
 from atoll.bus.outcome import Dead, Ignore
-from atoll.bus.registry import Handler
 from atoll.bus.retry import Retry
-from atoll.errors import Refusal, Unavailable
+from atoll.errors import Unavailable
 
 log = structlog.get_logger("atoll.bus")
 
@@ -84,7 +82,7 @@ def _run(claim: Claim, started: float) -> None:
         raise UnknownHandler(f"No handler is called {claim.handler_id} here; was it renamed or removed?")
     if claim.attempt > handler.retry.attempts:
         raise Dead(f"Each of {claim.attempt - 1} attempts ended with the process that made it.")
-    payload, message = _decode(handler, claim)
+    payload, message = decoding.decode(handler, claim)
     with context.work(
         correlation_id=claim.correlation_id,
         idempotency_key=message.idempotency_key,
@@ -97,28 +95,6 @@ def _run(claim: Claim, started: float) -> None:
             handler.function(payload, message, *prepared)
             if time.monotonic() - started > handler.timeout_s:
                 raise HandlerTimeout(f"{handler.id} took longer than {handler.timeout_s} s.")
-
-
-def _decode(handler: Handler, claim: Claim) -> tuple[Any, Message]:
-    """The handler's arguments; Dead when the payload does not fit, since time will not mend it."""
-    data = wire.loads(claim.body.encode()).get("data", {})
-    message = Message(
-        id=claim.message_id,
-        type=claim.name,
-        data=data,
-        service_id=claim.service_id,
-        correlation_id=claim.correlation_id,
-        timestamp=claim.sent_at,
-        version=claim.version,
-        attempt=claim.attempt,
-        idempotency_key=str(claim.id),
-    )
-    if dict in (handler.payload_type, get_origin(handler.payload_type)):
-        return data, message
-    try:
-        return wire.from_payload(handler.payload_type, data), message
-    except Refusal as error:
-        raise Dead(f"The payload does not fit {handler.payload_type.__name__}: {error.message}") from error
 
 
 def _failed(claim: Claim, error: Exception, facts: dict[str, Any], now: datetime | None) -> bool:
