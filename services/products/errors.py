@@ -40,9 +40,3 @@ class ReservationNotHeld(errors.Conflict):
     """The order's stock cannot be committed, since it is not held."""
 
     default_code = "reservation_not_held"
-
-
-class AlreadyCommitted(errors.Conflict):
-    """The order's stock cannot be released, since it was bought."""
-
-    default_code = "already_committed"

@@ -61,3 +61,24 @@ class StockRejected:
 
     order_id: UUID
     shortages: list[Shortage]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockReleased:
+    """The answer to release.stock: nothing is held for the order, and nothing ever will be."""
+
+    type: ClassVar[str] = "stock.released"
+    version: ClassVar[int] = 1
+
+    order_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockReleaseFailed:
+    """The other answer to release.stock: what the order held cannot be given back any more."""
+
+    type: ClassVar[str] = "stock.release_failed"
+    version: ClassVar[int] = 1
+
+    order_id: UUID
+    reason: str

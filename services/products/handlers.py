@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from atoll.bus import Dead, Ignore, Message, handles
+from atoll.bus import Dead, Message, handles
 from atoll.errors import InvalidInput
-from services.products.errors import AlreadyCommitted, ReservationNotHeld
+from services.products.errors import ReservationNotHeld
 from services.products.usecases.commit_stock import commit_stock
 from services.products.usecases.release_stock import release_stock
 from services.products.usecases.reserve_stock import reserve_stock
@@ -40,10 +40,7 @@ def on_reserve_stock(command: OrderWithItems, message: Message) -> None:
 
 @handles("release.stock")
 def on_release_stock(command: OrderNamed, message: Message) -> None:
-    try:
-        release_stock(command.order_id)
-    except AlreadyCommitted as error:
-        raise Ignore(str(error)) from error
+    release_stock(command.order_id)
 
 
 @handles("commit.stock")

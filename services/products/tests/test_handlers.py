@@ -1,6 +1,9 @@
 """The three commands as they arrive: twice each, in any order, and malformed."""
 
+import json
 from uuid import uuid4
+
+from atoll.bus.models import Outbox
 
 from services.products.models import StockReservation
 
@@ -75,7 +78,24 @@ def test_selling_what_nobody_holds_is_a_dead_letter_for_a_person_to_look_at(make
     assert "holds no stock" in row.error
 
 
-def test_releasing_what_was_sold_is_ignored(make_product, bus):
+def test_every_release_is_answered_and_every_answer_carries_the_order_as_its_key(make_product, bus):
+    cup = make_product(stock_on_hand=3)
+    held, short, unknown = ({"orderId": str(uuid4()), "items": [line(cup, n)]} for n in (2, 9, 1))
+    for order in (held, short):
+        bus.deliver("reserve.stock", order, times=1)
+
+    for order in (held, short, unknown):
+        bus.deliver("release.stock", order)
+
+    assert stock(cup) == (3, 0)
+    assert [event["data"]["orderId"] for event in bus.published("stock.released")] == [
+        order["orderId"] for order in (held, held, short, short, unknown, unknown)
+    ]
+    keys = Outbox.objects.filter(kind="event").values_list("key", "body")
+    assert {json.loads(body)["data"]["orderId"] == key for key, body in keys} == {True}
+
+
+def test_releasing_what_was_sold_fails_and_says_so(make_product, bus):
     cup = make_product()
     order = {"orderId": str(uuid4()), "items": [line(cup, 3)]}
     bus.deliver("reserve.stock", order)
@@ -83,5 +103,8 @@ def test_releasing_what_was_sold_is_ignored(make_product, bus):
 
     rows = bus.deliver("release.stock", order)
 
-    assert {row.status for row in rows} == {"ignored"}
+    assert {row.status for row in rows} == {"done"}
     assert stock(cup) == (7, 0)
+    assert bus.published("stock.released") == []
+    answers = [event["data"] for event in bus.published("stock.release_failed")]
+    assert [(a["orderId"], a["reason"]) for a in answers] == [(order["orderId"], "already_sold")] * 2

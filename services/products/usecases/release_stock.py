@@ -1,37 +1,48 @@
-"""Give an order's held stock back."""
+"""Give an order's held stock back, and say so."""
 
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
+from atoll.bus import publish
 from services.products.cache import forget_on_commit
-from services.products.errors import AlreadyCommitted
+from services.products.events import StockReleased, StockReleaseFailed
 from services.products.models import Product, StockReservation
 
 State = StockReservation.State
+ALREADY_SOLD = "already_sold"
 
 
 def release_stock(order_id: UUID) -> StockReservation:
-    """Make available again what the order held; once, however often it is asked.
+    """Make available again what the order held, once, and announce each time that it holds nothing.
 
     Asked before the reserve arrived, it marks the order as released, so that the
-    late reserve is rejected. Raises AlreadyCommitted when the order bought its stock.
+    late reserve is rejected. What the order bought stays sold: that is announced
+    as stock.release_failed, and nothing changes.
     """
     with transaction.atomic():
-        reservation, is_new = StockReservation.objects.locked(order_id, state_if_new=State.RELEASED)
-        if reservation.state == State.COMMITTED:
-            raise AlreadyCommitted(f"The stock of order {order_id} was bought; it cannot be released.")
-        if is_new or reservation.state != State.HELD:
-            return reservation
-        quantities = dict(reservation.items.values_list("product_id", "quantity"))
-        products = Product.objects.locked(quantities)
-        now = timezone.now()
-        for product_id, product in products.items():
-            product.stock_reserved -= quantities[product_id]
-            product.updated_at = now
-        Product.objects.bulk_update(products.values(), ["stock_reserved", "updated_at"])
-        reservation.state = State.RELEASED
-        reservation.save(update_fields=["state", "updated_at"])
-        forget_on_commit(products)
+        reservation, _ = StockReservation.objects.locked(order_id, state_if_new=State.RELEASED)
+        if reservation.state == State.HELD:
+            _give_back(reservation)
+        publish(_answer(reservation), key=str(order_id))
     return reservation
+
+
+def _give_back(reservation: StockReservation) -> None:
+    quantities = dict(reservation.items.values_list("product_id", "quantity"))
+    products = Product.objects.locked(quantities)
+    now = timezone.now()
+    for product_id, product in products.items():
+        product.stock_reserved -= quantities[product_id]
+        product.updated_at = now
+    Product.objects.bulk_update(products.values(), ["stock_reserved", "updated_at"])
+    reservation.state = State.RELEASED
+    reservation.save(update_fields=["state", "updated_at"])
+    forget_on_commit(products)
+
+
+def _answer(reservation: StockReservation) -> StockReleased | StockReleaseFailed:
+    if reservation.state == State.COMMITTED:
+        return StockReleaseFailed(order_id=reservation.order_id, reason=ALREADY_SOLD)
+    return StockReleased(order_id=reservation.order_id)

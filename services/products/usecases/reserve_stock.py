@@ -79,7 +79,7 @@ def _available(product: Product | None) -> int:
 def _announce(reservation: StockReservation) -> None:
     order_id = reservation.order_id
     if reservation.state in {State.HELD, State.COMMITTED}:
-        publish(StockReserved(order_id=order_id))
+        publish(StockReserved(order_id=order_id), key=str(order_id))
         return
     shortages = [wire.from_payload(Shortage, shortage) for shortage in reservation.shortages]
-    publish(StockRejected(order_id=order_id, shortages=shortages))
+    publish(StockRejected(order_id=order_id, shortages=shortages), key=str(order_id))
