@@ -45,6 +45,32 @@ class PaymentRefunded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PaymentVoided:
+    """The other answer to refund.payment: nothing was taken for the order, and nothing ever will be."""
+
+    type: ClassVar[str] = "payment.voided"
+    version: ClassVar[int] = 1
+
+    order_id: UUID
+    payment_id: UUID
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRefundFailed:
+    """The money is still with us and cannot go back without a person's help."""
+
+    type: ClassVar[str] = "payment.refund_failed"
+    version: ClassVar[int] = 1
+
+    order_id: UUID
+    payment_id: UUID
+    amount: Decimal
+    currency: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefundPayment:
     command: ClassVar[str] = "refund.payment"
     to: ClassVar[str] = "payment-service"

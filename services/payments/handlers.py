@@ -5,8 +5,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from atoll.bus import Dead, Message, Retry, handles
+from atoll.errors import Unavailable
 from services.payments.errors import InvalidPayment, LedgersDisagree, TermsDiffer
 from services.payments.provider import Cancellation, Charge, provider
+from services.payments.usecases.report_failed_refund import report_failed_refund
 from services.payments.usecases.request_payment import request_payment
 from services.payments.usecases.request_refund import request_refund
 from services.payments.usecases.settle_payment import settle_payment
@@ -61,9 +63,24 @@ def on_process_payment(command: PaymentOfOrder, message: Message, charge: Charge
 
 
 def cancel_at_provider(command: RefundOfOrder, message: Message) -> Cancellation | None:
-    """What the provider gave back; None when it held nothing of the order."""
+    """What the provider gave back; None when it held nothing of the order.
+
+    A refund that will end as a dead letter is announced as failed, as far as it is
+    known here. A worker that dies in its last attempt announces nothing: whoever
+    asked must not rely on an answer, and orders has a deadline for it.
+    """
     payment = request_refund(command.order_id)
-    return provider().cancel(payment.key) if payment.may_hold_money else None
+    if not payment.may_hold_money:
+        return None
+    try:
+        cancellation = provider().cancel(payment.key)
+    except Unavailable:
+        if message.attempt >= REFUND_RETRY.attempts:
+            report_failed_refund(payment, reason="provider_unavailable")
+        raise
+    if payment.status == payment.Status.COMPLETED and not cancellation.refund_reference:
+        report_failed_refund(payment, reason="ledgers_disagree")
+    return cancellation
 
 
 @handles("refund.payment", before=cancel_at_provider, retry=REFUND_RETRY)

@@ -162,8 +162,11 @@ def test_a_refund_before_the_charge_makes_the_charge_refused(bus):
     payment = Payment.objects.get()
     assert (payment.status, payment.reason, payment.amount) == ("refused", "cancelled", Decimal("59.80"))
     assert SandboxCharge.objects.count() == 0
-    assert {event["eventType"] for event in bus.published()} == {"payment.failed"}
-    assert bus.published()[0]["data"]["reason"] == "cancelled"
+    assert [event["eventType"] for event in bus.published()] == ["payment.voided"] * 2 + [
+        "payment.failed"
+    ] * 2
+    assert {event["data"]["reason"] for event in bus.published()} == {"cancelled"}
+    assert {event["data"]["paymentId"] for event in bus.published()} == {str(payment.id)}
 
 
 def test_a_charge_after_the_refund_is_refused(bus):
@@ -187,6 +190,7 @@ def test_a_refund_of_a_failed_payment_changes_nothing(bus):
 
     assert Payment.objects.get().status == "failed"
     assert bus.published("payment.refunded") == []
+    assert [event["data"]["orderId"] for event in bus.published("payment.voided")] == [wanted["orderId"]] * 2
     assert taken() == 0
 
 
@@ -253,7 +257,56 @@ def test_ledgers_that_disagree_are_a_dead_letter_and_the_payment_stays(bus, monk
 
     assert row.status == "dead"
     assert "Compare the two ledgers" in row.error
-    assert Payment.objects.get().status == "completed"
+    payment = Payment.objects.get()
+    assert payment.status == "completed"
+    (failed,) = (event["data"] for event in bus.published("payment.refund_failed"))
+    assert (failed["orderId"], failed["paymentId"]) == (wanted["orderId"], str(payment.id))
+    assert (failed["amount"], failed["reason"]) == (59.8, "ledgers_disagree")
+    assert bus.published("payment.refunded") == bus.published("payment.voided") == []
+
+
+def test_a_refund_that_never_reaches_the_provider_is_announced_as_failed_once_and_can_be_asked_again(
+    bus, monkeypatch
+):
+    wanted = order()
+    bus.deliver("process.payment", wanted, times=1)
+    monkeypatch.setattr(SandboxProvider, "cancel", _away)
+
+    (row,) = bus.deliver("refund.payment", refund(wanted), times=1)
+    hours = 0
+    while row.status != "dead":
+        assert bus.published("payment.refund_failed") == []
+        hours += 1
+        bus.run_due(timezone.now() + timedelta(hours=hours))
+        row.refresh_from_db()
+
+    assert (row.status, row.attempts) == ("dead", handlers.REFUND_RETRY.attempts)
+    (failed,) = (event["data"] for event in bus.published("payment.refund_failed"))
+    assert failed["reason"] == "provider_unavailable"
+    assert (Payment.objects.get().status, taken()) == ("completed", Decimal("59.80"))
+
+    monkeypatch.undo()
+    bus.deliver("refund.payment", refund(wanted), times=1)
+    assert (Payment.objects.get().status, taken()) == ("refunded", 0)
+    assert len(bus.published("payment.refunded")) == 1
+
+
+@pytest.mark.parametrize("method", ["card", "card-declined", "card-timeout", "card-flaky", None])
+def test_every_refund_is_answered_with_refunded_or_voided_each_time_it_is_asked(bus, method):
+    wanted = order(method or "card")
+    if method:
+        bus.deliver("process.payment", wanted, times=1)
+
+    bus.deliver("refund.payment", refund(wanted), times=3)
+
+    answers = [
+        event["eventType"]
+        for event in bus.published()
+        if event["eventType"] not in ("payment.completed", "payment.failed")
+    ]
+    expected = "payment.voided" if method in (None, "card-declined") else "payment.refunded"
+    assert answers == [expected] * 3
+    assert taken() == 0
 
 
 def test_the_events_keep_the_order_s_correlation_id(bus):

@@ -7,7 +7,7 @@ from django.db import transaction
 from atoll.bus import publish
 from atoll.errors import Misuse
 from services.payments.errors import LedgersDisagree
-from services.payments.events import PaymentRefunded
+from services.payments.events import PaymentRefunded, PaymentVoided
 from services.payments.models import REASON_MAX_CHARS, Payment
 from services.payments.provider import CANCELLED, Cancellation
 
@@ -15,9 +15,9 @@ Status = Payment.Status
 
 
 def settle_refund(order_id: UUID, cancellation: Cancellation | None, *, reason: str) -> Payment:
-    """Settle the payment as refunded, or as refused when nothing had been taken.
+    """Settle the payment as refunded, or as refused when nothing had been taken, and announce which.
 
-    A refunded payment is announced, again if it was refunded before. ``cancellation``
+    A payment that is settled already stays so and is announced again. ``cancellation``
     is None when the provider was not asked, because it held nothing. Raises
     LedgersDisagree when we had booked a charge that the provider does not know.
     """
@@ -25,8 +25,7 @@ def settle_refund(order_id: UUID, cancellation: Cancellation | None, *, reason: 
         payment = Payment.objects.select_for_update().get(order_id=order_id)
         if cancellation is not None and payment.may_hold_money:
             _settle(payment, cancellation, reason)
-        if payment.status == Status.REFUNDED:
-            publish(_fact(payment), key=str(order_id))
+        publish(_fact(payment), key=str(order_id))
     return payment
 
 
@@ -46,7 +45,9 @@ def _settle(payment: Payment, cancellation: Cancellation, reason: str) -> None:
     payment.save(update_fields=["status", "reason", "refund_reference", "updated_at"])
 
 
-def _fact(payment: Payment) -> PaymentRefunded:
+def _fact(payment: Payment) -> PaymentRefunded | PaymentVoided:
+    if payment.status != Status.REFUNDED:
+        return PaymentVoided(order_id=payment.order_id, payment_id=payment.id, reason=payment.reason)
     if payment.amount is None:
         raise Misuse("A payment that was charged has an amount.")
     return PaymentRefunded(

@@ -4,7 +4,6 @@ import json
 from uuid import uuid4
 
 from atoll.bus.models import Outbox
-
 from services.products.models import StockReservation
 
 
