@@ -6,6 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 from atoll.admin.ids import short_id
+from atoll.admin.pages import register_page
 from atoll.admin.tiles import register_tile
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     site: AtollAdminSite
 
-__all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_tile", "short_id", "site"]
+__all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_page", "register_tile", "short_id", "site"]
 
 
 def __getattr__(name: str) -> Any:

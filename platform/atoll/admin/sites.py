@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.sites import UnfoldAdminSite
 
+from atoll.admin.pages import menu_entries, page_urls
 from atoll.admin.tiles import tiles
 from atoll.server.identity import instance_id
 
@@ -48,9 +49,15 @@ class AtollAdminSite(UnfoldAdminSite):
         guarded: Callable[..., Any] = super().admin_view(careful, cacheable)
         return guarded
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        apps: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"] = [*menu_entries(request, app["app_label"]), *app["models"]]
+        return apps
+
     def get_urls(self) -> list[Any]:
         """Passwords are changed where accounts are kept: in the project whose own model they are."""
-        urls: list[Any] = super().get_urls()
+        urls: list[Any] = [*page_urls(self.admin_view), *super().get_urls()]
         if settings.AUTH_USER_MODEL != MIRRORED_ACCOUNT:
             return urls
         return [url for url in urls if not (getattr(url, "name", "") or "").startswith("password_change")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from django.apps import apps
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
@@ -24,6 +25,7 @@ def platform_urls(service_urls: Sequence[Pattern]) -> list[Pattern]:
     docs = SpectacularSwaggerView.as_view(url_name="schema", **OPEN)
     return [
         *service_urls,
+        *_bus_urls(),
         path("health", require_safe(health.report), name="health"),
         path("health/live", require_safe(health.live), name="health-live"),
         path("health/ready", require_safe(health.ready), name="health-ready"),
@@ -33,3 +35,12 @@ def platform_urls(service_urls: Sequence[Pattern]) -> list[Pattern]:
         path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-redirect"),
         path("admin/", site.urls),
     ]
+
+
+def _bus_urls() -> list[URLPattern]:
+    """What services with a ledger tell each other about messages."""
+    if not apps.is_installed("atoll.bus"):
+        return []
+    from atoll.bus.views import bus_urls
+
+    return bus_urls()

@@ -1,0 +1,75 @@
+"""Pages of an app that are no list of rows: in its menu, above the lists."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class Page:
+    app_label: str
+    address: str
+    name: str
+    view: View
+    permission: str
+    title: str
+
+
+_pages: dict[str, Page] = {}
+
+
+def register_page(
+    app_label: str, address: str, view: View, *, name: str, permission: str, title: str = ""
+) -> None:
+    """Serve ``view`` to staff at ``/admin/APP_LABEL/ADDRESS`` as ``admin:NAME``.
+
+    Staff without ``permission`` get 403, those who are not signed in the sign-in page. With a
+    ``title`` the menu and the index lead there. Register in ``admin.py``; the name replaces an
+    earlier one.
+    """
+    _pages[name] = Page(app_label, address, name, view, permission, title)
+
+
+def page_urls(wrap: Callable[[View], View]) -> list[URLPattern]:
+    return [
+        path(f"{page.app_label}/{page.address}", wrap(_permitted(page)), name=page.name)
+        for page in _pages.values()
+    ]
+
+
+def menu_entries(request: HttpRequest, app_label: str) -> list[dict[str, Any]]:
+    """In the shape of the models in Django's ``get_app_list``."""
+    return [
+        {
+            "name": page.title,
+            "object_name": page.name,
+            "admin_url": _address(page),
+            "add_url": None,
+            "view_only": True,
+            "perms": {"view": True},
+        }
+        for page in _pages.values()
+        if page.title and page.app_label == app_label and request.user.has_perm(page.permission)
+    ]
+
+
+def _permitted(page: Page) -> View:
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.has_perm(page.permission):
+            raise PermissionDenied
+        return page.view(request, *args, **kwargs)
+
+    return view
+
+
+def _address(page: Page) -> str | None:
+    try:
+        return reverse(f"admin:{page.name}")
+    except NoReverseMatch:
+        return None

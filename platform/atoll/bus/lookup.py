@@ -1,0 +1,195 @@
+"""Where is my message? What this service's ledger knows about one, and what the others know.
+
+Only what a message went through is told, never its body: staff of one service
+need not see the personal data that another one stores. The error of a failed
+handler is told by its first line.
+"""
+
+import contextvars
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from atoll import conf, wire
+from atoll.client import Retry, ServiceClient
+from atoll.errors import AtollError, BadAnswer, Unavailable
+
+ADDRESS = "bus/messages"
+MAX_ID_CHARACTERS = 300
+MAX_STEPS = 200
+MAX_ERROR_CHARACTERS = 200
+TIMEOUT_S = 2.0
+# Quarantine is searched by what the sender's properties say, which has no index.
+QUARANTINE_SEARCHED = 5000
+# Of one correlation id that has more than this many messages in one table, any this many.
+GATHERED = 1000
+
+# Ids are gathered by index first, and only then sorted: asked for both at once, PostgreSQL
+# may walk the whole table in the wanted order instead.
+FIND = """
+WITH announced AS MATERIALIZED (
+    SELECT * FROM atoll_bus_outbox WHERE id = ANY(ARRAY(
+        (SELECT id FROM atoll_bus_outbox WHERE correlation_id = %(wanted)s LIMIT %(gathered)s)
+        UNION SELECT id FROM atoll_bus_outbox WHERE message_id = %(message_id)s))
+), received AS MATERIALIZED (
+    SELECT * FROM atoll_bus_inbox WHERE id = ANY(ARRAY(
+        (SELECT id FROM atoll_bus_inbox WHERE correlation_id = %(wanted)s LIMIT %(gathered)s)
+        UNION SELECT id FROM atoll_bus_inbox WHERE dedupe_key = ANY(%(dedupe_keys)s)))
+), refused AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT id, queue, routing_key, properties, reason, status, note, received_at
+        FROM atoll_bus_quarantine ORDER BY id DESC LIMIT %(quarantine_searched)s) AS newest
+    WHERE properties ->> 'correlation_id' = %(wanted)s OR properties ->> 'message_id' = %(wanted)s
+)
+SELECT created_at AS at, 'announced' AS what, message_id::text, correlation_id, name, destination AS place,
+    status, attempts, error, NULL::timestamptz AS started_at, published_at AS finished_at,
+    CASE WHEN status = 'pending' THEN next_attempt_at END AS due_at, id::text AS row_id, 0 AS rank
+FROM announced
+UNION ALL
+SELECT received_at, 'received', message_id, correlation_id, name, service_id,
+    'received', 0, '', NULL, NULL, NULL, id::text, 1
+FROM received
+UNION ALL
+SELECT delivery.created_at, 'handled', received.message_id, received.correlation_id, received.name,
+    delivery.handler, delivery.status, delivery.attempts, delivery.error, delivery.claimed_at,
+    delivery.finished_at, CASE WHEN delivery.status = 'pending' THEN delivery.next_attempt_at END,
+    delivery.id::text, 2
+FROM received JOIN atoll_bus_delivery AS delivery ON delivery.message_id = received.id
+UNION ALL
+SELECT received_at, 'quarantined', COALESCE(properties ->> 'message_id', ''),
+    COALESCE(properties ->> 'correlation_id', ''), routing_key, queue, status, 0, reason, NULL, NULL, NULL,
+    id::text, 3
+FROM refused
+ORDER BY at, rank, row_id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that a service knows about a message.
+
+    ``what`` is announced, received, handled or quarantined; ``place`` is then the routing key,
+    the sender, the handler or the queue. ``due_at`` is set while something is to come.
+    """
+
+    at: datetime
+    what: str
+    message_id: str
+    correlation_id: str
+    name: str
+    place: str
+    status: str
+    attempts: int
+    error: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    due_at: datetime | None
+    row_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trail:
+    """What one service knows, oldest first; ``problem`` says why that is nothing, if it did not answer."""
+
+    service: str
+    steps: list[Step] = field(default_factory=list)
+    is_cut: bool = False
+    problem: str = ""
+
+
+def here(wanted: str, limit: int = MAX_STEPS) -> Trail:
+    """This service's steps of a correlation id or a message id, at most ``limit``.
+
+    A foreign sender's message is found by its id as ``sender/id``, or by its correlation id.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            FIND,
+            {
+                "wanted": wanted,
+                "message_id": _uuid(wanted),
+                "dedupe_keys": _dedupe_keys(wanted),
+                "quarantine_searched": QUARANTINE_SEARCHED,
+                "gathered": GATHERED,
+                "limit": limit + 1,
+            },
+        )
+        rows = cursor.fetchall()
+    steps = [_step(row) for row in rows[:limit]]
+    return Trail(service=settings.ATOLL_SERVICE, steps=steps, is_cut=len(rows) > limit)
+
+
+def everywhere(wanted: str) -> list[Trail]:
+    """One trail per service that has a ledger, ours first; the others are asked side by side.
+
+    Takes TIMEOUT_S and a little at most: a service that does not answer by then
+    is told as such.
+    """
+    others = [
+        project.service
+        for project in conf.projects().values()
+        if project.worker and project.service != settings.ATOLL_SERVICE
+    ]
+    with ThreadPoolExecutor(max_workers=max(len(others), 1), thread_name_prefix="lookup") as pool:
+        asked = [pool.submit(contextvars.copy_context().run, _ask, service, wanted) for service in others]
+        trails = [here(wanted)]
+        trails.extend(answer.result() for answer in asked)
+    return trails
+
+
+def _ask(service: str, wanted: str) -> Trail:
+    client = ServiceClient(service, timeout_s=TIMEOUT_S, retry=Retry(limit=0))
+    try:
+        answer = client.get(f"/{ADDRESS}", params={"id": wanted}).raise_for_status().json()
+        steps = [wire.from_payload(Step, step) for step in answer["steps"]]
+        return Trail(service=service, steps=steps[:MAX_STEPS], is_cut=bool(answer["isCut"]))
+    except (KeyError, TypeError, wire.SchemaError) as error:
+        return Trail(service=service, problem=str(BadAnswer(service, f"its answer cannot be read: {error}")))
+    except Unavailable as error:
+        # Without a token nobody can be asked; then it is users that does not answer.
+        return Trail(service=service, problem=f"not answering ({error})")
+    except (AtollError, ImproperlyConfigured) as error:
+        return Trail(service=service, problem=f"refused to answer ({error})")
+
+
+def _step(row: Sequence[object]) -> Step:
+    at, what, message_id, correlation_id, name, place, status, attempts, error, *times, row_id, _ = row
+    started_at, finished_at, due_at = times
+    return Step(
+        at=at,  # type: ignore[arg-type]
+        what=str(what),
+        message_id=str(message_id),
+        correlation_id=str(correlation_id),
+        name=str(name),
+        place=str(place),
+        status=str(status),
+        attempts=int(str(attempts)),
+        error=str(error).partition("\n")[0][:MAX_ERROR_CHARACTERS],
+        started_at=started_at,  # type: ignore[arg-type]
+        finished_at=finished_at,  # type: ignore[arg-type]
+        due_at=due_at,  # type: ignore[arg-type]
+        row_id=str(row_id),
+    )
+
+
+def _dedupe_keys(wanted: str) -> list[str]:
+    """How the inbox may call a message of that id: no index there knows the id alone."""
+    senders = {project.service for project in conf.projects().values()} | {
+        settings.ATOLL_SERVICE,
+        "unknown",
+        "sha256",
+    }
+    return [wanted, *(f"{sender}/{wanted}" for sender in senders)]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
