@@ -43,7 +43,8 @@ SET status = 'running', attempts = delivery.attempts + 1,
 FROM due, atoll_bus_inbox AS message
 WHERE delivery.id = due.id AND message.id = delivery.message_id
 RETURNING delivery.id, delivery.handler, delivery.attempts,
-    message.message_id, message.kind, message.name, message.body, message.service_id,
+    message.message_id, message.kind, message.name,
+    COALESCE(NULLIF(delivery.edited_body, ''), message.body), message.service_id,
     message.correlation_id, message.version, message.sent_at,
     EXTRACT(EPOCH FROM COALESCE(%(now)s, statement_timestamp()) - delivery.created_at)::float8
 """

@@ -6,6 +6,7 @@ hot paths write them with the SQL in outbox.py, inbox.py and deliveries.py.
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 
 class Kind(models.TextChoices):
@@ -61,6 +62,7 @@ class KeySequence(models.Model):
 
     key = models.TextField(primary_key=True)
     last = models.BigIntegerField()
+    used_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return f"{self.key}: {self.last}"
@@ -97,6 +99,8 @@ class Delivery(models.Model):
     ``next_attempt_at`` is when it may be run; while it runs, when its lease ends
     at the latest: it ends with the database session that claimed it.
     ``hint_at`` is when the sweep sends the workers another hint about it.
+    Deliveries of one handler and ``lane`` run one at a time, by ``position``;
+    without a lane, in any order.
     """
 
     class Status(models.TextChoices):
@@ -119,7 +123,17 @@ class Delivery(models.Model):
     session = models.IntegerField(null=True)
     claimed_at = models.DateTimeField(null=True)
     token = models.TextField(default="", help_text="Names a timer, so that it can be cancelled.")
+    lane = models.TextField(
+        default="", db_default="", help_text="Whose messages run one after the other: sender/key."
+    )
+    position = models.BigIntegerField(null=True, help_text="Where in its lane it stands.")
+    edited_body = models.TextField(
+        default="", db_default="", help_text="What is run in place of the message's body, if anything."
+    )
     error = models.TextField(default="")
+    error_group = models.TextField(
+        default="", db_default="", help_text="The same for failures that differ in ids and numbers only."
+    )
     traceback = models.TextField(default="")
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -127,11 +141,33 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         ordering = ["-created_at"]
-        constraints = [models.UniqueConstraint("message", "handler", name="delivery_once_per_handler")]
+        constraints = [
+            models.UniqueConstraint("message", "handler", name="delivery_once_per_handler"),
+            models.UniqueConstraint(
+                fields=["handler", "lane"],
+                name="delivery_one_per_lane",
+                condition=Q(status="running") & ~Q(lane=""),
+            ),
+        ]
         indexes = [
             models.Index("hint_at", name="delivery_open", condition=Q(status__in=["pending", "running"])),
             models.Index("token", name="delivery_timer", condition=~Q(token="")),
             models.Index("created_at", name="delivery_dead", condition=Q(status="dead")),
+            models.Index(
+                "handler",
+                "lane",
+                "position",
+                "id",
+                name="delivery_lane_open",
+                condition=Q(status__in=["pending", "running", "dead"]) & ~Q(lane=""),
+            ),
+            models.Index(
+                "handler",
+                "lane",
+                "position",
+                name="delivery_lane_done",
+                condition=Q(status__in=["done", "ignored"]) & ~Q(lane=""),
+            ),
         ]
 
     def __str__(self) -> str:
