@@ -10,7 +10,7 @@ from uuid import UUID
 
 from atoll import context, wire
 from atoll.bus.registry import Kind
-from atoll.errors import Refusal
+from atoll.errors import Misuse, Refusal
 
 MAX_NAME_BYTES = 255  # an AMQP short string
 MAX_ID_CHARACTERS = 255
@@ -48,9 +48,9 @@ def build(
     correlation_id: str,
     version: int,
 ) -> str:
-    """The body of a message, made now."""
+    """The body of a message, made now. Raises Misuse when it is larger than a receiver reads."""
     timestamp = wire.timestamp()
-    return wire.dumps(
+    body = wire.dumps(
         {
             "id": str(message_id),
             "eventType" if kind == "event" else "command": name,
@@ -60,7 +60,14 @@ def build(
             "correlationId": correlation_id,
             "version": version,
         }
-    ).decode()
+    )
+    if len(body) > wire.MAX_BYTES:
+        largest = max(data, key=lambda field: len(wire.dumps(data[field])), default="data")
+        raise Misuse(
+            f"{name} has {len(body)} bytes, and {wire.MAX_BYTES} is the most that is read; the largest "
+            f"field is {largest}. Announce where the content is, not the content."
+        )
+    return body.decode()
 
 
 def traceparent(correlation_id: str, message_id: UUID | str) -> str:

@@ -4,7 +4,9 @@ What is rolled back was never announced; what is committed will be published.
 """
 
 import re
+from dataclasses import is_dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +14,15 @@ from django.conf import settings
 from django.db import connection
 
 from atoll import context, wire
-from atoll.bus import deliveries, envelope, outbox, registry
+from atoll.bus import envelope, outbox, registry, timers
 from atoll.bus.registry import Kind
-from atoll.errors import Misuse
+from atoll.errors import Misuse, Refusal
 from atoll.ids import uuid7
+from atoll.wire.annotations import payload_fields
 
 NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+MAX_VERSION = 2**31 - 1
+DATA_DEPTH = wire.MAX_DEPTH - 1  # the envelope is one level
 
 
 def publish(event: Any, *, key: str | None = None) -> UUID:
@@ -27,10 +32,11 @@ def publish(event: Any, *, key: str | None = None) -> UUID:
     ``"order.created"`` and, from its second version on, ``version``. Messages of
     one ``key`` are published in the order in which their transactions commit,
     which makes such transactions wait for each other.
-    Raises Misuse outside ``transaction.atomic()``.
+    Raises Misuse outside ``transaction.atomic()``, and with the field's name when a
+    value does not fit its annotation or could not be read back.
     """
-    name = _name(event, "type")
-    return _announce("event", name, name, wire.to_payload(event), _version(event), key)
+    name, version = _outgoing(type(event), "type")
+    return _announce("event", name, name, _payload(event, name), version, key)
 
 
 def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None) -> UUID:
@@ -46,11 +52,11 @@ def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID
     ``command`` is a dataclass instance with class variables ``command`` and,
     unless ``to`` is given, ``to``. ``key`` and Misuse are as for ``publish``.
     """
-    name = _name(command, "command")
+    name, version = _outgoing(type(command), "command")
     destination = to or getattr(command, "to", None)
     if not isinstance(destination, str) or not 0 < len(destination.encode()) <= envelope.MAX_NAME_BYTES:
         raise Misuse(f"{name} names no service: give {type(command).__name__} a class variable `to`.")
-    return _announce("command", name, destination, wire.to_payload(command), _version(command), key)
+    return _announce("command", name, destination, _payload(command, name), version, key)
 
 
 def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUID:
@@ -59,22 +65,23 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
     The timer lives in this service's database and takes no way through the
     broker. It fires once, at ``after`` or up to about a second later.
     ``token`` names it for ``cancel_scheduled``.
-    Raises Misuse outside a transaction, and when nothing here handles the command.
+    Raises Misuse outside a transaction, when nothing here handles the command, and
+    for its values as ``publish``.
     """
-    name = _name(command, "command")
+    name, version = _outgoing(type(command), "command")
     handler = registry.command_handler(name)
     if handler is None:
         raise Misuse(f"{name} cannot be scheduled: no function here handles it.")
     _demand_transaction(name)
     message_id, correlation_id = uuid7(), _correlation_id()
-    deliveries.schedule(
+    timers.schedule(
         message_id=message_id,
         name=name,
         handler_id=handler.id,
-        body=_body("command", name, message_id, wire.to_payload(command), correlation_id, _version(command)),
+        body=_body("command", name, message_id, _payload(command, name), correlation_id, version),
         service_id=settings.ATOLL_SERVICE,
         correlation_id=correlation_id,
-        version=_version(command),
+        version=version,
         after=after,
         token=token or "",
     )
@@ -87,7 +94,7 @@ def cancel_scheduled(token: str) -> int:
     Raises Misuse outside a transaction: calling it off belongs to the change that makes it needless.
     """
     _demand_transaction(token)
-    return deliveries.cancel(token)
+    return timers.cancel(token)
 
 
 def _announce(
@@ -127,22 +134,36 @@ def _correlation_id() -> str:
     return context.correlation_id() or context.new_correlation_id()
 
 
-def _name(payload: Any, variable: str) -> str:
-    name = getattr(payload, variable, None)
+@cache
+def _outgoing(cls: type, variable: str) -> tuple[str, int]:
+    """The name and version that a class announces itself by; Misuse when it cannot."""
+    name, version = getattr(cls, variable, None), getattr(cls, "version", 1)
     if not isinstance(name, str) or not _is_name(name):
         raise Misuse(
-            f"{type(payload).__name__} needs a class variable `{variable}` in dotted lower case, "
+            f"{cls.__name__} needs a class variable `{variable}` in dotted lower case, "
             f"such as 'order.created'; it has {name!r}."
         )
-    return name
+    if not is_dataclass(cls):
+        raise Misuse(f"{cls.__name__} is no dataclass, so {name} has no fields.")
+    if isinstance(version, bool) or not isinstance(version, int) or not 0 < version <= MAX_VERSION:
+        raise Misuse(f"{cls.__name__}.version is {version!r}; versions are whole numbers from 1.")
+    if any(field.key == "timestamp" for field in payload_fields(cls)):
+        raise Misuse(
+            f"{cls.__name__}.timestamp would be lost: under that name every message carries when it was "
+            "sent. Name the field for what happened then, such as `confirmed_at`."
+        )
+    return name, version
+
+
+def _payload(payload: Any, name: str) -> dict[str, Any]:
+    try:
+        return wire.checked_payload(payload, max_depth=DATA_DEPTH)
+    except Refusal as error:
+        raise Misuse(f"{type(payload).__name__} does not fit {name}: {error.message}.") from error
 
 
 def _is_name(text: str) -> bool:
     return len(text) <= envelope.MAX_NAME_BYTES and NAME.fullmatch(text) is not None
-
-
-def _version(payload: Any) -> int:
-    return int(getattr(payload, "version", 1))
 
 
 def _demand_transaction(name: str) -> None:

@@ -1,23 +1,21 @@
 """From a message's data to a dataclass: a tolerant reader.
 
 It asks for what the class names and ignores the rest, so that a producer may add
-fields without breaking a consumer that was there before.
+fields without breaking a consumer that was there before. A reader is built once per class.
 """
 
-import types
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar
 from uuid import UUID
 
-from atoll.wire.errors import SchemaError
-from atoll.wire.names import camel
+from atoll.wire.annotations import Form, Misfit, form, name_of, payload_fields
 
 T = TypeVar("T")
+Reader = Callable[[Any], Any]
 
 
 def from_payload(cls: type[T], data: Mapping[str, Any]) -> T:
@@ -26,92 +24,135 @@ def from_payload(cls: type[T], data: Mapping[str, Any]) -> T:
     Reads UUID, Decimal, datetime (with a zone), date, int, float, str, bool, Enum,
     Literal, Any, ``list``/``tuple``/``dict`` of these, nested dataclasses and
     ``X | None``. A missing field takes its default; ``X | None`` without one is required too.
-    Raises SchemaError naming the field by its path on the wire.
+    Raises SchemaError naming the field by its path on the wire, and Misuse for an
+    annotation that has no form there.
     """
-    made: T = _instance(cls, data, "")
+    try:
+        made: T = _object(cls)(data)
+    except Misfit as misfit:
+        raise misfit.as_schema_error() from None
     return made
 
 
 @cache
-def _plan(cls: type) -> list[tuple[Field[Any], Any]]:
-    hints = get_type_hints(cls)
-    return [(field, hints[field.name]) for field in fields(cls) if field.init]
+def _object(cls: Any) -> Reader:
+    plan = [
+        (field.name, field.key, field.required, _reader(field.hint))
+        for field in payload_fields(cls)
+        if field.init
+    ]
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise Misfit(f"must be an object, not {name_of(data)}")
+        values = {}
+        for name, key, required, reader in plan:
+            if key in data:
+                try:
+                    values[name] = reader(data[key])
+                except Misfit as misfit:
+                    raise misfit.at(f".{key}") from None
+            elif required:
+                raise Misfit("is missing").at(f".{key}")
+        return cls(**values)
+
+    return read
 
 
-def _instance(cls: Any, data: Any, path: str) -> Any:
-    if not isinstance(data, Mapping):
-        raise SchemaError(path or "data", f"must be an object, not {_name(data)}")
-    values = {}
-    for field, hint in _plan(cls):
-        key = camel(field.name)
-        where = f"{path}.{key}" if path else key
-        if key in data:
-            values[field.name] = _read(hint, data[key], where)
-        elif field.default is MISSING and field.default_factory is MISSING:
-            raise SchemaError(where, "is missing")
-    return cls(**values)
+def _reader(hint: Any) -> Reader:
+    meant = form(hint)
+    if meant.kind == "any":
+        return lambda value: value
+    if meant.kind == "object":
+        return _nested(meant.python)
+    return _MAKERS[meant.kind](meant)
 
 
-def _read(hint: Any, value: Any, path: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return value
-    if origin in (Union, types.UnionType):
-        return _read_union(arguments, value, path)
-    if origin is Literal:
-        if value not in arguments:
-            raise SchemaError(path, f"must be one of {', '.join(map(str, arguments))}")
-        return value
-    if origin in (list, tuple) or hint in (list, tuple):
-        return _read_items(origin or hint, arguments, value, path)
-    if origin is dict or hint is dict:
-        return _read_dict(arguments, value, path)
-    if is_dataclass(hint):
-        return value if isinstance(value, hint) else _instance(hint, value, path)  # type: ignore[arg-type]
-    return _read_scalar(hint, value, path)
+def _nested(cls: Any) -> Reader:
+    """Looks its reader up when it is needed: a class may hold instances of itself."""
+    return lambda value: value if isinstance(value, cls) else _object(cls)(value)
 
 
-def _read_union(arguments: tuple[Any, ...], value: Any, path: str) -> Any:
-    if value is None:
-        if types.NoneType in arguments:
-            return None
-        raise SchemaError(path, "must not be null")
-    choices = [choice for choice in arguments if choice is not types.NoneType]
-    for choice in choices[:-1]:
+def _union(meant: Form) -> Reader:
+    readers = [_reader(choice) for choice in meant.arguments]
+    last = readers.pop()
+
+    def read(value: Any) -> Any:
+        if value is None:
+            if meant.nullable:
+                return None
+            raise Misfit("must not be null")
+        for reader in readers:
+            try:
+                return reader(value)
+            except Misfit:
+                continue
+        return last(value)
+
+    return read
+
+
+def _literal(meant: Form) -> Reader:
+    def read(value: Any) -> Any:
+        for allowed in meant.arguments:
+            if value == allowed and isinstance(value, bool) == isinstance(allowed, bool):
+                return allowed
+        raise Misfit(f"must be one of {', '.join(map(str, meant.arguments))}")
+
+    return read
+
+
+def _list(meant: Form) -> Reader:
+    make, item = meant.python, _reader(meant.arguments[0])
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise Misfit(f"must be an array, not {name_of(value)}")
+        made: list[Any] = []
         try:
-            return _read(choice, value, path)
-        except SchemaError:
-            continue
-    return _read(choices[-1], value, path)
+            for element in value:
+                made.append(item(element))
+        except Misfit as misfit:
+            raise misfit.at(f"[{len(made)}]") from None
+        return made if make is list else make(made)
+
+    return read
 
 
-def _read_items(kind: Any, arguments: tuple[Any, ...], value: Any, path: str) -> Any:
-    if not isinstance(value, (list, tuple)):
-        raise SchemaError(path, f"must be an array, not {_name(value)}")
-    item = arguments[0] if arguments else Any
-    return kind(_read(item, element, f"{path}[{index}]") for index, element in enumerate(value))
+def _dict(meant: Form) -> Reader:
+    read_key, read_item = (_reader(argument) for argument in meant.arguments)
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise Misfit(f"must be an object, not {name_of(value)}")
+        made = {}
+        for key, item in value.items():
+            try:
+                made[read_key(key)] = read_item(item)
+            except Misfit as misfit:
+                raise misfit.at(f".{key}") from None
+        return made
+
+    return read
 
 
-def _read_dict(arguments: tuple[Any, ...], value: Any, path: str) -> dict[Any, Any]:
-    if not isinstance(value, Mapping):
-        raise SchemaError(path, f"must be an object, not {_name(value)}")
-    key_hint, item_hint = arguments or (Any, Any)
-    return {
-        _read(key_hint, key, path): _read(item_hint, item, f"{path}.{key}") for key, item in value.items()
-    }
+def _scalar(meant: Form) -> Reader:
+    hint = meant.python
 
+    def read(value: Any) -> Any:
+        if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
+            if hint is datetime and value.tzinfo is None:
+                raise Misfit("has no time zone")
+            if hint is Decimal and not value.is_finite():
+                raise Misfit("is not a finite number")
+            if hint is not date or not isinstance(value, datetime):
+                return value
+        try:
+            return _converted(hint, value)
+        except (ValueError, InvalidOperation, OverflowError):
+            raise Misfit(f"cannot be read as {hint.__name__}: {value!r:.80}") from None
 
-def _read_scalar(hint: Any, value: Any, path: str) -> Any:
-    if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise SchemaError(path, "has no time zone")
-        if isinstance(value, Decimal) and not value.is_finite():
-            raise SchemaError(path, "is not a finite number")
-        return value
-    try:
-        return _converted(hint, value)
-    except (ValueError, InvalidOperation, OverflowError):
-        raise SchemaError(path, f"cannot be read as {hint.__name__}: {value!r:.80}") from None
+    return read
 
 
 def _converted(hint: Any, value: Any) -> Any:
@@ -144,5 +185,11 @@ def _finite(number: Decimal) -> Decimal:
     return number
 
 
-def _name(value: Any) -> str:
-    return "null" if value is None else type(value).__name__
+_MAKERS: dict[str, Callable[[Form], Reader]] = {
+    "union": _union,
+    "literal": _literal,
+    "list": _list,
+    "dict": _dict,
+    "scalar": _scalar,
+    "enum": _scalar,
+}

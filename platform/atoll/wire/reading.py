@@ -50,7 +50,7 @@ def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH)
     try:
         value = json.loads(
             text,
-            parse_float=_number,
+            parse_float=read_number,
             parse_int=_integer,
             parse_constant=_refuse_constant,
             object_pairs_hook=_object,
@@ -77,7 +77,7 @@ def _check_depth(text: str, max_depth: int) -> None:
             depth -= 1
 
 
-def _number(digits: str) -> Decimal:
+def read_number(digits: str) -> Decimal:
     if len(digits) > MAX_NUMBER_CHARS:
         raise WireError(f"A number has more than {MAX_NUMBER_CHARS} characters.")
     try:
