@@ -11,4 +11,6 @@ class BusConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from atoll.bus import checks  # noqa: F401 - importing registers them
+
         autodiscover_modules("handlers")

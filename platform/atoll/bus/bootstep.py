@@ -1,63 +1,94 @@
 """What turns a plain Celery worker into a whole one: a step of its start and stop."""
 
 import os
+import signal
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Collection
 from typing import Any
 
 import structlog
 from celery import bootsteps
 from celery.signals import worker_shutting_down
+from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
-from atoll.bus import inflight, safety
+from atoll.bus import board, guard, inflight, safety, topology
+from atoll.bus.guard import Guard
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
 from atoll.bus.presence import Presence
 
 log = structlog.get_logger("atoll.bus")
 
-# From SIGTERM to exit; what still runs then is cut off and given back.
+# From SIGTERM to the moment where what still runs is cut off and given back.
 GRACE_S = 6.5
 
 
 class BusStep(bootsteps.StartStopStep):
-    """Starts after the pool, so that its threads and sockets are never forked with it."""
+    """Starts after the pool, so that its threads and sockets are not forked with the first children."""
 
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
+        try:
+            safety.refuse_unsafe(worker.app)
+            safety.refuse_unsafe_worker(worker)
+            topology.refuse_mismatch()
+        except ImproperlyConfigured as error:
+            # Celery would show a traceback, or log it and go on.
+            raise SystemExit(f"The worker does not start. {error}") from None
         self._host: Host | None = None
         self._presence = Presence()
+        self._exit_code = os.EX_OK
+        self._is_leaving = False
 
     def start(self, worker: Any) -> None:
-        safety.refuse_unsafe(worker.app)
-        worker_shutting_down.connect(self._hurry)
-        worker_shutting_down.connect(self._withdraw)
+        board.stay()
+        self._pool = worker.pool
+        self._guard = Guard(self._children, self._leave_stuck)
+        self._guard.start()
+        worker_shutting_down.connect(self._leave)
+        safety.report_database()
         if conf.flag("BUS_IN_WORKER", default=True):
             self._host = Host(Hints(worker.app), self._presence.ready)
             self._host.start()
         else:
             self._presence.ready()
-        self._pool = worker.pool
 
     def stop(self, worker: Any) -> None:
         if self._host:
             self._host.stop()
         self._presence.gone()
 
-    def _withdraw(self, **_: Any) -> None:
-        self._presence.leaving()
+    terminate = stop
 
-    def _hurry(self, **_: Any) -> None:
+    def _leave(self, **_: Any) -> None:
+        """On the first signal; a second one changes nothing about what the first began."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        board.leave()
+        self._presence.leaving()
         threading.Thread(target=self._end, name="grace", daemon=True).start()
+
+    def _leave_stuck(self) -> None:
+        self._exit_code = os.EX_SOFTWARE
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _end(self) -> None:
         time.sleep(GRACE_S)
-        released = inflight.abandon()
+        self._guard.stop()
+        cut_off = board.entries(self._children())
+        for entry in cut_off:
+            guard.kill(entry.pid)
+        released = inflight.abandon(cut_off)
         log.warning("worker cut off after its grace period", grace_s=GRACE_S, released=released)
-        with suppress(NotImplementedError):
-            self._pool.terminate()
-        os._exit(os.EX_OK)
+        # The kernel ends the children with their parent.
+        os._exit(self._exit_code)
+
+    def _children(self) -> Collection[int]:
+        """The process ids of a prefork pool's children; none for threads, or once the pool has gone."""
+        processes = getattr(getattr(self._pool, "_pool", None), "_pool", ())
+        return {process.pid for process in list(processes)}

@@ -9,13 +9,15 @@ import os
 from typing import Any
 
 import django
+from billiard.process import current_process
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from django.apps import apps
+from django.conf import settings
 from django.db import connections
 
 from atoll import conf
-from atoll.bus import hints, topology
+from atoll.bus import board, forked, hints, limits, topology
 from atoll.bus.bootstep import BusStep
 from atoll.bus.waking import WakeStep
 
@@ -44,10 +46,12 @@ def configuration() -> dict[str, Any]:
     url = conf.broker_url()
     names = topology.current()
     redis = topology.is_redis(url)
+    options = {"confirm_publish": True, "write_timeout": topology.WRITE_TIMEOUT_S}
+    project = settings.ATOLL_PROJECT
     return {
         "broker_url": url,
         "broker_transport": "atoll.bus.redis_transport:HintTransport" if redis else None,
-        "broker_transport_options": topology.redis_options() if redis else {"confirm_publish": True},
+        "broker_transport_options": topology.redis_options() if redis else options,
         "broker_heartbeat": topology.HEARTBEAT_S,
         "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,
         "broker_connection_retry_on_startup": True,
@@ -62,8 +66,9 @@ def configuration() -> dict[str, Any]:
         "task_default_queue": names.work_queue.name,
         "task_default_exchange": "",
         "task_default_routing_key": names.work_queue.name,
-        "worker_pool": "threads",
-        "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY") or CONCURRENCY),
+        "worker_consumer": "atoll.bus.consumer:Consumer",
+        "worker_pool": conf.variable("WORKER_POOL", project) or "threads",
+        "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY", project) or CONCURRENCY),
         "worker_prefetch_multiplier": 1,
         "worker_send_task_events": False,
         "worker_redirect_stdouts": False,
@@ -81,7 +86,10 @@ def _keep_logging(**_: Any) -> None:
 
 
 @worker_process_init.connect
-def _forget_inherited_connections(**_: Any) -> None:
-    """A forked child must neither use nor close the parent's sockets."""
+def _become_child(**_: Any) -> None:
+    """A forked child must neither use nor hold open the parent's connections."""
     for connection in connections.all(initialized_only=True):
         connection.connection = None
+    forked.let_go_of_sockets()
+    board.become_child(getattr(current_process(), "index", board.SLOTS))
+    limits.arm()

@@ -11,17 +11,13 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from atoll import context
-from atoll.bus import decoding, deliveries, inflight, registry
+from atoll.bus import decoding, deliveries, inflight, limits, registry
 from atoll.bus.deliveries import Claim
 from atoll.bus.outcome import Dead, Ignore
 from atoll.bus.retry import Retry
 from atoll.errors import Unavailable
 
 log = structlog.get_logger("atoll.bus")
-
-
-class HandlerTimeout(Exception):
-    """The handler took longer than its ``timeout_s``; its effects were rolled back."""
 
 
 class UnknownHandler(LookupError):
@@ -71,6 +67,7 @@ def attempt(claim: Claim, now: datetime | None = None) -> bool:
         log.info("handler ignored", reason=str(reason), **facts)
         return False
     except Exception as error:
+        limits.drop_interrupted_session()
         return _failed(claim, error, facts, now)
     log.info("handler done", duration_ms=round((time.monotonic() - started) * 1000, 1), **facts)
     return False
@@ -88,13 +85,13 @@ def _run(claim: Claim, started: float) -> None:
         idempotency_key=message.idempotency_key,
         deadline=started + handler.timeout_s,
     ):
-        prepared = (handler.before(payload, message),) if handler.before else ()
+        with limits.within(started, handler.timeout_s, handler.id):
+            prepared = (handler.before(payload, message),) if handler.before else ()
         with transaction.atomic():
             if not deliveries.mark_done(claim, handler.timeout_s):
                 raise LeaseLost(claim.id)
-            handler.function(payload, message, *prepared)
-            if time.monotonic() - started > handler.timeout_s:
-                raise HandlerTimeout(f"{handler.id} took longer than {handler.timeout_s} s.")
+            with limits.within(started, handler.timeout_s, handler.id):
+                handler.function(payload, message, *prepared)
 
 
 def _failed(claim: Claim, error: Exception, facts: dict[str, Any], now: datetime | None) -> bool:

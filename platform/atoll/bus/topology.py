@@ -1,10 +1,14 @@
 """Names, declarations and connections: the same on RabbitMQ and on kombu's Redis transport."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from amqp.exceptions import PreconditionFailed
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError
 from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError as BrokerAway
@@ -21,6 +25,15 @@ WRITE_TIMEOUT_S = 10
 # On Redis: what was published this long ago and is not acknowledged is put back into its queue.
 # Ample, since what is taken is acknowledged as soon as it is stored.
 VISIBILITY_TIMEOUT_S = 12
+
+# A lost connection counts as a failed delivery of all that it had not acknowledged: by default
+# RabbitMQ 4 drops such a message the 21st time. -1 would mean "no limit" to 4.x, but "drop it the
+# first time" to 3.x; this number, which no message reaches, both take for what it is.
+QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
+
+
+class Mismatch(ImproperlyConfigured):
+    """A queue or exchange of that name is on the broker already, and is another than ours."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +64,20 @@ class Topology:
     def work_queue(self) -> Queue:
         """Hints for the service's Celery workers."""
         name = f"{self.prefix}work.{self.service}"
-        return Queue(name, routing_key=name, durable=True)
+        return self._queue(name, routing_key=name)
 
     def exchange_of(self, kind: str) -> Exchange:
         return self.events if kind == "event" else self.commands
 
     def declare_exchanges(self, channel: Any) -> None:
-        """Durable and without arguments: any client that declares them the plain way agrees."""
-        self.events(channel).declare()
-        self.commands(channel).declare()
+        """Durable and without arguments: any client that declares them the plain way agrees.
+        Raises Mismatch."""
+        for exchange in (self.events, self.commands):
+            with self._explaining(f"exchange {exchange.name}"):
+                exchange(channel).declare()
 
     def declare_queues(self, channel: Any, *, exact_matching: bool) -> list[Queue]:
-        """The service's two queues, bound; ready to be consumed.
+        """The service's two queues, bound; ready to be consumed. Raises Mismatch.
 
         Where the transport's matching is not AMQP's, a service with patterns gets
         every event and ingest picks with its own matcher.
@@ -70,7 +85,7 @@ class Topology:
         self.declare_exchanges(channel)
         queues = [self.event_queue(channel), self.command_queue(channel)]
         for queue in queues:
-            queue.queue_declare()
+            self._declare(queue)
         patterns = registry.event_patterns()
         if not exact_matching and any(is_pattern(pattern) for pattern in patterns):
             patterns = ["#"]
@@ -79,9 +94,31 @@ class Topology:
         queues[1].bind_to(self.commands.name, routing_key=self.service)
         return queues
 
-    def _queue(self, name: str) -> Queue:
-        arguments = {"x-queue-type": "quorum"} if self.queue_type == "quorum" else None
-        return Queue(name, durable=True, queue_arguments=arguments)
+    def refuse_mismatch(self, channel: Any) -> None:
+        """Declare what carries no message by itself; raises Mismatch, as a late error would not be seen."""
+        self.declare_exchanges(channel)
+        for queue in (self.event_queue, self.command_queue, self.work_queue):
+            self._declare(queue(channel))
+
+    def _declare(self, queue: Queue) -> None:
+        with self._explaining(f"queue {queue.name}"):
+            queue.queue_declare()
+
+    @contextmanager
+    def _explaining(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except PreconditionFailed as error:
+            raise Mismatch(
+                f"The {what} is on the broker already, but declared in another way "
+                f"(BUS_QUEUE_TYPE is {self.queue_type} here): {error.reply_text}. A declared queue cannot be "
+                "changed. Stop the workers of all services, whose outboxes keep what they have to say; "
+                f"once the {what} is empty delete it (rabbitmqctl delete_queue), then start them again."
+            ) from error
+
+    def _queue(self, name: str, **options: Any) -> Queue:
+        arguments = QUORUM if self.queue_type == "quorum" else None
+        return Queue(name, durable=True, queue_arguments=arguments, **options)
 
 
 def current() -> Topology:
@@ -89,7 +126,7 @@ def current() -> Topology:
     return Topology(
         service=settings.ATOLL_SERVICE,
         prefix="" if is_redis(conf.broker_url()) else conf.variable("BUS_PREFIX") or "",
-        queue_type=conf.variable("BUS_QUEUE_TYPE") or "classic",
+        queue_type=conf.variable("BUS_QUEUE_TYPE", settings.ATOLL_PROJECT) or "classic",
     )
 
 
@@ -98,7 +135,10 @@ def is_redis(url: str) -> bool:
 
 
 def weather() -> tuple[type[BaseException], ...]:
-    """What a broker or database that is away raises; anything else is a mistake in the program."""
+    """What a broker or database raises that is away, or set up otherwise.
+
+    Anything else is a mistake in the program.
+    """
     broker = connect("weather")
     return (
         *broker.connection_errors,
@@ -106,6 +146,7 @@ def weather() -> tuple[type[BaseException], ...]:
         BrokerAway,
         OperationalError,
         InterfaceError,
+        Mismatch,
     )
 
 
@@ -128,6 +169,19 @@ def connect(purpose: str, *, redis_transport: str = "Transport") -> Connection:
             "client_properties": {"connection_name": f"{settings.ATOLL_SERVICE} {purpose}"},
         },
     )
+
+
+def refuse_mismatch() -> None:
+    """At a start, while somebody looks. Raises Mismatch; a broker that is away is left for later."""
+    if is_redis(conf.broker_url()):
+        return
+    broker = connect("start")
+    try:
+        current().refuse_mismatch(broker.channel())
+    except (*broker.connection_errors, BrokerAway):
+        return
+    finally:
+        broker.collect()
 
 
 def service_of(queue: str) -> str:

@@ -1,6 +1,9 @@
 """Handlers that the bus's own suite drives, in this process and in real workers."""
 
+import os
+import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +45,25 @@ def write_requested_note(event: NoteRequested, message: Message) -> None:
 def never_finish(event: NoteRequested, message: Message) -> None:
     Note.objects.create(text=event.text)
     time.sleep(event.hold_s)
+
+
+@on("note.slow", timeout_s=1, retry=Retry(immediate=0, delayed_s=()))
+def take_too_long(event: NoteRequested, message: Message) -> None:
+    Note.objects.create(text=event.text)
+    time.sleep(event.hold_s)
+
+
+@on("note.stuck", timeout_s=1, retry=Retry(immediate=1, delayed_s=()))
+def heed_nothing_the_first_time(event: NoteRequested, message: Message) -> None:
+    Note.objects.create(text=event.text)
+    while message.attempt == 1:
+        with suppress(BaseException):
+            time.sleep(60)
+
+
+@on("note.fatal", retry=Retry(immediate=1, delayed_s=()))
+def end_the_process(event: NoteRequested, message: Message) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @handles("write.note")

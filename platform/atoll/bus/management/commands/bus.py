@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from atoll.bus import safety
+from atoll.bus import safety, topology
 from atoll.bus.celery import celery_app
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
@@ -21,6 +21,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         app = celery_app(settings.ATOLL_PROJECT)
         safety.refuse_unsafe(app)
+        topology.refuse_mismatch()
+        safety.report_database()
         presence = Presence()
         host = Host(Hints(app), presence.ready)
         stopping = threading.Event()

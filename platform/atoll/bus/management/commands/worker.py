@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from atoll.bus import safety
 from atoll.bus.celery import CONCURRENCY, celery_app
 from atoll.server.identity import instance_id
 
@@ -20,14 +21,16 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=None, help=f"default {CONCURRENCY}")
         parser.add_argument(
             "--pool",
-            choices=("threads", "prefork"),
-            default="threads",
-            help="threads share one process's memory; prefork uses several cores (default: threads)",
+            choices=safety.POOLS,
+            default=None,
+            help="threads share one process's memory; prefork uses several cores, and ends a handler that "
+            "is stuck (default: WORKER_POOL, else threads)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         app = celery_app(settings.ATOLL_PROJECT)
-        app.conf.worker_pool = options["pool"]
+        if options["pool"]:
+            app.conf.worker_pool = options["pool"]
         if options["concurrency"]:
             app.conf.worker_concurrency = options["concurrency"]
         worker = app.Worker(
@@ -35,10 +38,7 @@ class Command(BaseCommand):
             # share a machine and a broker.
             hostname=f"{instance_id(settings.ATOLL_SERVICE)}@{gethostname()}",
             quiet=True,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            pool_cls=options["pool"],
+            pool_cls=app.conf.worker_pool,
         )
         worker.start()
         sys.exit(worker.exitcode)

@@ -1,0 +1,91 @@
+"""What each child of a prefork pool is running, in memory that it shares with its parent.
+
+A child that is stuck, or killed, cannot tell what it held; the parent reads it
+here. The memory exists before the first child is forked and is 10 kB large.
+"""
+
+import ctypes
+import mmap
+import os
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+# One for each child; a child past them is not watched, and its claims end with its session.
+SLOTS = 256
+
+
+class Slot(ctypes.Structure):
+    _fields_ = (
+        ("ends_at", ctypes.c_double),
+        ("pid", ctypes.c_int64),
+        ("attempt", ctypes.c_int64),
+        ("delivery", ctypes.c_ubyte * 16),
+    )
+
+
+class Shared(ctypes.Structure):
+    _fields_ = (("is_leaving", ctypes.c_int64), ("slots", Slot * SLOTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An attempt in a child. ``ends_at`` is on the monotonic clock, one for all processes of a machine."""
+
+    pid: int
+    delivery_id: UUID
+    attempt: int
+    ends_at: float
+
+
+_shared = Shared.from_buffer(mmap.mmap(-1, ctypes.sizeof(Shared)))
+_own: Slot | None = None
+
+
+def become_child(index: int) -> None:
+    """From here on this process is that child; what an earlier one of the number left is wiped."""
+    global _own
+    _own = _shared.slots[index] if index < SLOTS else None
+    clear()
+
+
+def note(delivery_id: UUID, attempt: int, ends_at: float) -> None:
+    """``ends_at`` is written last: it makes the entry valid. Nothing happens outside a child."""
+    if _own is None:
+        return
+    _own.pid = os.getpid()
+    _own.attempt = attempt
+    _own.delivery[:] = list(delivery_id.bytes)
+    _own.ends_at = ends_at
+
+
+def clear() -> None:
+    if _own is not None:
+        _own.ends_at = 0.0
+
+
+def entries(children: Collection[int], overdue_s: float | None = None) -> list[Entry]:
+    """What the children with these process ids are running, or should have ended that long ago."""
+    found = []
+    until = None if overdue_s is None else time.monotonic() - overdue_s
+    for slot in _shared.slots:
+        ends_at, pid = slot.ends_at, slot.pid
+        entry = Entry(pid, UUID(bytes=bytes(slot.delivery)), slot.attempt, ends_at)
+        # An entry that changed meanwhile is another attempt's.
+        if ends_at and pid in children and slot.ends_at == ends_at and (until is None or ends_at < until):
+            found.append(entry)
+    return found
+
+
+def leave() -> None:
+    """Tell every process of this worker that it begins nothing new."""
+    _shared.is_leaving = 1
+
+
+def stay() -> None:
+    _shared.is_leaving = 0
+
+
+def is_leaving() -> bool:
+    return bool(_shared.is_leaving)

@@ -1,0 +1,68 @@
+"""Django's system checks of what the bus builds on: ``manage.py PROJECT check``."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS
+
+from atoll import conf
+
+CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
+
+
+@register()
+def check_database(**_: Any) -> Sequence[CheckMessage]:
+    """What claims and fences rely on."""
+    database = settings.DATABASES[DEFAULT_DB_ALIAS]
+    found: list[CheckMessage] = []
+    if not database["ENGINE"].endswith("postgresql"):
+        found.append(
+            Error(
+                "The bus needs PostgreSQL.",
+                hint="Its claims are FOR UPDATE SKIP LOCKED, LISTEN and the sessions of the server.",
+                id="atoll_bus.E001",
+            )
+        )
+    if not database.get("AUTOCOMMIT", True):
+        found.append(
+            Error(
+                "AUTOCOMMIT must not be off.",
+                hint="An attempt is counted in a commit of its own, before the handler runs.",
+                id="atoll_bus.E002",
+            )
+        )
+    if "isolation_level" in database.get("OPTIONS", {}):
+        found.append(
+            Error(
+                "OPTIONS must not set isolation_level.",
+                hint="A fence must see what was committed since its transaction began: READ COMMITTED.",
+                id="atoll_bus.E003",
+            )
+        )
+    return found
+
+
+@register()
+def check_variables(**_: Any) -> Sequence[CheckMessage]:
+    return [
+        Error(f"{name} must be one of {', '.join(choices)}, not {value!r}.", id="atoll_bus.E004")
+        for name, choices in CHOICES.items()
+        if (value := conf.variable(name, settings.ATOLL_PROJECT)) and value not in choices
+    ]
+
+
+@register(deploy=True)
+def check_celery(**_: Any) -> Sequence[CheckMessage]:
+    """The same as at the start of a worker. Celery is imported here and in no web process."""
+    from atoll.bus import safety
+
+    try:
+        application = import_module(f"{conf.project(settings.ATOLL_PROJECT).package}.celery").app
+        safety.refuse_unsafe(application)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="atoll_bus.E005")]
+    return []

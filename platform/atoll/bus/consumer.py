@@ -1,0 +1,23 @@
+"""Celery's consumer of hints, without the parts that serve what the bus does not use."""
+
+from typing import Any
+
+from celery.worker.consumer import Consumer as CeleryConsumer
+
+# It declares 28 quorum queues and as many exchanges per broker, for tasks with an ETA.
+DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
+
+
+class Consumer(CeleryConsumer):
+    """``worker_consumer`` of every service.
+
+    Workers do not talk to each other (gossip, mingle): nothing of it is used, and
+    reconnecting with it has left workers deaf (https://github.com/celery/celery/issues/8030).
+    """
+
+    class Blueprint(CeleryConsumer.Blueprint):
+        default_steps = [step for step in CeleryConsumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
+
+    def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **options: Any) -> None:
+        silent = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+        super().__init__(*args, worker_options=(worker_options or {}) | silent, **options)
