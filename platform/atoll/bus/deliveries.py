@@ -1,53 +1,96 @@
-"""The deliveries' SQL: claim, outcome, timers, sweep.
+"""The deliveries' SQL: claim, outcome, sweep.
 
 A delivery is claimed by adding 1 to its attempts and moving ``next_attempt_at``
 to the end of a lease. The attempt's number fences it: whoever was overtaken
-after losing the lease finds another number and changes nothing. The clock is
-the database's; tests pass their own as ``now``.
+after losing the lease finds another number and changes nothing. Within the
+handler's transaction the lock on the row holds it, and the lease counts for
+nothing: claims and sweeps skip what is locked. The clock is the database's;
+tests pass their own as ``now``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from atoll.bus import registry, sessions
 from atoll.bus.inbox import HINT_GRACE_S
-from atoll.ids import uuid7
 
-# A lease outlasts the handler's own timeout by this much.
-LEASE_MARGIN_S = 5.0
+# Renewed while a handler's ``before`` runs (renewal.py).
+LEASE_S = 30.0
 MAX_ERROR_CHARACTERS = 500
 MAX_TRACEBACK_CHARACTERS = 20_000
+# How often the sweep looks at what waits for its lane. Who frees the lane makes it go on.
+PARKED_S = 640.0
 
 # An attempt that was counted but lost with the server's power is counted again:
 # cheaper than waiting for the disk before each run.
 CLAIM = """
 SET LOCAL synchronous_commit = off;
 WITH due AS (
-    SELECT delivery.id, COALESCE(known.timeout_s, %(default_timeout_s)s) + %(margin_s)s AS lease_s
+    SELECT delivery.id, delivery.created_at, {is_behind} AS is_behind
     FROM atoll_bus_delivery AS delivery
-    LEFT JOIN unnest(%(handlers)s::text[], %(timeouts_s)s::float8[]) AS known (handler, timeout_s)
-        ON known.handler = delivery.handler
-    WHERE delivery.id = %(id)s AND delivery.status IN ('pending', 'running')
+    WHERE delivery.id = {which} AND delivery.status IN ('pending', 'running')
       AND delivery.next_attempt_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
-    FOR UPDATE OF delivery SKIP LOCKED
+      AND {may_run}
+    FOR UPDATE SKIP LOCKED
 )
 UPDATE atoll_bus_delivery AS delivery
 SET status = 'running', attempts = delivery.attempts + 1,
     session = pg_backend_pid(), claimed_at = statement_timestamp(),
-    next_attempt_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => due.lease_s),
-    hint_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => due.lease_s)
+    next_attempt_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => %(lease_s)s),
+    hint_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => %(lease_s)s),
+    created_at = {created_at}
 FROM due, atoll_bus_inbox AS message
 WHERE delivery.id = due.id AND message.id = delivery.message_id
 RETURNING delivery.id, delivery.handler, delivery.attempts,
     message.message_id, message.kind, message.name,
     COALESCE(NULLIF(delivery.edited_body, ''), message.body), message.service_id,
     message.correlation_id, message.version, message.sent_at,
-    EXTRACT(EPOCH FROM COALESCE(%(now)s, statement_timestamp()) - delivery.created_at)::float8
+    EXTRACT(EPOCH FROM COALESCE(%(now)s, statement_timestamp()) - delivery.created_at)::float8,
+    delivery.lane, delivery.position, due.is_behind AND due.created_at = message.received_at
 """
+
+CLAIM_FREE = CLAIM.format(
+    which="%(id)s",
+    may_run="(delivery.lane = '' OR NOT %(has_ordered)s)",
+    is_behind="FALSE",
+    created_at="delivery.created_at",
+)
+
+# Its turn has come when nothing before it is open or dead, and nothing else is running.
+# It is late when one behind it took effect already, unless it was attempted or replayed
+# before: both set ``created_at``, from which ``Retry.max_age_s`` counts.
+_IN_TURN = {
+    "may_run": """delivery.lane <> '' AND NOT EXISTS (
+        SELECT FROM atoll_bus_delivery AS earlier
+        WHERE earlier.handler = delivery.handler AND earlier.lane = delivery.lane AND earlier.lane <> ''
+          AND earlier.status IN ('pending', 'running', 'dead')
+          AND (earlier.position, earlier.id) < (delivery.position, delivery.id))
+      AND NOT EXISTS (
+        SELECT FROM atoll_bus_delivery AS other
+        WHERE other.handler = delivery.handler AND other.lane = delivery.lane AND other.lane <> ''
+          AND other.status = 'running' AND other.id <> delivery.id)""",
+    "is_behind": """EXISTS (
+        SELECT FROM atoll_bus_delivery AS later
+        WHERE later.handler = delivery.handler AND later.lane = delivery.lane AND later.lane <> ''
+          AND later.status IN ('done', 'ignored') AND later.position > delivery.position)""",
+    "created_at": """CASE
+        WHEN delivery.attempts > 0 OR due.is_behind AND due.created_at = message.received_at
+        THEN delivery.created_at ELSE COALESCE(%(now)s, statement_timestamp()) END""",
+}
+CLAIM_IN_TURN = CLAIM.format(which="%(id)s", **_IN_TURN)
+CLAIM_NEXT = CLAIM.format(
+    which="""(
+        SELECT head.id FROM atoll_bus_delivery AS head
+        WHERE head.handler = %(handler)s AND head.lane = %(lane)s AND head.lane <> ''
+          AND head.status IN ('pending', 'running', 'dead')
+        ORDER BY head.position, head.id LIMIT 1)""",
+    **_IN_TURN,
+)
 
 # Taken as the first statement of the handler's transaction: it locks the row,
 # checks the fence, and becomes true together with the handler's effects.
@@ -55,19 +98,20 @@ DONE = """
 SET LOCAL statement_timeout = %(timeout_ms)s;
 SET LOCAL idle_in_transaction_session_timeout = %(timeout_ms)s;
 UPDATE atoll_bus_delivery
-SET status = 'done', error = '', traceback = '', finished_at = statement_timestamp()
+SET status = 'done', error = '', error_group = '', traceback = '', finished_at = statement_timestamp()
 WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
 """
 
 FINISH = """
 UPDATE atoll_bus_delivery
-SET status = %(status)s, error = %(error)s, traceback = %(traceback)s, finished_at = statement_timestamp()
+SET status = %(status)s, error = %(error)s, error_group = %(group)s, traceback = %(traceback)s,
+    finished_at = statement_timestamp()
 WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
 """
 
 RETRY = """
 UPDATE atoll_bus_delivery
-SET status = 'pending', error = %(error)s, traceback = %(traceback)s,
+SET status = 'pending', error = %(error)s, error_group = %(group)s, traceback = %(traceback)s,
     next_attempt_at = COALESCE(%(now)s, statement_timestamp()) + %(wait)s,
     hint_at = COALESCE(%(now)s, statement_timestamp()) + %(wait)s, hints = 0
 WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
@@ -82,50 +126,47 @@ WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
 
 # The attempt stays counted: it may be what ended the holder.
 TAKE_BACK = f"""
-UPDATE atoll_bus_delivery AS delivery
+UPDATE atoll_bus_delivery
 SET next_attempt_at = statement_timestamp(), hint_at = statement_timestamp(), hints = 0, session = NULL
-WHERE delivery.status = 'running' AND {sessions.IS_GONE.format(row="delivery")}
+WHERE id IN (
+    SELECT delivery.id FROM atoll_bus_delivery AS delivery
+    WHERE delivery.status = 'running' AND {sessions.IS_GONE.format(row="delivery")}
+    FOR UPDATE SKIP LOCKED)
 """  # noqa: S608
 
+RENEW = """
+UPDATE atoll_bus_delivery
+SET next_attempt_at = statement_timestamp() + make_interval(secs => %(lease_s)s),
+    hint_at = statement_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE id IN (
+    SELECT delivery.id FROM atoll_bus_delivery AS delivery
+    JOIN unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS held (id, attempts)
+        ON held.id = delivery.id AND held.attempts = delivery.attempts
+    WHERE delivery.status = 'running'
+    FOR UPDATE OF delivery SKIP LOCKED)
+"""
+
 # Hints that stay unanswered are repeated after 10, 20, 40, ... at most 640 s, so
-# that a backlog is not multiplied by its own reminders.
+# that a backlog is not multiplied by its own reminders. What waits for its lane gets none.
 SWEEP = """
-UPDATE atoll_bus_delivery AS delivery
-SET hints = delivery.hints + 1,
-    hint_at = COALESCE(%(now)s, statement_timestamp())
-        + make_interval(secs => %(grace_s)s * 2 ^ LEAST(delivery.hints, 6))
-WHERE delivery.id IN (
-    SELECT id FROM atoll_bus_delivery
-    WHERE status IN ('pending', 'running')
-      AND hint_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
-    ORDER BY hint_at LIMIT %(limit)s
+WITH due AS (
+    SELECT delivery.id, delivery.lane <> '' AND EXISTS (
+        SELECT FROM atoll_bus_delivery AS earlier
+        WHERE earlier.handler = delivery.handler AND earlier.lane = delivery.lane AND earlier.lane <> ''
+          AND earlier.status IN ('pending', 'running', 'dead')
+          AND (earlier.position, earlier.id) < (delivery.position, delivery.id)) AS is_parked
+    FROM atoll_bus_delivery AS delivery
+    WHERE delivery.status IN ('pending', 'running')
+      AND delivery.hint_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
+    ORDER BY delivery.hint_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-RETURNING delivery.id
-"""
-
-SCHEDULE = """
-WITH message AS (
-    INSERT INTO atoll_bus_inbox
-        (dedupe_key, message_id, kind, name, body, service_id, correlation_id,
-         version, key, sent_at, received_at)
-    VALUES
-        (%(dedupe_key)s, %(message_id)s, 'command', %(name)s, %(body)s, %(service_id)s, %(correlation_id)s,
-         %(version)s, '', statement_timestamp(), statement_timestamp())
-    RETURNING id
-)
-INSERT INTO atoll_bus_delivery
-    (id, message_id, handler, status, attempts, next_attempt_at, hint_at, hints,
-     token, error, traceback, created_at)
-SELECT
-    %(id)s, message.id, %(handler)s, 'pending', 0, statement_timestamp() + %(after)s,
-    statement_timestamp() + %(after)s, 0, %(token)s, '', '', statement_timestamp() + %(after)s
-FROM message
-"""
-
-CANCEL = """
-UPDATE atoll_bus_delivery SET status = 'cancelled', finished_at = statement_timestamp()
-WHERE token = %(token)s AND status IN ('pending', 'running')
+UPDATE atoll_bus_delivery AS delivery
+SET hints = CASE WHEN due.is_parked THEN 0 ELSE delivery.hints + 1 END,
+    hint_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => CASE
+        WHEN due.is_parked THEN %(parked_s)s ELSE %(grace_s)s * 2 ^ LEAST(delivery.hints, 6) END)
+FROM due WHERE delivery.id = due.id
+RETURNING delivery.id, due.is_parked
 """
 
 
@@ -145,52 +186,63 @@ class Claim:
     version: int
     sent_at: datetime
     age_s: float
+    lane: str
+    position: int | None
+    is_late: bool
 
 
 def claim(delivery_id: UUID, now: datetime | None = None) -> Claim | None:
-    """Begin an attempt; None when it is not due, not open, or somebody else's.
+    """Begin an attempt; None when it is not due, not open, not its turn, or somebody else's.
 
     Counted and committed before anything runs, so that a handler that takes its
     worker down with it cannot do so for ever.
     """
-    handlers = registry.handlers()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            CLAIM,
-            {
-                "id": delivery_id,
-                "now": now,
-                "handlers": [handler.id for handler in handlers],
-                "timeouts_s": [handler.timeout_s for handler in handlers],
-                "default_timeout_s": registry.DEFAULT_TIMEOUT_S,
-                "margin_s": LEASE_MARGIN_S,
-            },
-        )
-        row = cursor.fetchone()
-    return Claim(*row) if row else None
+    has_ordered = registry.has_ordered()
+    wanted = {"id": delivery_id, "now": now, "has_ordered": has_ordered}
+    found = _claim(CLAIM_FREE, wanted)
+    return _claim(CLAIM_IN_TURN, wanted) if found is None and has_ordered else found
+
+
+def claim_next(ended: Claim, now: datetime | None = None) -> Claim | None:
+    """Begin an attempt of the next one in a lane; None when there is none, or it has to wait."""
+    return _claim(CLAIM_NEXT, {"handler": ended.handler_id, "lane": ended.lane, "now": now})
 
 
 def mark_done(claim: Claim, timeout_s: float) -> bool:
     """Inside the handler's transaction: lock the delivery and settle it; False when it is no longer ours."""
-    with connection.cursor() as cursor:
-        cursor.execute(DONE, {"id": claim.id, "attempt": claim.attempt, "timeout_ms": int(timeout_s * 1000)})
-        return bool(cursor.rowcount)
+    return _settle(DONE, claim, timeout_ms=int(timeout_s * 1000))
 
 
-def finish(claim: Claim, status: str, error: str, traceback: str = "") -> bool:
-    """Settle it as ignored or dead."""
-    return _settle(FINISH, claim, status=status, error=error, traceback=traceback)
+def finish(claim: Claim, status: str, error: str, traceback: str = "", group: str = "") -> bool:
+    """Settle it as ignored or dead; a dead one keeps those behind it in its lane waiting."""
+    return _settle(FINISH, claim, status=status, error=error, traceback=traceback, group=group)
 
 
 def retry_later(
-    claim: Claim, wait: timedelta, error: str, traceback: str, now: datetime | None = None
+    claim: Claim, wait: timedelta, error: str, traceback: str, now: datetime | None = None, group: str = ""
 ) -> bool:
-    return _settle(RETRY, claim, wait=wait, now=now, error=error, traceback=traceback)
+    return _settle(RETRY, claim, wait=wait, now=now, error=error, traceback=traceback, group=group)
 
 
 def release(claim: Claim) -> bool:
     """Give an attempt back as if it had not begun."""
     return _settle(RELEASE, claim)
+
+
+def renew(attempts: Sequence[tuple[UUID, int]]) -> None:
+    """Let the leases of these attempts, by delivery and number, begin anew.
+
+    Waits for none: what is locked is in its handler's transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            RENEW,
+            {
+                "ids": [delivery_id for delivery_id, _ in attempts],
+                "attempts": [attempt for _, attempt in attempts],
+                "lease_s": LEASE_S,
+            },
+        )
 
 
 def take_back() -> int:
@@ -201,51 +253,39 @@ def take_back() -> int:
 
 
 def sweep(limit: int, now: datetime | None = None) -> list[UUID]:
-    """The deliveries whose hint is due: timers, retries, lost hints, lost leases."""
+    """The deliveries whose hint is due: timers, retries, lost hints, lost leases.
+
+    What waits for its lane is looked at once in a while and left out.
+    """
+    due: list[UUID] = []
     with connection.cursor() as cursor:
-        cursor.execute(SWEEP, {"limit": limit, "now": now, "grace_s": HINT_GRACE_S})
-        return [row[0] for row in cursor.fetchall()]
+        looked_at = wanted = limit
+        while looked_at == wanted and len(due) < limit:
+            wanted = limit - len(due)
+            cursor.execute(
+                SWEEP, {"limit": wanted, "now": now, "grace_s": HINT_GRACE_S, "parked_s": PARKED_S}
+            )
+            rows = cursor.fetchall()
+            looked_at = len(rows)
+            due.extend(delivery_id for delivery_id, is_parked in rows if not is_parked)
+    return due
 
 
-def schedule(
-    *,
-    message_id: UUID,
-    name: str,
-    handler_id: str,
-    body: str,
-    service_id: str,
-    correlation_id: str,
-    version: int,
-    after: timedelta,
-    token: str,
-) -> None:
-    """Write a timer: a message that is in the inbox already, with a delivery due later."""
-    row: dict[str, Any] = {
-        "id": uuid7(),
-        "dedupe_key": f"{service_id}/{message_id}",
-        "message_id": str(message_id),
-        "name": name,
-        "handler": handler_id,
-        "body": body,
-        "service_id": service_id,
-        "correlation_id": correlation_id,
-        "version": version,
-        "after": after,
-        "token": token,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(SCHEDULE, row)
-
-
-def cancel(token: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(CANCEL, {"token": token})
-        return int(cursor.rowcount)
+def _claim(sql: str, parameters: dict[str, Any]) -> Claim | None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters | {"lease_s": LEASE_S})
+            row = cursor.fetchone()
+    except IntegrityError:
+        # delivery_one_per_lane: another one of the lane was claimed at the same moment.
+        return None
+    return Claim(*row) if row else None
 
 
 def _settle(sql: str, claim: Claim, **values: Any) -> bool:
     values["error"] = _storable(values.get("error", ""), MAX_ERROR_CHARACTERS)
     values["traceback"] = _storable(values.get("traceback", ""), MAX_TRACEBACK_CHARACTERS)
+    values["group"] = _storable(values.get("group", ""), MAX_ERROR_CHARACTERS)
     with connection.cursor() as cursor:
         cursor.execute(sql, {"id": claim.id, "attempt": claim.attempt, **values})
         return bool(cursor.rowcount)

@@ -1,5 +1,6 @@
 """The inbox's SQL: store a batch of arrivals, each message once."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from atoll.bus import registry
-from atoll.bus.envelope import Envelope
+from atoll.bus.envelope import MAX_ID_CHARACTERS, Envelope
 from atoll.ids import uuid7
 
 # Ingest sends the first hint itself; the sweep waits this long before it doubts it.
@@ -24,17 +25,19 @@ WITH fresh AS (
         %(bodies)s::text[], %(service_ids)s::text[], %(correlation_ids)s::text[], %(versions)s::int[],
         %(keys)s::text[], %(key_sequences)s::bigint[], %(sent_ats)s::timestamptz[]) AS arrival
     ON CONFLICT (dedupe_key) DO NOTHING
-    RETURNING id, dedupe_key
+    RETURNING id, dedupe_key, key_sequence
 )
 INSERT INTO atoll_bus_delivery
-    (id, message_id, handler, status, attempts, next_attempt_at, hint_at, hints,
+    (id, message_id, handler, lane, position, status, attempts, next_attempt_at, hint_at, hints,
      token, error, traceback, created_at)
 SELECT
-    wanted.id, fresh.id, wanted.handler, 'pending', 0, statement_timestamp(),
+    wanted.id, fresh.id, wanted.handler, wanted.lane,
+    CASE WHEN wanted.lane <> '' THEN COALESCE(fresh.key_sequence, fresh.id) END,
+    'pending', 0, statement_timestamp(),
     statement_timestamp() + make_interval(secs => %(grace_s)s), 0, '', '', '', statement_timestamp()
 FROM fresh
-JOIN unnest(%(delivery_ids)s::uuid[], %(delivery_keys)s::text[], %(handlers)s::text[])
-    AS wanted (id, dedupe_key, handler) USING (dedupe_key)
+JOIN unnest(%(delivery_ids)s::uuid[], %(delivery_keys)s::text[], %(handlers)s::text[], %(lanes)s::text[])
+    AS wanted (id, dedupe_key, handler, lane) USING (dedupe_key)
 RETURNING id
 """
 
@@ -46,6 +49,7 @@ class Delivery:
     id: UUID
     dedupe_key: str
     handler_id: str
+    lane: str
 
 
 def store(envelopes: Sequence[Envelope]) -> list[UUID]:
@@ -54,7 +58,7 @@ def store(envelopes: Sequence[Envelope]) -> list[UUID]:
     One statement, so it is all or nothing; a message whose dedupe key is known is dropped.
     """
     deliveries = [
-        Delivery(uuid7(), envelope.dedupe_key, handler.id)
+        Delivery(uuid7(), envelope.dedupe_key, handler.id, _lane(envelope) if handler.ordered else "")
         for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
         for handler in registry.handlers_for(envelope.kind, envelope.name)
     ]
@@ -77,6 +81,15 @@ def store(envelopes: Sequence[Envelope]) -> list[UUID]:
                 "delivery_ids": [d.id for d in deliveries],
                 "delivery_keys": [d.dedupe_key for d in deliveries],
                 "handlers": [d.handler_id for d in deliveries],
+                "lanes": [d.lane for d in deliveries],
             },
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def _lane(envelope: Envelope) -> str:
+    """Whose messages follow one another; empty when the message has no key. Bounded, for the index."""
+    key = envelope.key
+    if len(key) > MAX_ID_CHARACTERS:
+        key = f"sha256/{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"{envelope.service_id}/{key}" if key else ""

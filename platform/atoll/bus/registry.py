@@ -33,6 +33,7 @@ class Handler:
     retry: Retry = field(default_factory=Retry)
     timeout_s: float = DEFAULT_TIMEOUT_S
     before: Callable[..., Any] | None = None
+    ordered: bool = False
 
     @cached_property
     def id(self) -> str:
@@ -56,7 +57,11 @@ _handlers: list[Handler] = []
 
 
 def on(
-    event_type: str, *, retry: Retry | None = None, timeout_s: float = DEFAULT_TIMEOUT_S
+    event_type: str,
+    *,
+    retry: Retry | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    ordered: bool = False,
 ) -> Callable[[Function], Function]:
     """React to an event type, or to all that match a pattern such as ``order.*``.
 
@@ -64,12 +69,21 @@ def on(
     least once and, as far as the database goes, with exactly one effect. Several
     functions may react to one event; each has its own attempts and outcome.
     Past ``timeout_s`` seconds its effects are rolled back and it counts as failed.
+    With ``ordered``, messages of one producer and key are handled one at a time, in
+    the order in which they were announced; one that is retried or dead keeps those
+    behind it waiting, until it is replayed or discarded. Messages without a key,
+    other keys and other handlers go on.
     """
 
     def register(function: Function) -> Function:
         _add(
             Handler(
-                kind="event", name=event_type, function=function, retry=retry or Retry(), timeout_s=timeout_s
+                kind="event",
+                name=event_type,
+                function=function,
+                retry=retry or Retry(),
+                timeout_s=timeout_s,
+                ordered=ordered,
             )
         )
         return function
@@ -83,12 +97,14 @@ def handles(
     before: Callable[..., Any] | None = None,
     retry: Retry | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    ordered: bool = False,
 ) -> Callable[[Function], Function]:
     """Carry out a command addressed to this service, or a timer it scheduled for itself.
 
     With ``before``, ``before(payload, message)`` runs first, outside any
     transaction: the place for the network. It may run more than once, so it must
-    be repeatable; what it returns is the handler's third argument.
+    be repeatable; what it returns is the handler's third argument. ``ordered`` is
+    as for ``on``; a timer has no key.
     Raises Misuse when the command has a handler already.
     """
     if is_pattern(command):
@@ -106,6 +122,7 @@ def handles(
                 retry=retry or Retry(),
                 timeout_s=timeout_s,
                 before=before,
+                ordered=ordered,
             )
         )
         return function
@@ -134,6 +151,11 @@ def command_handler(command: str) -> Handler | None:
 
 def by_id(handler_id: str) -> Handler | None:
     return next((handler for handler in _handlers if handler.id == handler_id), None)
+
+
+def has_ordered() -> bool:
+    """Whether any handler here depends on the order in which messages are stored."""
+    return any(handler.ordered for handler in _handlers)
 
 
 def event_patterns() -> list[str]:

@@ -1,0 +1,69 @@
+"""The timers' SQL: a timer is a message that is in the inbox already, with a delivery due later."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from atoll.ids import uuid7
+
+SCHEDULE = """
+WITH message AS (
+    INSERT INTO atoll_bus_inbox
+        (dedupe_key, message_id, kind, name, body, service_id, correlation_id,
+         version, key, sent_at, received_at)
+    VALUES
+        (%(dedupe_key)s, %(message_id)s, 'command', %(name)s, %(body)s, %(service_id)s, %(correlation_id)s,
+         %(version)s, '', statement_timestamp(), statement_timestamp())
+    RETURNING id
+)
+INSERT INTO atoll_bus_delivery
+    (id, message_id, handler, status, attempts, next_attempt_at, hint_at, hints,
+     token, error, traceback, created_at)
+SELECT
+    %(id)s, message.id, %(handler)s, 'pending', 0, statement_timestamp() + %(after)s,
+    statement_timestamp() + %(after)s, 0, %(token)s, '', '', statement_timestamp() + %(after)s
+FROM message
+"""
+
+CANCEL = """
+UPDATE atoll_bus_delivery SET status = 'cancelled', finished_at = statement_timestamp()
+WHERE token = %(token)s AND status IN ('pending', 'running')
+"""
+
+
+def schedule(
+    *,
+    message_id: UUID,
+    name: str,
+    handler_id: str,
+    body: str,
+    service_id: str,
+    correlation_id: str,
+    version: int,
+    after: timedelta,
+    token: str,
+) -> None:
+    """Write a timer: a message that is in the inbox already, with a delivery due later."""
+    row: dict[str, Any] = {
+        "id": uuid7(),
+        "dedupe_key": f"{service_id}/{message_id}",
+        "message_id": str(message_id),
+        "name": name,
+        "handler": handler_id,
+        "body": body,
+        "service_id": service_id,
+        "correlation_id": correlation_id,
+        "version": version,
+        "after": after,
+        "token": token,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SCHEDULE, row)
+
+
+def cancel(token: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(CANCEL, {"token": token})
+        return int(cursor.rowcount)
