@@ -1,4 +1,4 @@
-"""The course of an order: what may happen to it in each status, and what must then be done.
+"""The course of an order: what may happen to it in each state, and what must then be done.
 
     pending --stock.reserved--> awaiting_payment --payment.completed--> confirmed
        |                               |
@@ -7,18 +7,22 @@
        |  user.deleted                 |
        '-----------> cancelled <-------'
 
-This module is the whole rule and touches nothing; ``usecases/advance.py`` carries it
-out. Cancelling undoes whatever was asked for until then: the stock is always released,
-since the reservation may still be under way, and the payment is refunded once it was
-asked for. Answers that come after the cancellation undo themselves in the same way.
+The state is a status and, beside it, how far each compensation of a cancelled order
+has come (``compensation.py``). This module is the whole rule and touches nothing;
+``usecases/advance.py`` carries it out. Cancelling undoes whatever was asked for until
+then: the stock is always released, since the reservation may still be under way, and
+the payment is refunded once it was asked for. Answers that come after the cancellation
+undo themselves in the same way.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
 from django.db.models import TextChoices
+
+from services.orders.compensation import UNDOING, Compensation, Cue, Undoing
 
 
 class Status(TextChoices):
@@ -34,64 +38,166 @@ class Event(TextChoices):
     STOCK_REJECTED = "stock.rejected", "Stock rejected"
     PAYMENT_COMPLETED = "payment.completed", "Payment completed"
     PAYMENT_FAILED = "payment.failed", "Payment failed"
-    PAYMENT_REFUNDED = "payment.refunded", "Payment refunded"
     CANCEL_REQUESTED = "cancel.requested", "Cancellation requested"
     DEADLINE_PASSED = "deadline.passed", "Deadline passed"
     USER_DELETED = "user.deleted", "Account deleted"
+    STOCK_RELEASED = "stock.released", "Stock released"
+    STOCK_RELEASE_FAILED = "stock.release_failed", "Stock could not be released"
+    RELEASE_OVERDUE = "release.overdue", "No answer to the release"
+    RELEASE_ASKED_AGAIN = "release.asked_again", "Release asked for again"
+    RELEASE_SETTLED = "release.settled", "Release settled by hand"
+    PAYMENT_REFUNDED = "payment.refunded", "Payment refunded"
+    PAYMENT_VOIDED = "payment.voided", "Payment voided"
+    PAYMENT_REFUND_FAILED = "payment.refund_failed", "Payment could not be refunded"
+    REFUND_OVERDUE = "refund.overdue", "No answer to the refund"
+    REFUND_ASKED_AGAIN = "refund.asked_again", "Refund asked for again"
+    REFUND_SETTLED = "refund.settled", "Refund settled by hand"
 
 
 class Action(Enum):
+    """What goes out with a step: commands, events, and timers that are set or called off."""
+
+    RESERVE_STOCK = "reserve.stock"
     REQUEST_PAYMENT = "process.payment"
     COMMIT_STOCK = "commit.stock"
     RELEASE_STOCK = "release.stock"
     REFUND_PAYMENT = "refund.payment"
+    ANNOUNCE_CREATED = "order.created"
     ANNOUNCE_CONFIRMED = "order.confirmed"
     ANNOUNCE_CANCELLED = "order.cancelled"
+    START_DEADLINE = "start the deadline of the order"
+    STOP_DEADLINE = "stop the deadline of the order"
+    START_RELEASE_DEADLINE = "start the deadline of the release"
+    STOP_RELEASE_DEADLINE = "stop the deadline of the release"
+    START_REFUND_DEADLINE = "start the deadline of the refund"
+    STOP_REFUND_DEADLINE = "stop the deadline of the refund"
+
+
+@dataclass(frozen=True)
+class State:
+    """Where an order stands. ``release`` and ``refund`` are None as long as there is nothing to undo."""
+
+    status: Status
+    release: Undoing | None = None
+    refund: Undoing | None = None
+
+    def of(self, compensation: Compensation) -> Undoing | None:
+        return self.release if compensation is Compensation.RELEASE else self.refund
+
+    def having(self, compensation: Compensation, undoing: Undoing) -> "State":
+        if compensation is Compensation.RELEASE:
+            return replace(self, release=undoing)
+        return replace(self, refund=undoing)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A row of the table: the next status, what must be undone, what is sent beside that."""
+
+    to: Status
+    undo: tuple[Compensation, ...] = ()
+    send: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where an event leads, and the messages that go out with it, in this order."""
+    """Where an event leads, and what goes out with it, in this order.
 
-    to: Status
+    ``undoing`` names the compensations that it moved or asked for anew.
+    """
+
+    state: State
     actions: tuple[Action, ...] = ()
+    undoing: tuple[Compensation, ...] = ()
 
 
 OPEN = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
 FINAL = frozenset({Status.CONFIRMED, Status.CANCELLED})
 
-_STOP_BEFORE_PAYMENT = Step(Status.CANCELLED, (Action.RELEASE_STOCK, Action.ANNOUNCE_CANCELLED))
-_STOP_DURING_PAYMENT = Step(
-    Status.CANCELLED, (Action.RELEASE_STOCK, Action.REFUND_PAYMENT, Action.ANNOUNCE_CANCELLED)
-)
+PLACED = Step(State(Status.PENDING), (Action.ANNOUNCE_CREATED, Action.RESERVE_STOCK, Action.START_DEADLINE))
 
-COURSE: Mapping[tuple[Status, Event], Step] = MappingProxyType(
+_TELL = (Action.ANNOUNCE_CANCELLED,)
+_STOP_BEFORE_PAYMENT = Move(Status.CANCELLED, undo=(Compensation.RELEASE,), send=_TELL)
+_STOP_DURING_PAYMENT = Move(Status.CANCELLED, undo=(Compensation.RELEASE, Compensation.REFUND), send=_TELL)
+
+COURSE: Mapping[tuple[Status, Event], Move] = MappingProxyType(
     {
         # The shop was asked for stock.
-        (Status.PENDING, Event.STOCK_RESERVED): Step(Status.AWAITING_PAYMENT, (Action.REQUEST_PAYMENT,)),
-        (Status.PENDING, Event.STOCK_REJECTED): Step(Status.CANCELLED, (Action.ANNOUNCE_CANCELLED,)),
+        (Status.PENDING, Event.STOCK_RESERVED): Move(Status.AWAITING_PAYMENT, send=(Action.REQUEST_PAYMENT,)),
+        (Status.PENDING, Event.STOCK_REJECTED): Move(Status.CANCELLED, send=_TELL),
         (Status.PENDING, Event.CANCEL_REQUESTED): _STOP_BEFORE_PAYMENT,
         (Status.PENDING, Event.DEADLINE_PASSED): _STOP_BEFORE_PAYMENT,
         (Status.PENDING, Event.USER_DELETED): _STOP_BEFORE_PAYMENT,
         # The stock is held and the payment was asked for.
-        (Status.AWAITING_PAYMENT, Event.PAYMENT_COMPLETED): Step(
-            Status.CONFIRMED, (Action.COMMIT_STOCK, Action.ANNOUNCE_CONFIRMED)
+        (Status.AWAITING_PAYMENT, Event.PAYMENT_COMPLETED): Move(
+            Status.CONFIRMED, send=(Action.COMMIT_STOCK, Action.ANNOUNCE_CONFIRMED)
         ),
         (Status.AWAITING_PAYMENT, Event.PAYMENT_FAILED): _STOP_BEFORE_PAYMENT,
         (Status.AWAITING_PAYMENT, Event.CANCEL_REQUESTED): _STOP_DURING_PAYMENT,
         (Status.AWAITING_PAYMENT, Event.DEADLINE_PASSED): _STOP_DURING_PAYMENT,
         (Status.AWAITING_PAYMENT, Event.USER_DELETED): _STOP_DURING_PAYMENT,
         # Answers that crossed with the cancellation.
-        (Status.CANCELLED, Event.STOCK_RESERVED): Step(Status.CANCELLED, (Action.RELEASE_STOCK,)),
-        (Status.CANCELLED, Event.PAYMENT_COMPLETED): Step(Status.CANCELLED, (Action.REFUND_PAYMENT,)),
+        (Status.CANCELLED, Event.STOCK_RESERVED): Move(Status.CANCELLED, undo=(Compensation.RELEASE,)),
+        (Status.CANCELLED, Event.PAYMENT_COMPLETED): Move(Status.CANCELLED, undo=(Compensation.REFUND,)),
     }
 )
 
+# Payment.failed is no confirmation of a refund: payments says it of every charge that comes
+# after the refund was asked for, also while the outcome of an earlier charge is unknown.
+CUES: Mapping[Event, tuple[Compensation, Cue]] = MappingProxyType(
+    {
+        Event.STOCK_RELEASED: (Compensation.RELEASE, Cue.CONFIRMED),
+        Event.STOCK_RELEASE_FAILED: (Compensation.RELEASE, Cue.REFUSED),
+        Event.RELEASE_OVERDUE: (Compensation.RELEASE, Cue.OVERDUE),
+        Event.RELEASE_ASKED_AGAIN: (Compensation.RELEASE, Cue.ASKED_AGAIN),
+        Event.RELEASE_SETTLED: (Compensation.RELEASE, Cue.SETTLED),
+        Event.PAYMENT_REFUNDED: (Compensation.REFUND, Cue.CONFIRMED),
+        Event.PAYMENT_VOIDED: (Compensation.REFUND, Cue.CONFIRMED),
+        Event.PAYMENT_REFUND_FAILED: (Compensation.REFUND, Cue.REFUSED),
+        Event.REFUND_OVERDUE: (Compensation.REFUND, Cue.OVERDUE),
+        Event.REFUND_ASKED_AGAIN: (Compensation.REFUND, Cue.ASKED_AGAIN),
+        Event.REFUND_SETTLED: (Compensation.REFUND, Cue.SETTLED),
+    }
+)
+EVENTS: Mapping[tuple[Compensation, Cue], Event] = MappingProxyType(
+    {cue: event for event, cue in CUES.items() if event != Event.PAYMENT_VOIDED}
+)
 
-def next_step(status: Status, event: Event) -> Step:
+_ASK = {
+    Compensation.RELEASE: (Action.RELEASE_STOCK, Action.START_RELEASE_DEADLINE),
+    Compensation.REFUND: (Action.REFUND_PAYMENT, Action.START_REFUND_DEADLINE),
+}
+_STOP_WAITING = {
+    Compensation.RELEASE: (Action.STOP_RELEASE_DEADLINE,),
+    Compensation.REFUND: (Action.STOP_REFUND_DEADLINE,),
+}
+
+
+def next_step(state: State, event: Event) -> Step:
     """What the event leads to.
 
-    A pair the table does not name is an answer that is late, repeated or out of
-    order: the order stays where it is and nothing is sent, but its history keeps it.
+    A pair the tables do not name is an answer or a timer that is late, repeated or out
+    of order: the order stays where it is and nothing is sent, but its history keeps it.
     """
-    return COURSE.get((status, event), Step(status))
+    move = COURSE.get((state.status, event), Move(state.status))
+    cues = [(compensation, Cue.NEEDED) for compensation in move.undo]
+    if event in CUES:
+        cues.append(CUES[event])
+    after = replace(state, status=move.to)
+    actions: tuple[Action, ...] = ()
+    moved: tuple[Compensation, ...] = ()
+    for compensation, cue in cues:
+        before = state.of(compensation)
+        undoing = UNDOING.get((before, cue))
+        if undoing is None:
+            continue
+        after = after.having(compensation, undoing)
+        moved += (compensation,)
+        if undoing is Undoing.ASKED:
+            actions += _ASK[compensation]
+        elif before is Undoing.ASKED:
+            actions += _STOP_WAITING[compensation]
+    actions += move.send
+    if state.status in OPEN and move.to in FINAL:
+        actions += (Action.STOP_DEADLINE,)
+    return Step(after, actions, moved)

@@ -5,7 +5,7 @@ On the wire the names are camelCase; unknown fields of what we hear are ignored.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 
@@ -121,6 +121,21 @@ class ExpireOrder:
 
 
 @dataclass(frozen=True)
+class ExpireCompensation:
+    """A timer of our own: due when what is to be undone was not confirmed in time.
+
+    ``ask`` says which time of asking it belongs to; a later one has a timer of its own.
+    """
+
+    command: ClassVar[str] = "expire.compensation"
+    to: ClassVar[str] = "order-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    compensation: Literal["release.stock", "refund.payment"]
+    ask: int
+
+
+@dataclass(frozen=True)
 class Shortage:
     product_id: UUID
     requested: int
@@ -139,8 +154,19 @@ class StockRejected:
 
 
 @dataclass(frozen=True)
+class StockReleased:
+    order_id: UUID
+
+
+@dataclass(frozen=True)
+class StockReleaseFailed:
+    order_id: UUID
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class PaymentOutcome:
-    """``payment.completed``, ``payment.failed`` and ``payment.refunded`` look the same."""
+    """What orders reads of every event that payments announces."""
 
     order_id: UUID
     payment_id: UUID | None = None

@@ -5,22 +5,28 @@ from contextlib import contextmanager
 
 from atoll.bus import Ignore, Message, handles, on
 from atoll.errors import NotFound
+from services.orders.compensation import Compensation
+from services.orders.course import Event
 from services.orders.events import (
+    ExpireCompensation,
     ExpireOrder,
     PaymentOutcome,
     StockRejected,
+    StockReleased,
+    StockReleaseFailed,
     StockReserved,
     UserDeleted,
     UserUpdated,
 )
 from services.orders.usecases.advance import Cause
 from services.orders.usecases.cancel_orders_of_user import cancel_orders_of_user
+from services.orders.usecases.expire_compensation import expire_compensation
 from services.orders.usecases.expire_order import expire_order
 from services.orders.usecases.record_payment_completed import record_payment_completed
 from services.orders.usecases.record_payment_failed import record_payment_failed
-from services.orders.usecases.record_refund import record_refund
 from services.orders.usecases.record_stock_rejected import record_stock_rejected
 from services.orders.usecases.record_stock_reserved import record_stock_reserved
+from services.orders.usecases.record_undoing import record_undoing
 from services.orders.usecases.refresh_customer import refresh_customer
 
 
@@ -64,13 +70,45 @@ def on_payment_failed(event: PaymentOutcome, message: Message) -> None:
 @on("payment.refunded")
 def on_payment_refunded(event: PaymentOutcome, message: Message) -> None:
     with _strangers_ignored():
-        record_refund(event.order_id, event.reason or "", _cause(message))
+        record_undoing(event.order_id, Event.PAYMENT_REFUNDED, event.reason or "", _cause(message))
+
+
+@on("payment.voided")
+def on_payment_voided(event: PaymentOutcome, message: Message) -> None:
+    with _strangers_ignored():
+        record_undoing(event.order_id, Event.PAYMENT_VOIDED, event.reason or "", _cause(message))
+
+
+@on("payment.refund_failed")
+def on_payment_refund_failed(event: PaymentOutcome, message: Message) -> None:
+    with _strangers_ignored():
+        record_undoing(event.order_id, Event.PAYMENT_REFUND_FAILED, event.reason or "", _cause(message))
+
+
+@on("stock.released")
+def on_stock_released(event: StockReleased, message: Message) -> None:
+    with _strangers_ignored():
+        record_undoing(event.order_id, Event.STOCK_RELEASED, "", _cause(message))
+
+
+@on("stock.release_failed")
+def on_stock_release_failed(event: StockReleaseFailed, message: Message) -> None:
+    with _strangers_ignored():
+        record_undoing(event.order_id, Event.STOCK_RELEASE_FAILED, event.reason, _cause(message))
 
 
 @handles("expire.order")
 def on_deadline(command: ExpireOrder, message: Message) -> None:
     with _strangers_ignored():
         expire_order(command.order_id, _cause(message))
+
+
+@handles("expire.compensation")
+def on_compensation_overdue(command: ExpireCompensation, message: Message) -> None:
+    with _strangers_ignored():
+        expire_compensation(
+            command.order_id, Compensation(command.compensation), command.ask, _cause(message)
+        )
 
 
 @on("user.updated")

@@ -1,5 +1,6 @@
 """Orders, what is in them, and everything that happened to them."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import models
@@ -7,6 +8,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from atoll.ids import uuid7
+from services.orders.compensation import Compensation, Undoing
 from services.orders.course import FINAL, Event, Status
 
 MAX_LINES = 100
@@ -14,6 +16,13 @@ MAX_QUANTITY = 1000
 MAX_REASON_LENGTH = 200
 MAX_NAME_LENGTH = 255
 MAX_EMAIL_LENGTH = 254
+
+REFUND_TOLD_AS = {
+    Undoing.ASKED: "pending",
+    Undoing.DONE: "done",
+    Undoing.SETTLED: "done",
+    Undoing.FAILED: "failed",
+}
 
 
 class Order(models.Model):
@@ -70,6 +79,14 @@ class Order(models.Model):
     def is_final(self) -> bool:
         return self.status in FINAL
 
+    @property
+    def refund(self) -> str | None:
+        """The customer's refund: pending, done or failed; None when there is no money to give back."""
+        for undone in self.compensations.all():
+            if undone.kind == Compensation.REFUND and undone.ended_by != Event.PAYMENT_VOIDED:
+                return REFUND_TOLD_AS[Undoing(undone.state)]
+        return None
+
 
 class OrderLine(models.Model):
     """A product as it was bought; later changes of the catalogue do not reach it."""
@@ -99,12 +116,67 @@ class OrderLine(models.Model):
         return self.quantity * self.unit_price
 
 
+class OrderCompensation(models.Model):
+    """Something that a cancelled order had asked for and that is to be undone; see ``compensation.py``.
+
+    ``asks`` counts how often its command went out, and is the token by which a
+    deadline of an earlier time is told from that of the latest. ``ended_by`` is the
+    event that ended the waiting, empty while it lasts; ``reason`` belongs to it.
+    Its states move only along ``compensation.py``: a trigger refuses anything else.
+    """
+
+    # The unique constraint below starts with the order, so it serves as the index too.
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="compensations", db_index=False)
+    kind = models.CharField("compensation", max_length=20, choices=Compensation)
+    state = models.CharField(max_length=10, choices=Undoing, default=Undoing.ASKED)
+    asks = models.PositiveIntegerField("times asked", default=1)
+    asked_at = models.DateTimeField("last asked", default=timezone.now)
+    due_at = models.DateTimeField("due", help_text="Needs attention when not confirmed at this time.")
+    ended_at = models.DateTimeField("ended", null=True, blank=True)
+    ended_by = models.CharField(max_length=40, choices=Event, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        indexes = (
+            models.Index(fields=("order",), name="compensation_failed", condition=Q(state=Undoing.FAILED)),
+            models.Index(fields=("due_at",), name="compensation_asked", condition=Q(state=Undoing.ASKED)),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=("order", "kind"), name="compensation_once_per_order"),
+            models.CheckConstraint(
+                condition=Q(kind__in=Compensation.values), name="compensation_kind_is_known"
+            ),
+            models.CheckConstraint(condition=Q(state__in=Undoing.values), name="compensation_state_is_known"),
+            models.CheckConstraint(condition=Q(asks__gte=1), name="compensation_was_asked_for"),
+            models.CheckConstraint(
+                condition=Q(state=Undoing.ASKED, ended_at__isnull=True, ended_by="")
+                | ~Q(state=Undoing.ASKED) & Q(ended_at__isnull=False, ended_by__gt=""),
+                name="compensation_ended_when_not_asked",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.state}"
+
+    def ask_anew(self, *, at: datetime, due_at: datetime) -> None:
+        self.state, self.asks = Undoing.ASKED, self.asks + 1
+        self.asked_at, self.due_at = at, due_at
+        self.ended_at, self.ended_by, self.reason = None, "", ""
+
+    def end(self, state: Undoing, *, by: Event, reason: str, at: datetime) -> None:
+        """The waiting is over, by a confirmation, a failure or a person."""
+        self.state, self.ended_at, self.ended_by = state, at, by
+        self.reason = reason[:MAX_REASON_LENGTH]
+
+
 class OrderTransition(models.Model):
-    """Something that happened to an order, and whether it moved it.
+    """Something that happened to an order, and what it changed.
 
     An answer that was late, repeated or out of order has the same status on both
-    sides. ``message_id`` names the message that caused it; ``actor`` the person or
-    service behind it.
+    sides and no ``undoing``, which otherwise tells how far compensations came by it:
+    ``refund.payment asked``. ``message_id`` names the message that caused it;
+    ``actor`` the person or service behind it.
     """
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="history")
@@ -115,6 +187,7 @@ class OrderTransition(models.Model):
     actor = models.CharField(max_length=255)
     correlation_id = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
+    undoing = models.CharField(max_length=100, blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -132,6 +205,10 @@ class OrderTransition(models.Model):
                 ),
                 name="order_transition_is_legal",
             ),
+            models.CheckConstraint(
+                condition=Q(undoing="") | Q(to_status=Status.CANCELLED),
+                name="order_transition_undoes_when_cancelled",
+            ),
         )
 
     def __str__(self) -> str:
@@ -140,3 +217,7 @@ class OrderTransition(models.Model):
     @property
     def moved(self) -> bool:
         return self.from_status != self.to_status
+
+    @property
+    def ignored(self) -> bool:
+        return not self.moved and not self.undoing

@@ -9,6 +9,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from atoll.errors import NotFound
+from services.orders.compensation import Undoing
 from services.orders.course import OPEN
 from services.orders.models import Order
 
@@ -26,8 +27,8 @@ class Summary:
 
 
 def orders_of(user_id: UUID | None) -> QuerySet[Order]:
-    """Orders with their lines, newest first; of everybody when ``user_id`` is None."""
-    orders = Order.objects.prefetch_related("lines")
+    """Orders with all that is shown of them, newest first; of everybody when ``user_id`` is None."""
+    orders = Order.objects.prefetch_related("lines", "compensations")
     return orders if user_id is None else orders.filter(user_id=user_id)
 
 
@@ -67,3 +68,21 @@ def overdue_orders() -> QuerySet[Order]:
 
 def count_overdue_orders() -> int:
     return overdue_orders().count()
+
+
+def orders_being_undone() -> QuerySet[Order]:
+    """Cancelled orders with something that was asked to be undone and is not confirmed yet."""
+    return Order.objects.filter(compensations__state=Undoing.ASKED).distinct()
+
+
+def orders_not_undone() -> QuerySet[Order]:
+    """Cancelled orders with something that failed to be undone: a person must look."""
+    return Order.objects.filter(compensations__state=Undoing.FAILED).distinct()
+
+
+def count_orders_not_undone() -> int:
+    return orders_not_undone().count()
+
+
+def is_not_undone(order_id: UUID) -> bool:
+    return orders_not_undone().filter(pk=order_id).exists()

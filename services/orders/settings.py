@@ -58,3 +58,5 @@ SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
 
 # An order that is still open this long after it was placed is cancelled.
 ORDER_DEADLINE_S: float = conf.seconds("ORDER_DEADLINE_S", 60)
+# What a cancelled order asked to be undone and nobody confirmed for so long needs attention.
+COMPENSATION_DEADLINE_S: float = conf.seconds("COMPENSATION_DEADLINE_S", 900)

@@ -11,6 +11,7 @@ from services.orders.models import (
     MAX_LINES,
     MAX_QUANTITY,
     MAX_REASON_LENGTH,
+    REFUND_TOLD_AS,
     Order,
     OrderLine,
     OrderTransition,
@@ -60,6 +61,12 @@ class CustomerSerializer(serializers.Serializer[Order]):
 class OrderSerializer(serializers.ModelSerializer[Order]):
     items = OrderLineSerializer(source="lines", many=True)
     customer = CustomerSerializer(source="*")
+    refund = serializers.ChoiceField(
+        choices=sorted(set(REFUND_TOLD_AS.values())),
+        allow_null=True,
+        read_only=True,
+        help_text="Of a cancelled order; null when there is no money to give back.",
+    )
 
     class Meta:
         model = Order
@@ -73,6 +80,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "currency",
             "payment_method",
             "reason",
+            "refund",
             "created_at",
             "updated_at",
             "deadline_at",
@@ -81,13 +89,17 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
 
 class OrderTransitionSerializer(serializers.ModelSerializer[OrderTransition]):
-    """One thing that happened. ``moved`` is false for an answer that came late, twice or too early."""
+    """One thing that happened: did it change the status, or was it ignored, as late, repeated or too early?
+
+    Neither is true of what tells how a cancelled order is undone.
+    """
 
     moved = serializers.BooleanField()
+    ignored = serializers.BooleanField()
 
     class Meta:
         model = OrderTransition
-        fields = ("event", "moved", "reason", "actor", "message_id", "correlation_id", "at")
+        fields = ("event", "moved", "ignored", "reason", "actor", "message_id", "correlation_id", "at")
 
     def get_fields(self) -> dict[str, Any]:
         # "from" is a keyword, so it cannot be declared as an attribute.

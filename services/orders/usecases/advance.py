@@ -1,19 +1,26 @@
-"""Carry out one step of an order's course: status, history and messages, together.
+"""Carry out one step of an order's course: state, history, messages and timers, together.
 
 Use cases that a handler calls open no savepoint of their own: the transaction is the
 bus's, and when one of them fails all of it is rolled back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from django.utils import timezone
 
-from atoll import bus, context
+from atoll import context
 from atoll.errors import NotFound
-from services.orders.course import FINAL, Event, Status, next_step
-from services.orders.models import MAX_REASON_LENGTH, Order, OrderTransition
-from services.orders.usecases.outgoing import deadline_token, send_out
+from services.orders.compensation import Compensation, Undoing
+from services.orders.course import FINAL, Event, State, Status, Step, next_step
+from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
+from services.orders.usecases.outgoing import Outgoing, time_to_undo
+
+log = structlog.get_logger("services.orders")
+
+Rows = dict[Compensation, OrderCompensation]
 
 
 @dataclass(frozen=True)
@@ -41,31 +48,50 @@ def lock_order(order_id: UUID) -> Order:
         ) from None
 
 
-def advance(order: Order, event: Event, cause: Cause, *, reason: str = "", note: str = "") -> bool:
-    """Let the event happen to a locked order; True when its status moved.
+def advance(order: Order, event: Event, cause: Cause, *, reason: str = "", note: str = "") -> Step:
+    """Let the event happen to a locked order; the step that was made.
 
     ``reason`` becomes the order's when the event cancels it; the history keeps ``note``,
     or the reason when there is no note. An event that the course does not expect now
     changes nothing and sends nothing, and the history keeps that too.
     """
-    before = Status(order.status)
+    rows = compensations_of(order)
+    before = _state(order, rows)
     step = next_step(before, event)
-    record(order, event, cause, before=before, after=step.to, note=note or reason)
-    if step.to != before:
-        order.status = step.to
-        if step.to == Status.CANCELLED:
-            order.reason = (reason or event.value)[:MAX_REASON_LENGTH]
-        if step.to in FINAL:
-            order.finished_at = timezone.now()
-            bus.cancel_scheduled(deadline_token(order))
-        order.save(update_fields=["status", "reason", "finished_at", "updated_at"])
+    if step.state.status != before.status:
+        _write_status(order, step.state.status, reason or event.value)
+    undoing = _write_compensations(order, rows, step, event, note or reason)
+    record(
+        order,
+        event,
+        cause,
+        before=before.status,
+        after=step.state.status,
+        note=note or reason,
+        undoing=undoing,
+    )
+    outgoing = Outgoing(order, rows)
     for action in step.actions:
-        send_out(action, order)
-    return step.to != before
+        outgoing.carry_out(action)
+    return step
+
+
+def compensations_of(order: Order) -> Rows:
+    """Only a cancelled order has any."""
+    if order.status != Status.CANCELLED:
+        return {}
+    return {Compensation(row.kind): row for row in OrderCompensation.objects.filter(order=order)}
 
 
 def record(
-    order: Order, event: Event, cause: Cause, *, before: Status | None, after: Status, note: str = ""
+    order: Order,
+    event: Event,
+    cause: Cause,
+    *,
+    before: Status | None,
+    after: Status,
+    note: str = "",
+    undoing: str = "",
 ) -> None:
     """One line of the order's history."""
     OrderTransition.objects.create(
@@ -77,4 +103,46 @@ def record(
         actor=cause.actor,
         correlation_id=context.correlation_id() or "",
         reason=note[:MAX_REASON_LENGTH],
+        undoing=undoing,
     )
+
+
+def _state(order: Order, rows: Mapping[Compensation, OrderCompensation]) -> State:
+    state = State(Status(order.status))
+    for compensation, row in rows.items():
+        state = state.having(compensation, Undoing(row.state))
+    return state
+
+
+def _write_status(order: Order, status: Status, reason: str) -> None:
+    order.status = status
+    if status == Status.CANCELLED:
+        order.reason = reason[:MAX_REASON_LENGTH]
+    if status in FINAL:
+        order.finished_at = timezone.now()
+    order.save(update_fields=["status", "reason", "finished_at", "updated_at"])
+
+
+def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, reason: str) -> str:
+    """Bring the rows to where the step leaves them; what changed, in the history's words."""
+    now = timezone.now()
+    for compensation in step.undoing:
+        undoing = step.state.of(compensation)
+        if undoing is not Undoing.ASKED:
+            rows[compensation].end(undoing, by=event, reason=reason, at=now)
+        elif compensation in rows:
+            rows[compensation].ask_anew(at=now, due_at=now + time_to_undo())
+        else:
+            rows[compensation] = OrderCompensation(
+                order=order, kind=compensation, asked_at=now, due_at=now + time_to_undo()
+            )
+        rows[compensation].save()
+        if undoing is Undoing.FAILED:
+            log.error(
+                "order needs attention: it cannot be undone",
+                order_id=str(order.pk),
+                compensation=compensation.value,
+                after=event.value,
+                reason=reason,
+            )
+    return ", ".join(str(rows[compensation]) for compensation in step.undoing)

@@ -1,12 +1,17 @@
-"""The messages that an order sends, each built from the order as it is now."""
+"""What an order sends and which timers it sets, each built from the order as it is now."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+
+from django.conf import settings
 
 from atoll import bus
+from services.orders.compensation import Compensation
 from services.orders.course import Action
 from services.orders.events import (
     CommitStock,
+    ExpireCompensation,
+    ExpireOrder,
     OrderCancelled,
     OrderConfirmed,
     OrderCreated,
@@ -17,53 +22,131 @@ from services.orders.events import (
     ReserveStock,
     StockItem,
 )
-from services.orders.models import Order, OrderLine
+from services.orders.models import Order, OrderCompensation, OrderLine
 
 
-def deadline_token(order: Order) -> str:
-    return f"order:{order.pk}:deadline"
+def time_allowed() -> timedelta:
+    """For an order, from its placing to its end."""
+    return timedelta(seconds=settings.ORDER_DEADLINE_S)
 
 
-def announce_created(order: Order, lines: list[OrderLine]) -> None:
-    """``order.created`` for everybody, ``reserve.stock`` for products."""
-    items = [OrderedItem(line.product_id, line.name, line.quantity, line.unit_price) for line in lines]
-    bus.publish(
-        OrderCreated(order.pk, order.user_id, items, order.total, order.currency),
-        key=str(order.pk),
-    )
-    bus.send(
-        ReserveStock(order.pk, [StockItem(line.product_id, line.quantity) for line in lines]),
-        key=str(order.pk),
-    )
+def time_to_undo() -> timedelta:
+    """For a compensation, from the asking to its confirmation."""
+    return timedelta(seconds=settings.COMPENSATION_DEADLINE_S)
 
 
-def send_out(action: Action, order: Order) -> None:
-    """Queue the action's message in the running transaction, in order with the order's others."""
-    deliver, build = _MESSAGES[action]
-    deliver(build(order), key=str(order.pk))
+class Outgoing:
+    """Carries out the actions of one step in the running transaction, in order with the order's others.
+
+    ``compensations`` are the order's rows as the step leaves them. ``lines`` spares a query.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        compensations: Mapping[Compensation, OrderCompensation] | None = None,
+        lines: Sequence[OrderLine] | None = None,
+    ) -> None:
+        self._order = order
+        self._compensations = compensations or {}
+        self._known_lines = lines
+
+    def carry_out(self, action: Action) -> None:
+        _HOW[action](self)
+
+    def _send(self, command: object) -> None:
+        bus.send(command, key=str(self._order.pk))
+
+    def _publish(self, event: object) -> None:
+        bus.publish(event, key=str(self._order.pk))
+
+    @property
+    def _lines(self) -> Sequence[OrderLine]:
+        if self._known_lines is None:
+            self._known_lines = list(self._order.lines.all())
+        return self._known_lines
+
+    def _stock_items(self) -> list[StockItem]:
+        return [StockItem(line.product_id, line.quantity) for line in self._lines]
+
+    def _reserve_stock(self) -> None:
+        self._send(ReserveStock(self._order.pk, self._stock_items()))
+
+    def _request_payment(self) -> None:
+        order = self._order
+        self._send(ProcessPayment(order.pk, order.total, order.currency, order.user_id, order.payment_method))
+
+    def _commit_stock(self) -> None:
+        self._send(CommitStock(self._order.pk, self._stock_items()))
+
+    def _release_stock(self) -> None:
+        self._send(ReleaseStock(self._order.pk, self._stock_items()))
+
+    def _refund_payment(self) -> None:
+        self._send(RefundPayment(self._order.pk, self._order.reason))
+
+    def _announce_created(self) -> None:
+        order = self._order
+        items = [
+            OrderedItem(line.product_id, line.name, line.quantity, line.unit_price) for line in self._lines
+        ]
+        self._publish(OrderCreated(order.pk, order.user_id, items, order.total, order.currency))
+
+    def _announce_confirmed(self) -> None:
+        order = self._order
+        self._publish(OrderConfirmed(order.pk, order.user_id, order.total, order.currency))
+
+    def _announce_cancelled(self) -> None:
+        order = self._order
+        self._publish(OrderCancelled(order.pk, order.user_id, order.total, order.currency, order.reason))
+
+    def _start_deadline(self) -> None:
+        bus.schedule(ExpireOrder(self._order.pk), after=time_allowed(), token=self._timer("deadline"))
+
+    def _stop_deadline(self) -> None:
+        bus.cancel_scheduled(self._timer("deadline"))
+
+    def _start_waiting(self, compensation: Compensation) -> None:
+        self._stop_waiting(compensation)
+        asked = self._compensations[compensation]
+        bus.schedule(
+            ExpireCompensation(self._order.pk, compensation.value, asked.asks),
+            after=time_to_undo(),
+            token=self._timer(compensation.value),
+        )
+
+    def _stop_waiting(self, compensation: Compensation) -> None:
+        bus.cancel_scheduled(self._timer(compensation.value))
+
+    def _start_waiting_for_release(self) -> None:
+        self._start_waiting(Compensation.RELEASE)
+
+    def _stop_waiting_for_release(self) -> None:
+        self._stop_waiting(Compensation.RELEASE)
+
+    def _start_waiting_for_refund(self) -> None:
+        self._start_waiting(Compensation.REFUND)
+
+    def _stop_waiting_for_refund(self) -> None:
+        self._stop_waiting(Compensation.REFUND)
+
+    def _timer(self, name: str) -> str:
+        return f"order:{self._order.pk}:{name}"
 
 
-def _stock_items(order: Order) -> list[StockItem]:
-    return [StockItem(line.product_id, line.quantity) for line in order.lines.all()]
-
-
-def _process_payment(order: Order) -> ProcessPayment:
-    return ProcessPayment(order.pk, order.total, order.currency, order.user_id, order.payment_method)
-
-
-def _confirmed(order: Order) -> OrderConfirmed:
-    return OrderConfirmed(order.pk, order.user_id, order.total, order.currency)
-
-
-def _cancelled(order: Order) -> OrderCancelled:
-    return OrderCancelled(order.pk, order.user_id, order.total, order.currency, order.reason)
-
-
-_MESSAGES: Mapping[Action, tuple[Callable[..., Any], Callable[[Order], object]]] = {
-    Action.REQUEST_PAYMENT: (bus.send, _process_payment),
-    Action.COMMIT_STOCK: (bus.send, lambda order: CommitStock(order.pk, _stock_items(order))),
-    Action.RELEASE_STOCK: (bus.send, lambda order: ReleaseStock(order.pk, _stock_items(order))),
-    Action.REFUND_PAYMENT: (bus.send, lambda order: RefundPayment(order.pk, order.reason)),
-    Action.ANNOUNCE_CONFIRMED: (bus.publish, _confirmed),
-    Action.ANNOUNCE_CANCELLED: (bus.publish, _cancelled),
+_HOW: Mapping[Action, Callable[[Outgoing], None]] = {
+    Action.RESERVE_STOCK: Outgoing._reserve_stock,
+    Action.REQUEST_PAYMENT: Outgoing._request_payment,
+    Action.COMMIT_STOCK: Outgoing._commit_stock,
+    Action.RELEASE_STOCK: Outgoing._release_stock,
+    Action.REFUND_PAYMENT: Outgoing._refund_payment,
+    Action.ANNOUNCE_CREATED: Outgoing._announce_created,
+    Action.ANNOUNCE_CONFIRMED: Outgoing._announce_confirmed,
+    Action.ANNOUNCE_CANCELLED: Outgoing._announce_cancelled,
+    Action.START_DEADLINE: Outgoing._start_deadline,
+    Action.STOP_DEADLINE: Outgoing._stop_deadline,
+    Action.START_RELEASE_DEADLINE: Outgoing._start_waiting_for_release,
+    Action.STOP_RELEASE_DEADLINE: Outgoing._stop_waiting_for_release,
+    Action.START_REFUND_DEADLINE: Outgoing._start_waiting_for_refund,
+    Action.STOP_REFUND_DEADLINE: Outgoing._stop_waiting_for_refund,
 }

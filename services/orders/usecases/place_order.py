@@ -1,16 +1,11 @@
 """Place a quoted order: from here on it runs by itself to a final state."""
 
-from datetime import timedelta
-
-from django.conf import settings
 from django.utils import timezone
 
-from atoll import bus
-from services.orders.course import Event, Status
-from services.orders.events import ExpireOrder
+from services.orders.course import PLACED, Event
 from services.orders.models import Order, OrderLine
 from services.orders.usecases.advance import Cause, record
-from services.orders.usecases.outgoing import announce_created, deadline_token
+from services.orders.usecases.outgoing import Outgoing, time_allowed
 from services.orders.usecases.quote_order import Quote
 
 
@@ -19,10 +14,10 @@ def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
 
     Runs in the caller's transaction. The deadline is ``ORDER_DEADLINE_S`` from now.
     """
-    time_allowed = timedelta(seconds=settings.ORDER_DEADLINE_S)
     now = timezone.now()
     customer = quote.customer
     order = Order.objects.create(
+        status=PLACED.state.status,
         user_id=customer.id,
         customer_name=customer.name,
         customer_email=customer.email,
@@ -32,7 +27,7 @@ def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
         currency=quote.currency,
         payment_method=payment_method,
         created_at=now,
-        deadline_at=now + time_allowed,
+        deadline_at=now + time_allowed(),
     )
     lines = OrderLine.objects.bulk_create(
         OrderLine(
@@ -44,7 +39,8 @@ def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
         )
         for line in quote.lines
     )
-    record(order, Event.PLACED, cause, before=None, after=Status.PENDING)
-    announce_created(order, lines)
-    bus.schedule(ExpireOrder(order.pk), after=time_allowed, token=deadline_token(order))
+    record(order, Event.PLACED, cause, before=None, after=PLACED.state.status)
+    outgoing = Outgoing(order, lines=lines)
+    for action in PLACED.actions:
+        outgoing.carry_out(action)
     return order

@@ -1,0 +1,75 @@
+"""One step of the course as a sentence: given a state, when an event, then another state and what goes out.
+
+    given("awaiting_payment").when("cancel.requested").then(
+        "cancelled", release="asked", refund="asked",
+        sends=["release.stock", "refund.payment", "order.cancelled"],
+        starts=["release", "refund"], stops=["order"],
+    )
+
+Nothing here touches a database; the words are those of the wire and of the history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.orders.compensation import Undoing
+from services.orders.course import Action, Event, State, Status, Step, next_step
+
+TIMERS = {
+    "order": (Action.START_DEADLINE, Action.STOP_DEADLINE),
+    "release": (Action.START_RELEASE_DEADLINE, Action.STOP_RELEASE_DEADLINE),
+    "refund": (Action.START_REFUND_DEADLINE, Action.STOP_REFUND_DEADLINE),
+}
+STARTS = {start: name for name, (start, _) in TIMERS.items()}
+STOPS = {stop: name for name, (_, stop) in TIMERS.items()}
+
+
+def state(status: str, release: str | None = None, refund: str | None = None) -> State:
+    return State(Status(status), Undoing(release) if release else None, Undoing(refund) if refund else None)
+
+
+@dataclass(frozen=True)
+class Given:
+    state: State
+
+    def when(self, event: str) -> "When":
+        return When(self.state, Event(event))
+
+
+@dataclass(frozen=True)
+class When:
+    state: State
+    event: Event
+
+    @property
+    def step(self) -> Step:
+        return next_step(self.state, self.event)
+
+    def then(
+        self,
+        status: str,
+        release: str | None = None,
+        refund: str | None = None,
+        *,
+        sends: Sequence[str] = (),
+        starts: Sequence[str] = (),
+        stops: Sequence[str] = (),
+    ) -> None:
+        """Exactly this state, these messages in this order, these timers set and called off."""
+        step, told = self.step, f"{self.event} in {self.state}"
+        assert step.state == state(status, release, refund), told
+        assert sent(step) == list(sends), told
+        assert [STARTS[action] for action in step.actions if action in STARTS] == list(starts), told
+        assert [STOPS[action] for action in step.actions if action in STOPS] == list(stops), told
+
+    def then_it_is_ignored(self) -> None:
+        assert self.step == Step(self.state), f"{self.event} in {self.state}"
+
+
+def given(status: str, release: str | None = None, refund: str | None = None) -> Given:
+    return Given(state(status, release, refund))
+
+
+def sent(step: Step) -> list[str]:
+    """The commands and events that go out with a step, by their names on the wire."""
+    return [action.value for action in step.actions if action not in STARTS and action not in STOPS]
