@@ -27,9 +27,15 @@ SELECT
 FROM message
 """
 
+# A timer that is firing right now has its row locked, and may itself wait for what the
+# caller has locked: to wait for it would be a deadlock. It comes late then, not never.
 CANCEL = """
 UPDATE atoll_bus_delivery SET status = 'cancelled', finished_at = statement_timestamp()
-WHERE token = %(token)s AND status IN ('pending', 'running')
+WHERE id IN (
+    SELECT id FROM atoll_bus_delivery
+    WHERE token = %(token)s AND status IN ('pending', 'running')
+    FOR UPDATE SKIP LOCKED
+)
 """
 
 

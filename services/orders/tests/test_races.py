@@ -1,12 +1,21 @@
 """What happens to an order at the same moment happens to it one after the other."""
 
-import pytest
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from atoll.bus.execute import execute
+from atoll.bus.models import Delivery
 from atoll.errors import Conflict
 from atoll.testing.races import at_once
+from atoll.testing.running import eventually
 from services.orders.models import Order
-from services.orders.tests.placing import BY_CUSTOMER, placed
-from services.orders.usecases.advance import Cause
+from services.orders.tests.placing import BY_CUSTOMER, kept, placed
+from services.orders.usecases.advance import Cause, lock_order
 from services.orders.usecases.cancel_order import cancel_order
 from services.orders.usecases.cancel_orders_of_user import cancel_orders_of_user
 from services.orders.usecases.expire_order import expire_order
@@ -18,6 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 BY_SERVICE = Cause(actor="test-service", message_id="m")
 ROUNDS = 8
+# PostgreSQL looks for deadlocks after this long (deadlock_timeout).
+DEADLOCK_DETECTED_AFTER_S = 1.0
 
 
 def commands(bus, order: Order) -> list[str]:
@@ -97,6 +108,40 @@ def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
         assert ends == [f"order.{order.status}"]
         moves = [e for e in order.history.all() if e.moved]
         assert [e.to_status for e in moves] == ["pending", "awaiting_payment", order.status]
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def test_a_deadline_that_fires_while_the_order_is_confirmed_neither_blocks_nor_undoes_it(bus):
+    """The timer waits for the order's lock, whose holder calls the timer off: no deadlock, no wait."""
+    order = awaiting_payment()
+    [timer] = Delivery.objects.filter(handler__endswith="on_deadline")
+    late = timezone.now() + timedelta(minutes=2)
+
+    with ThreadPoolExecutor(1) as worker:
+        with transaction.atomic():
+            lock_order(order.id)
+            fired = worker.submit(lambda: (execute(timer.id, late), connection.close()))
+            eventually(_somebody_waits_for_a_lock, what="the timer waits for the order")
+            started = time.monotonic()
+            record_payment_completed(order.id, BY_SERVICE)
+        took_s = time.monotonic() - started
+        fired.result(timeout=10)
+
+    order.refresh_from_db()
+    timer.refresh_from_db()
+    assert order.status == "confirmed"
+    assert timer.status == "done"
+    assert kept(order)[-1] == ("deadline.passed", "confirmed")
+    assert took_s < DEADLOCK_DETECTED_AFTER_S
 
 
 def test_the_same_request_ten_times_at_once_places_one_order(bus, neighbours, as_user):
