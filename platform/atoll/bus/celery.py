@@ -70,6 +70,9 @@ def configuration() -> dict[str, Any]:
         "worker_pool": conf.variable("WORKER_POOL", project) or "threads",
         "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY", project) or CONCURRENCY),
         "worker_prefetch_multiplier": 1,
+        # After a lost connection Celery would set the count anew from inside its event loop and wait
+        # there for the broker's answer; seen to hang until the broker missed three heartbeats.
+        "worker_enable_prefetch_count_reduction": False,
         "worker_send_task_events": False,
         "worker_redirect_stdouts": False,
         # A handler that is running when the broker goes away may finish: the ledger knows.
