@@ -1,0 +1,188 @@
+"""A broker in this process's memory, with the part of AMQP 0-9-1 that the bus stands on.
+
+For tests without a server: two durable exchanges, queues with bindings, competing
+consumers, acknowledgements. It passes ``atoll.testing.conformance`` like RabbitMQ does.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+
+from atoll.bus.match import matches
+from atoll.bus.outbox import Row
+from atoll.bus.publisher import UNROUTABLE, Outcome, Publisher, properties
+from atoll.bus.quarantine import Arrival
+from atoll.bus.registry import Kind
+
+Exchange = Literal["events", "commands"]
+EXCHANGES: dict[str, Exchange] = {"event": "events", "command": "commands"}
+
+
+class ConnectionLost(ConnectionError):
+    """The connection to the broker in memory was cut."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One message in one queue; ``number`` is its place in the order of publishing."""
+
+    number: int
+    arrival: Arrival
+    redelivered: bool = False
+
+
+@dataclass
+class MemoryQueue:
+    """What waits in it, in order, and what its consumers hold."""
+
+    name: str
+    bindings: set[tuple[Exchange, str]] = field(default_factory=set)
+    waiting: deque[Copy] = field(default_factory=deque)
+
+    def takes(self, exchange: Exchange, routing_key: str) -> bool:
+        return any(
+            exchange == bound and (matches(key, routing_key) if exchange == "events" else key == routing_key)
+            for bound, key in self.bindings
+        )
+
+
+class MemoryBroker:
+    """Exchanges, queues and bindings; may be used by several threads.
+
+    ``copies`` is how many of each message a queue gets: more than one shows what
+    receivers do about duplicates.
+    """
+
+    def __init__(self, *, copies: int = 1) -> None:
+        self.copies = copies
+        self.queues: dict[str, MemoryQueue] = {}
+        self._numbers = count(1)
+        self._lock = threading.RLock()
+
+    def declare(self, service: str, event_patterns: Iterable[str] = ()) -> None:
+        """The two queues of a service, bound, as its worker declares them; again is no mistake."""
+        with self._lock:
+            events, commands = self._queue(f"evt.{service}"), self._queue(f"cmd.{service}")
+            events.bindings |= {("events", pattern) for pattern in event_patterns}
+            commands.bindings.add(("commands", service))
+
+    def delete(self, service: str) -> None:
+        """The queues with all that is in them."""
+        with self._lock:
+            for name in (f"evt.{service}", f"cmd.{service}"):
+                self.queues.pop(name, None)
+
+    def routes(self, kind: Kind, routing_key: str) -> bool:
+        """Whether any queue would take it."""
+        with self._lock:
+            return any(queue.takes(EXCHANGES[kind], routing_key) for queue in self.queues.values())
+
+    def publish(
+        self,
+        kind: Kind,
+        routing_key: str,
+        body: bytes,
+        *,
+        properties: dict[str, Any] | None = None,
+        headers: dict[str, Any] | None = None,
+        mandatory: bool = False,
+    ) -> bool:
+        """Put copies into every queue that is bound for it; False when it was mandatory and none is."""
+        with self._lock:
+            takers = [queue for queue in self.queues.values() if queue.takes(EXCHANGES[kind], routing_key)]
+            for queue in takers:
+                arrival = Arrival(queue.name, routing_key, body, dict(properties or {}), dict(headers or {}))
+                for _ in range(self.copies):
+                    queue.waiting.append(Copy(next(self._numbers), arrival))
+        return bool(takers) or not mandatory
+
+    def disturb(self, service: str, by: Callable[[deque[Copy]], None]) -> None:
+        """Let ``by`` change what waits in the service's queues."""
+        with self._lock:
+            for name in (f"evt.{service}", f"cmd.{service}"):
+                by(self.queues[name].waiting)
+
+    def publisher(self, service: str) -> "MemoryPublisher":
+        return MemoryPublisher(self, service)
+
+    def consumer(self, service: str) -> "MemoryConsumer":
+        """One more consumer of a service's queues; raises LookupError before they are declared."""
+        missing = {f"evt.{service}", f"cmd.{service}"} - self.queues.keys()
+        if missing:
+            raise LookupError(f"No queue {', '.join(sorted(missing))}: declare({service!r}) comes first.")
+        return MemoryConsumer(self, [self.queues[f"evt.{service}"], self.queues[f"cmd.{service}"]])
+
+    def _queue(self, name: str) -> MemoryQueue:
+        return self.queues.setdefault(name, MemoryQueue(name))
+
+
+class MemoryPublisher(Publisher):
+    """The relay's end of the broker in memory."""
+
+    def __init__(self, broker: MemoryBroker, service: str) -> None:
+        self._broker = broker
+        self._service = service
+        self.connected = True
+
+    def publish(self, rows: Sequence[Row]) -> Outcome:
+        outcome = Outcome()
+        for row in rows:
+            if not self.connected:
+                outcome.error = ConnectionLost("The connection was cut.")
+                break
+            self._publish(row, outcome)
+        return outcome
+
+    def _publish(self, row: Row, outcome: Outcome) -> None:
+        attributes = properties(row, self._service)
+        headers = attributes.pop("application_headers")
+        kind: Kind = "command" if row.kind == "command" else "event"
+        if self._broker.publish(
+            kind,
+            row.destination,
+            row.body.encode(),
+            properties=attributes,
+            headers=headers,
+            mandatory=kind == "command",
+        ):
+            outcome.published.append(row.id)
+        else:
+            outcome.refused[row.id] = UNROUTABLE.format(row.destination)
+
+    def close(self) -> None:
+        self.connected = False
+
+
+class MemoryConsumer:
+    """Takes messages in order and holds them until they are acknowledged."""
+
+    def __init__(self, broker: MemoryBroker, queues: Sequence[MemoryQueue]) -> None:
+        self._broker = broker
+        self._queues = queues
+        self._held: list[tuple[MemoryQueue, Copy]] = []
+
+    def take(self, limit: int) -> list[Arrival]:
+        """Up to ``limit`` messages, events before commands; [] when nothing waits."""
+        taken: list[tuple[MemoryQueue, Copy]] = []
+        with self._broker._lock:
+            for queue in self._queues:
+                while queue.waiting and len(taken) < limit:
+                    taken.append((queue, queue.waiting.popleft()))
+        self._held += taken
+        return [copy.arrival for _, copy in taken]
+
+    def acknowledge(self) -> None:
+        """All that was taken; it never comes back."""
+        self._held.clear()
+
+    def close(self) -> None:
+        """What was not acknowledged returns to its place in its queue."""
+        with self._broker._lock:
+            for queue in self._queues:
+                back = [Copy(c.number, c.arrival, redelivered=True) for q, c in self._held if q is queue]
+                if back:
+                    queue.waiting = deque(sorted([*back, *queue.waiting], key=lambda copy: copy.number))
+        self._held.clear()

@@ -1,0 +1,333 @@
+"""The whole way of a message in one process: outbox, relay, broker, inbox, handlers.
+
+Only the broker is ours (``atoll.testing.broker``). The relay's step, receiving, the
+ledger and the handlers are those of production, on the test's real PostgreSQL, inside
+the test's own transaction or with real commits.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Min, Q
+
+from atoll import conf, wire
+from atoll.bus import deliveries, execute, receiving, registry, relay
+from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
+from atoll.bus.quarantine import Arrival
+from atoll.ids import uuid7
+from atoll.testing.broker import ConnectionLost, MemoryBroker
+from atoll.testing.clock import DatabaseClock
+from atoll.testing.faults import RandomFailures
+
+BATCH = 100
+# What needs more handler runs than this in one call has handlers that feed each other.
+MAX_RUNS = 1000
+OPEN = (Delivery.Status.PENDING, Delivery.Status.RUNNING)
+SETTLED = (Delivery.Status.DONE, Delivery.Status.IGNORED)
+
+Answer = TypeVar("Answer")
+
+
+class Bus:
+    """What a test sees of the bus of the service under test.
+
+    ``published``, ``sent``, ``handled`` and ``dead`` look; ``deliver``, ``settle``,
+    ``advance`` and ``wait_for`` act. Every message comes twice and every handler runs
+    twice, unless ``repeats`` is set to False: every handler must survive that.
+    """
+
+    def __init__(self) -> None:
+        self._broker = MemoryBroker(copies=2)
+        self.clock = DatabaseClock()
+        self.repeats = True
+        self.max_runs = MAX_RUNS
+        self.failures: RandomFailures | None = None
+        self._repeated: set[str] = set()
+        self._repetitions: set[str] = set()
+
+    @property
+    def broker(self) -> MemoryBroker:
+        """The broker in memory, with the queues of this service and of its neighbours in projects.toml."""
+        self._declare()
+        return self._broker
+
+    def published(self, event_type: str | None = None) -> list[dict[str, Any]]:
+        """The envelopes of the events announced so far, in order; of one type when given."""
+        return self._announced("event", event_type)
+
+    def sent(self, command: str | None = None) -> list[dict[str, Any]]:
+        """The envelopes of the commands sent so far, in order; of one name when given."""
+        return self._announced("command", command)
+
+    def handled(self, name: str | None = None) -> list[Delivery]:
+        """The deliveries whose handler is done, in the order of arrival, repetitions left out."""
+        return self._deliveries(name, status=Delivery.Status.DONE)
+
+    def dead(self, name: str | None = None) -> list[Delivery]:
+        """The deliveries that ran out of attempts or cannot succeed, with ``error`` and ``traceback``."""
+        return self._deliveries(name, status=Delivery.Status.DEAD)
+
+    def quarantined(self) -> list[Quarantine]:
+        """What arrived and could not be read, with ``reason``."""
+        return list(Quarantine.objects.order_by("id"))
+
+    def deliver(
+        self,
+        name: str,
+        data: dict[str, Any],
+        *,
+        times: int = 2,
+        message_id: str | None = None,
+        correlation_id: str | None = None,
+        service_id: str = "test-service",
+    ) -> list[Delivery]:
+        """Hand this service an event type or command; the delivery rows that came of it.
+
+        A name that the service handles as a command is delivered as one. By
+        default the handlers run twice, each time for a message of its own id,
+        because every handler must survive that; with ``message_id`` the copies
+        are one message, and the inbox drops all but the first. A handler that
+        fails leaves its error in the row and does not raise here.
+        """
+        kind: registry.Kind = "command" if registry.command_handler(name) else "event"
+        if not registry.handlers_for(kind, name):
+            raise LookupError(f"Nothing in this service handles {name!r}.")
+        found: list[UUID] = []
+        with self._ready():
+            for _ in range(times):
+                body = wire.dumps(
+                    {
+                        "id": message_id or str(uuid7()),
+                        "eventType" if kind == "event" else "command": name,
+                        "data": data,
+                        "serviceId": service_id,
+                        "correlationId": correlation_id or str(uuid7()),
+                        "version": 1,
+                    }
+                )
+                found.extend(receiving.receive([Arrival("test", name, body, {}, {})]))
+                for delivery_id in found:
+                    self._execute(delivery_id)
+        rows = Delivery.objects.in_bulk(found)
+        self._repeated |= {rows[delivery_id].message.message_id for delivery_id in found}
+        return [rows[delivery_id] for delivery_id in found]
+
+    def settle(self, until: timedelta | datetime | None = None) -> int:
+        """Run relay, broker, ingest and handlers until nothing is due; how many attempts were made.
+
+        With ``until``, a moment or how long from now, time passes: timers, retries
+        and delays fire in order, each at its due time, and nothing sleeps. What is due
+        later stays. Raises AssertionError when handlers feed each other without end.
+        """
+        runs: Counter[str] = Counter()
+        with self._ready():
+            self._drain(runs)
+            if until is not None:
+                end = self.now() + until if isinstance(until, timedelta) else until
+                while (moment := self._next_due()) is not None and moment <= end:
+                    self.clock.set(moment)
+                    self._drain(runs)
+                self.clock.set(max(end, self.now()))
+        return runs.total()
+
+    def advance(self, by: timedelta) -> int:
+        """Let time pass, with all that is due on the way; how many attempts were made."""
+        return self.settle(until=by)
+
+    def wait_for(self, condition: Callable[[], Answer], within: timedelta = timedelta(0)) -> Answer:
+        """Settle, then let time pass until the condition is true; its answer.
+
+        ``bus.wait_for(lambda: bus.published("order.cancelled"), within=timedelta(hours=1))``
+        raises AssertionError with what there is when that does not happen.
+        """
+        runs: Counter[str] = Counter()
+        with self._ready():
+            self._drain(runs)
+            end = self.now() + within
+            while not (answer := condition()):
+                moment = self._next_due()
+                if moment is None or moment > end:
+                    raise AssertionError(f"It did not happen within {within}.\n{self.summary()}")
+                self.clock.set(moment)
+                self._drain(runs)
+        return answer
+
+    def now(self) -> datetime:
+        """The bus's time: the database's clock, real until the test has let time pass."""
+        return self.clock.now()
+
+    def run_due(self, now: datetime | None = None) -> int:
+        """Fire every timer and retry that is due, now or at the given time; how many attempts ran.
+
+        Unlike ``settle`` it carries no message to the broker or from it.
+        """
+        attempts = 0
+        with self._ready():
+            for _ in range(MAX_RUNS):
+                due = deliveries.sweep(BATCH, now)
+                if not due:
+                    return attempts
+                attempts += sum(self._execute(delivery_id, now) for delivery_id in due)
+        raise AssertionError(f"Still not settled after {MAX_RUNS} rounds: handlers keep feeding each other.")
+
+    def fail_randomly(self, seed: int | None = None, rate: float = 0.2) -> RandomFailures:
+        """From here on something fails at every step with probability ``rate``.
+
+        The seed is printed; ATOLL_TEST_SEED gives the same failures again. ``settle``
+        lets the seconds pass after which refused messages are sent again.
+        """
+        self.failures = RandomFailures(seed, rate)
+        return self.failures
+
+    def summary(self) -> str:
+        """Every message and what became of it, for a failing test's output."""
+        lines = [f"{row.kind} {row.name}: {row.status} {row.error}" for row in Outbox.objects.order_by("id")]
+        for row in Delivery.objects.select_related("message").order_by("message_id", "id"):
+            lines.append(
+                f"{row.message.name} for {row.handler}: {row.status}, {row.attempts} attempts {row.error}"
+            )
+        lines += [f"quarantined: {row.reason}" for row in self.quarantined()]
+        if self.failures:
+            lines.append(f"random failures with seed {self.failures.seed}: {dict(self.failures.injected)}")
+        return "\n".join(line.strip() for line in lines) or "There is no message at all."
+
+    def close(self) -> None:
+        """Real time again; a transaction that is rolled back takes the rest with it."""
+        if not connection.in_atomic_block:
+            self.clock.reset()
+
+    def _announced(self, kind: str, name: str | None) -> list[dict[str, Any]]:
+        rows = Outbox.objects.filter(kind=kind).order_by("id")
+        if name is not None:
+            rows = rows.filter(name=name)
+        return [json.loads(body) for body in rows.values_list("body", flat=True)]
+
+    def _deliveries(self, name: str | None, **wanted: Any) -> list[Delivery]:
+        rows = Delivery.objects.filter(**wanted).select_related("message").order_by("message_id", "id")
+        if name is not None:
+            rows = rows.filter(message__name=name)
+        return [row for row in rows if row.message.message_id not in self._repetitions]
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        self.clock.apply()
+        self._declare()
+        with self.failures.handlers() if self.failures else nullcontext():
+            yield
+
+    def _declare(self) -> None:
+        """Our own queues as our worker declares them, and our neighbours', as if they ran."""
+        self._broker.declare(settings.ATOLL_SERVICE, registry.event_patterns())
+        for project in conf.projects().values():
+            if project.worker:
+                self._broker.declare(project.service)
+
+    def _drain(self, runs: "Counter[str]") -> None:
+        for _ in range(self.max_runs + 1):
+            if self._relay() + self._ingest() + self._run(runs):
+                continue
+            moment = self._refused_by_chance_until()
+            if moment is None:
+                return
+            self.clock.set(moment)
+        raise AssertionError(f"Not settled after {self.max_runs} rounds.\n{self.summary()}")
+
+    def _relay(self) -> int:
+        moved = 0
+        while True:
+            try:
+                claimed = relay.step(self._publisher())
+            except ConnectionLost:
+                moved += 1
+                continue
+            if not claimed:
+                return moved
+            moved += claimed
+
+    def _publisher(self) -> Any:
+        if self.failures:
+            return self.failures.publisher(self._broker, settings.ATOLL_SERVICE)
+        return self._broker.publisher(settings.ATOLL_SERVICE)
+
+    def _ingest(self) -> int:
+        moved = 0
+        consumer = self._broker.consumer(settings.ATOLL_SERVICE)
+        try:
+            while True:
+                if self.failures:
+                    self._broker.disturb(settings.ATOLL_SERVICE, self.failures.disturb)
+                arrivals = consumer.take(BATCH)
+                if not arrivals:
+                    return moved
+                receiving.receive(arrivals)
+                consumer.acknowledge()
+                moved += len(arrivals)
+        finally:
+            consumer.close()
+
+    def _run(self, runs: "Counter[str]") -> int:
+        """Run what is due, in the order of due times."""
+        attempts = 0
+        due = Delivery.objects.filter(status__in=OPEN, next_attempt_at__lte=self.now())
+        for row in due.select_related("message").order_by("next_attempt_at", "message_id", "id"):
+            made = self._execute(row.id)
+            attempts += made
+            runs[row.message.name] += made
+            if runs.total() > self.max_runs:
+                names = ", ".join(f"{name} {times} times" for name, times in runs.most_common(5))
+                raise AssertionError(
+                    f"Not settled after {self.max_runs} handler runs, which keep feeding each other: {names}."
+                )
+            if made and self.repeats:
+                self._repeat(row.message, row.id)
+        return attempts
+
+    def _execute(self, delivery_id: UUID, now: datetime | None = None) -> int:
+        attempts = execute.execute(delivery_id, now)
+        if attempts and connection.in_atomic_block:
+            # The handler's limits were meant to end with its transaction, which here goes on.
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SET LOCAL statement_timeout TO DEFAULT;"
+                    "SET LOCAL idle_in_transaction_session_timeout TO DEFAULT"
+                )
+        return attempts
+
+    def _repeat(self, message: Inbox, delivery_id: UUID) -> None:
+        """Announce once more, under an id of its own, what was just handled."""
+        if message.message_id in self._repeated or message.message_id in self._repetitions:
+            return
+        if not Delivery.objects.filter(id=delivery_id, status__in=SETTLED).exists():
+            return
+        self._repeated.add(message.message_id)
+        repetition = str(uuid7())
+        self._repetitions.add(repetition)
+        document = wire.loads(message.body.encode()) | {"id": repetition, "serviceId": message.service_id}
+        headers = {"x-atoll-key": message.key, "x-atoll-seq": message.key_sequence} if message.key else {}
+        receiving.receive([Arrival("repetition", message.name, wire.dumps(document), {}, headers)])
+
+    def _next_due(self) -> datetime | None:
+        now = self.now()
+        later = Q(next_attempt_at__gt=now)
+        moments = [Delivery.objects.filter(later, status__in=OPEN).aggregate(at=Min("next_attempt_at"))["at"]]
+        for row in Outbox.objects.filter(later, status=Outbox.Status.PENDING):
+            # What nobody takes would be tried again every half minute, for ever.
+            if row.kind == "event" or self._broker.routes("command", row.destination):
+                moments.append(row.next_attempt_at)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _refused_by_chance_until(self) -> datetime | None:
+        if not self.failures:
+            return None
+        waiting = Outbox.objects.filter(
+            id__in=self.failures.refused, status=Outbox.Status.PENDING, next_attempt_at__gt=self.now()
+        )
+        moment: datetime | None = waiting.aggregate(at=Min("next_attempt_at"))["at"]
+        return moment

@@ -1,0 +1,16 @@
+"""Handlers that last for one test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from atoll.bus import registry
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """None are registered but this test's own."""
+    held = registry.handlers()
+    registry._handlers.clear()
+    yield
+    registry._handlers[:] = held
