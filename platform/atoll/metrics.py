@@ -2,7 +2,8 @@
 
 With several worker processes behind one port, ``PROMETHEUS_MULTIPROC_DIR`` must
 name an empty directory before they start: then whichever answers, answers for all.
-Collectors of your own go to ``prometheus_client``'s default registry.
+Counters and histograms of your own go to ``prometheus_client``'s default registry;
+collectors that tell the same in whichever process they are asked go to ``SERVICE``.
 """
 
 import os
@@ -31,6 +32,9 @@ DURATION = Histogram(
     buckets=BUCKETS_S,
 )
 
+# What the whole service knows, from its database for instance: never summed over processes.
+SERVICE = CollectorRegistry()
+
 
 def observe_request(method: str, route: str, status: int, duration_s: float) -> None:
     """Counts one answered request. ``route`` is a pattern, never a path: each value costs memory."""
@@ -42,11 +46,11 @@ def observe_request(method: str, route: str, status: int, duration_s: float) -> 
 def exposition() -> bytes:
     """Everything measured so far, in Prometheus' text format."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        return generate_latest(REGISTRY)
+        return generate_latest(REGISTRY) + generate_latest(SERVICE)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     ProcessCollector(registry=registry)
-    return generate_latest(registry)
+    return generate_latest(registry) + generate_latest(SERVICE)
 
 
 def view(request: HttpRequest) -> HttpResponse:

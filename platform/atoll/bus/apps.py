@@ -11,6 +11,9 @@ class BusConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from atoll import metrics
         from atoll.bus import checks  # noqa: F401 - importing registers them
+        from atoll.bus.gauges import BusCollector
 
         autodiscover_modules("handlers")
+        metrics.SERVICE.register(BusCollector())

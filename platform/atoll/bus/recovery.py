@@ -5,9 +5,11 @@ a new one, and a message that was sent again is dropped by whoever had it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from atoll.bus import inbox, outbox, receiving
@@ -15,30 +17,71 @@ from atoll.bus.envelope import Unreadable
 from atoll.bus.models import Delivery, Outbox, Quarantine
 from atoll.bus.quarantine import Arrival
 
+# Ids, or rows that only the database need know.
+Chosen = Sequence[Any] | QuerySet[Any]
 
-def replay_deliveries(ids: Sequence[UUID]) -> int:
+REPLAYABLE = (Delivery.Status.DEAD, Delivery.Status.DISCARDED)
+AGAIN = {
+    "status": Delivery.Status.PENDING,
+    "attempts": 0,
+    "hints": 0,
+    "next_attempt_at": Now(),
+    "hint_at": Now(),
+    "created_at": Now(),
+    "finished_at": None,
+}
+
+FREE_LANES = """
+UPDATE atoll_bus_delivery SET hints = 0, hint_at = statement_timestamp()
+WHERE status = 'pending' AND id IN (
+    SELECT id FROM (
+        SELECT DISTINCT ON (handler, lane) id, status, next_attempt_at, hint_at
+        FROM atoll_bus_delivery WHERE status IN ('pending', 'running', 'dead') AND lane <> ''
+        ORDER BY handler, lane, position, id) AS head
+    WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
+      AND hint_at > statement_timestamp())
+"""
+
+
+def replay_deliveries(ids: Chosen) -> int:
     """Give dead and discarded deliveries all their attempts again, from now; how many there were."""
-    return Delivery.objects.filter(
-        id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.DISCARDED]
-    ).update(
-        status=Delivery.Status.PENDING,
-        attempts=0,
-        hints=0,
-        next_attempt_at=Now(),
-        hint_at=Now(),
-        created_at=Now(),
-        finished_at=None,
-    )
+    return Delivery.objects.filter(id__in=ids, status__in=REPLAYABLE).update(**AGAIN)
 
 
-def discard_deliveries(ids: Sequence[UUID], reason: str) -> int:
-    """Give up on deliveries that are dead or still waiting; how many there were."""
-    return Delivery.objects.filter(
-        id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.PENDING]
-    ).update(status=Delivery.Status.DISCARDED, error=f"Discarded: {reason}", finished_at=Now())
+def replay_edited(delivery_id: UUID, *, body: str, instead_of: str) -> bool:
+    """Run a dead or discarded delivery again with another body; what arrived stays in the inbox.
+
+    ``instead_of`` is the edited body that the change was made from, empty for none. False, and
+    nothing is changed, when the delivery runs again already or somebody else edited it meanwhile.
+    """
+    found = Delivery.objects.filter(id=delivery_id, status__in=REPLAYABLE, edited_body=instead_of)
+    return bool(found.update(edited_body=body, **AGAIN))
 
 
-def send_again(ids: Sequence[int]) -> int:
+def discard_deliveries(ids: Chosen, reason: str) -> int:
+    """Give up on deliveries that are dead or still waiting; how many there were.
+
+    What waited behind them in their lanes goes on.
+    """
+    with transaction.atomic():
+        found = Delivery.objects.filter(
+            id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.PENDING]
+        ).update(status=Delivery.Status.DISCARDED, error=f"Discarded: {reason}", finished_at=Now())
+        free_lanes()
+    return found
+
+
+def free_lanes() -> int:
+    """Hint at every lane whose turn has come and that nobody was told of; how many.
+
+    Who ends a delivery frees its lane by itself; this is for what was given up by hand.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FREE_LANES)
+        return int(cursor.rowcount)
+
+
+def send_again(ids: Chosen) -> int:
     """Publish outbox rows now, also those that were published or discarded before; how many."""
     with transaction.atomic():
         found = Outbox.objects.filter(id__in=ids).update(
@@ -48,7 +91,7 @@ def send_again(ids: Sequence[int]) -> int:
     return found
 
 
-def discard_outgoing(ids: Sequence[int], reason: str) -> int:
+def discard_outgoing(ids: Chosen, reason: str) -> int:
     """Never publish rows that are still waiting; how many there were."""
     return Outbox.objects.filter(id__in=ids, status=Outbox.Status.PENDING).update(
         status=Outbox.Status.DISCARDED, error=f"Discarded: {reason}"
@@ -76,7 +119,7 @@ def replay_quarantined(row: Quarantine) -> bool:
     return True
 
 
-def discard_quarantined(ids: Sequence[int], reason: str) -> int:
+def discard_quarantined(ids: Chosen, reason: str) -> int:
     return Quarantine.objects.filter(id__in=ids, status=Quarantine.Status.WAITING).update(
         status=Quarantine.Status.DISCARDED, note=reason
     )

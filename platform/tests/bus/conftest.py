@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.test import Client
 
 from atoll import conf
 from atoll.bus import registry, topology
@@ -15,6 +18,14 @@ DEADLINE_S = 30.0
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
 
 Until = Callable[[Callable[[], object]], object]
+
+
+@pytest.fixture
+def staff(client: Client, db: None) -> Client:
+    """An administrator who is signed in to the admin."""
+    user = User.objects.create(username="ada", password=make_password(None), is_staff=True, is_superuser=True)
+    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
+    return client
 
 
 @pytest.fixture

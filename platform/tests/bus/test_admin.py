@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.test import Client
 from testproject.handlers import NoteWritten
 from testproject.models import Note
@@ -19,13 +17,6 @@ from atoll.testing.bus import Bus
 pytestmark = pytest.mark.usefixtures("handlers")
 
 ADMIN = "/admin/atoll_bus"
-
-
-@pytest.fixture
-def staff(client: Client, db: None) -> Client:
-    user = User.objects.create(username="ada", password=make_password(None), is_staff=True, is_superuser=True)
-    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
-    return client
 
 
 @pytest.fixture
@@ -137,11 +128,12 @@ def test_the_ledger_cannot_be_edited_by_hand(staff: Client, dead: Delivery) -> N
 
 def test_what_needs_attention_is_on_the_front_page(staff: Client, dead: Delivery) -> None:
     page = staff.get("/admin/").content.decode()
-    assert f"{ADMIN}/delivery/?status__exact=dead" in page
+    assert f"{ADMIN}/dead-letters/" in page
     assert "Dead letters" in page
+    assert f"{ADMIN}/overview/" in page
 
 
-def test_a_list_shortens_an_id_and_leads_to_all_rows_with_it(staff: Client, bus: Bus) -> None:
+def test_a_list_shortens_an_id_and_leads_to_where_its_messages_are(staff: Client, bus: Bus) -> None:
     correlation = "0199a1b2-0000-7000-8000-00000000abcd"
 
     @on("note.asked")
@@ -152,4 +144,88 @@ def test_a_list_shortens_an_id_and_leads_to_all_rows_with_it(staff: Client, bus:
 
     for model in ("delivery", "inbox"):
         shown = staff.get(f"{ADMIN}/{model}/").content.decode()
-        assert f'href="?q={correlation}" title="{correlation}">…00000000abcd</a>' in shown
+        assert f'href="{ADMIN}/where/?q={correlation}" title="{correlation}">…00000000abcd</a>' in shown
+
+
+def test_many_rows_are_changed_at_once_and_leave_one_line_in_the_log(
+    staff: Client, bus: Bus, django_assert_max_num_queries: Any
+) -> None:
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
+    def fail(event: dict[str, Any], message: Message) -> None:
+        raise ValueError("no")
+
+    for _ in range(101):
+        bus.deliver("note.asked", {}, times=1)
+    [first] = Delivery.objects.order_by("id")[:1]
+    with django_assert_max_num_queries(40):
+        response = staff.post(
+            f"{ADMIN}/delivery/?status__exact=dead",
+            {"action": "discard", "_selected_action": [str(first.pk)], "select_across": "1", "reason": "old"},
+            follow=True,
+        )
+    assert "101 rows: discarded: old." in response.content.decode()
+    assert Delivery.objects.filter(status="discarded", error="Discarded: old").count() == 101
+    entry = LogEntry.objects.get()
+    assert (entry.object_repr, entry.change_message) == ("101 deliveries", "discarded: old")
+
+
+def test_only_rows_that_an_action_changed_are_logged(staff: Client, dead: Delivery, bus: Bus) -> None:
+    @on("note.fine")
+    def fine(event: dict[str, Any], message: Message) -> None: ...
+
+    [done] = bus.deliver("note.fine", {}, times=1)
+    assert "1 row: will run again." in act(staff, "delivery", "replay", dead.pk, done.pk)
+    assert LogEntry.objects.get().object_id == str(dead.pk)
+
+
+def test_a_delivery_is_replayed_and_discarded_from_its_own_page(
+    staff: Client, dead: Delivery, bus: Bus
+) -> None:
+    page = f"{ADMIN}/delivery/{dead.pk}"
+    shown = staff.get(f"{page}/change/").content.decode()
+    assert f"{page}/replay" in shown
+    assert f"{page}/discard" in shown
+
+    assert "note.asked" in staff.get(f"{page}/discard/").content.decode()
+    assert "This field is required" in staff.post(f"{page}/discard/", {"reason": " "}).content.decode()
+    dead.refresh_from_db()
+    assert dead.status == "dead"
+    assert staff.post(f"{page}/discard/", {"reason": "no longer wanted"}).status_code == 302
+    dead.refresh_from_db()
+    assert (dead.status, dead.error) == ("discarded", "Discarded: no longer wanted")
+
+    assert staff.get(f"{page}/replay/").status_code == 200
+    dead.refresh_from_db()
+    assert dead.status == "discarded"
+    staff.post(f"{page}/replay/")
+    assert bus.run_due() == 1
+    dead.refresh_from_db()
+    assert dead.status == "done"
+    shown = staff.get(f"{page}/change/").content.decode()
+    assert f"{page}/replay" not in shown
+    assert f"{page}/edit" not in shown
+
+
+def test_a_quarantined_message_is_discarded_from_its_own_page(staff: Client) -> None:
+    quarantine.add(Arrival("evt.library-service", "note.asked", b"{", {}, {}), "no JSON")
+    row = Quarantine.objects.get()
+    staff.post(f"{ADMIN}/quarantine/{row.pk}/discard/", {"reason": "a test of theirs"})
+    row.refresh_from_db()
+    assert (row.status, row.note) == ("discarded", "a test of theirs")
+
+
+@pytest.mark.parametrize("address", ["", "replay/", "edit/", "discard/"])
+def test_what_does_not_exist_is_not_found(staff: Client, address: str) -> None:
+    unknown = "0199a1b2-0000-7000-8000-00000000abcd"
+    answer = staff.get(f"{ADMIN}/delivery/{unknown}/{address or 'change/'}")
+    assert answer.status_code in (302, 404)
+    assert staff.get(f"{ADMIN}/delivery/no-uuid/{address or 'change/'}").status_code in (302, 400, 404)
+
+
+def test_a_caller_without_the_permission_changes_nothing(client: Client, dead: Delivery) -> None:
+    for address in ("replay/", "edit/", "discard/"):
+        answer = client.post(f"{ADMIN}/delivery/{dead.pk}/{address}", {"reason": "x", "data": "{}"})
+        assert answer.status_code == 302
+        assert "/login/" in answer["Location"]
+    dead.refresh_from_db()
+    assert dead.status == "dead"

@@ -1,0 +1,159 @@
+"""Dead letters that failed alike, decided about together."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.utils.translation import ngettext
+
+from atoll.admin import register_page, site
+from atoll.bus import dead_letters
+from atoll.bus.admin import decisions
+from atoll.bus.admin.decisions import Question
+from atoll.bus.admin.deliveries import last_part
+from atoll.bus.admin.ledger import log_many, trail_link
+from atoll.bus.dead_letters import Found, Group
+from atoll.bus.models import Delivery
+
+SAMPLES = 10
+VIEW, CHANGE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
+
+
+def groups_page(request: HttpRequest) -> HttpResponse:
+    found = dead_letters.groups()
+    page = {
+        **site.each_context(request),
+        "title": "Dead letters",
+        "rows": [_row(request, one) for one in found],
+        "is_cut": len(found) == dead_letters.GROUPS_SHOWN,
+    }
+    return TemplateResponse(request, "atoll/bus/dead_letters.html", page)
+
+
+def group_page(request: HttpRequest) -> HttpResponse:
+    """One group: the newest of it, and the ways to decide about all."""
+    group = _group(request)
+    newest = dead_letters.newest(group, SAMPLES)
+    page = {
+        **site.each_context(request),
+        "title": "Dead letters that failed alike",
+        "group": group,
+        "newest": [(row, trail_link(row.message.correlation_id)) for row in newest],
+        "until": timezone.now(),
+        "count": dead_letters.count_group(group, timezone.now()),
+        **_addresses(request, group),
+    }
+    return TemplateResponse(request, "atoll/bus/dead_group.html", page)
+
+
+def replay_page(request: HttpRequest) -> HttpResponse:
+    group, until = _group(request), _until(request)
+    count = dead_letters.count_group(group, until)
+    pace = dead_letters.REPLAYED_PER_S
+    question = Question(
+        title="Replay a group",
+        warning=f"They run again with all their attempts, at most {pace} a second.",
+        button=f"Replay {count:,}",
+        **_about(group, count),
+    )
+    return decisions.ask(
+        request,
+        question,
+        lambda _: _tell(request, group, "will run again", lambda: dead_letters.replay_group(group, until)),
+    )
+
+
+def discard_page(request: HttpRequest) -> HttpResponse:
+    group, until = _group(request), _until(request)
+    count = dead_letters.count_group(group, until)
+    question = Question(
+        title="Discard a group",
+        warning="None of them runs again. What waits behind them in their lanes goes on without them.",
+        button=f"Discard {count:,}",
+        needs_reason=True,
+        **_about(group, count),
+    )
+    return decisions.ask(
+        request,
+        question,
+        lambda reason: _tell(
+            request,
+            group,
+            f"discarded: {reason}",
+            lambda: dead_letters.discard_group(group, until, reason),
+        ),
+    )
+
+
+def _tell(request: HttpRequest, group: Group, what: str, change: Any) -> None:
+    with transaction.atomic():
+        changed = change()
+        log_many(request, Delivery, changed, f"{what} ({group.name}, {group.handler}, {group.error_group})")
+    text = ngettext("%(count)s dead letter: %(what)s.", "%(count)s dead letters: %(what)s.", changed)
+    level = messages.SUCCESS if changed else messages.WARNING
+    messages.add_message(request, level, text % {"count": f"{changed:,}", "what": what})
+
+
+def _row(request: HttpRequest, found: Found) -> dict[str, Any]:
+    return {
+        "found": found,
+        "handler": last_part(found.group.handler),
+        "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
+        **_addresses(request, found.group),
+    }
+
+
+def _addresses(request: HttpRequest, group: Group) -> dict[str, Any]:
+    named = urlencode({"handler": group.handler, "name": group.name, "group": group.error_group})
+    until = urlencode({"until": timezone.now().isoformat()})
+    return {
+        "group_url": f"{reverse('admin:atoll_bus_dead_group')}?{named}",
+        "replay_url": f"{reverse('admin:atoll_bus_dead_replay')}?{named}&{until}",
+        "discard_url": f"{reverse('admin:atoll_bus_dead_discard')}?{named}&{until}",
+        "may_decide": request.user.has_perm(CHANGE),
+    }
+
+
+def _about(group: Group, count: int) -> dict[str, Any]:
+    facts = [
+        ("Message", group.name),
+        ("Handler", group.handler),
+        ("Error", group.error_group),
+        ("Dead letters", f"{count:,}"),
+    ]
+    return {"facts": facts, "back_to": reverse("admin:atoll_bus_dead_letters"), "opts": Delivery._meta}
+
+
+def _group(request: HttpRequest) -> Group:
+    """Which one, from the address. Raises Http404 when it names none."""
+    try:
+        return Group(*(request.GET[part] for part in ("handler", "name", "group")))
+    except KeyError as error:
+        raise Http404(f"The address has no {error}.") from None
+
+
+def _until(request: HttpRequest) -> datetime:
+    """Up to which death: a decision is about what its maker saw, and not about what died since."""
+    try:
+        until = parse_datetime(request.GET.get("until", ""))
+    except ValueError:
+        until = None
+    if until is None or timezone.is_naive(until):
+        raise Http404("The address does not say until when.")
+    return until
+
+
+for _address, _view, _name, _permission, _title in (
+    ("dead-letters/", groups_page, "atoll_bus_dead_letters", VIEW, "Dead letters"),
+    ("dead-letters/group/", group_page, "atoll_bus_dead_group", VIEW, ""),
+    ("dead-letters/replay/", replay_page, "atoll_bus_dead_replay", CHANGE, ""),
+    ("dead-letters/discard/", discard_page, "atoll_bus_dead_discard", CHANGE, ""),
+):
+    register_page("atoll_bus", _address, _view, name=_name, permission=_permission, title=_title)

@@ -1,0 +1,52 @@
+"""The page that asks before something is done about one row or one group."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from atoll.admin import site
+from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS
+
+
+class WhyForm(forms.Form):
+    reason = forms.CharField(
+        max_length=MAX_REASON_CHARACTERS,
+        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        help_text="Kept with the row and in the admin's log.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked: ``facts`` say what it is about, ``kept`` travels along unseen."""
+
+    title: str
+    warning: str
+    button: str
+    back_to: str
+    needs_reason: bool = False
+    facts: Sequence[tuple[str, Any]] = ()
+    kept: dict[str, str] = field(default_factory=dict)
+    opts: Any = None
+
+
+def ask(request: HttpRequest, question: Question, answer: Callable[[str], Any]) -> HttpResponse:
+    """Show the question; when it is answered, call ``answer`` with the reason ("" where none is needed)
+    and go back."""
+    form = WhyForm(request.POST if request.method == "POST" else None) if question.needs_reason else None
+    if request.method == "POST" and (form is None or form.is_valid()):
+        answer(form.cleaned_data["reason"] if form else "")
+        return HttpResponseRedirect(question.back_to)
+    page = {
+        **site.each_context(request),
+        "title": question.title,
+        "question": question,
+        "form": form,
+        "opts": question.opts,
+    }
+    return TemplateResponse(request, "atoll/bus/decide.html", page)

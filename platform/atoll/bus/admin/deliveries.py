@@ -1,0 +1,176 @@
+"""One message for one handler: its outcome, and what staff may do about it."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from atoll.admin import short_id
+from atoll.bus import recovery
+from atoll.bus.admin import decisions
+from atoll.bus.admin.decisions import Question
+from atoll.bus.admin.editing import edit_and_replay
+from atoll.bus.admin.ledger import LedgerAdmin, trail_link
+from atoll.bus.models import Delivery
+
+OPEN = (Delivery.Status.DEAD, Delivery.Status.PENDING)
+
+
+def last_part(name: str) -> SafeString:
+    """All handlers of a service live in one module; its name would fill the page."""
+    return format_html('<span class="whitespace-nowrap" title="{}">{}</span>', name, name.rpartition(".")[2])
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LedgerAdmin):
+    list_display = (
+        "message_name",
+        "state",
+        "function",
+        "attempts",
+        "correlation",
+        "next_attempt",
+        "finished_at",
+        "what_failed",
+    )
+    list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
+    list_select_related = ("message",)
+    search_fields = (
+        "message__message_id",
+        "message__correlation_id",
+        "message__name",
+        "handler",
+        "token",
+        "error",
+    )
+    search_help_text = "Message or correlation id, event or command, handler, timer or error"
+    date_hierarchy = "created_at"
+    actions = ("replay", "discard")
+    actions_detail = ("replay_this", "edit_this", "discard_this")
+    fieldsets = (
+        (None, {"fields": ("message", "handler", "state", "attempts", "correlation")}),
+        ("Failure", {"fields": ("error", "error_group", "traceback")}),
+        ("Body", {"fields": ("body", "edited_body")}),
+        ("Time", {"fields": ("created_at", "next_attempt", "claimed_at", "finished_at")}),
+        ("Order and timers", {"fields": ("lane", "position", "token", "hint_at", "hints", "session")}),
+    )
+    readonly_fields = ("state", "correlation", "next_attempt", "body")
+
+    @display(description="message", ordering="message__name")
+    def message_name(self, row: Delivery) -> str:
+        return row.message.name
+
+    @display(description="body as it arrived")
+    def body(self, row: Delivery) -> str:
+        return row.message.body
+
+    @display(description="handler", ordering="handler")
+    def function(self, row: Delivery) -> SafeString:
+        return last_part(row.handler)
+
+    @display(description="correlation id", ordering="message__correlation_id")
+    def correlation(self, row: Delivery) -> SafeString | str:
+        return trail_link(row.message.correlation_id)
+
+    @display(description="next attempt at", ordering="next_attempt_at")
+    def next_attempt(self, row: Delivery) -> Any:
+        """Only while there will be one."""
+        return None if row.finished_at else row.next_attempt_at
+
+    def has_edit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Changing what a message says may move money: for administrators."""
+        return bool(request.user.has_perm("atoll_bus.edit_delivery"))
+
+    @admin.action(description="Replay dead and discarded deliveries", permissions=["decide"])
+    def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        self.act(request, rows, "will run again", recovery.replay_deliveries)
+
+    @admin.action(description="Discard, never run again", permissions=["decide"])
+    def discard(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        if reason := self.reason(request):
+            self._discard(request, rows, reason)
+
+    @action(description="Replay…", permissions=["decide"], url_path="replay", icon="replay")
+    def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        rows, question = self._about(object_id)
+        return decisions.ask(
+            request,
+            Question(
+                title="Replay a delivery",
+                warning="It runs again with all its attempts, from now.",
+                button="Replay",
+                **question,
+            ),
+            lambda _: self.act(request, rows, "will run again", recovery.replay_deliveries),
+        )
+
+    @action(description="Edit and replay…", permissions=["edit"], url_path="edit", icon="edit")
+    def edit_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return edit_and_replay(self, request, get_object_or_404(self._found(object_id)))
+
+    @action(
+        description="Discard…",
+        permissions=["decide"],
+        url_path="discard",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+    )
+    def discard_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        rows, question = self._about(object_id)
+        return decisions.ask(
+            request,
+            Question(
+                title="Discard a delivery",
+                warning="It does not run again. What waits behind it in its lane goes on without it.",
+                button="Discard",
+                needs_reason=True,
+                **question,
+            ),
+            lambda reason: self._discard(request, rows, reason),
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Only what would change something now."""
+        status = Delivery.objects.filter(pk=object_id).values_list("status", flat=True).first()
+        hidden = set()
+        if status not in recovery.REPLAYABLE:
+            hidden |= {"replay_this", "edit_this"}
+        if status not in OPEN:
+            hidden.add("discard_this")
+        offered = super().get_actions_detail(request, object_id)
+        return [one for one in offered if one.action_name.rpartition("_delivery_")[2] not in hidden]
+
+    def _discard(self, request: HttpRequest, rows: QuerySet[Delivery], reason: str) -> None:
+        self.act(request, rows, f"discarded: {reason}", lambda ids: recovery.discard_deliveries(ids, reason))
+
+    def _found(self, object_id: str) -> QuerySet[Delivery]:
+        return Delivery.objects.filter(pk=object_id).select_related("message")
+
+    def _about(self, object_id: str) -> tuple[QuerySet[Delivery], dict[str, Any]]:
+        rows = self._found(object_id)
+        row = get_object_or_404(rows)
+        return rows, {
+            "facts": facts(row),
+            "back_to": reverse("admin:atoll_bus_delivery_change", args=[object_id]),
+            "opts": self.opts,
+        }
+
+
+def facts(row: Delivery) -> list[tuple[str, Any]]:
+    told = [
+        ("Message", row.message.name),
+        ("Handler", row.handler),
+        ("Status", row.status),
+        ("Error", row.error),
+        ("Correlation id", trail_link(row.message.correlation_id)),
+        ("Message id", short_id(row.message.message_id)),
+    ]
+    return [*told, ("Lane", row.lane)] if row.lane else told

@@ -1,0 +1,109 @@
+"""The form that mends a dead delivery's data and runs it again."""
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from atoll.admin import site
+from atoll.bus import editing, recovery
+from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS
+from atoll.bus.editing import Edit
+from atoll.bus.models import Delivery
+from atoll.errors import Refusal
+
+OVERTAKEN = "Somebody edited it, or had it run again, since this page was opened. Look again before you edit."
+
+
+class EditForm(forms.Form):
+    """``instead_of`` is a digest of the edited body that the page showed."""
+
+    data = forms.CharField(
+        # What a browser sends is not tidied up: the JSON parser decides what it is.
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 18, "class": "atoll-code", "spellcheck": "false", "autocomplete": "off"}
+        ),
+        help_text="The message's data as JSON. It must fit what the handler takes.",
+    )
+    reason = forms.CharField(
+        max_length=MAX_REASON_CHARACTERS,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Why it is edited; kept in the admin's log with what you changed.",
+    )
+    instead_of = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, delivery: Delivery, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.delivery = delivery
+        self.edit: Edit | None = None
+
+    def clean_data(self) -> str:
+        text: str = self.cleaned_data["data"]
+        try:
+            self.edit = editing.edit(self.delivery, text)
+        except Refusal as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
+        return text
+
+    def clean_instead_of(self) -> str:
+        given: str = self.cleaned_data["instead_of"]
+        if given != digest(self.delivery) or self.delivery.status not in recovery.REPLAYABLE:
+            raise forms.ValidationError(OVERTAKEN)
+        return given
+
+
+if TYPE_CHECKING:
+    from atoll.bus.admin.deliveries import DeliveryAdmin
+
+
+def digest(delivery: Delivery) -> str:
+    return hashlib.sha256(delivery.edited_body.encode()).hexdigest()
+
+
+def edit_and_replay(admin: "DeliveryAdmin", request: HttpRequest, delivery: Delivery) -> HttpResponse:
+    """Show the form; what it accepts becomes the body that runs, and an entry in the admin's log."""
+    from atoll.bus.admin.deliveries import facts
+
+    back_to = reverse("admin:atoll_bus_delivery_change", args=[delivery.pk])
+    if request.method != "POST" and delivery.status not in recovery.REPLAYABLE:
+        messages.error(
+            request, f"Only dead and discarded deliveries are edited; this one is {delivery.status}."
+        )
+        return HttpResponseRedirect(back_to)
+    shown = {"data": editing.current_data(delivery), "instead_of": digest(delivery)}
+    form = EditForm(delivery, request.POST if request.method == "POST" else None, initial=shown)
+    if form.is_valid() and _take(admin, request, delivery, form):
+        messages.success(request, "It was edited and will run again.")
+        return HttpResponseRedirect(back_to)
+    page = {
+        **site.each_context(request),
+        "title": "Edit and replay",
+        "opts": admin.opts,
+        "form": form,
+        "facts": facts(delivery),
+        "original": editing.original_data(delivery) if delivery.edited_body else "",
+        "overtaken": form.errors.get("instead_of") or form.non_field_errors(),
+        "back_to": back_to,
+    }
+    return TemplateResponse(request, "atoll/bus/edit.html", page)
+
+
+def _take(admin: "DeliveryAdmin", request: HttpRequest, delivery: Delivery, form: EditForm) -> bool:
+    """The change and its entry in the log, both or none; False when somebody was faster."""
+    if form.edit is None:
+        return False
+    with transaction.atomic():
+        taken = recovery.replay_edited(delivery.pk, body=form.edit.body, instead_of=delivery.edited_body)
+        if taken:
+            reason = form.cleaned_data["reason"]
+            admin.log_change(request, delivery, f"edited and will run again: {reason}\n{form.edit.diff}")
+    if not taken:
+        form.add_error(None, OVERTAKEN)
+    return taken

@@ -1,0 +1,16 @@
+"""What this service received."""
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+
+from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.models import Inbox
+
+
+@admin.register(Inbox)
+class InboxAdmin(LedgerAdmin):
+    list_display = ("name", "kind", "service_id", "short_key", "correlation", "sent_at", "received_at")
+    list_filter = (("kind", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
+    search_fields = ("message_id", "correlation_id", "name", "key", "service_id", "body")
+    search_help_text = "Message or correlation id, event or command, key, sender or body"
+    date_hierarchy = "received_at"

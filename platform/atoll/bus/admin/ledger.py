@@ -1,0 +1,124 @@
+"""What the lists of the ledger have in common: short ids, tones, and actions that are written down."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from django.utils.translation import ngettext
+from unfold.decorators import display
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from atoll.admin import ReadOnlyAdmin, short_id
+from atoll.bus.recovery import Chosen
+
+TONES = {
+    "pending": "info",
+    "running": "info",
+    "waiting": "warning",
+    "done": "success",
+    "published": "success",
+    "received": "success",
+    "replayed": "success",
+    "dead": "danger",
+}
+MAX_REASON_CHARACTERS = 200
+# More rows than this are changed by one statement and written down in one line.
+ONE_BY_ONE = 100
+NO_REASON = "Nothing was discarded: say why in the reason field."
+
+Change = Callable[[Chosen], int]
+
+
+class ReasonForm(ActionForm):
+    reason = forms.CharField(
+        label="",
+        required=False,
+        max_length=MAX_REASON_CHARACTERS,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Reason, when discarding"}),
+    )
+
+
+class LedgerAdmin(ReadOnlyAdmin):
+    """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
+
+    action_form = ReasonForm
+
+    def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whoever may change rows elsewhere may decide about them here."""
+        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+
+    @display(description="correlation id", ordering="correlation_id")
+    def correlation(self, row: Any) -> SafeString | str:
+        return trail_link(row.correlation_id)
+
+    @display(description="key", ordering="key")
+    def short_key(self, row: Any) -> SafeString | str:
+        return short_id(row.key, search="")
+
+    @display(description="error", ordering="error")
+    def what_failed(self, row: Any) -> str:
+        return Truncator(row.error).chars(80)
+
+    @display(description="status", ordering="status", label=TONES)
+    def state(self, row: Any) -> str:
+        return str(row.status)
+
+    def act(self, request: HttpRequest, rows: QuerySet[Any], what: str, change: Change) -> int:
+        """Apply a change to the chosen rows, tell how many it took, and log those; how many.
+
+        A few rows are changed and logged one by one. Many are changed at once, never loaded,
+        and leave one line that gives their number.
+        """
+        chosen = list(rows[: ONE_BY_ONE + 1])
+        if len(chosen) <= ONE_BY_ONE:
+            with transaction.atomic():
+                taken = [row for row in chosen if change([row.pk])]
+                for row in taken:
+                    self.log_change(request, row, what)
+            total, changed = len(chosen), len(taken)
+        else:
+            with transaction.atomic():
+                total = rows.count()
+                changed = change(rows.order_by().values("pk"))
+                log_many(request, self.model, changed, what)
+        text = ngettext("%(count)d row: %(what)s.", "%(count)d rows: %(what)s.", changed)
+        level = messages.SUCCESS if changed == total else messages.WARNING
+        self.message_user(request, text % {"count": changed, "what": what}, level)
+        return changed
+
+    def reason(self, request: HttpRequest) -> str:
+        """Why something is given up; empty, with a complaint on the page, when staff did not say."""
+        given = request.POST.get("reason", "").strip()[:MAX_REASON_CHARACTERS]
+        if not given:
+            self.message_user(request, NO_REASON, messages.ERROR)
+        return given
+
+
+def trail_link(correlation_id: str) -> SafeString | str:
+    """A short correlation id that leads to all that became of its messages, in every service."""
+    return short_id(correlation_id, search=reverse("admin:atoll_bus_where"))
+
+
+def log_many(request: HttpRequest, model: type[Model], changed: int, what: str) -> None:
+    """One line in the admin's log about many rows; none when nothing was changed."""
+    if not changed:
+        return
+    names = model._meta.verbose_name if changed == 1 else model._meta.verbose_name_plural
+    LogEntry.objects.create(
+        user_id=request.user.pk,
+        content_type=ContentType.objects.get_for_model(model),
+        object_id=None,
+        object_repr=f"{changed:,} {names}",
+        action_flag=CHANGE,
+        change_message=what,
+    )

@@ -1,0 +1,46 @@
+"""What this service announced."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+
+from atoll.bus import recovery
+from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.models import Outbox
+
+
+@admin.register(Outbox)
+class OutboxAdmin(LedgerAdmin):
+    list_display: Any = (
+        "name",
+        "state",
+        "destination",
+        "short_key",
+        "correlation",
+        "attempts",
+        "created_at",
+        "what_failed",
+    )
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    search_fields = ("message_id", "correlation_id", "name", "key", "body")
+    search_help_text = "Message or correlation id, event or command, key or body"
+    date_hierarchy = "created_at"
+    actions = ("publish_now", "discard")
+
+    @admin.action(description="Publish now, also if it was published before", permissions=["decide"])
+    def publish_now(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        self.act(request, rows, "will be published", recovery.send_again)
+
+    @admin.action(description="Discard, never publish", permissions=["decide"])
+    def discard(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        if reason := self.reason(request):
+            self.act(
+                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_outgoing(ids, reason)
+            )

@@ -1,0 +1,160 @@
+"""How the bus is doing, on a page that keeps itself up to date."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from atoll.admin import register_page, site
+from atoll.bus import overview
+from atoll.bus.admin.deliveries import last_part
+from atoll.bus.overview import COUNTED
+from atoll.bus.remembered import Remembered
+from atoll.discovery import Instance, RegistryClient
+from atoll.errors import AtollError
+
+REFRESH_EVERY_S = 3
+WORKERS_ASKED_EVERY_S = 10.0
+# Past this age a backlog is shown in red: the sweep finds what was forgotten within ten seconds.
+LATE_S = 15.0
+NOTHING = "–"
+
+
+def overview_page(request: HttpRequest) -> HttpResponse:
+    page = {
+        **site.each_context(request),
+        "title": "Messages",
+        "figures": _figures(request),
+        "refresh_url": reverse("admin:atoll_bus_overview_figures"),
+        "refresh_every_s": REFRESH_EVERY_S,
+    }
+    return TemplateResponse(request, "atoll/bus/overview.html", page)
+
+
+def figures_part(request: HttpRequest) -> HttpResponse:
+    """The part of the page that changes."""
+    return HttpResponse(_figures(request), headers={"Cache-Control": "no-store"})
+
+
+def _figures(request: HttpRequest) -> str:
+    try:
+        told = _told(request)
+    except OperationalError:
+        told = {"problem": "The database took too long to tell. This page tries again by itself."}
+    return render_to_string("atoll/bus/figures.html", told, request)
+
+
+def _told(request: HttpRequest) -> dict[str, Any]:
+    backlog, lately, recency = overview.backlog(), overview.lately(), overview.recency()
+    delivery, quarantine = (
+        reverse("admin:atoll_bus_delivery_changelist"),
+        reverse("admin:atoll_bus_quarantine_changelist"),
+    )
+    outbox = reverse("admin:atoll_bus_outbox_changelist")
+    return {
+        "at": timezone.now(),
+        "cards": [
+            _card("To publish", backlog.to_publish, f"{outbox}?status__exact=pending",
+                  _aged("oldest waits", backlog.oldest_to_publish_s), backlog.oldest_to_publish_s),
+            _card("Due", backlog.due, f"{delivery}?status__exact=pending",
+                  _aged("oldest waits", backlog.oldest_due_s), backlog.oldest_due_s),
+            _card("Running", backlog.running, f"{delivery}?status__exact=running",
+                  _aged("longest for", backlog.longest_running_s)),
+            _card("Waiting for a retry", backlog.retrying, f"{delivery}?status__exact=pending", ""),
+            _card("Timers", backlog.scheduled, f"{delivery}?status__exact=pending", "due later"),
+            _card("Dead letters", backlog.dead, reverse("admin:atoll_bus_dead_letters"),
+                  "nothing runs them again by itself", alarming=True),
+            _card("Quarantine", backlog.quarantined, f"{quarantine}?status__exact=waiting",
+                  "arrived and cannot be read", alarming=True),
+            _card("Blocked lanes", backlog.blocked_lanes, "#lanes",
+                  f"{_count(backlog.behind)} wait their turn in lanes", alarming=True),
+        ],
+        "refused": backlog.refused,
+        "lately": lately,
+        "lately_s": overview.RECENT_S,
+        "recency": [
+            ("Last published", _ago(recency.published_at)),
+            ("Last received", _ago(recency.received_at)),
+            ("Last settled", _ago(recency.settled_at)),
+        ],
+        "workers": _workers(),
+        "lanes": [_lane(lane) for lane in overview.blocked_lanes()] if backlog.blocked_lanes else [],
+        "lanes_not_shown": max(backlog.blocked_lanes - overview.LANES_SHOWN, 0),
+        "may_decide": request.user.has_perm("atoll_bus.change_delivery"),
+    }  # fmt: skip
+
+
+def _card(
+    title: str, count: int, url: str, note: str, age_s: float | None = None, *, alarming: bool = False
+) -> dict[str, Any]:
+    is_bad = (alarming and count > 0) or (age_s is not None and age_s > LATE_S)
+    return {"title": title, "value": _count(count), "url": url, "note": note, "is_bad": is_bad}
+
+
+def _lane(lane: overview.Lane) -> dict[str, Any]:
+    return {
+        "lane": lane,
+        "handler": last_part(lane.handler),
+        "parked": _count(lane.parked),
+        "since": _ago(lane.since),
+        "url": reverse("admin:atoll_bus_delivery_change", args=[lane.head]),
+        "replay_url": reverse("admin:atoll_bus_delivery_replay_this", args=[lane.head]),
+        "skip_url": reverse("admin:atoll_bus_delivery_discard_this", args=[lane.head]),
+    }
+
+
+def _ask_registry() -> Sequence[Instance] | None:
+    """The workers that renew their lease; None when the registry does not tell."""
+    try:
+        answer = RegistryClient(settings.ATOLL_PROJECT).discover(f"{settings.ATOLL_SERVICE}.worker")
+    except (AtollError, ImproperlyConfigured):
+        return None
+    return answer.instances
+
+
+_workers = Remembered(_ask_registry, for_s=WORKERS_ASKED_EVERY_S)
+
+
+def _count(count: int) -> str:
+    return f"{count:,}+" if count >= COUNTED else f"{count:,}"
+
+
+def _aged(what: str, age_s: float | None) -> str:
+    return "" if age_s is None else f"{what} {_duration(age_s)}"
+
+
+def _ago(moment: datetime | None) -> str:
+    return NOTHING if moment is None else f"{_duration(time.time() - moment.timestamp())} ago"
+
+
+def _duration(length_s: float) -> str:
+    for unit, size_s in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if length_s >= 2 * size_s:
+            return f"{length_s / size_s:.0f} {unit}"
+    return f"{max(length_s, 0):.0f} s" if length_s >= 10 else f"{max(length_s, 0):.1f} s"
+
+
+register_page(
+    "atoll_bus",
+    "overview/",
+    overview_page,
+    name="atoll_bus_overview",
+    permission="atoll_bus.view_delivery",
+    title="Overview",
+)
+register_page(
+    "atoll_bus",
+    "overview/figures/",
+    figures_part,
+    name="atoll_bus_overview_figures",
+    permission="atoll_bus.view_delivery",
+)

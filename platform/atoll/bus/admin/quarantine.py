@@ -1,0 +1,117 @@
+"""What arrived and cannot be read."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from atoll.bus import recovery
+from atoll.bus.admin import decisions
+from atoll.bus.admin.decisions import Question
+from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.models import Quarantine
+from atoll.bus.recovery import Chosen
+
+SHOWN_BYTES = 4000
+
+
+@admin.register(Quarantine)
+class QuarantineAdmin(LedgerAdmin):
+    list_display = ("queue", "state", "routing_key", "reason_shown", "size", "received_at", "note")
+    list_filter = (("status", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
+    search_fields = ("queue", "routing_key", "reason", "digest")
+    search_help_text = "Queue, routing key, reason or digest"
+    date_hierarchy = "received_at"
+    exclude = ("body",)
+    readonly_fields = ("text",)
+    actions = ("replay", "discard")
+    actions_detail = ("replay_this", "discard_this")
+
+    @display(description="reason", ordering="reason")
+    def reason_shown(self, row: Quarantine) -> str:
+        return row.reason
+
+    @display(description="bytes")
+    def size(self, row: Quarantine) -> int:
+        return len(row.body)
+
+    @display(description="body")
+    def text(self, row: Quarantine) -> str:
+        """The bytes as text, the first few thousand; what is no UTF-8 is shown escaped."""
+        return bytes(row.body[:SHOWN_BYTES]).decode(errors="backslashreplace")
+
+    @admin.action(description="Read again and deliver", permissions=["decide"])
+    def replay(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        self.act(request, rows, "delivered", _replay)
+
+    @admin.action(description="Discard", permissions=["decide"])
+    def discard(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        if reason := self.reason(request):
+            self.act(request, rows, f"discarded: {reason}", _discarding(reason))
+
+    @action(description="Read again…", permissions=["decide"], url_path="replay", icon="replay")
+    def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        rows, question = self._about(object_id)
+        return decisions.ask(
+            request,
+            Question(
+                title="Read again and deliver",
+                warning="It is read with the handlers and schemas of today, and delivered if it can be.",
+                button="Read again",
+                **question,
+            ),
+            lambda _: self.act(request, rows, "delivered", _replay),
+        )
+
+    @action(
+        description="Discard…",
+        permissions=["decide"],
+        url_path="discard",
+        icon="delete",
+        variant=ActionVariant.DANGER,
+    )
+    def discard_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        rows, question = self._about(object_id)
+        return decisions.ask(
+            request,
+            Question(
+                title="Discard what cannot be read",
+                warning="It is not delivered to anybody. Its bytes stay here until they are cleaned away.",
+                button="Discard",
+                needs_reason=True,
+                **question,
+            ),
+            lambda reason: self.act(request, rows, f"discarded: {reason}", _discarding(reason)),
+        )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """What was decided stays decided, unless the same bytes arrive again."""
+        waits = Quarantine.objects.filter(pk=object_id, status=Quarantine.Status.WAITING).exists()
+        return super().get_actions_detail(request, object_id) if waits else []
+
+    def _about(self, object_id: str) -> tuple[QuerySet[Quarantine], dict[str, Any]]:
+        rows = Quarantine.objects.filter(pk=object_id)
+        row = get_object_or_404(rows)
+        facts = [
+            ("Queue", row.queue),
+            ("Routing key", row.routing_key),
+            ("Why", row.reason),
+            ("Arrived", row.received_at),
+        ]
+        back_to = reverse("admin:atoll_bus_quarantine_change", args=[object_id])
+        return rows, {"facts": facts, "back_to": back_to, "opts": self.opts}
+
+
+def _replay(ids: Chosen) -> int:
+    rows = Quarantine.objects.filter(pk__in=ids).iterator(chunk_size=100)
+    return sum(recovery.replay_quarantined(row) for row in rows)
+
+
+def _discarding(reason: str) -> Any:
+    return lambda ids: recovery.discard_quarantined(ids, reason)

@@ -1,0 +1,30 @@
+"""The bus on the front page."""
+
+from collections.abc import Callable
+
+from django.db.models import Model
+
+from atoll.admin import register_tile
+from atoll.bus import overview
+from atoll.bus.models import Delivery, Outbox, Quarantine
+
+
+def _count(model: type[Model], status: str) -> Callable[[], str | int]:
+    def count() -> str | int:
+        found = model._default_manager.filter(status=status).order_by()[: overview.COUNTED].count()
+        return f"{found:,}+" if found == overview.COUNTED else found
+
+    return count
+
+
+register_tile(
+    "Dead letters", _count(Delivery, "dead"), url_name="admin:atoll_bus_dead_letters", alarming=True
+)
+register_tile(
+    "Quarantine",
+    _count(Quarantine, "waiting"),
+    url_name="admin:atoll_bus_quarantine_changelist",
+    query="status__exact=waiting",
+    alarming=True,
+)
+register_tile("Messages to publish", _count(Outbox, "pending"), url_name="admin:atoll_bus_overview")

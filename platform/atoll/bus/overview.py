@@ -1,0 +1,202 @@
+"""How the bus of this service is doing, in figures that stay cheap on large tables.
+
+What is counted are rows that are not settled yet, each found by a partial
+index, and COUNTED of them at most: a larger backlog is told as "at least".
+What came in lately is found by the time inside the ids (UUIDv7).
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+COUNTED = 50_000
+LANES_SHOWN = 20
+RECENT_S = 60
+NEWEST = 1000
+TIMEOUT_MS = 3000
+
+OUTBOX = """
+SELECT count(*), count(*) FILTER (WHERE attempts > 0),
+    extract(epoch FROM statement_timestamp() - min(created_at))::float8
+FROM (SELECT attempts, created_at FROM atoll_bus_outbox WHERE status = 'pending'
+      ORDER BY id LIMIT %(counted)s) AS pending
+"""
+
+# Of a lane only the first that is not settled may run; what stands behind it is not late.
+DELIVERIES = """
+WITH open AS MATERIALIZED (
+    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at
+    FROM atoll_bus_delivery WHERE status IN ('pending', 'running') LIMIT %(counted)s
+), told AS MATERIALIZED (
+    SELECT status, attempts, next_attempt_at, claimed_at,
+        next_attempt_at > statement_timestamp() AS is_later,
+        lane <> '' AND EXISTS (
+            SELECT FROM atoll_bus_delivery AS earlier
+            WHERE earlier.status IN ('pending', 'running', 'dead') AND earlier.lane <> ''
+              AND earlier.handler = open.handler AND earlier.lane = open.lane
+              AND (earlier.position, earlier.id) < (open.position, open.id)) AS is_behind
+    FROM open
+)
+SELECT count(*),
+    count(*) FILTER (WHERE status = 'running'),
+    extract(epoch FROM statement_timestamp() - min(claimed_at) FILTER (WHERE status = 'running'))::float8,
+    count(*) FILTER (WHERE status = 'pending' AND is_behind),
+    count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND NOT is_later),
+    extract(epoch FROM statement_timestamp() - min(next_attempt_at)
+        FILTER (WHERE status = 'pending' AND NOT is_behind AND NOT is_later))::float8,
+    count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts > 0),
+    count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts = 0)
+FROM told
+"""
+
+FAILED = """
+SELECT
+    (SELECT count(*) FROM (SELECT FROM atoll_bus_delivery WHERE status = 'dead'
+                           LIMIT %(counted)s) AS dead),
+    (SELECT count(*) FROM (SELECT FROM atoll_bus_quarantine WHERE status = 'waiting'
+                           LIMIT %(counted)s) AS waiting),
+    (SELECT count(*) FROM (SELECT DISTINCT handler, lane FROM atoll_bus_delivery
+                           WHERE status = 'dead' AND lane <> '' LIMIT %(counted)s) AS blocked)
+"""
+
+LANES = """
+SELECT head.id, head.handler, head.lane, head.error, COALESCE(head.finished_at, head.created_at), (
+    SELECT count(*) FROM (
+        SELECT FROM atoll_bus_delivery AS later
+        WHERE later.status IN ('pending', 'running', 'dead') AND later.lane <> ''
+          AND later.handler = head.handler AND later.lane = head.lane
+          AND (later.position, later.id) > (head.position, head.id)
+        LIMIT %(counted)s) AS parked)
+FROM (
+    SELECT DISTINCT ON (handler, lane) id, handler, lane, position, error, created_at, finished_at
+    FROM atoll_bus_delivery WHERE status = 'dead' AND lane <> ''
+    ORDER BY handler, lane, position, id
+) AS head
+ORDER BY COALESCE(head.finished_at, head.created_at) LIMIT %(lanes)s
+"""
+
+LATELY = """
+SELECT announced.total, announced.published, announced.p95_ms,
+    delivered.total, delivered.settled, delivered.failing, delivered.p50_ms, delivered.p95_ms
+FROM (
+    SELECT count(*) AS total, count(*) FILTER (WHERE status = 'published') AS published,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM published_at - created_at) * 1000)
+            AS p95_ms
+    FROM (SELECT status, published_at, created_at FROM atoll_bus_outbox
+          WHERE message_id >= %(since)s LIMIT %(counted)s) AS fresh
+) AS announced, (
+    SELECT count(*) AS total, count(*) FILTER (WHERE status IN ('done', 'ignored')) AS settled,
+        count(*) FILTER (WHERE status <> 'done' AND error <> '') AS failing,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY took_ms) AS p50_ms,
+        percentile_cont(0.95) WITHIN GROUP (ORDER BY took_ms) AS p95_ms
+    FROM (SELECT status, error, CASE WHEN status = 'done' AND token = ''
+              THEN extract(epoch FROM finished_at - created_at) * 1000 END AS took_ms
+          FROM atoll_bus_delivery WHERE id >= %(since)s LIMIT %(counted)s) AS fresh
+) AS delivered
+"""
+
+RECENCY = """
+SELECT
+    (SELECT max(published_at) FROM (SELECT published_at FROM atoll_bus_outbox
+                                    ORDER BY id DESC LIMIT %(newest)s) AS newest),
+    (SELECT max(received_at) FROM (SELECT received_at FROM atoll_bus_inbox
+                                   ORDER BY id DESC LIMIT 1) AS newest),
+    (SELECT max(finished_at) FROM (SELECT finished_at FROM atoll_bus_delivery
+                                   ORDER BY id DESC LIMIT %(newest)s) AS newest)
+"""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is not settled yet. A count of COUNTED means "that many or more"; ages are seconds."""
+
+    to_publish: int
+    refused: int
+    oldest_to_publish_s: float | None
+    open: int
+    running: int
+    longest_running_s: float | None
+    behind: int
+    due: int
+    oldest_due_s: float | None
+    retrying: int
+    scheduled: int
+    dead: int
+    quarantined: int
+    blocked_lanes: int
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane whose first open delivery is dead; ``parked`` wait behind it until it is replayed
+    or discarded."""
+
+    head: UUID
+    handler: str
+    lane: str
+    error: str
+    since: datetime
+    parked: int
+
+
+@dataclass(frozen=True)
+class Lately:
+    """What was announced and what arrived within the last RECENT_S seconds, and what became of it;
+    milliseconds, and None where there was nothing to measure."""
+
+    announced: int
+    published: int
+    publishing_p95_ms: float | None
+    deliveries: int
+    settled: int
+    failing: int
+    handling_p50_ms: float | None
+    handling_p95_ms: float | None
+
+
+@dataclass(frozen=True)
+class Recency:
+    """When something last happened, told by the newest rows; None when nothing did."""
+
+    published_at: datetime | None
+    received_at: datetime | None
+    settled_at: datetime | None
+
+
+def backlog() -> Backlog:
+    counted = {"counted": COUNTED}
+    outbox, deliveries, failed = _rows((OUTBOX, counted), (DELIVERIES, counted), (FAILED, counted))
+    return Backlog(*outbox[0], *deliveries[0], *failed[0])
+
+
+def blocked_lanes(limit: int = LANES_SHOWN) -> list[Lane]:
+    """The lanes that wait longest for somebody's decision, at most ``limit``."""
+    [rows] = _rows((LANES, {"counted": COUNTED, "lanes": limit}))
+    return [Lane(*row) for row in rows]
+
+
+def lately(now_s: float | None = None) -> Lately:
+    since = UUID(int=int(((now_s or time.time()) - RECENT_S) * 1000) << 80)
+    [rows] = _rows((LATELY, {"since": since, "counted": COUNTED}))
+    return Lately(*rows[0])
+
+
+def recency() -> Recency:
+    [rows] = _rows((RECENCY, {"newest": NEWEST}))
+    return Recency(*rows[0])
+
+
+def _rows(*queries: tuple[str, dict[str, Any]]) -> list[list[tuple[Any, ...]]]:
+    """Each query's rows; OperationalError past TIMEOUT_MS, so that looking never becomes the load."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
+        answers = []
+        for sql, parameters in queries:
+            cursor.execute(sql, parameters)
+            answers.append(cursor.fetchall())
+        cursor.execute("SET LOCAL statement_timeout = DEFAULT")
+        return answers

@@ -1,0 +1,40 @@
+// Keeps the figures of the overview up to date, for as long as somebody can see them.
+(() => {
+  const figures = document.getElementById("figures");
+  const problem = document.getElementById("refresh-problem");
+  const everyMs = Number(figures.dataset.every) * 1000;
+  const patienceMs = 10000;
+  let shown = new Date();
+
+  const refresh = async () => {
+    const answer = await fetch(figures.dataset.refresh, {
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(patienceMs),
+    });
+    if (answer.redirected) {
+      // The session has ended: the page itself leads to the sign-in.
+      location.reload();
+      return;
+    }
+    if (!answer.ok) throw new Error(`${answer.status}`);
+    const text = await answer.text();
+    // Whoever is about to press a button keeps it under the finger.
+    if (!figures.contains(document.activeElement)) figures.innerHTML = text;
+    shown = new Date();
+    problem.hidden = true;
+  };
+
+  const step = async () => {
+    if (!document.hidden) {
+      try {
+        await refresh();
+      } catch (error) {
+        problem.textContent = `These figures are of ${shown.toLocaleTimeString()}: the service does not answer.`;
+        problem.hidden = false;
+      }
+    }
+    setTimeout(step, everyMs);
+  };
+
+  setTimeout(step, everyMs);
+})();
