@@ -159,8 +159,13 @@ def test_staff_without_the_role_see_groups_and_decide_nothing(
 
 @pytest.mark.parametrize(
     "broken_address",
-    ["group/", "group/?handler=a&name=b", "replay/?handler=a&name=b&group=c", "replay/?handler=a&name=b&group=c&until=x"],
-)  # fmt: skip
+    [
+        "group/",
+        "group/?handler=a&name=b",
+        "replay/?handler=a&name=b&group=c",
+        "replay/?handler=a&name=b&group=c&until=x",
+    ],
+)
 def test_an_address_that_names_no_group_is_not_found(staff: Client, broken_address: str) -> None:
     assert staff.get(f"{PAGES}{broken_address}").status_code == 404
 

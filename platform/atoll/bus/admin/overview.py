@@ -42,7 +42,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 
 def figures_part(request: HttpRequest) -> HttpResponse:
     """The part of the page that changes."""
-    return HttpResponse(_figures(request), headers={"Cache-Control": "no-store"})
+    return HttpResponse(_figures(request))
 
 
 def _figures(request: HttpRequest) -> str:

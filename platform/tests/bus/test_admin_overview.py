@@ -1,0 +1,147 @@
+"""The pages that show how the bus is doing and where a message is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.test import Client
+from testproject.handlers import NoteWritten
+
+from atoll import context
+from atoll.bus import Message, Retry, lookup, on, publish
+from atoll.bus.admin import overview as page
+from atoll.bus.lookup import Trail
+from atoll.bus.models import Delivery
+from atoll.discovery import Instance
+from atoll.testing.bus import Bus
+
+pytestmark = pytest.mark.usefixtures("handlers")
+
+OVERVIEW, FIGURES, WHERE = (
+    f"/admin/atoll_bus/{name}" for name in ("overview/", "overview/figures/", "where/")
+)
+CORRELATION = "checkout-4711"
+
+
+@pytest.fixture(autouse=True)
+def no_registry() -> Iterator[None]:
+    """The workers are asked for anew by every test; without a registry the page says so."""
+    workers = page._workers
+    workers.forget()
+    yield
+    workers.forget()
+
+
+@pytest.fixture
+def blocked(bus: Bus) -> Delivery:
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
+    def fail(event: dict[str, Any], message: Message) -> None:
+        raise ValueError("<b>no</b>")
+
+    [row] = bus.deliver("note.asked", {}, times=1, correlation_id=CORRELATION)
+    Delivery.objects.filter(pk=row.pk).update(lane="test-service/box-1", position=1)
+    return row
+
+
+def test_the_overview_shows_the_figures_and_renews_them(staff: Client) -> None:
+    answer = staff.get(OVERVIEW)
+    shown = answer.content.decode()
+    assert answer.status_code == 200
+    assert f'data-refresh="{FIGURES}"' in shown
+    assert "atoll/bus/refresh.js" in shown
+    for title in ("To publish", "Due", "Running", "Dead letters", "Quarantine", "Blocked lanes", "Timers"):
+        assert title in shown
+
+
+def test_only_the_figures_are_sent_again(staff: Client, blocked: Delivery) -> None:
+    answer = staff.get(FIGURES)
+    part = answer.content.decode()
+    assert "<html" not in part
+    assert "no-store" in answer["Cache-Control"]
+    assert "test-service/box-1" in part
+    assert "&lt;b&gt;no&lt;/b&gt;" in part
+    assert "<b>no" not in part
+    for address in ("change", "replay", "discard"):
+        assert f"/admin/atoll_bus/delivery/{blocked.pk}/{address}" in part
+
+
+def test_figures_that_take_too_long_are_told_as_such(staff: Client, monkeypatch: Any) -> None:
+    def too_long() -> None:
+        raise OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr("atoll.bus.overview.backlog", too_long)
+    for address in (OVERVIEW, FIGURES):
+        answer = staff.get(address)
+        assert answer.status_code == 200
+        assert "took too long" in answer.content.decode()
+
+
+def test_the_workers_are_those_that_renew_their_lease(staff: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr(page, "_workers", lambda: None)
+    assert "the registry does not tell" in staff.get(FIGURES).content.decode()
+    monkeypatch.setattr(page, "_workers", lambda: ())
+    assert "none is registered" in staff.get(FIGURES).content.decode()
+    monkeypatch.setattr(page, "_workers", lambda: (Instance("library-service.worker-1", "h", 0),))
+    assert "library-service.worker-1" in staff.get(FIGURES).content.decode()
+
+
+@pytest.mark.parametrize("address", [OVERVIEW, FIGURES, WHERE, "/admin/atoll_bus/dead-letters/"])
+def test_the_pages_are_for_staff_with_the_role(client: Client, staff: Client, address: str, monkeypatch: Any):
+    assert staff.get(address).status_code == 200
+    User.objects.update(is_superuser=False)
+    monkeypatch.setattr("atoll.identity.backends.staff_may", lambda name: "atoll_bus" not in name)
+    assert staff.get(address).status_code == 403
+    staff.logout()
+    assert "/login/" in staff.get(address)["Location"]
+
+
+def test_the_menu_leads_to_the_pages(staff: Client) -> None:
+    menu = staff.get("/admin/").content.decode()
+    for address in (OVERVIEW, WHERE, "/admin/atoll_bus/dead-letters/"):
+        assert f'href="{address}"' in menu
+    assert FIGURES not in menu
+    assert OVERVIEW in staff.get("/admin/atoll_bus/").content.decode()
+
+
+def test_a_message_is_followed_through_all_services(
+    staff: Client, blocked: Delivery, monkeypatch: Any
+) -> None:
+    with context.work(correlation_id=CORRELATION):
+        publish(NoteWritten("secret text"))
+    ours = lookup.here(CORRELATION)
+    theirs = Trail(service="order-service", steps=ours.steps[:1], is_cut=True)
+    away = Trail(service="payment-service", problem="not answering (payment-service: no instance)")
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "atoll.bus.lookup.everywhere", lambda wanted: asked.append(wanted) or [ours, theirs, away]
+    )
+    answer = staff.get(WHERE, {"q": f" {CORRELATION} "})
+
+    shown = answer.content.decode()
+    assert asked == [CORRELATION]
+    assert [line.step.at for line in answer.context["lines"]] == sorted(
+        step.at for step in (*ours.steps, *theirs.steps)
+    )
+    assert "not answering" in shown
+    assert "1+, the first 200 are shown" in shown
+    assert "secret text" not in shown
+    assert "&lt;b&gt;no&lt;/b&gt;" in shown
+    assert shown.count(f"/admin/atoll_bus/delivery/{blocked.pk}/change/") == 1
+
+
+def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr("atoll.bus.lookup.everywhere", None)
+    assert staff.get(WHERE).status_code == 200
+    assert staff.get(WHERE, {"q": "  "}).status_code == 200
+    answer = staff.get(WHERE, {"q": "x" * 301})
+    assert answer.status_code == 200
+    assert "No id has more than 300 characters" in answer.content.decode()
+
+
+def test_an_unknown_id_is_told_as_such(staff: Client, monkeypatch: Any) -> None:
+    monkeypatch.setattr("atoll.bus.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
+    answer = staff.get(WHERE, {"q": "<script>"})
+    assert "No service that answered knows this id" in answer.content.decode()
+    assert 'value="&lt;script&gt;"' in answer.content.decode()

@@ -1,0 +1,172 @@
+"""How the bus is doing: right figures, at a cost that does not grow with the tables."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test import Client
+from testproject.handlers import NoteWritten
+
+from atoll import metrics
+from atoll.bus import Message, Retry, on, overview, publish, quarantine
+from atoll.bus.gauges import BusCollector
+from atoll.bus.models import Delivery, Inbox, Outbox
+from atoll.bus.quarantine import Arrival
+from atoll.bus.remembered import Remembered
+from atoll.ids import uuid7
+from atoll.testing.bus import Bus
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers")]
+
+MINUTE = timedelta(minutes=1)
+
+
+def delivery(status: str, *, handler: str = "h", ago: timedelta = timedelta(), **more: Any) -> Delivery:
+    """A row as the ledger would hold it; ``ago`` moves all its times back."""
+    now = _now() - ago
+    message = Inbox.objects.create(
+        dedupe_key=str(uuid7()), message_id=str(uuid7()), kind="event", name="note.asked", body="{}",
+        service_id="test-service", correlation_id=str(uuid7()), sent_at=now, received_at=now,
+    )  # fmt: skip
+    values = {"next_attempt_at": now, "hint_at": now, "claimed_at": now, "created_at": now, **more}
+    return Delivery.objects.create(id=uuid7(), message=message, handler=handler, status=status, **values)
+
+
+def _now() -> Any:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def test_an_idle_bus_has_nothing_to_show() -> None:
+    assert overview.backlog() == overview.Backlog(0, 0, None, 0, 0, None, 0, 0, None, 0, 0, 0, 0, 0)
+    assert overview.blocked_lanes() == []
+    assert overview.recency() == overview.Recency(None, None, None)
+    assert overview.lately().deliveries == 0
+
+
+def test_the_outbox_tells_how_much_waits_and_since_when() -> None:
+    for text in "abc":
+        publish(NoteWritten(text))
+    first, _, third = Outbox.objects.order_by("id")
+    Outbox.objects.filter(pk=first.pk).update(created_at=F("created_at") - 5 * MINUTE, attempts=2)
+    Outbox.objects.filter(pk=third.pk).update(status="published", created_at=F("created_at") - 9 * MINUTE)
+    backlog = overview.backlog()
+    assert (backlog.to_publish, backlog.refused) == (2, 1)
+    assert backlog.oldest_to_publish_s == pytest.approx(300, abs=30)
+
+
+def test_deliveries_are_told_apart_by_what_they_wait_for() -> None:
+    later = _now() + 10 * MINUTE
+    delivery("pending", ago=2 * MINUTE)
+    delivery("pending")
+    delivery("running", ago=MINUTE)
+    delivery("pending", attempts=2, next_attempt_at=later)
+    delivery("pending", token="deadline", next_attempt_at=later)
+    delivery("done")
+    delivery("dead")
+    backlog = overview.backlog()
+    assert (backlog.open, backlog.due, backlog.running) == (5, 2, 1)
+    assert (backlog.retrying, backlog.scheduled, backlog.dead) == (1, 1, 1)
+    assert backlog.oldest_due_s == pytest.approx(120, abs=30)
+    assert backlog.longest_running_s == pytest.approx(60, abs=30)
+    assert backlog.blocked_lanes == backlog.behind == 0
+
+
+def test_what_stands_behind_another_in_its_lane_is_not_late() -> None:
+    delivery("running", lane="a/1", position=1)
+    delivery("pending", lane="a/1", position=2, ago=5 * MINUTE)
+    delivery("pending", lane="a/2", position=1)
+    backlog = overview.backlog()
+    assert (backlog.due, backlog.behind) == (1, 1)
+    assert backlog.oldest_due_s == pytest.approx(0, abs=30)
+
+
+def test_a_blocked_lane_is_told_with_what_holds_it_up() -> None:
+    error = "ValueError: no"
+    head = delivery("dead", lane="a/1", position=1, error=error, finished_at=_now() - MINUTE)
+    for position in (2, 3):
+        delivery("pending", lane="a/1", position=position)
+    delivery("pending", lane="a/1", position=2, handler="another")
+    delivery("pending", lane="a/2", position=2)
+    delivery("dead")
+    [lane] = overview.blocked_lanes()
+    assert (lane.head, lane.handler, lane.lane, lane.error) == (head.pk, "h", "a/1", error)
+    assert (lane.parked, lane.since) == (2, head.finished_at)
+    assert overview.backlog().blocked_lanes == 1
+
+
+def test_what_came_in_within_a_minute_is_told_with_what_became_of_it(bus: Bus) -> None:
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
+    def write(event: dict[str, Any], message: Message) -> None:
+        if event["fails"]:
+            raise ValueError("no")
+
+    for fails in (False, False, True):
+        bus.deliver("note.asked", {"fails": fails}, times=1)
+    publish(NoteWritten("a"))
+    lately = overview.lately()
+    assert (lately.announced, lately.published) == (1, 0)
+    assert (lately.deliveries, lately.settled, lately.failing) == (3, 2, 1)
+    assert lately.handling_p50_ms is not None
+    assert 0 <= lately.handling_p50_ms < 5000
+    much_later = overview.lately(now_s=time.time() + 120)
+    assert (much_later.deliveries, much_later.announced, much_later.handling_p50_ms) == (0, 0, None)
+
+
+@pytest.mark.parametrize("query", [overview.OUTBOX, overview.DELIVERIES, overview.LANES, overview.LATELY])
+def test_a_figure_never_walks_a_table(query: str) -> None:
+    """Walking is made cheap to forbid, so a plan that still walks has no index to use."""
+    parameters = {"counted": 10, "lanes": 10, "newest": 10, "since": uuid7()}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {query}", parameters)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Seq Scan" not in plan, plan
+
+
+def test_counting_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "COUNTED", 2)
+    for status in ("dead", "pending", "pending", "pending", "dead", "dead"):
+        delivery(status)
+    backlog = overview.backlog()
+    assert (backlog.dead, backlog.open) == (2, 2)
+
+
+@pytest.mark.usefixtures("db")
+def test_metrics_tell_the_backlog_of_the_service() -> None:
+    quarantine.add(Arrival("evt.library-service", "x", b"{", {}, {}), "no JSON")
+    delivery("dead", lane="a/1", position=1)
+    delivery("pending", ago=MINUTE)
+    told = {sample.name: sample.value for metric in BusCollector().collect() for sample in metric.samples}
+    assert told["bus_ledger_readable"] == 1
+    assert told["bus_deliveries_dead"] == told["bus_quarantine_waiting"] == told["bus_lanes_blocked"] == 1
+    assert told["bus_deliveries_due"] == 1
+    assert told["bus_deliveries_oldest_due_seconds"] == pytest.approx(60, abs=30)
+    assert told["bus_outbox_oldest_pending_seconds"] == 0
+
+
+def test_metrics_without_a_database_tell_that_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM nowhere")
+
+    monkeypatch.setattr("atoll.bus.overview.backlog", refused)
+    metrics_told = [metric.name for metric in BusCollector().collect()]
+    assert metrics_told == ["bus_ledger_readable"]
+
+
+def test_the_figures_are_at_the_metrics_address(client: Client) -> None:
+    assert "bus_outbox_pending" in client.get("/metrics").content.decode()
+    assert b"bus_deliveries_dead" in metrics.exposition()
+
+
+def test_an_answer_is_asked_for_once_in_a_while() -> None:
+    now, asked = [0.0], []
+    remembered = Remembered(lambda: asked.append(1) or len(asked), for_s=5, clock=lambda: now[0])
+    assert (remembered(), remembered()) == (1, 1)
+    now[0] = 5
+    assert remembered() == 2
