@@ -49,10 +49,6 @@ def summary_of(user_id: UUID) -> Summary:
     )
 
 
-def is_open(order_id: UUID) -> bool:
-    return Order.objects.filter(pk=order_id, status__in=OPEN).exists()
-
-
 def open_orders() -> QuerySet[Order]:
     return Order.objects.filter(status__in=OPEN)
 
@@ -82,7 +78,3 @@ def orders_not_undone() -> QuerySet[Order]:
 
 def count_orders_not_undone() -> int:
     return orders_not_undone().count()
-
-
-def is_not_undone(order_id: UUID) -> bool:
-    return orders_not_undone().filter(pk=order_id).exists()

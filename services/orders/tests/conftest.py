@@ -2,6 +2,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.test import Client
 
 from services.orders.tests.neighbours import Neighbours, serving
 
@@ -22,3 +25,11 @@ def nobody_there() -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    """A browser signed in by somebody with the staff role."""
+    user = User.objects.create(username="stan", is_staff=True, password=make_password(None))
+    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
+    return client

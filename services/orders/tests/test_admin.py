@@ -1,8 +1,6 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from atoll.admin.tiles import tiles
@@ -12,14 +10,6 @@ from services.orders.tests.placing import placed
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/orders/order/"
-
-
-@pytest.fixture
-def staff(client):
-    """A browser signed in by somebody with the staff role."""
-    user = User.objects.create(username="stan", is_staff=True, password=make_password(None))
-    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
-    return client
 
 
 def page(answer) -> str:
@@ -71,6 +61,7 @@ def test_the_figures_of_the_overview_lead_to_the_orders_they_count(staff, late_s
     assert counted == {
         "Open orders": ("1", f"{LIST}?progress=open"),
         "Orders past their deadline": (str(progress.count("overdue")), f"{LIST}?progress=overdue"),
+        "Orders that could not be undone": ("0", f"{LIST}?progress=failed"),
     }
 
 

@@ -1,13 +1,15 @@
 """What the database itself refuses, whoever asks."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from services.orders.compensation import UNDOING, Undoing
 from services.orders.course import COURSE, Status
-from services.orders.models import Order, OrderLine, OrderTransition
+from services.orders.models import Order, OrderCompensation, OrderLine, OrderTransition
 from services.orders.tests.placing import LAMP, placed
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +70,95 @@ def test_the_history_can_only_hold_moves_of_the_course(old: Status, new: Status)
     else:
         assert "order_transition_is_legal" in refused(write)
         assert order.history.count() == 1
+
+
+UNDOING_MOVES = {(before, after) for (before, _), after in UNDOING.items() if before and before != after}
+UNDOING_PAIRS = [(old, new) for old in Undoing for new in Undoing if old != new]
+UNDOING_ROUTE = {
+    Undoing.ASKED: (),
+    Undoing.DONE: (Undoing.DONE,),
+    Undoing.FAILED: (Undoing.FAILED,),
+    Undoing.SETTLED: (Undoing.FAILED, Undoing.SETTLED),
+}
+
+
+def compensation(order: Order, **values) -> OrderCompensation:
+    due_at = timezone.now() + timedelta(minutes=15)
+    return OrderCompensation.objects.create(order=order, kind="release.stock", due_at=due_at, **values)
+
+
+def force_undoing(row: OrderCompensation, state: Undoing, **values) -> None:
+    ended = {"ended_at": None, "ended_by": ""}
+    if state != Undoing.ASKED:
+        ended = {"ended_at": timezone.now(), "ended_by": "release.overdue"}
+    OrderCompensation.objects.filter(pk=row.pk).update(state=state, **ended | values)
+
+
+@pytest.mark.parametrize(("old", "new"), UNDOING_PAIRS)
+def test_the_database_lets_a_compensation_make_exactly_the_moves_of_its_course(old: Undoing, new: Undoing):
+    order = placed()
+    force(order, Status.CANCELLED)
+    row = compensation(order)
+    for state in UNDOING_ROUTE[old]:
+        force_undoing(row, state)
+
+    if (old, new) in UNDOING_MOVES:
+        force_undoing(row, new)
+        assert OrderCompensation.objects.get().state == new
+    else:
+        assert f"cannot go from {old} to {new}" in refused(lambda: force_undoing(row, new))
+        assert OrderCompensation.objects.get().state == old
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.CANCELLED])
+def test_only_a_cancelled_order_is_undone(status: Status):
+    order = placed()
+    for step in ROUTE[status]:
+        force(order, step)
+    assert f"which is {status}, cannot begin as asked" in refused(lambda: compensation(order))
+    assert OrderCompensation.objects.count() == 0
+
+
+def test_a_compensation_begins_with_being_asked_for_once_per_order():
+    order = placed()
+    force(order, Status.CANCELLED)
+    done = {"state": "done", "ended_at": timezone.now(), "ended_by": "stock.released"}
+    assert "cannot begin as done" in refused(lambda: compensation(order, **done))
+    row = compensation(order)
+    assert "compensation_once_per_order" in refused(lambda: compensation(order))
+    assert "cannot go from asked to asked" in refused(lambda: force_undoing(row, Undoing.ASKED, asks=0))
+
+
+@pytest.mark.parametrize(
+    ("values", "constraint"),
+    [
+        ({"state": "done"}, "compensation_ended_when_not_asked"),
+        ({"ended_at": timezone.now()}, "compensation_ended_when_not_asked"),
+        ({"ended_by": "stock.released"}, "compensation_ended_when_not_asked"),
+        ({"kind": "refund.payment"}, "cannot go from asked to asked"),
+    ],
+)
+def test_a_compensation_that_contradicts_itself_is_refused(values, constraint):
+    order = placed()
+    force(order, Status.CANCELLED)
+    row = compensation(order)
+    assert constraint in refused(lambda: OrderCompensation.objects.filter(pk=row.pk).update(**values))
+
+
+def test_the_history_tells_of_undoing_only_where_an_order_is_cancelled():
+    order = placed()
+
+    def write() -> None:
+        OrderTransition.objects.create(
+            order=order,
+            from_status="pending",
+            to_status="pending",
+            event="stock.released",
+            actor="test",
+            undoing="release.stock done",
+        )
+
+    assert "order_transition_undoes_when_cancelled" in refused(write)
 
 
 def test_a_total_that_is_not_the_sum_of_the_lines_is_refused():

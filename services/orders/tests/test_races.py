@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
@@ -148,11 +149,10 @@ def test_the_same_request_ten_times_at_once_places_one_order(bus, neighbours, as
     user_id, product = neighbours.user(), neighbours.product()
     body = {"items": [{"productId": product, "quantity": 1}]}
 
-    def ask() -> int:
-        answer = as_user(user_id).post("/orders", body, headers={"Idempotency-Key": "double-click"})
-        return answer.status_code
+    def ask(client) -> int:
+        return client.post("/orders", body, headers={"Idempotency-Key": "double-click"}).status_code
 
-    statuses = at_once([ask] * 10)
+    statuses = at_once([partial(ask, as_user(user_id)) for _ in range(10)])
 
     assert set(statuses) <= {201, 409}
     assert 201 in statuses

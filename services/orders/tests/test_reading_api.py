@@ -48,6 +48,14 @@ def test_orders_can_be_filtered_by_status_user_and_period(as_staff, bus):
     assert ids(staff.get(f"/orders?createdAfter={noon}&status=pending")) == [str(pending.id)]
 
 
+@pytest.mark.parametrize("query", ["state=pending", "status=pending&customer=1", "createdafter=2026-01-01"])
+def test_a_filter_that_does_not_exist_is_refused_by_its_name(as_staff, query):
+    answer = as_staff().get(f"/orders?{query}")
+    assert answer.status_code == 400
+    wrong = query.split("&")[-1].split("=")[0]
+    assert answer.json()["details"] == {wrong: ["Unknown filter."]}
+
+
 def test_a_list_is_an_array_paged_by_headers(as_user):
     ada = uuid7()
     orders = [placed(ada) for _ in range(5)]

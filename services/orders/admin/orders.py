@@ -1,4 +1,4 @@
-"""Staff look at orders and may cancel open ones; nothing here writes a status by hand."""
+"""Staff look at orders, cancel open ones and mend what could not be undone; no state is written by hand."""
 
 from typing import Any
 
@@ -8,48 +8,21 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.errors import Conflict
 from services.orders import selectors
-from services.orders.course import Status
-from services.orders.models import MAX_REASON_LENGTH, Order, OrderLine, OrderTransition
-from services.orders.usecases.advance import Cause
+from services.orders.admin.filters import ProgressFilter
+from services.orders.admin.inlines import CompensationsInline, HistoryInline, LinesInline
+from services.orders.admin.mending import Mending, cause_of
+from services.orders.admin.tones import STATUS_TONES, UNDOING_TONES
+from services.orders.models import MAX_REASON_LENGTH, Order
 from services.orders.usecases.cancel_order import cancel_order
 
-STATUS_TONES = {
-    Status.PENDING: "info",
-    Status.AWAITING_PAYMENT: "warning",
-    Status.CONFIRMED: "success",
-    Status.CANCELLED: "danger",
-}
-
-
 NO_BREAK_SPACE = "\u00a0"
-
-
-class ProgressFilter(DropdownFilter):
-    title = "progress"
-    parameter_name = "progress"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "open"), ("overdue", "open past the deadline"), ("final", "final")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
-        match self.value():
-            case "open":
-                return queryset.filter(pk__in=selectors.open_orders().values("pk"))
-            case "overdue":
-                return queryset.filter(pk__in=selectors.overdue_orders().values("pk"))
-            case "final":
-                return queryset.exclude(pk__in=selectors.open_orders().values("pk"))
-        return queryset
 
 
 class CancelForm(forms.Form):
@@ -60,47 +33,9 @@ class CancelForm(forms.Form):
     )
 
 
-class ReadOnlyInline(TabularInline):
-    extra = 0
-    can_delete = False
-    hide_title = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class LinesInline(ReadOnlyInline):
-    model = OrderLine
-    fields = ("product_id", "name", "quantity", "unit_price", "amount")
-    readonly_fields = ("amount",)
-
-
-class HistoryInline(ReadOnlyInline):
-    model = OrderTransition
-    verbose_name_plural = "history"
-    readonly_fields = ("when", "message", "correlation")
-    fields = ("when", "event", "from_status", "to_status", "reason", "actor", "message", "correlation")
-
-    @display(description="at")
-    def when(self, entry: OrderTransition) -> str:
-        """To the millisecond: an order's whole course often fits into one second."""
-        return entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-    @display(description="message id")
-    def message(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.message_id, search=reverse("admin:atoll_bus_inbox_changelist"))
-
-    @display(description="correlation id")
-    def correlation(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.correlation_id, search=reverse("admin:atoll_bus_outbox_changelist"))
-
-
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
-    list_display = ("id", "customer", "coloured_status", "amount", "reason", "created_at", "took")
+class OrderAdmin(Mending):
+    list_display = ("id", "customer", "coloured_status", "undone", "amount", "reason", "created_at", "took")
     list_filter = (
         ProgressFilter,
         ("status", ChoicesDropdownFilter),
@@ -111,22 +46,23 @@ class OrderAdmin(ReadOnlyAdmin):
     search_fields = ("id", "user_id", "customer_name", "customer_email", "reason", "lines__name")
     search_help_text = "Order or customer id, name, email, reason or product"
     date_hierarchy = "created_at"
-    inlines = (LinesInline, HistoryInline)
+    inlines = (LinesInline, CompensationsInline, HistoryInline)
     fieldsets = (
-        (None, {"fields": ("id", "status", "reason", "amount", "payment_method")}),
+        (None, {"fields": ("id", "coloured_status", "undone", "reason", "amount", "payment_method")}),
         ("Customer", {"fields": ("customer_name", "customer_email", "user_id")}),
         ("Time", {"fields": ("created_at", "deadline_at", "finished_at", "took", "updated_at")}),
     )
-    actions = ("cancel_selected_orders",)
-    actions_detail = ("cancel_this_order",)
+    actions = ("cancel_selected_orders", "ask_selected_again")
+    actions_detail = ("cancel_this_order", "ask_again", "settle_by_hand")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        orders: QuerySet[Order] = super().get_queryset(request)
+        return orders.prefetch_related("compensations")
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("orders.change_order"))
-
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """A final order has nothing left to do to it."""
-        is_open = selectors.is_open(object_id)
-        return super().get_actions_detail(request, object_id) if is_open else []
+        return self._may_act(request) and (
+            object_id is None or self._is_among(selectors.open_orders(), request, object_id)
+        )
 
     @display(description="customer", ordering="customer_name", header=True)
     def customer(self, order: Order) -> tuple[str, str]:
@@ -135,6 +71,13 @@ class OrderAdmin(ReadOnlyAdmin):
     @display(description="status", ordering="status", label=STATUS_TONES)
     def coloured_status(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
+
+    @display(description="undone", label=UNDOING_TONES)
+    def undone(self, order: Order) -> tuple[str, str] | str:
+        """Of a cancelled order, the one thing that matters most about what is to be undone."""
+        states = {row.state for row in order.compensations.all()}
+        worst = next((state for state in UNDOING_TONES if state in states), None)
+        return (worst, worst.label) if worst else "–"
 
     @display(description="total", ordering="total")
     def amount(self, order: Order) -> str:
@@ -174,27 +117,13 @@ class OrderAdmin(ReadOnlyAdmin):
                 "back_to": back_to,
             }
             return TemplateResponse(request, "admin/orders/order/cancel.html", page)
-        cause = Cause(actor=f"staff:{request.user.get_username()}")
+        cause = cause_of(request)
         for order_id in list(orders.values_list("pk", flat=True)):
             try:
                 order = cancel_order(order_id, cause, reason=form.cleaned_data["reason"])
             except Conflict as refusal:
                 messages.error(request, f"Order {order_id}: {refusal.message}")
             else:
+                self.log_change(request, order, f"Cancelled: {order.reason}")
                 messages.success(request, f"{order} is cancelled: {order.reason}")
         return HttpResponseRedirect(back_to)
-
-
-register_tile(
-    "Open orders",
-    selectors.count_open_orders,
-    url_name="admin:orders_order_changelist",
-    query="progress=open",
-)
-register_tile(
-    "Orders past their deadline",
-    selectors.count_overdue_orders,
-    url_name="admin:orders_order_changelist",
-    query="progress=overdue",
-    alarming=True,
-)

@@ -1,0 +1,72 @@
+"""What hangs on an order: its lines, what of it is being undone, its history."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from atoll.admin import short_id
+from services.orders.admin.tones import UNDOING_TONES
+from services.orders.models import OrderCompensation, OrderLine, OrderTransition
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+    hide_title = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class LinesInline(ReadOnlyInline):
+    model = OrderLine
+    fields = ("product_id", "name", "quantity", "unit_price", "amount")
+    readonly_fields = ("amount",)
+
+
+class CompensationsInline(ReadOnlyInline):
+    model = OrderCompensation
+    verbose_name_plural = "being undone"
+    readonly_fields = ("coloured_state",)
+    fields = ("kind", "coloured_state", "reason", "asks", "asked_at", "due_at", "ended_at", "ended_by")
+
+    @display(description="state", label=UNDOING_TONES)
+    def coloured_state(self, row: OrderCompensation) -> tuple[str, str]:
+        return row.state, row.get_state_display()
+
+
+class HistoryInline(ReadOnlyInline):
+    model = OrderTransition
+    verbose_name_plural = "history"
+    readonly_fields = ("when", "message", "correlation")
+    fields = (
+        "when",
+        "event",
+        "from_status",
+        "to_status",
+        "undoing",
+        "reason",
+        "actor",
+        "message",
+        "correlation",
+    )
+
+    @display(description="at")
+    def when(self, entry: OrderTransition) -> str:
+        """To the millisecond: an order's whole course often fits into one second."""
+        return entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+    @display(description="message id")
+    def message(self, entry: OrderTransition) -> SafeString | str:
+        return short_id(entry.message_id, search=reverse("admin:atoll_bus_inbox_changelist"))
+
+    @display(description="correlation id")
+    def correlation(self, entry: OrderTransition) -> SafeString | str:
+        return short_id(entry.correlation_id, search=reverse("admin:atoll_bus_outbox_changelist"))
