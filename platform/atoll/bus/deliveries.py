@@ -23,8 +23,8 @@ from atoll.bus.inbox import HINT_GRACE_S
 LEASE_S = 30.0
 MAX_ERROR_CHARACTERS = 500
 MAX_TRACEBACK_CHARACTERS = 20_000
-# How often the sweep looks at what waits for its lane. Who frees the lane makes it go on.
-PARKED_S = 640.0
+# What waits for its lane is looked at by the sweep once a day: lanes.py finds it when its turn comes.
+PARKED_S = 86_400.0
 
 # An attempt that was counted but lost with the server's power is counted again:
 # cheaper than waiting for the disk before each run.
@@ -83,14 +83,13 @@ _IN_TURN = {
         THEN delivery.created_at ELSE COALESCE(%(now)s, statement_timestamp()) END""",
 }
 CLAIM_IN_TURN = CLAIM.format(which="%(id)s", **_IN_TURN)
-CLAIM_NEXT = CLAIM.format(
-    which="""(
-        SELECT head.id FROM atoll_bus_delivery AS head
-        WHERE head.handler = %(handler)s AND head.lane = %(lane)s AND head.lane <> ''
-          AND head.status IN ('pending', 'running', 'dead')
-        ORDER BY head.position, head.id LIMIT 1)""",
-    **_IN_TURN,
-)
+HEAD = """
+    SELECT head.id FROM atoll_bus_delivery AS head
+    WHERE head.handler = %(handler)s AND head.lane = %(lane)s AND head.lane <> ''
+      AND head.status IN ('pending', 'running', 'dead')
+    ORDER BY head.position, head.id LIMIT 1
+"""
+CLAIM_NEXT = CLAIM.format(which=f"({HEAD})", **_IN_TURN)
 
 # Taken as the first statement of the handler's transaction: it locks the row,
 # checks the fence, and becomes true together with the handler's effects.
@@ -147,7 +146,8 @@ WHERE id IN (
 """
 
 # Hints that stay unanswered are repeated after 10, 20, 40, ... at most 640 s, so
-# that a backlog is not multiplied by its own reminders. What waits for its lane gets none.
+# that a backlog is not multiplied by its own reminders. What waits for its lane gets none
+# and is marked as parked, by -1.
 SWEEP = """
 WITH due AS (
     SELECT delivery.id, delivery.lane <> '' AND EXISTS (
@@ -162,7 +162,7 @@ WITH due AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE atoll_bus_delivery AS delivery
-SET hints = CASE WHEN due.is_parked THEN 0 ELSE delivery.hints + 1 END,
+SET hints = CASE WHEN due.is_parked THEN -1 ELSE delivery.hints + 1 END,
     hint_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => CASE
         WHEN due.is_parked THEN %(parked_s)s ELSE %(grace_s)s * 2 ^ LEAST(delivery.hints, 6) END)
 FROM due WHERE delivery.id = due.id
@@ -206,6 +206,14 @@ def claim(delivery_id: UUID, now: datetime | None = None) -> Claim | None:
 def claim_next(ended: Claim, now: datetime | None = None) -> Claim | None:
     """Begin an attempt of the next one in a lane; None when there is none, or it has to wait."""
     return _claim(CLAIM_NEXT, {"handler": ended.handler_id, "lane": ended.lane, "now": now})
+
+
+def next_in(lane_of: Claim) -> UUID | None:
+    """What stands first in a lane by now."""
+    with connection.cursor() as cursor:
+        cursor.execute(HEAD, {"handler": lane_of.handler_id, "lane": lane_of.lane})
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def mark_done(claim: Claim, timeout_s: float) -> bool:
@@ -255,7 +263,7 @@ def take_back() -> int:
 def sweep(limit: int, now: datetime | None = None) -> list[UUID]:
     """The deliveries whose hint is due: timers, retries, lost hints, lost leases.
 
-    What waits for its lane is looked at once in a while and left out.
+    What waits for its lane is parked and left out.
     """
     due: list[UUID] = []
     with connection.cursor() as cursor:

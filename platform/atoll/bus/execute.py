@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,13 +12,27 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from atoll import context
-from atoll.bus import decoding, deliveries, inflight, limits, registry
+from atoll.bus import (
+    board,
+    decoding,
+    deliveries,
+    failures,
+    faults,
+    inflight,
+    limits,
+    registry,
+    renewal,
+    sessions,
+)
 from atoll.bus.deliveries import Claim
 from atoll.bus.outcome import Dead, Ignore
 from atoll.bus.retry import Retry
 from atoll.errors import Unavailable
 
 log = structlog.get_logger("atoll.bus")
+
+# How many of a lane one worker runs in a row before others get the worker's place.
+LANE_TURN = 100
 
 
 class UnknownHandler(LookupError):
@@ -31,18 +46,35 @@ class LeaseLost(Exception):
     delivery_id: UUID
 
 
-def execute(delivery_id: UUID, now: datetime | None = None) -> int:
-    """Run a delivery now, its immediate retries included; how many attempts were made.
+def execute(
+    delivery_id: UUID, now: datetime | None = None, hint: Callable[[Sequence[UUID]], None] | None = None
+) -> int:
+    """Run a delivery now, its immediate retries included, and go on with those it held up in its
+    lane; how many attempts were made.
 
     Safe to call at any time and any number of times: what is not due, settled,
-    or being run elsewhere is left alone.
+    or being run elsewhere is left alone. ``hint`` is told what a worker that has
+    run LANE_TURN of a lane leaves to the next.
     """
-    attempts = 0
-    while claim := deliveries.claim(delivery_id, now):
+    attempts = in_lane = 0
+    claim = deliveries.claim(delivery_id, now)
+    while claim:
+        faults.point("deliver.after_claim")
+        sessions.notice_vanished_host()
         attempts += 1
         with inflight.running(claim):
             may_repeat = attempt(claim, now)
-        if not may_repeat:
+        faults.point("deliver.after_commit")
+        if may_repeat:
+            claim = deliveries.claim(claim.id, now)
+        elif not claim.lane:
+            break
+        elif in_lane + 1 < LANE_TURN and not board.is_leaving():
+            in_lane += 1
+            claim = deliveries.claim_next(claim, now)
+        else:
+            if hint and (following := deliveries.next_in(claim)):
+                hint([following])
             break
     return attempts
 
@@ -79,6 +111,8 @@ def _run(claim: Claim, started: float) -> None:
         raise UnknownHandler(f"No handler is called {claim.handler_id} here; was it renamed or removed?")
     if claim.attempt > handler.retry.attempts:
         raise Dead(f"Each of {claim.attempt - 1} attempts ended with the process that made it.")
+    if claim.is_late:
+        raise Dead("It arrived after a later message of its key had been handled. A replay runs it now.")
     payload, message = decoding.decode(handler, claim)
     with context.work(
         correlation_id=claim.correlation_id,
@@ -86,12 +120,16 @@ def _run(claim: Claim, started: float) -> None:
         deadline=started + handler.timeout_s,
     ):
         with limits.within(started, handler.timeout_s, handler.id):
-            prepared = (handler.before(payload, message),) if handler.before else ()
+            prepared: tuple[Any, ...] = ()
+            if handler.before:
+                with renewal.kept(claim, until=started + handler.timeout_s):
+                    prepared = (handler.before(payload, message),)
         with transaction.atomic():
             if not deliveries.mark_done(claim, handler.timeout_s):
                 raise LeaseLost(claim.id)
             with limits.within(started, handler.timeout_s, handler.id):
                 handler.function(payload, message, *prepared)
+                faults.point("deliver.in_handler")
 
 
 def _failed(claim: Claim, error: Exception, facts: dict[str, Any], now: datetime | None) -> bool:
@@ -100,12 +138,13 @@ def _failed(claim: Claim, error: Exception, facts: dict[str, Any], now: datetime
     wait = None if isinstance(error, Dead) else policy.wait_after(claim.attempt, claim.age_s)
     summary = str(error) if isinstance(error, Dead) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
+    group = failures.group_of(error)
     try:
         if wait is None:
-            deliveries.finish(claim, "dead", summary, trace)
+            deliveries.finish(claim, "dead", summary, trace, group)
             log.error("handler dead", error=summary, exc_info=error, **facts)
             return False
-        deliveries.retry_later(claim, wait, summary, trace, now)
+        deliveries.retry_later(claim, wait, summary, trace, now, group)
     except (OperationalError, InterfaceError):
         # The database is away: the lease runs out by itself and the sweep finds the row.
         connection.close()

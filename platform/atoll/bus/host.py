@@ -31,7 +31,7 @@ class Host:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Returns at once; ``on_ready`` is called when both sides are connected and consuming."""
+        """Returns at once; ``on_ready`` is called when both sides are connected and consume, or stand by."""
         if topology.is_redis(conf.broker_url()):
             log.warning(
                 "the embedded broker is for one machine: it may lose a message when the machine crashes"
@@ -48,7 +48,7 @@ class Host:
             thread.join(STOP_TIMEOUT_S)
 
     def _announce(self) -> None:
-        for event in (self._ingestor.consuming, self._relay.connected):
+        for event in (self._ingestor.ready, self._relay.connected):
             while not event.wait(0.1):
                 if self._stopping.is_set():
                     return

@@ -3,12 +3,16 @@
 A message is acknowledged after the commit that stored it and never requeued,
 so that no redelivery limit, consumer timeout or requeue rule of any broker
 matters. While the database is away nothing is consumed: the broker keeps it.
+
+Where a handler is ordered, one instance of the service consumes and the others
+stand by: two would store a key's messages in any order (docs/decisions/0030).
 """
 
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +20,7 @@ import structlog
 from django.db import connection
 from kombu import Connection, Consumer
 
-from atoll.bus import topology
+from atoll.bus import faults, registry, topology, turn
 from atoll.bus.quarantine import Arrival
 from atoll.bus.receiving import receive
 
@@ -30,6 +34,8 @@ LINGER_S = 0.002
 PUT_BACK_EVERY_S = 5.0
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
+STAND_BY_S = 1.0
+SETTLE_S = 0.2
 
 Hint = Callable[[Sequence[UUID]], None]
 
@@ -42,6 +48,8 @@ class Ingestor:
         self._hint = hint
         self._stopping = threading.Event()
         self.consuming = threading.Event()
+        # Consuming, or standing by for whoever consumes.
+        self.ready = threading.Event()
         self._batch: list[Any] = []
         self._queues: dict[str, str] = {}
 
@@ -52,7 +60,9 @@ class Ingestor:
             broker = topology.connect("ingest")
             try:
                 connection.ensure_connection()
-                self._consume(broker)
+                broker.connect()
+                if not registry.has_ordered() or self._take_turn(broker):
+                    self._consume(broker)
             except Exception as error:
                 # Whatever it is, a service that stopped listening would be the greater evil.
                 log.error(
@@ -64,8 +74,10 @@ class Ingestor:
             finally:
                 was_consuming = self.consuming.is_set()
                 self.consuming.clear()
-                connection.close()
+                self.ready.clear()
+                # In this order: what the broker held for us is back before the next one's turn begins.
                 _close(broker)
+                connection.close()
             backoff_s = FIRST_BACKOFF_S if was_consuming else min(backoff_s * 2, LAST_BACKOFF_S)
             self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311
 
@@ -73,8 +85,24 @@ class Ingestor:
         """What is not stored yet goes back to the broker unacknowledged."""
         self._stopping.set()
 
+    def _take_turn(self, broker: Connection) -> bool:
+        """Stand by until nobody else of this service consumes; False when told to stop."""
+        has_waited = False
+        while not turn.take():
+            if not has_waited:
+                log.info("ingest standing by, another instance consumes")
+            has_waited = True
+            self.ready.set()
+            if broker.transport.driver_type == "amqp":
+                with suppress(TimeoutError):
+                    broker.drain_events(timeout=0.001)
+                broker.heartbeat_check()
+            if self._stopping.wait(random.uniform(STAND_BY_S / 2, STAND_BY_S)):  # noqa: S311
+                return False
+        # The broker may need a moment to put back what an ended consumer had taken.
+        return not (has_waited and self._stopping.wait(SETTLE_S))
+
     def _consume(self, broker: Connection) -> None:
-        broker.connect()
         is_amqp = broker.transport.driver_type == "amqp"
         channel: Any = broker.channel()
         names = topology.current()
@@ -90,6 +118,7 @@ class Ingestor:
         self._batch.clear()
         with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=PREFETCH, accept=None):
             self.consuming.set()
+            self.ready.set()
             log.info("ingest consuming", queues=[queue.name for queue in queues])
             try:
                 while not self._stopping.is_set():
@@ -118,7 +147,9 @@ class Ingestor:
         return bool(self._batch)
 
     def _store(self, channel: Any, is_amqp: bool) -> None:
+        faults.point("ingest.before_store")
         fresh = receive([_arrival(message, self._queues) for message in self._batch])
+        faults.point("ingest.after_store")
         if is_amqp:
             channel.basic_ack(self._batch[-1].delivery_tag, multiple=True)
         else:

@@ -1,61 +1,48 @@
-"""The lanes' SQL beside the claim: who goes on when one of a lane has ended.
+"""Lanes: the messages of one key from one producer, for one ordered handler.
 
-A lane is the messages of one key from one producer, for one ordered handler. Its
-order is kept by the claim (deliveries.py); what is here only saves time.
+Their order is kept by the claim (deliveries.py), and whoever ends one goes on with
+the next. What waits gets no hints; this finds the lanes that nobody goes on with,
+because their last worker was killed or somebody gave up what they waited for.
 docs/decisions/0030 says why it is built so.
 """
 
-from collections.abc import Sequence
-from uuid import UUID
-
 from django.db import connection
 
-from atoll.bus.deliveries import Claim
-from atoll.bus.inbox import HINT_GRACE_S
+HEADS_AT_ONCE = 500
 
-# Should the worker end before it has gone on to the next one in the lane, a hint does.
-HINT_NEXT = """
-UPDATE atoll_bus_delivery
-SET hints = 0, hint_at = GREATEST(next_attempt_at, statement_timestamp() + make_interval(secs => %(grace_s)s))
-WHERE id = (
-    SELECT next.id FROM atoll_bus_delivery AS next
-    WHERE next.handler = %(handler)s AND next.lane = %(lane)s AND next.lane <> ''
-      AND next.status = 'pending' AND (next.position, next.id) > (%(position)s, %(id)s)
-    ORDER BY next.position, next.id LIMIT 1
-    FOR UPDATE SKIP LOCKED)
-"""
-
-GO_ON = """
-UPDATE atoll_bus_delivery SET hints = 0, hint_at = statement_timestamp()
-WHERE id IN (
-    SELECT head.id
-    FROM (SELECT DISTINCT handler, lane FROM atoll_bus_delivery
-          WHERE id = ANY(%(ids)s) AND lane <> '') AS freed,
-    LATERAL (
-        SELECT id FROM atoll_bus_delivery AS open
-        WHERE open.handler = freed.handler AND open.lane = freed.lane AND open.lane <> ''
-          AND open.status IN ('pending', 'running', 'dead')
-        ORDER BY open.position, open.id LIMIT 1) AS head)
-  AND status = 'pending' AND next_attempt_at <= statement_timestamp()
+# From lane to lane by the index, so that the length of a lane does not matter.
+WAKE = """
+WITH RECURSIVE head AS (
+    (SELECT handler, lane, id FROM atoll_bus_delivery
+     WHERE status IN ('pending', 'running', 'dead') AND lane <> ''
+       AND (handler, lane) > (%(handler)s, %(lane)s)
+     ORDER BY handler, lane, position, id LIMIT 1)
+    UNION ALL
+    SELECT following.* FROM head, LATERAL (
+        SELECT handler, lane, id FROM atoll_bus_delivery
+        WHERE status IN ('pending', 'running', 'dead') AND lane <> ''
+          AND (handler, lane) > (head.handler, head.lane)
+        ORDER BY handler, lane, position, id LIMIT 1) AS following
+), looked_at AS MATERIALIZED (
+    SELECT * FROM head LIMIT %(limit)s
+), woken AS (
+    UPDATE atoll_bus_delivery AS delivery SET hints = 0, hint_at = statement_timestamp()
+    FROM looked_at
+    WHERE delivery.id = looked_at.id AND delivery.status = 'pending' AND delivery.hints < 0
+)
+SELECT handler, lane FROM looked_at ORDER BY handler DESC, lane DESC LIMIT 1
 """
 
 
-def hint_next(claim: Claim) -> None:
-    """With the end of this one: have the sweep send a hint about the next, unless it has begun by then."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            HINT_NEXT,
-            {
-                "id": claim.id,
-                "handler": claim.handler_id,
-                "lane": claim.lane,
-                "position": claim.position,
-                "grace_s": HINT_GRACE_S,
-            },
-        )
+class Waking:
+    """Looks at some lanes at a time, round and round."""
 
+    def __init__(self) -> None:
+        self._after = ("", "")
 
-def go_on(ids: Sequence[UUID]) -> None:
-    """After these were given up: have the lanes they held up move on with the next sweep."""
-    with connection.cursor() as cursor:
-        cursor.execute(GO_ON, {"ids": list(ids)})
+    def step(self) -> None:
+        """Have the sweep send hints about what was parked and has nothing before it any more."""
+        handler, lane = self._after
+        with connection.cursor() as cursor:
+            cursor.execute(WAKE, {"handler": handler, "lane": lane, "limit": HEADS_AT_ONCE})
+            self._after = cursor.fetchone() or ("", "")

@@ -54,10 +54,13 @@ class Channel(redis.Channel):
             virtual.QoS.ack(self.qos, tag)
 
     def put_back(self, older_than_s: float = 0.0) -> None:
-        """Put back into its queue what was noted that long ago and is not acknowledged."""
+        """Put back into its queue what was noted that long ago and is not acknowledged.
+
+        The newest first, since each comes before what is there.
+        """
         with self.conn_or_acquire() as client:
             noted_until = time.time() - older_than_s
-            for tag in client.zrange(self.unacked_index_key, 0, noted_until, byscore=True):
+            for tag in client.zrange(self.unacked_index_key, noted_until, 0, desc=True, byscore=True):
                 self.qos.restore_by_tag(tag, client)
 
 
@@ -96,8 +99,8 @@ class RelayChannel(Channel):
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
         keys = topology.unacked_keys("ingest", topology.service_of(queue))
         tag = message["properties"]["delivery_tag"]
-        way = message["properties"]["delivery_info"]
-        note = dumps([message, way["exchange"], way["routing_key"]])
+        # Without an exchange it is put back into this queue alone, not before what others have in theirs.
+        note = dumps([message, "", queue])
         priority = self._get_message_priority(message, reverse=False)
         with self.conn_or_acquire() as client, client.pipeline() as together:
             together.zadd(keys["unacked_index_key"], {tag: time.time()})

@@ -14,8 +14,9 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from atoll.bus import deliveries, outbox, publisher, topology
+from atoll.bus import deliveries, faults, outbox, publisher, registry, sessions, topology
 from atoll.bus.ingest import Hint
+from atoll.bus.lanes import Waking
 from atoll.bus.publisher import Outcome, Publisher
 
 log = structlog.get_logger("atoll.bus")
@@ -24,6 +25,7 @@ BATCH = 500
 SWEEP_BATCH = 200
 SWEEP_EVERY_S = 1.0
 TAKE_BACK_EVERY_S = 5.0
+WAKE_LANES_EVERY_S = 2.0
 # NOTIFY wakes the relay; this finds what a lost notification, a released claim or a refusal left.
 POLL_EVERY_S = 1.0
 KEEP_ALIVE_EVERY_S = 5.0
@@ -41,10 +43,13 @@ def step(to: Publisher) -> int:
     rows = outbox.claim(BATCH)
     if not rows:
         return 0
+    faults.point("relay.after_claim")
     try:
         outcome = to.publish(rows)
+        faults.point("relay.after_publish")
     except Exception as error:
         outcome = Outcome(error=error)
+    faults.point("relay.before_mark")
     outbox.mark_published(outcome.published)
     for row_id, reason in outcome.refused.items():
         outbox.mark_refused(row_id, reason)
@@ -113,9 +118,11 @@ class Relay:
         power: a message is then published twice, and the receivers drop the second."""
         with connection.cursor() as cursor:
             cursor.execute(f"SET synchronous_commit = off; LISTEN {outbox.CHANNEL}")
+        sessions.notice_vanished_host()
 
     def _work(self, to: Publisher) -> None:
-        next_poll = next_sweep = next_keep_alive = next_take_back = 0.0
+        next_poll = next_sweep = next_keep_alive = next_take_back = next_waking = 0.0
+        lanes = Waking()
         while not self._stopping.is_set():
             now = time.monotonic()
             if now >= next_keep_alive:
@@ -124,6 +131,10 @@ class Relay:
             if now >= next_take_back:
                 self._take_back()
                 next_take_back = now + TAKE_BACK_EVERY_S
+            if now >= next_waking:
+                if registry.has_ordered():
+                    lanes.step()
+                next_waking = now + WAKE_LANES_EVERY_S
             if now >= next_sweep:
                 swept = deliveries.sweep(SWEEP_BATCH)
                 if swept:

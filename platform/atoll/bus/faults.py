@@ -1,0 +1,93 @@
+"""Faults on purpose, for tests: ``ATOLL_FAULT="relay.after_publish:kill@3"``.
+
+``kill`` ends the process as SIGKILL does, ``raise`` raises Injected, ``hang``
+stops the thread for good; ``@N`` waits for the N-th pass, and only that one is hit.
+Several are separated by commas. Read once, at import; unset, a point is an empty call.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+POINTS = frozenset(
+    {
+        "relay.after_claim",
+        "relay.after_publish",
+        "relay.before_mark",
+        "ingest.before_store",
+        "ingest.after_store",
+        "deliver.after_claim",
+        "deliver.in_handler",
+        "deliver.after_commit",
+    }
+)
+
+
+class Injected(Exception):
+    """A fault that was asked for."""
+
+
+class Fault:
+    """What happens at one point, once."""
+
+    def __init__(self, name: str, action: str, on_pass: int) -> None:
+        self._name = name
+        self._action = ACTIONS[action]
+        self._on_pass = on_pass
+        self._passes = 0
+        self._lock = threading.Lock()
+
+    def passed(self) -> None:
+        with self._lock:
+            self._passes += 1
+            is_hit = self._passes == self._on_pass
+        if is_hit:
+            self._action(self._name)
+
+
+def parse(text: str) -> dict[str, Fault]:
+    """Raises ImproperlyConfigured, naming what is wrong."""
+    faults = {}
+    for part in filter(None, text.split(",")):
+        name, _, rest = part.strip().partition(":")
+        action, _, on_pass = rest.partition("@")
+        if name not in POINTS or action not in ACTIONS or not (on_pass or "1").isdigit():
+            raise ImproperlyConfigured(
+                f"ATOLL_FAULT={text!r}: {part!r} is not POINT:ACTION or POINT:ACTION@N with one of "
+                f"{', '.join(sorted(POINTS))} and one of {', '.join(ACTIONS)}."
+            )
+        faults[name] = Fault(name, action, int(on_pass or 1))
+    return faults
+
+
+def _kill(_name: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raise(name: str) -> None:
+    raise Injected(f"ATOLL_FAULT asked for a failure at {name}.")
+
+
+def _hang(_name: str) -> None:
+    threading.Event().wait()
+
+
+def _nothing(name: str) -> None:
+    """No fault is asked for."""
+
+
+def _armed(faults: dict[str, Fault]) -> Callable[[str], None]:
+    def pass_point(name: str) -> None:
+        if fault := faults.get(name):
+            fault.passed()
+
+    return pass_point
+
+
+ACTIONS: dict[str, Callable[[str], Any]] = {"kill": _kill, "raise": _raise, "hang": _hang}
+_faults = parse(os.environ.get("ATOLL_FAULT") or "")
+point = _armed(_faults) if _faults else _nothing
