@@ -22,7 +22,7 @@ from atoll.bus import board, inflight
 log = structlog.get_logger("atoll.bus")
 
 LOOK_EVERY_S = 0.5
-# Less than a lease outlasts the handler's timeout, so that nobody takes over what still runs.
+# The alarm inside the child comes first, and leaves the error in the delivery.
 CHILD_OVERDUE_S = 2.0
 # A thread may only be slow to come back, from a network for instance: its worker is not ended lightly.
 THREAD_OVERDUE_S = 30.0

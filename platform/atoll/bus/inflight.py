@@ -67,15 +67,17 @@ def abandon(of_children: Collection[board.Entry] = ()) -> int:
 
     For a process that ends at once: a cut transaction is rolled back by the
     server, and another worker may start over without waiting for the lease.
-    ``of_children`` is what children were running that have been killed.
+    ``of_children`` is what children were running that have been killed. What was past its
+    time already stays counted, so that a handler that is always stuck comes to an end.
     """
+    now = time.monotonic()
     with _lock:
         held = list(_running.values())
         for each in held:
             with suppress(OSError), socket.socket(fileno=os.dup(each.descriptor)) as server:
                 server.shutdown(socket.SHUT_RDWR)
-    attempts = [(each.claim.id, each.claim.attempt) for each in held]
-    attempts += [(entry.delivery_id, entry.attempt) for entry in of_children]
+    attempts = [(each.claim.id, each.claim.attempt) for each in held if each.ends_at > now]
+    attempts += [(entry.delivery_id, entry.attempt) for entry in of_children if entry.ends_at > now]
     released = 0
     with suppress(Error):
         released = _give_back(attempts)

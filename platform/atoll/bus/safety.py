@@ -48,6 +48,11 @@ REASONS: dict[str, tuple[Any, str]] = {
         "RabbitMQ refuses to serve a quorum queue with a prefetch for the whole channel "
         "(https://github.com/celery/celery/issues/9149)",
     ),
+    "worker_enable_prefetch_count_reduction": (
+        False,
+        "after a lost connection the worker would wait inside its event loop for the broker "
+        "(https://github.com/celery/celery/issues/9512)",
+    ),
     "worker_consumer": (
         "atoll.bus.consumer:Consumer",
         "Celery's own declares 28 queues for tasks with an ETA, and lets workers hold them in memory",

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.db import connection
@@ -32,6 +32,8 @@ worker = false
 """
 
 WORKER = (sys.executable, "-m", "django", "worker")
+BUS = (sys.executable, "-m", "django", "bus")
+CELERY = (sys.executable, "-m", "celery", "-A", "testproject", "worker")
 
 
 class Process:
@@ -57,14 +59,30 @@ class Process:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def children(self) -> set[int]:
+        """The process ids of a prefork pool."""
+        folder = Path(f"/proc/{self.pid}/task")
+        return {int(pid) for task in folder.iterdir() for pid in (task / "children").read_text().split()}
+
     def kill(self) -> None:
         self._process.kill()
         self._process.wait()
 
-    def terminate(self) -> tuple[int, float]:
-        """SIGTERM; the exit code and how many seconds it took."""
+    def ended(self) -> int:
+        """Wait for its end by itself; the exit code."""
+        return self._process.wait(START_DEADLINE_S)
+
+    def terminate(self, *numbers: signal.Signals) -> tuple[int, float]:
+        """SIGTERM, or those signals one after the other; the exit code and how many seconds it took."""
         started = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
+        for number in numbers or (signal.SIGTERM,):
+            self._process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.3 if numbers else 0)
         code = self._process.wait(STOP_DEADLINE_S * 2)
         return code, time.monotonic() - started
 

@@ -33,6 +33,7 @@ class Command(BaseCommand):
             app.conf.worker_pool = options["pool"]
         if options["concurrency"]:
             app.conf.worker_concurrency = options["concurrency"]
+        safety.refuse_unsafe(app)
         worker = app.Worker(
             # Each worker has a queue of its node's name to itself; workers of several services
             # share a machine and a broker.
