@@ -4,7 +4,8 @@ A lost hint costs time, since the sweep sends another; a doubled one costs a
 look at a row. So hints are not written to disk and hardly retried.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,10 @@ TASK = "atoll.deliver"
 MAX_DELIVERIES = 10
 SPREAD = 8
 TRANSIENT = 1
+# A broker that is there but confirms nothing, for want of memory, still delivers: what it
+# delivers is to be stored without a wait of seconds for every batch.
+PATIENCE_S = 1.0
+REST_S = 5.0
 OPTIONS: dict[str, Any] = {
     "delivery_mode": TRANSIENT,
     "confirm_timeout": 5.0,
@@ -34,11 +39,17 @@ OPTIONS: dict[str, Any] = {
 class Hints:
     """Sends hints through one Celery application."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._task: Task = app.tasks[TASK]
+        self._clock = clock
+        self._resting_until = 0.0
 
     def __call__(self, delivery_ids: Sequence[UUID]) -> None:
+        """Never raises for the broker's sake, and does not wait for it again and again."""
+        if self._clock() < self._resting_until:
+            return
+        began = self._clock()
         size = min(MAX_DELIVERIES, -(-len(delivery_ids) // SPREAD))
         try:
             with self._app.producer_or_acquire() as producer:
@@ -49,30 +60,32 @@ class Hints:
                         **OPTIONS,
                     )
         except topology.weather() as error:
+            waited_s = self._clock() - began
+            self._resting_until = self._clock() + (REST_S if waited_s > PATIENCE_S else 0.0)
             log.warning("hint not sent, the sweep will repeat it", error=repr(error))
 
 
 def register(app: Celery) -> None:
     """Add the task to an application."""
 
-    @app.task(name=TASK, ignore_result=True)
+    @app.task(name=TASK, ignore_result=True, shared=False)
     def deliver(delivery_ids: list[str]) -> None:
         for position, identifier in enumerate(delivery_ids):
             if board.is_leaving():
                 # Handlers that are under way fill the time until the exit; the rest is another worker's.
                 Hints(app)([UUID(left) for left in delivery_ids[position:]])
                 return
-            run(UUID(identifier))
+            run(UUID(identifier), Hints(app))
 
 
-def run(delivery_id: UUID) -> None:
+def run(delivery_id: UUID, hint: Hints) -> None:
     """Execute one delivery; a connection that went stale while idle is replaced once."""
     try:
-        execute.execute(delivery_id)
+        execute.execute(delivery_id, hint=hint)
     except (OperationalError, InterfaceError):
         connection.close()
         try:
-            execute.execute(delivery_id)
+            execute.execute(delivery_id, hint=hint)
         except (OperationalError, InterfaceError) as error:
             connection.close()
             log.error("delivery waits for the database", delivery=str(delivery_id), error=str(error).strip())
