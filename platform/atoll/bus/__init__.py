@@ -11,6 +11,7 @@ from atoll.bus.outcome import Dead, Ignore
 from atoll.bus.publishing import cancel_scheduled, publish, schedule, send
 from atoll.bus.registry import handles, on
 from atoll.bus.retry import Retry
+from atoll.bus.upcasting import upcast
 
 __all__ = [
     "Dead",
@@ -24,6 +25,7 @@ __all__ = [
     "publish",
     "schedule",
     "send",
+    "upcast",
 ]
 
 

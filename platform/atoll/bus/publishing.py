@@ -16,6 +16,7 @@ from django.db import connection
 from atoll import context, wire
 from atoll.bus import envelope, outbox, registry, timers
 from atoll.bus.registry import Kind
+from atoll.bus.schemas import definitions
 from atoll.errors import Misuse, Refusal
 from atoll.ids import uuid7
 from atoll.wire.annotations import payload_fields
@@ -40,10 +41,22 @@ def publish(event: Any, *, key: str | None = None) -> UUID:
 
 
 def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None) -> UUID:
-    """Announce an event whose data is at hand only as it goes on the wire; otherwise as ``publish``."""
+    """Announce an event whose data is at hand only as it goes on the wire; otherwise as ``publish``.
+
+    An event that this project's ``events.py`` defines must fit the newest version
+    of its definition; fields beyond it are sent along.
+    """
     if not _is_name(event_type):
         raise Misuse(f"{event_type!r} is no event type: dotted lower case, such as 'order.created'.")
-    return _announce("event", event_type, event_type, data, 1, key)
+    cls = definitions.class_of(event_type)
+    try:
+        checked = wire.checked_data(data, max_depth=DATA_DEPTH)
+        if cls:
+            checked |= wire.checked_payload(wire.from_payload(cls, checked), max_depth=DATA_DEPTH)
+    except Refusal as error:
+        raise Misuse(f"{event_type} cannot be announced: {error.message}.") from error
+    version = _outgoing(cls, "type")[1] if cls else 1
+    return _announce("event", event_type, event_type, checked, version, key)
 
 
 def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID:

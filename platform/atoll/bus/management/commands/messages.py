@@ -1,0 +1,47 @@
+"""``manage.py PROJECT messages``: what it announces and reads, as JSON for ``manage.py asyncapi``."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from atoll.bus import decoding, registry
+from atoll.bus.schemas import definitions
+from atoll.errors import Misuse
+
+
+class Command(BaseCommand):
+    help = "Print what this project announces and reads on the bus, as JSON."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--try",
+            dest="trials",
+            action="store_true",
+            help="read examples from standard input, hand each to its handler's upcasters and payload class, "
+            "and print what is wrong with it, or null",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["trials"]:
+            self.stdout.write(json.dumps([complaint(**trial) for trial in json.load(sys.stdin)]))
+            return
+        try:
+            self.stdout.write(json.dumps(definitions.of_this_project().as_json()))
+        except Misuse as error:
+            raise CommandError(str(error)) from error
+
+
+def complaint(*, handler: str, name: str, version: int, data: dict[str, Any], **_: Any) -> str | None:
+    """Why a handler could not read such a message; None when it can. The handler does not run."""
+    registered = registry.by_id(handler)
+    if registered is None:
+        return f"No handler is called {handler}."
+    try:
+        decoding.payload(registered.payload_type, name, data, version)
+    except decoding.Unfit as unfit:
+        return str(unfit)
+    return None

@@ -1,0 +1,104 @@
+"""Whether definitions changed so that messages already sent, and programs already running, stay served.
+
+A published name and version means one thing for ever: an optional field may be added, all
+else needs a new version.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from atoll.bus.schemas.definitions import Definition, plain
+from atoll.bus.schemas.json_schema import Schema
+
+ADVICE = (
+    "Only an optional field (one with a default) may be added to a version. Raise `version` in the class "
+    'and give every service that reads it an `@upcast("{name}", from_version={version})`, or undo the change.'
+)
+
+
+def breaks(old: Iterable[Definition], new: Iterable[Definition]) -> list[str]:
+    """What of the old definitions the new ones no longer honour, with what to do about it; empty when all."""
+    held = {definition.key: definition for definition in new}
+    newest: dict[object, int] = {}
+    for definition in held.values():
+        newest[definition.message] = max(definition.version, newest.get(definition.message, 0))
+    found: list[str] = []
+    for before in old:
+        after = held.get(before.key)
+        if after is None:
+            found += _gone(before, newest.get(before.message))
+            continue
+        advice = ADVICE.format(name=before.name, version=before.version)
+        changes = list(_changes(plain(before.schema), plain(after.schema), "data", reader=before.foreign))
+        found += [f"{before}: {change}. {advice}" for change in changes]
+    return found
+
+
+def _gone(before: Definition, newest: int | None) -> list[str]:
+    if before.deprecated or before.superseded:
+        return []
+    if newest is None:
+        return [
+            f"{before} is defined no more. Whoever listens outside this repository would never know: first "
+            "release it with `deprecated: ClassVar[bool] = True` in its class, then remove it."
+        ]
+    if newest < before.version:
+        return [f"{before} became version {newest}. Versions only go up."]
+    return [
+        f"{before} is missing beside version {newest}: messages of it may still wait. Let `python manage.py "
+        "asyncapi` list it as superseded; a later change may drop it."
+    ]
+
+
+def _changes(old: Schema, new: Schema, where: str, *, reader: bool) -> Iterator[str]:
+    """How two schemas differ beyond a new optional field; a reader may also ask for less."""
+    if old == new:
+        return
+    if "properties" in old and "properties" in new:
+        yield from _fields(old, new, where, reader=reader)
+        old, new = _without_fields(old), _without_fields(new)
+    elif old.get("type") == new.get("type") == "array":
+        yield from _changes(old["items"], new["items"], f"{where}[]", reader=reader)
+        return
+    elif "anyOf" in old and "anyOf" in new and len(old["anyOf"]) == len(new["anyOf"]):
+        for before, after in zip(old["anyOf"], new["anyOf"], strict=True):
+            yield from _changes(before, after, where, reader=reader)
+        return
+    if old != new:
+        yield f"`{where}` was {described(old)} and is {described(new)}"
+
+
+def _fields(old: Schema, new: Schema, where: str, *, reader: bool) -> Iterator[str]:
+    before, after = old["properties"], new["properties"]
+    needed, needs = set(old.get("required", ())), set(new.get("required", ()))
+    for name in before:
+        path = f"{where}.{name}"
+        if name not in after:
+            if not reader:
+                yield f"`{path}` is gone"
+            continue
+        yield from _changes(before[name], after[name], path, reader=reader)
+        if name in needs - needed:
+            yield f"`{path}` was optional and is required"
+        if name in needed - needs and not reader:
+            yield f"`{path}` was required and is optional"
+    for name in after:
+        if name not in before and name in needs:
+            yield f"`{where}.{name}` is new and required, but messages without it are under way"
+
+
+def _without_fields(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in ("properties", "required")}
+
+
+def described(schema: Schema) -> str:
+    """A schema in a few words."""
+    if "anyOf" in schema:
+        return " or ".join(described(choice) for choice in schema["anyOf"])
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    types = schema.get("type", "anything")
+    if isinstance(types, list):
+        return " or ".join(described(schema | {"type": each}) for each in types)
+    if types == "array":
+        return f"an array of {described(schema['items'])}"
+    return str(types if types == "null" else schema.get("format", types))

@@ -1,0 +1,100 @@
+"""Write docs/asyncapi.json, AsyncAPI 3 for the whole platform; --check says whether it is current.
+
+A change that would break somebody is refused: a published name and version means one thing
+for ever, and every handler here must be able to read all that may still arrive.
+"""
+
+import argparse
+import difflib
+import json
+import sys
+from pathlib import Path
+
+from atoll import conf
+from atoll.bus.schemas import agreement, asyncapi, catalogue, evolution
+from atoll.bus.schemas.definitions import Definition
+from atoll.cli.asyncapi import earlier, services
+from atoll.errors import Misuse
+
+PLACE = Path("docs/asyncapi.json")
+SHOWN_LINES = 40
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="manage.py asyncapi", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when it is not current")
+    parser.add_argument("--base", metavar="COMMIT", help="compare with this commit's definitions")
+    parser.add_argument(
+        "--drop",
+        metavar="NAME@VERSION",
+        action="append",
+        default=[],
+        help="take a superseded version out, once no message of it waits anywhere",
+    )
+    options = parser.parse_args(argv)
+    path = conf.root() / PLACE
+    try:
+        found = services.described()
+        text, problems, compared = current(path, found, options.base, set(options.drop))
+    except Misuse as error:
+        print(error, file=sys.stderr)
+        return 1
+    for problem in problems:
+        print(f"- {problem}", file=sys.stderr)
+    if problems:
+        print(
+            f"\n{PLACE}: {len(problems)} to mend, compared with {compared}. docs/messages.md says how.",
+            file=sys.stderr,
+        )
+        return 1
+    return _check(path, text, compared) if options.check else _write(path, text, compared)
+
+
+def current(
+    path: Path, found: services.Described, base: str | None, dropped: set[str]
+) -> tuple[str, list[str], str]:
+    """The document as it should be, what speaks against it, and what it was compared with."""
+    held = _definitions(path.read_text() if path.exists() else None)
+    bases = earlier.documents(path, base)
+    before = {f"commit {commit}": _definitions(document) for commit, document in bases.items()}
+    before = before or {"the file as it is" if path.exists() else "nothing, since there is no file": held}
+    kept = earlier.kept(next(iter(before.values())), held, dropped)
+    definitions = catalogue.definitions(found.projects, kept)
+    problems = [problem for known in before.values() for problem in evolution.breaks(known, definitions)]
+    problems += agreement.disagreements(found.projects, definitions)
+    problems += found.try_out(agreement.trials(found.projects, definitions))
+    text = asyncapi.written(asyncapi.document(found.projects, definitions))
+    return text, list(dict.fromkeys(problems)), ", ".join(before)
+
+
+def _definitions(text: str | None) -> list[Definition]:
+    if text is None:
+        return []
+    try:
+        return asyncapi.definitions(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Misuse(f"{PLACE} cannot be read back ({error!r}); restore it from git or delete it.") from error
+
+
+def _check(path: Path, text: str, compared: str) -> int:
+    held = path.read_text() if path.exists() else ""
+    if held == text:
+        print(f"{PLACE} is current; compared with {compared}.")
+        return 0
+    difference = list(
+        difflib.unified_diff(held.splitlines(), text.splitlines(), "as it is", "as it should be", lineterm="")
+    )
+    print("\n".join(difference[:SHOWN_LINES]), file=sys.stderr)
+    if len(difference) > SHOWN_LINES:
+        print(f"... and {len(difference) - SHOWN_LINES} lines more", file=sys.stderr)
+    print(f"\n{PLACE} is not current: run `python manage.py asyncapi` and commit it.", file=sys.stderr)
+    return 1
+
+
+def _write(path: Path, text: str, compared: str) -> int:
+    if path.exists() and path.read_text() == text:
+        print(f"{PLACE} is current already; compared with {compared}.")
+        return 0
+    path.write_text(text)
+    print(f"Wrote {PLACE}; compared with {compared}.")
+    return 0

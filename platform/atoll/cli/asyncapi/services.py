@@ -1,0 +1,65 @@
+"""Asking every project, each in a process of its own, what it says and reads on the bus."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from atoll import conf
+from atoll.bus.schemas.agreement import Trial
+from atoll.bus.schemas.definitions import Messages
+from atoll.cli.check_all import AT_ONCE, production
+from atoll.errors import Misuse
+
+
+@dataclass(frozen=True)
+class Described:
+    """What the projects said, and a way to ask them about examples."""
+
+    projects: list[Messages]
+
+    def try_out(self, trials: Iterable[Trial]) -> list[str]:
+        """What handlers cannot read after upcasting; their code runs only up to the payload."""
+        by_service: dict[str, list[Trial]] = defaultdict(list)
+        for trial in trials:
+            by_service[trial.service].append(trial)
+        found: list[str] = []
+        for service, mine in by_service.items():
+            answers = _ask(
+                conf.project_of_service(service), "--try", examples=[asdict(trial) for trial in mine]
+            )
+            found += [
+                f"{service} reads {trial.name} version {trial.version} in {trial.handler}: {answer}"
+                for trial, answer in zip(mine, answers, strict=True)
+                if answer
+            ]
+        return list(dict.fromkeys(found))
+
+
+def described() -> Described:
+    """Raises Misuse when a project cannot say, with its own words."""
+    speaking = [project for project in conf.projects().values() if project.worker]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return Described([Messages.from_json(answer) for answer in pool.map(_ask, speaking)])
+
+
+def _ask(project: conf.Project, *options: str, examples: Any = None) -> Any:
+    with tempfile.TemporaryDirectory() as home:
+        done = subprocess.run(
+            [sys.executable, str(conf.root() / "manage.py"), project.name, "messages", *options],
+            input=json.dumps(examples),
+            env=dict(os.environ) | production(home),
+            cwd=conf.root(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise Misuse(f"{project.name} cannot say what its messages are:\n{done.stderr.strip()[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
