@@ -3,6 +3,6 @@
 Importing the package registers everything.
 """
 
-from atoll.bus.admin import dead_letters, deliveries, inbox, outbox, overview, quarantine, tiles, where
+from atoll.bus.admin import deliveries, inbox, outbox, pages, quarantine, tiles
 
-__all__ = ["dead_letters", "deliveries", "inbox", "outbox", "overview", "quarantine", "tiles", "where"]
+__all__ = ["deliveries", "inbox", "outbox", "pages", "quarantine", "tiles"]

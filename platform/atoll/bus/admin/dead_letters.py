@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import ngettext
 
-from atoll.admin import register_page, site
+from atoll.admin import site
 from atoll.bus import dead_letters
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
@@ -23,7 +23,7 @@ from atoll.bus.dead_letters import Found, Group
 from atoll.bus.models import Delivery
 
 SAMPLES = 10
-VIEW, CHANGE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
+CHANGE = "atoll_bus.change_delivery"
 
 
 def groups_page(request: HttpRequest) -> HttpResponse:
@@ -104,10 +104,17 @@ def _tell(request: HttpRequest, group: Group, what: str, change: Any) -> None:
 def _row(request: HttpRequest, found: Found) -> dict[str, Any]:
     return {
         "found": found,
+        "example": _example(found),
         "handler": last_part(found.group.handler),
         "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
         **_addresses(request, found.group),
     }
+
+
+def _example(found: Found) -> str:
+    """An error with its ids and numbers, where that tells more than the group's name does."""
+    error = found.sample.error
+    return "" if error in found.group.error_group else error
 
 
 def _addresses(request: HttpRequest, group: Group) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def _about(group: Group, count: int) -> dict[str, Any]:
         ("Error", group.error_group),
         ("Dead letters", f"{count:,}"),
     ]
-    return {"facts": facts, "back_to": reverse("admin:atoll_bus_dead_letters"), "opts": Delivery._meta}
+    return {"facts": facts, "back_to": reverse("admin:atoll_bus_dead_letters")}
 
 
 def _group(request: HttpRequest) -> Group:
@@ -148,12 +155,3 @@ def _until(request: HttpRequest) -> datetime:
     if until is None or timezone.is_naive(until):
         raise Http404("The address does not say until when.")
     return until
-
-
-for _address, _view, _name, _permission, _title in (
-    ("dead-letters/", groups_page, "atoll_bus_dead_letters", VIEW, "Dead letters"),
-    ("dead-letters/group/", group_page, "atoll_bus_dead_group", VIEW, ""),
-    ("dead-letters/replay/", replay_page, "atoll_bus_dead_replay", CHANGE, ""),
-    ("dead-letters/discard/", discard_page, "atoll_bus_dead_discard", CHANGE, ""),
-):
-    register_page("atoll_bus", _address, _view, name=_name, permission=_permission, title=_title)

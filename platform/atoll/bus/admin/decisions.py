@@ -1,7 +1,7 @@
 """The page that asks before something is done about one row or one group."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -23,7 +23,7 @@ class WhyForm(forms.Form):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked: ``facts`` say what it is about, ``kept`` travels along unseen."""
+    """What is asked; ``facts`` say what it is about."""
 
     title: str
     warning: str
@@ -31,8 +31,6 @@ class Question:
     back_to: str
     needs_reason: bool = False
     facts: Sequence[tuple[str, Any]] = ()
-    kept: dict[str, str] = field(default_factory=dict)
-    opts: Any = None
 
 
 def ask(request: HttpRequest, question: Question, answer: Callable[[str], Any]) -> HttpResponse:
@@ -47,6 +45,5 @@ def ask(request: HttpRequest, question: Question, answer: Callable[[str], Any]) 
         "title": question.title,
         "question": question,
         "form": form,
-        "opts": question.opts,
     }
     return TemplateResponse(request, "atoll/bus/decide.html", page)

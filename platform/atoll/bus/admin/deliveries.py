@@ -18,7 +18,7 @@ from atoll.bus import recovery
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.editing import edit_and_replay
-from atoll.bus.admin.ledger import LedgerAdmin, trail_link
+from atoll.bus.admin.ledger import LedgerAdmin, code, trail_link
 from atoll.bus.models import Delivery
 
 OPEN = (Delivery.Status.DEAD, Delivery.Status.PENDING)
@@ -57,20 +57,29 @@ class DeliveryAdmin(LedgerAdmin):
     actions_detail = ("replay_this", "edit_this", "discard_this")
     fieldsets = (
         (None, {"fields": ("message", "handler", "state", "attempts", "correlation")}),
-        ("Failure", {"fields": ("error", "error_group", "traceback")}),
-        ("Body", {"fields": ("body", "edited_body")}),
+        ("Failure", {"fields": ("error", "error_group", "trace")}),
+        ("Body", {"fields": ("body", "edited")}),
         ("Time", {"fields": ("created_at", "next_attempt", "claimed_at", "finished_at")}),
         ("Order and timers", {"fields": ("lane", "position", "token", "hint_at", "hints", "session")}),
     )
-    readonly_fields = ("state", "correlation", "next_attempt", "body")
+    readonly_fields = ("state", "correlation", "next_attempt", "trace", "body", "edited")
 
     @display(description="message", ordering="message__name")
     def message_name(self, row: Delivery) -> str:
         return row.message.name
 
-    @display(description="body as it arrived")
-    def body(self, row: Delivery) -> str:
-        return row.message.body
+    @display(description="traceback")
+    def trace(self, row: Delivery) -> SafeString | str:
+        return code(row.traceback)
+
+    @display(description="as it arrived")
+    def body(self, row: Delivery) -> SafeString | str:
+        return code(row.message.body)
+
+    @display(description="as it was edited")
+    def edited(self, row: Delivery) -> SafeString | str:
+        """What runs in place of what arrived."""
+        return code(row.edited_body)
 
     @display(description="handler", ordering="handler")
     def function(self, row: Delivery) -> SafeString:
@@ -160,7 +169,6 @@ class DeliveryAdmin(LedgerAdmin):
         return rows, {
             "facts": facts(row),
             "back_to": reverse("admin:atoll_bus_delivery_change", args=[object_id]),
-            "opts": self.opts,
         }
 
 

@@ -18,6 +18,7 @@ from atoll.bus.editing import Edit
 from atoll.bus.models import Delivery
 from atoll.errors import Refusal
 
+LEAST_ROWS, MOST_ROWS = 8, 30
 OVERTAKEN = "Somebody edited it, or had it run again, since this page was opened. Look again before you edit."
 
 
@@ -28,7 +29,7 @@ class EditForm(forms.Form):
         # What a browser sends is not tidied up: the JSON parser decides what it is.
         strip=False,
         widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 18, "class": "atoll-code", "spellcheck": "false", "autocomplete": "off"}
+            attrs={"class": "bus-code", "spellcheck": "false", "autocomplete": "off"}
         ),
         help_text="The message's data as JSON. It must fit what the handler takes.",
     )
@@ -43,6 +44,8 @@ class EditForm(forms.Form):
         super().__init__(*arguments, **options)
         self.delivery = delivery
         self.edit: Edit | None = None
+        lines = len(str(self.initial["data"]).splitlines())
+        self.fields["data"].widget.attrs["rows"] = min(max(lines + 2, LEAST_ROWS), MOST_ROWS)
 
     def clean_data(self) -> str:
         text: str = self.cleaned_data["data"]
@@ -85,7 +88,6 @@ def edit_and_replay(admin: "DeliveryAdmin", request: HttpRequest, delivery: Deli
     page = {
         **site.each_context(request),
         "title": "Edit and replay",
-        "opts": admin.opts,
         "form": form,
         "facts": facts(delivery),
         "original": editing.original_data(delivery) if delivery.edited_body else "",

@@ -1,9 +1,11 @@
 """What this service received."""
 
 from django.contrib import admin
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import display
 
-from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.admin.ledger import LedgerAdmin, code
 from atoll.bus.models import Inbox
 
 
@@ -14,3 +16,9 @@ class InboxAdmin(LedgerAdmin):
     search_fields = ("message_id", "correlation_id", "name", "key", "service_id", "body")
     search_help_text = "Message or correlation id, event or command, key, sender or body"
     date_hierarchy = "received_at"
+    exclude = ("body",)
+    readonly_fields = ("text",)
+
+    @display(description="body")
+    def text(self, row: Inbox) -> SafeString | str:
+        return code(row.body)

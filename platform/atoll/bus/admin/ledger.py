@@ -1,7 +1,7 @@
 """What the lists of the ledger have in common: short ids, tones, and actions that are written down."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import ngettext
@@ -52,6 +53,9 @@ class LedgerAdmin(ReadOnlyAdmin):
     """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
 
     action_form = ReasonForm
+
+    class Media:
+        css: ClassVar = {"all": ("atoll/bus/bus.css",)}
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whoever may change rows elsewhere may decide about them here."""
@@ -107,6 +111,11 @@ class LedgerAdmin(ReadOnlyAdmin):
 def trail_link(correlation_id: str) -> SafeString | str:
     """A short correlation id that leads to all that became of its messages, in every service."""
     return short_id(correlation_id, search=reverse("admin:atoll_bus_where"))
+
+
+def code(text: str) -> SafeString | str:
+    """A text whose lines and spaces matter; a dash for none."""
+    return format_html('<pre class="bus-code">{}</pre>', text) if text else "–"
 
 
 def log_many(request: HttpRequest, model: type[Model], changed: int, what: str) -> None:

@@ -1,20 +1,20 @@
 """What this service announced."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import display
 
 from atoll.bus import recovery
-from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.admin.ledger import LedgerAdmin, code
 from atoll.bus.models import Outbox
 
 
 @admin.register(Outbox)
 class OutboxAdmin(LedgerAdmin):
-    list_display: Any = (
+    list_display = (
         "name",
         "state",
         "destination",
@@ -32,7 +32,13 @@ class OutboxAdmin(LedgerAdmin):
     search_fields = ("message_id", "correlation_id", "name", "key", "body")
     search_help_text = "Message or correlation id, event or command, key or body"
     date_hierarchy = "created_at"
+    exclude = ("body",)
+    readonly_fields = ("text",)
     actions = ("publish_now", "discard")
+
+    @display(description="body")
+    def text(self, row: Outbox) -> SafeString | str:
+        return code(row.body)
 
     @admin.action(description="Publish now, also if it was published before", permissions=["decide"])
     def publish_now(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:

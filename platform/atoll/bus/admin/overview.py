@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from atoll.admin import register_page, site
+from atoll.admin import site
 from atoll.bus import overview
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.overview import COUNTED
@@ -141,20 +141,3 @@ def _duration(length_s: float) -> str:
         if length_s >= 2 * size_s:
             return f"{length_s / size_s:.0f} {unit}"
     return f"{max(length_s, 0):.0f} s" if length_s >= 10 else f"{max(length_s, 0):.1f} s"
-
-
-register_page(
-    "atoll_bus",
-    "overview/",
-    overview_page,
-    name="atoll_bus_overview",
-    permission="atoll_bus.view_delivery",
-    title="Overview",
-)
-register_page(
-    "atoll_bus",
-    "overview/figures/",
-    figures_part,
-    name="atoll_bus_overview_figures",
-    permission="atoll_bus.view_delivery",
-)

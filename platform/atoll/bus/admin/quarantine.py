@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -14,7 +15,7 @@ from unfold.enums import ActionVariant
 from atoll.bus import recovery
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
-from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.admin.ledger import LedgerAdmin, code
 from atoll.bus.models import Quarantine
 from atoll.bus.recovery import Chosen
 
@@ -42,9 +43,9 @@ class QuarantineAdmin(LedgerAdmin):
         return len(row.body)
 
     @display(description="body")
-    def text(self, row: Quarantine) -> str:
+    def text(self, row: Quarantine) -> SafeString | str:
         """The bytes as text, the first few thousand; what is no UTF-8 is shown escaped."""
-        return bytes(row.body[:SHOWN_BYTES]).decode(errors="backslashreplace")
+        return code(bytes(row.body[:SHOWN_BYTES]).decode(errors="backslashreplace"))
 
     @admin.action(description="Read again and deliver", permissions=["decide"])
     def replay(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
@@ -105,7 +106,7 @@ class QuarantineAdmin(LedgerAdmin):
             ("Arrived", row.received_at),
         ]
         back_to = reverse("admin:atoll_bus_quarantine_change", args=[object_id])
-        return rows, {"facts": facts, "back_to": back_to, "opts": self.opts}
+        return rows, {"facts": facts, "back_to": back_to}
 
 
 def _replay(ids: Chosen) -> int:

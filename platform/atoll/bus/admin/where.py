@@ -8,14 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from atoll.admin import register_page, short_id, site
+from atoll.admin import short_id, site
 from atoll.bus import lookup
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import TONES, trail_link
 from atoll.bus.lookup import Step, Trail
 
 ROWS = {"announced": "outbox", "received": "inbox", "handled": "delivery", "quarantined": "quarantine"}
-PLACES = {"announced": "for", "received": "from", "handled": "by", "quarantined": "in"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Line:
 
     step: Step
     service: str
+    day: str
     at: str
     place: Any
     tone: str
@@ -39,13 +39,17 @@ def where_page(request: HttpRequest) -> HttpResponse:
     if len(wanted) > lookup.MAX_ID_CHARACTERS:
         wanted, problem = "", f"No id has more than {lookup.MAX_ID_CHARACTERS} characters."
     trails = lookup.everywhere(wanted) if wanted else []
+    lines = _lines(trails)
+    days = {line.step.at.date() for line in lines}
     page = {
         **site.each_context(request),
         "title": "Where is my message?",
         "wanted": wanted,
         "problem": problem,
         "trails": trails,
-        "lines": _lines(trails),
+        "lines": lines,
+        "day": days.pop() if len(days) == 1 else None,
+        "has_others": any(line.step.correlation_id != wanted for line in lines),
         "max_steps": lookup.MAX_STEPS,
     }
     return TemplateResponse(request, "atoll/bus/where.html", page)
@@ -63,7 +67,8 @@ def _line(step: Step, service: str) -> Line:
     return Line(
         step=step,
         service=service,
-        at=step.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        day=step.at.strftime("%Y-%m-%d"),
+        at=step.at.strftime("%H:%M:%S.%f")[:-3],
         place=last_part(step.place) if step.what == "handled" else step.place,
         tone=TONES.get(step.status, ""),
         took=_took(step),
@@ -81,13 +86,3 @@ def _took(step: Step) -> str:
         return ""
     took_s = max((step.finished_at - step.at).total_seconds(), 0)
     return f"after {took_s * 1000:.0f} ms" if took_s < 1 else f"after {took_s:.1f} s"
-
-
-register_page(
-    "atoll_bus",
-    "where/",
-    where_page,
-    name="atoll_bus_where",
-    permission="atoll_bus.view_inbox",
-    title="Where is my message?",
-)

@@ -1,0 +1,17 @@
+"""The bus's pages that are no list of rows, in the order of the menu."""
+
+from atoll.admin import register_page
+from atoll.bus.admin import dead_letters, overview, where
+
+LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
+
+for address, view, name, permission, title in (
+    ("overview/", overview.overview_page, "overview", LOOK, "Overview"),
+    ("overview/figures/", overview.figures_part, "overview_figures", LOOK, ""),
+    ("where/", where.where_page, "where", LOOK, "Where is my message?"),
+    ("dead-letters/", dead_letters.groups_page, "dead_letters", LOOK, "Dead letters"),
+    ("dead-letters/group/", dead_letters.group_page, "dead_group", LOOK, ""),
+    ("dead-letters/replay/", dead_letters.replay_page, "dead_replay", DECIDE, ""),
+    ("dead-letters/discard/", dead_letters.discard_page, "dead_discard", DECIDE, ""),
+):
+    register_page("atoll_bus", address, view, name=f"atoll_bus_{name}", permission=permission, title=title)
