@@ -101,4 +101,6 @@ def described(schema: Schema) -> str:
         return " or ".join(described(schema | {"type": each}) for each in types)
     if types == "array":
         return f"an array of {described(schema['items'])}"
+    if types == "object" and schema.get("additionalProperties"):
+        return f"an object of {described(schema['additionalProperties'])}"
     return str(types if types == "null" else schema.get("format", types))

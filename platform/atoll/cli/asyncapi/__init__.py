@@ -8,6 +8,7 @@ import argparse
 import difflib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from atoll import conf
@@ -20,7 +21,7 @@ PLACE = Path("docs/asyncapi.json")
 SHOWN_LINES = 40
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], described: Callable[[], services.Described] = services.described) -> int:
     parser = argparse.ArgumentParser(prog="manage.py asyncapi", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when it is not current")
     parser.add_argument("--base", metavar="COMMIT", help="compare with this commit's definitions")
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     path = conf.root() / PLACE
     try:
-        found = services.described()
+        found = described()
         text, problems, compared = current(path, found, options.base, set(options.drop))
     except Misuse as error:
         print(error, file=sys.stderr)
@@ -56,7 +57,7 @@ def current(
     """The document as it should be, what speaks against it, and what it was compared with."""
     held = _definitions(path.read_text() if path.exists() else None)
     bases = earlier.documents(path, base)
-    before = {f"commit {commit}": _definitions(document) for commit, document in bases.items()}
+    before = {f"commit {commit}": _definitions(document or None) for commit, document in bases.items()}
     before = before or {"the file as it is" if path.exists() else "nothing, since there is no file": held}
     kept = earlier.kept(next(iter(before.values())), held, dropped)
     definitions = catalogue.definitions(found.projects, kept)
@@ -69,7 +70,7 @@ def current(
 
 def _definitions(text: str | None) -> list[Definition]:
     if text is None:
-        return []
+        return []  # it is not there yet
     try:
         return asyncapi.definitions(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:

@@ -11,7 +11,7 @@ MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
 
 
 def documents(path: Path, base: str | None = None) -> dict[str, str]:
-    """The text of the document by the commit it was in; {} without git, or where it was in none.
+    """The text of the document by commit, empty where it was not there yet; {} without git.
 
     On a branch: where the branch left the main one, so that a draft may still
     change. On the main branch itself: the last commit and the one before, of which
@@ -19,18 +19,21 @@ def documents(path: Path, base: str | None = None) -> dict[str, str]:
     when it is none.
     """
     folder = path.parent
-    head = _git(folder, "rev-parse", "--verify", "HEAD^{commit}")
+    head = _commit(folder, "HEAD")
     if base:
-        if not _git(folder, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}"):
+        if not _commit(folder, base):
             raise Misuse(f"{base} is no commit here.")
         commits = [base]
     elif not head:
         return {}
     else:
         fork = _fork(folder)
-        commits = [fork] if fork and fork != head.strip() else ["HEAD", "HEAD~1"]
-    texts = {commit: _git(folder, "show", f"{commit}:./{path.name}") for commit in commits}
-    return {commit[:12]: text for commit, text in texts.items() if text}
+        commits = [fork] if fork and fork != head else ["HEAD", "HEAD~1"]
+    return {
+        commit[:12]: _git(folder, "show", f"{commit}:./{path.name}") or ""
+        for commit in commits
+        if _commit(folder, commit)
+    }
 
 
 def kept(before: Iterable[Definition], held: Iterable[Definition], dropped: set[str]) -> list[Definition]:
@@ -52,6 +55,11 @@ def _fork(folder: Path) -> str | None:
         if commit := _git(folder, "merge-base", "HEAD", branch):
             return commit.strip()
     return None
+
+
+def _commit(folder: Path, name: str) -> str | None:
+    found = _git(folder, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+    return found.strip() if found else None
 
 
 def _git(folder: Path, *command: str) -> str | None:

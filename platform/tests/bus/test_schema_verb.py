@@ -1,0 +1,292 @@
+"""``manage.py asyncapi``: writes what is safe, refuses what is not, and tells what to do."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from atoll.bus import decoding, upcast, upcasting
+from atoll.bus.schemas import asyncapi, json_schema
+from atoll.bus.schemas.agreement import Trial
+from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.cli.asyncapi import main
+from atoll.cli.asyncapi.services import Described
+
+GIT = dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "nobody@example.com")
+GIT |= dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "nobody")
+needs_git = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+
+
+@dataclass
+class Placed:
+    total: int
+
+
+@dataclass
+class WithNote(Placed):
+    note: str = ""
+
+
+@dataclass
+class Summed:
+    version: ClassVar[int] = 2
+    sum: int
+
+
+class Known(Described):
+    """Projects that answer in this process, with the upcasters of the test."""
+
+    def try_out(self, trials: Iterable[Trial]) -> list[str]:
+        return [said for trial in trials if (said := self._try(trial))]
+
+    def _try(self, trial: Trial) -> str | None:
+        try:
+            decoding.payload(Summed, trial.name, trial.data, trial.version)
+        except decoding.Unfit as unfit:
+            return str(unfit)
+        return None
+
+
+@dataclass
+class Repository:
+    """A repository with one announcing and one reading service."""
+
+    root: Path
+    announced: list[Definition] = field(default_factory=list)
+    read: list[Reading] = field(default_factory=list)
+
+    def announces(self, cls: type, version: int = 1, **facts: Any) -> None:
+        self.announced = [
+            Definition(
+                kind="event",
+                name="order.placed",
+                version=version,
+                schema=json_schema.of_class(cls),
+                service="a-service",
+                **facts,
+            )
+        ]
+
+    def reads(self, cls: type, version: int = 1) -> None:
+        schema = json_schema.of_class(cls)
+        self.read = [
+            Reading(
+                handler="on_it",
+                kind="event",
+                name="order.placed",
+                version=version,
+                schema=schema,
+                payload="It",
+            )
+        ]
+
+    def __call__(self, *argv: str) -> int:
+        upcasts = {name: upcasting.steps(name) for name in upcasting.names()}
+        parts = [
+            Messages(service="a-service", announces=self.announced, reads=[], upcasts={}),
+            Messages(service="b-service", announces=[], reads=self.read, upcasts=upcasts),
+        ]
+        return main(list(argv), lambda: Known(parts))
+
+    @property
+    def document(self) -> Path:
+        return self.root / "docs" / "asyncapi.json"
+
+    def listed(self) -> list[tuple[int, bool]]:
+        found = asyncapi.definitions(json.loads(self.document.read_text()))
+        return [(item.version, item.superseded) for item in found]
+
+    def git(self, *command: str) -> None:
+        subprocess.run(
+            ["git", "-C", str(self.root), *command],
+            env={**os.environ, **GIT},
+            check=True,
+            capture_output=True,
+        )
+
+    def commit(self) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "A change.", "--allow-empty")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    monkeypatch.setenv("ATOLL_ROOT", str(tmp_path))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / "docs").mkdir()
+    made = Repository(tmp_path)
+    made.announces(Placed)
+    held = dict(upcasting._upcasters)
+    upcasting._upcasters.clear()
+    yield made
+    upcasting._upcasters.clear()
+    upcasting._upcasters.update(held)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    def text() -> str:
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    return text
+
+
+def test_it_writes_the_document_and_finds_it_current(repository: Repository, said: Callable[[], str]) -> None:
+    assert repository() == 0
+    assert said() == "Wrote docs/asyncapi.json; compared with nothing, since there is no file.\n"
+    assert repository.listed() == [(1, False)]
+    assert (repository("--check"), repository()) == (0, 0)
+    assert said().splitlines() == [
+        "docs/asyncapi.json is current; compared with the file as it is.",
+        "docs/asyncapi.json is current already; compared with the file as it is.",
+    ]
+
+
+def test_a_check_shows_the_difference_and_writes_nothing(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository()
+    before = repository.document.read_text()
+    repository.announces(WithNote)
+    assert repository("--check") == 1
+    text = said()
+    assert '+                "note": {' in text
+    assert text.endswith(
+        "docs/asyncapi.json is not current: run `python manage.py asyncapi` and commit it.\n"
+    )
+    assert repository.document.read_text() == before
+    assert (repository(), repository("--check")) == (0, 0)
+
+
+def test_a_breaking_change_is_refused_and_the_file_stays(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository()
+    before = repository.document.read_text()
+    repository.announces(Summed)
+    assert (repository(), repository("--check")) == (1, 1)
+    assert "- order.placed version 1: `data.total` is gone." in said()
+    assert repository.document.read_text() == before
+
+
+def test_a_new_version_needs_readers_that_can_still_read_the_old_one(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository.reads(Placed)
+    repository()
+    repository.announces(Summed, version=2)
+    assert repository() == 1
+    assert (
+        "b-service reads order.placed version 2 in on_it as It: `data.total` is needed and is never sent"
+        in said()
+    )
+
+    repository.reads(Summed, version=2)
+    assert repository() == 1
+    assert 'there is no `@upcast("order.placed", from_version=1)`' in said()
+
+    upcast("order.placed", from_version=1)(wrongly_summed)
+    assert repository() == 1
+    assert "reads version 2; this is version 1: sum: cannot be read as int: 'one'" in said()
+    assert repository.listed() == [(1, False)]
+
+    upcasting._upcasters["order.placed", 1] = summed
+    assert repository() == 0
+    assert repository.listed() == [(1, True), (2, False)]
+    assert repository("--check") == 0
+
+
+def wrongly_summed(data: dict[str, Any]) -> dict[str, Any]:
+    return {"sum": "one"}
+
+
+def summed(data: dict[str, Any]) -> dict[str, Any]:
+    return {"sum": data["total"]}
+
+
+def test_a_superseded_version_is_dropped_on_request_and_not_before_it_is_superseded(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository()
+    repository.announces(Placed, version=2)
+    assert repository("--drop", "order.placed@1") == 1
+    assert "order.placed version 1 is missing beside version 2" in said()
+    assert repository() == 0
+    assert repository.listed() == [(1, True), (2, False)]
+    assert (repository("--drop", "order.placed@1"), repository("--check")) == (0, 0)
+    assert repository.listed() == [(2, False)]
+
+
+@needs_git
+def test_on_the_main_branch_the_last_two_commits_are_what_must_be_honoured(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository.git("init", "-q", "-b", "main")
+    repository()
+    repository.commit()
+    said()
+    repository.document.write_text(
+        asyncapi.written(
+            asyncapi.document([], [replace(repository.announced[0], schema=json_schema.of_class(Summed))])
+        )
+    )
+    repository.announces(Summed)
+    assert repository("--check") == 1
+    assert "compared with commit HEAD." in said()
+    repository.commit()
+    assert repository("--check") == 1
+    text = said()
+    assert "`data.total` is gone" in text
+    assert "compared with commit HEAD, commit HEAD~1." in text
+
+
+@needs_git
+def test_on_a_branch_a_draft_may_change_until_it_is_merged(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository.git("init", "-q", "-b", "main")
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    repository.git("checkout", "-qb", "draft")
+    assert repository() == 0
+    repository.commit()
+    repository.announces(Summed)
+    assert (repository(), repository("--check")) == (0, 0)
+    repository.commit()
+    repository.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    repository.announces(Placed)
+    assert repository() == 1
+    assert "`data.sum` is gone" in said()
+
+
+@needs_git
+def test_any_commit_can_be_the_one_to_compare_with(repository: Repository, said: Callable[[], str]) -> None:
+    repository.git("init", "-q", "-b", "main")
+    repository()
+    repository.commit()
+    repository.git("tag", "v1")
+    repository.announces(Placed, deprecated=True)
+    repository()
+    repository.commit()
+    repository.commit()
+    repository.announced = []
+    assert repository("--base", "v1") == 1
+    assert "is defined no more" in said()
+    assert repository() == 0
+    assert repository("--base", "v7", "--check") == 1
+    assert said().endswith("v7 is no commit here.\n")
+
+
+def test_a_file_that_is_no_document_is_told_of(repository: Repository, said: Callable[[], str]) -> None:
+    for text in ("", "[]", '{"components": {"messages": {"a": {}}}}'):
+        repository.document.write_text(text)
+        assert repository() == 1
+        assert "docs/asyncapi.json cannot be read back" in said()
+        assert repository.document.read_text() == text
