@@ -144,3 +144,18 @@ def test_a_secret_field_cannot_be_guessed_letter_by_letter(admin, monkeypatch):
     assert admin.get("/admin/testproject/note/?text__startswith=h").status_code == 200
     monkeypatch.setattr(NoteAdmin, "secret_fields", ("text",))
     assert admin.get("/admin/testproject/note/?text__startswith=h").status_code == 400
+
+
+def test_a_page_of_an_app_is_in_its_menu_and_for_whoever_may_see_it(admin, monkeypatch):
+    assert html(admin, "/admin/testproject/shelf/") == "Shelf of ada"
+    index = html(admin, "/admin/")
+    assert 'href="/admin/testproject/shelf/"' in index
+    assert "/admin/testproject/cellar/" not in index
+    assert html(admin, "/admin/testproject/cellar/") == "Shelf of ada"
+
+    User.objects.update(is_superuser=False)
+    monkeypatch.setattr("atoll.identity.backends.staff_may", lambda name: name != "testproject.view_note")
+    assert admin.get("/admin/testproject/shelf/").status_code == 403
+    assert "/admin/testproject/shelf/" not in html(admin, "/admin/")
+    admin.logout()
+    assert "/login/" in admin.get("/admin/testproject/shelf/")["Location"]

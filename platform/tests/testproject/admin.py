@@ -1,6 +1,7 @@
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
-from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
+from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_page, register_tile
 from testproject.models import Note, Stamp
 
 
@@ -16,5 +17,18 @@ class StampAdmin(ReadOnlyAdmin):
     list_display = ("name",)
 
 
+def shelf(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"Shelf of {request.user.get_username()}")
+
+
+register_page(
+    "testproject",
+    "shelf/",
+    shelf,
+    name="testproject_shelf",
+    permission="testproject.view_note",
+    title="Shelf",
+)
+register_page("testproject", "cellar/", shelf, name="testproject_cellar", permission="testproject.view_note")
 register_tile("Notes", Note.objects.count, url_name="admin:testproject_note_changelist")
 register_tile("Pinned", lambda: Note.objects.filter(is_pinned=True).count(), alarming=True)

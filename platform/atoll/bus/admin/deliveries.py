@@ -4,8 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,7 +12,6 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from atoll.admin import short_id
 from atoll.bus import recovery
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
@@ -56,13 +54,13 @@ class DeliveryAdmin(LedgerAdmin):
     actions = ("replay", "discard")
     actions_detail = ("replay_this", "edit_this", "discard_this")
     fieldsets = (
-        (None, {"fields": ("message", "handler", "state", "attempts", "correlation")}),
+        (None, {"fields": ("message", "handler", "state", "attempts", "trail")}),
         ("Failure", {"fields": ("error", "error_group", "trace")}),
         ("Body", {"fields": ("body", "edited")}),
         ("Time", {"fields": ("created_at", "next_attempt", "claimed_at", "finished_at")}),
         ("Order and timers", {"fields": ("lane", "position", "token", "hint_at", "hints", "session")}),
     )
-    readonly_fields = ("state", "correlation", "next_attempt", "trace", "body", "edited")
+    readonly_fields = ("state", "trail", "next_attempt", "trace", "body", "edited")
 
     @display(description="message", ordering="message__name")
     def message_name(self, row: Delivery) -> str:
@@ -86,8 +84,12 @@ class DeliveryAdmin(LedgerAdmin):
         return last_part(row.handler)
 
     @display(description="correlation id", ordering="message__correlation_id")
-    def correlation(self, row: Delivery) -> SafeString | str:
+    def correlation(self, row: Delivery) -> SafeString:
         return trail_link(row.message.correlation_id)
+
+    @display(description="correlation id")
+    def trail(self, row: Delivery) -> SafeString:
+        return trail_link(row.message.correlation_id, is_whole=True)
 
     @display(description="next attempt at", ordering="next_attempt_at")
     def next_attempt(self, row: Delivery) -> Any:
@@ -109,7 +111,7 @@ class DeliveryAdmin(LedgerAdmin):
 
     @action(description="Replay…", permissions=["decide"], url_path="replay", icon="replay")
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        rows, question = self._about(object_id)
+        rows, _row, question = self._about(request, object_id)
         return decisions.ask(
             request,
             Question(
@@ -123,7 +125,8 @@ class DeliveryAdmin(LedgerAdmin):
 
     @action(description="Edit and replay…", permissions=["edit"], url_path="edit", icon="edit")
     def edit_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return edit_and_replay(self, request, get_object_or_404(self._found(object_id)))
+        _rows, row, _question = self._about(request, object_id)
+        return edit_and_replay(self, request, row)
 
     @action(
         description="Discard…",
@@ -133,7 +136,7 @@ class DeliveryAdmin(LedgerAdmin):
         variant=ActionVariant.DANGER,
     )
     def discard_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        rows, question = self._about(object_id)
+        rows, _row, question = self._about(request, object_id)
         return decisions.ask(
             request,
             Question(
@@ -148,7 +151,8 @@ class DeliveryAdmin(LedgerAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Only what would change something now."""
-        status = Delivery.objects.filter(pk=object_id).values_list("status", flat=True).first()
+        row = self.get_object(request, object_id)
+        status = row.status if row else ""
         hidden = set()
         if status not in recovery.REPLAYABLE:
             hidden |= {"replay_this", "edit_this"}
@@ -160,16 +164,14 @@ class DeliveryAdmin(LedgerAdmin):
     def _discard(self, request: HttpRequest, rows: QuerySet[Delivery], reason: str) -> None:
         self.act(request, rows, f"discarded: {reason}", lambda ids: recovery.discard_deliveries(ids, reason))
 
-    def _found(self, object_id: str) -> QuerySet[Delivery]:
-        return Delivery.objects.filter(pk=object_id).select_related("message")
-
-    def _about(self, object_id: str) -> tuple[QuerySet[Delivery], dict[str, Any]]:
-        rows = self._found(object_id)
-        row = get_object_or_404(rows)
-        return rows, {
-            "facts": facts(row),
-            "back_to": reverse("admin:atoll_bus_delivery_change", args=[object_id]),
-        }
+    def _about(
+        self, request: HttpRequest, object_id: str
+    ) -> tuple[QuerySet[Delivery], Delivery, dict[str, Any]]:
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404("There is no delivery of that id.")
+        back_to = reverse("admin:atoll_bus_delivery_change", args=[row.pk])
+        return Delivery.objects.filter(pk=row.pk), row, {"facts": facts(row), "back_to": back_to}
 
 
 def facts(row: Delivery) -> list[tuple[str, Any]]:
@@ -178,7 +180,7 @@ def facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Handler", row.handler),
         ("Status", row.status),
         ("Error", row.error),
-        ("Correlation id", trail_link(row.message.correlation_id)),
-        ("Message id", short_id(row.message.message_id)),
+        ("Correlation id", trail_link(row.message.correlation_id, is_whole=True)),
+        ("Message id", row.message.message_id),
     ]
     return [*told, ("Lane", row.lane)] if row.lane else told

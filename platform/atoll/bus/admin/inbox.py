@@ -16,8 +16,8 @@ class InboxAdmin(LedgerAdmin):
     search_fields = ("message_id", "correlation_id", "name", "key", "service_id", "body")
     search_help_text = "Message or correlation id, event or command, key, sender or body"
     date_hierarchy = "received_at"
-    exclude = ("body",)
-    readonly_fields = ("text",)
+    exclude = ("body", "correlation_id")
+    readonly_fields = ("trail", "text")
 
     @display(description="body")
     def text(self, row: Inbox) -> SafeString | str:

@@ -12,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import ngettext
@@ -62,8 +63,13 @@ class LedgerAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 
     @display(description="correlation id", ordering="correlation_id")
-    def correlation(self, row: Any) -> SafeString | str:
+    def correlation(self, row: Any) -> SafeString:
         return trail_link(row.correlation_id)
+
+    @display(description="correlation id")
+    def trail(self, row: Any) -> SafeString:
+        """The whole id, on the row's own page."""
+        return trail_link(row.correlation_id, is_whole=True)
 
     @display(description="key", ordering="key")
     def short_key(self, row: Any) -> SafeString | str:
@@ -108,9 +114,15 @@ class LedgerAdmin(ReadOnlyAdmin):
         return given
 
 
-def trail_link(correlation_id: str) -> SafeString | str:
-    """A short correlation id that leads to all that became of its messages, in every service."""
-    return short_id(correlation_id, search=reverse("admin:atoll_bus_where"))
+def trail_link(correlation_id: str, *, is_whole: bool = False) -> SafeString:
+    """A correlation id, short unless told otherwise, that leads to all that became of its messages."""
+    where = reverse("admin:atoll_bus_where")
+    if not is_whole:
+        return SafeString(short_id(correlation_id, search=where))
+    query = urlencode({"q": correlation_id})
+    return format_html(
+        '<a class="text-primary-600 dark:text-primary-500" href="{}?{}">{}</a>', where, query, correlation_id
+    )
 
 
 def code(text: str) -> SafeString | str:

@@ -32,8 +32,8 @@ class OutboxAdmin(LedgerAdmin):
     search_fields = ("message_id", "correlation_id", "name", "key", "body")
     search_help_text = "Message or correlation id, event or command, key or body"
     date_hierarchy = "created_at"
-    exclude = ("body",)
-    readonly_fields = ("text",)
+    exclude = ("body", "correlation_id")
+    readonly_fields = ("trail", "text")
     actions = ("publish_now", "discard")
 
     @display(description="body")

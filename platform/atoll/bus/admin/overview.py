@@ -32,7 +32,7 @@ NOTHING = "–"
 def overview_page(request: HttpRequest) -> HttpResponse:
     page = {
         **site.each_context(request),
-        "title": "Messages",
+        "title": "Live overview",
         "figures": _figures(request),
         "refresh_url": reverse("admin:atoll_bus_overview_figures"),
         "refresh_every_s": REFRESH_EVERY_S,

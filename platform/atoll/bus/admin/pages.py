@@ -6,7 +6,7 @@ from atoll.bus.admin import dead_letters, overview, where
 LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
 
 for address, view, name, permission, title in (
-    ("overview/", overview.overview_page, "overview", LOOK, "Overview"),
+    ("overview/", overview.overview_page, "overview", LOOK, "Live overview"),
     ("overview/figures/", overview.figures_part, "overview_figures", LOOK, ""),
     ("where/", where.where_page, "where", LOOK, "Where is my message?"),
     ("dead-letters/", dead_letters.groups_page, "dead_letters", LOOK, "Dead letters"),

@@ -4,8 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -58,7 +57,7 @@ class QuarantineAdmin(LedgerAdmin):
 
     @action(description="Read again…", permissions=["decide"], url_path="replay", icon="replay")
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        rows, question = self._about(object_id)
+        rows, question = self._about(request, object_id)
         return decisions.ask(
             request,
             Question(
@@ -78,7 +77,7 @@ class QuarantineAdmin(LedgerAdmin):
         variant=ActionVariant.DANGER,
     )
     def discard_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        rows, question = self._about(object_id)
+        rows, question = self._about(request, object_id)
         return decisions.ask(
             request,
             Question(
@@ -93,12 +92,15 @@ class QuarantineAdmin(LedgerAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """What was decided stays decided, unless the same bytes arrive again."""
-        waits = Quarantine.objects.filter(pk=object_id, status=Quarantine.Status.WAITING).exists()
+        row = self.get_object(request, object_id)
+        waits = row is not None and row.status == Quarantine.Status.WAITING
         return super().get_actions_detail(request, object_id) if waits else []
 
-    def _about(self, object_id: str) -> tuple[QuerySet[Quarantine], dict[str, Any]]:
-        rows = Quarantine.objects.filter(pk=object_id)
-        row = get_object_or_404(rows)
+    def _about(self, request: HttpRequest, object_id: str) -> tuple[QuerySet[Quarantine], dict[str, Any]]:
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404("Nothing of that id is in quarantine.")
+        rows = Quarantine.objects.filter(pk=row.pk)
         facts = [
             ("Queue", row.queue),
             ("Routing key", row.routing_key),
