@@ -60,7 +60,7 @@ demo: $(LOCAL) ## sign up, order, and watch the order become confirmed
 test: $(DEV) ## every suite; sets up all it needs
 	@$(MANAGE) test
 
-check: $(DEV) ## format, lint, import walls, types, migrations, deployment checks
+check: $(DEV) ## format, lint, import walls, types, messages, migrations, deployment checks
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@PYTHONPATH=.:platform $(VENV)/bin/lint-imports --config .importlinter --no-logo

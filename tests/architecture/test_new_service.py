@@ -51,11 +51,12 @@ def tool(name: str) -> str:
         (tool("ruff"), "check", "services/reviews"),
         (tool("lint-imports"),),
         (sys.executable, "manage.py", "check-all", "reviews"),
+        (sys.executable, "manage.py", "asyncapi", "--check"),
         (sys.executable, "-m", "pytest", "-q", "-c", "tests/pyproject.toml", "tests/architecture",
          f"--ignore={Path('tests/architecture') / Path(__file__).name}"),
         (sys.executable, "manage.py", "test", "reviews", "contracts"),
     ],
-    ids=["format", "lint", "walls", "checks", "architecture", "suites"],
+    ids=["format", "lint", "walls", "checks", "messages", "architecture", "suites"],
 )  # fmt: skip
 def test_a_new_service_passes_as_it_is(copy: Path, command: tuple[str, ...]):
     done = run(copy, *command)

@@ -1,4 +1,4 @@
-"""Types, missing migrations and Django's deployment checks of every project, as production sees it."""
+"""Types, messages, missing migrations and Django's deployment checks of every project, as in production."""
 
 import argparse
 import os
@@ -25,6 +25,7 @@ def main(argv: list[str]) -> int:
             return _check(options.project)
     manage = [sys.executable, str(conf.root() / "manage.py"), "check-all"]
     jobs = {"types": [sys.executable, "-m", "mypy", *typed()]}
+    jobs["messages"] = [sys.executable, str(conf.root() / "manage.py"), "asyncapi", "--check"]
     jobs |= {name: [*manage, name] for name in conf.projects()}
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(AT_ONCE) as pool:
         env = dict(os.environ) | production(home) | _settings_for_types()

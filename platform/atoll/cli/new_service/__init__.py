@@ -1,8 +1,8 @@
 """Write a service with the rooms of its siblings: ``python manage.py new-service NAME``.
 
-It gets a database, a worker, tests, a gateway route and its compose entries, and passes
-``make check`` and ``make test`` as it is. ``template/`` holds its files; ``edits`` adds it
-to the files that list every project.
+It gets a database, a worker, tests, a gateway route, its compose entries and its place in
+docs/asyncapi.json, and passes ``make check`` and ``make test`` as it is. ``template/`` holds
+its files; ``edits`` adds it to the files that list every project.
 """
 
 import argparse
@@ -118,6 +118,8 @@ def main(argv: list[str]) -> int:
     folder = write(wanted)
     for path, text in lists.items():
         path.write_text(text)
+    # In a process of its own: this one has read the list of projects already.
+    subprocess.run([sys.executable, str(conf.root() / "manage.py"), "asyncapi"], check=False, cwd=conf.root())
     print(
         f"Wrote {folder.relative_to(conf.root())}/ and added {wanted.service} to projects.toml, "
         "the import walls, the gateway's routes and the compose file.\n\n"
