@@ -56,8 +56,16 @@ def execute(
     or being run elsewhere is left alone. ``hint`` is told what a worker that has
     run LANE_TURN of a lane leaves to the next.
     """
-    attempts = in_lane = 0
     claim = deliveries.claim(delivery_id, now)
+    return run(claim, now, hint) if claim else 0
+
+
+def run(
+    begun: Claim, now: datetime | None = None, hint: Callable[[Sequence[UUID]], None] | None = None
+) -> int:
+    """As ``execute``, for a delivery whose attempt has begun."""
+    attempts = in_lane = 0
+    claim: Claim | None = begun
     while claim:
         faults.point("deliver.after_claim")
         sessions.notice_vanished_host()

@@ -5,7 +5,7 @@ look at a row. So hints are not written to disk and hardly retried.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import structlog
 from celery import Celery, Task
 from django.db import InterfaceError, OperationalError, connection
 
-from atoll.bus import board, execute, topology
+from atoll.bus import board, draining, execute, topology
 
 log = structlog.get_logger("atoll.bus")
 
@@ -47,18 +47,40 @@ class Hints:
 
     def __call__(self, delivery_ids: Sequence[UUID]) -> None:
         """Never raises for the broker's sake, and does not wait for it again and again."""
+        size = min(MAX_DELIVERIES, -(-len(delivery_ids) // SPREAD))
+        self._send(
+            ([str(identifier) for identifier in delivery_ids[start : start + size]],)
+            for start in range(0, len(delivery_ids), size)
+        )
+
+    def drain(self) -> None:
+        """Have each worker take what is due by itself for a while; one place of its pool stays free."""
+        until = time.time() + draining.CHAIN_S
+        places = max(1, self._app.conf.worker_concurrency - 1)
+        self._send(([], until) for _ in range(places * self._workers()))
+
+    def go_on(self, until: float) -> None:
+        """Let a drain go on, behind the hints that wait, unless its time is up."""
+        if time.time() < until:
+            self._send([([], until)])
+
+    def _workers(self) -> int:
+        """How many processes take hints; one where the broker does not tell."""
+        try:
+            with self._app.producer_or_acquire() as producer:
+                queue = topology.current().work_queue(producer.channel)
+                return max(1, getattr(queue.queue_declare(passive=True), "consumer_count", 1))
+        except topology.weather():
+            return 1
+
+    def _send(self, calls: Iterable[tuple[Any, ...]]) -> None:
         if self._clock() < self._resting_until:
             return
         began = self._clock()
-        size = min(MAX_DELIVERIES, -(-len(delivery_ids) // SPREAD))
         try:
             with self._app.producer_or_acquire() as producer:
-                for start in range(0, len(delivery_ids), size):
-                    self._task.apply_async(
-                        ([str(identifier) for identifier in delivery_ids[start : start + size]],),
-                        producer=producer,
-                        **OPTIONS,
-                    )
+                for arguments in calls:
+                    self._task.apply_async(arguments, producer=producer, **OPTIONS)
         except topology.weather() as error:
             waited_s = self._clock() - began
             self._resting_until = self._clock() + (REST_S if waited_s > PATIENCE_S else 0.0)
@@ -69,13 +91,25 @@ def register(app: Celery) -> None:
     """Add the task to an application."""
 
     @app.task(name=TASK, ignore_result=True, shared=False)
-    def deliver(delivery_ids: list[str]) -> None:
+    def deliver(delivery_ids: list[str], until: float = 0.0) -> None:
+        if not delivery_ids:
+            drain(Hints(app), until)
         for position, identifier in enumerate(delivery_ids):
             if board.is_leaving():
                 # Handlers that are under way fill the time until the exit; the rest is another worker's.
                 Hints(app)([UUID(left) for left in delivery_ids[position:]])
                 return
             run(UUID(identifier), Hints(app))
+
+
+def drain(hints: Hints, until: float) -> None:
+    """Take due deliveries for a slice of time, and have that go on while there are more."""
+    try:
+        if not board.is_leaving() and draining.drain():
+            hints.go_on(until)
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.error("backlog waits for the database", error=str(error).strip())
 
 
 def run(delivery_id: UUID, hint: Hints) -> None:

@@ -1,7 +1,7 @@
 """The inbox's SQL: store a batch of arrivals, each message once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,10 +34,11 @@ SELECT
     wanted.id, fresh.id, wanted.handler, wanted.lane,
     CASE WHEN wanted.lane <> '' THEN COALESCE(fresh.key_sequence, fresh.id) END,
     'pending', 0, statement_timestamp(),
-    statement_timestamp() + make_interval(secs => %(grace_s)s), 0, '', '', '', statement_timestamp()
+    statement_timestamp() + make_interval(secs => wanted.grace_s), 0, '', '', '', statement_timestamp()
 FROM fresh
-JOIN unnest(%(delivery_ids)s::uuid[], %(delivery_keys)s::text[], %(handlers)s::text[], %(lanes)s::text[])
-    AS wanted (id, dedupe_key, handler, lane) USING (dedupe_key)
+JOIN unnest(%(delivery_ids)s::uuid[], %(delivery_keys)s::text[], %(handlers)s::text[], %(lanes)s::text[],
+            %(graces_s)s::int[])
+    AS wanted (id, dedupe_key, handler, lane, grace_s) USING (dedupe_key)
 RETURNING id
 """
 
@@ -52,10 +53,11 @@ class Delivery:
     lane: str
 
 
-def store(envelopes: Sequence[Envelope]) -> list[UUID]:
-    """Store what is new, with a delivery for each of its handlers; the ids of those deliveries.
+def store(envelopes: Sequence[Envelope], *, unhurried: Collection[str] = ()) -> list[UUID]:
+    """Store what is new, with a delivery for each of its handlers; the ids of those that want a hint.
 
     One statement, so it is all or nothing; a message whose dedupe key is known is dropped.
+    What is ``unhurried``, by dedupe key, is left to the sweep.
     """
     deliveries = [
         Delivery(uuid7(), envelope.dedupe_key, handler.id, _lane(envelope) if handler.ordered else "")
@@ -77,14 +79,16 @@ def store(envelopes: Sequence[Envelope]) -> list[UUID]:
                 "keys": [e.key for e in envelopes],
                 "key_sequences": [e.key_sequence for e in envelopes],
                 "sent_ats": [e.sent_at for e in envelopes],
-                "grace_s": HINT_GRACE_S,
+                "graces_s": [0 if d.dedupe_key in unhurried else HINT_GRACE_S for d in deliveries],
                 "delivery_ids": [d.id for d in deliveries],
                 "delivery_keys": [d.dedupe_key for d in deliveries],
                 "handlers": [d.handler_id for d in deliveries],
                 "lanes": [d.lane for d in deliveries],
             },
         )
-        return [row[0] for row in cursor.fetchall()]
+        stored = [row[0] for row in cursor.fetchall()]
+    left = {d.id for d in deliveries if d.dedupe_key in unhurried}
+    return [delivery_id for delivery_id in stored if delivery_id not in left]
 
 
 def _lane(envelope: Envelope) -> str:

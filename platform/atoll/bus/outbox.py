@@ -16,6 +16,8 @@ from atoll.bus import sessions
 
 CHANNEL = "atoll_outbox"
 LEASE_S = 30
+# How long a message counts as new where others wait.
+NEW_S = 5.0
 
 # Claims are made one after the other, because a claim that skips another
 # relay's locked rows could otherwise take a later message of the same key.
@@ -58,6 +60,32 @@ WITH due AS (
             AND earlier.id < candidate.id AND earlier.next_attempt_at > statement_timestamp()))
     ORDER BY id LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE atoll_bus_outbox AS row
+    SET next_attempt_at = statement_timestamp() + make_interval(secs => %(lease_s)s),
+        session = pg_backend_pid(), claimed_at = statement_timestamp()
+    FROM due WHERE row.id = due.id
+    RETURNING row.id, row.message_id, row.kind, row.name, row.destination, row.key, row.key_sequence,
+              row.body, row.correlation_id, row.created_at
+)
+SELECT * FROM claimed ORDER BY id
+"""
+
+# What was announced last, although older messages wait. A key's messages keep their order,
+# so that one whose predecessor still waits is left to the other claim.
+CLAIM_NEW = """
+SELECT pg_advisory_xact_lock(%(lock)s);
+WITH newest AS (
+    SELECT id FROM atoll_bus_outbox WHERE status = 'pending' ORDER BY id DESC LIMIT %(limit)s
+), due AS (
+    SELECT candidate.id FROM atoll_bus_outbox AS candidate JOIN newest USING (id)
+    WHERE candidate.status = 'pending' AND candidate.next_attempt_at <= statement_timestamp()
+      AND candidate.created_at > statement_timestamp() - make_interval(secs => %(new_s)s)
+      AND (candidate.key = '' OR NOT EXISTS (
+          SELECT FROM atoll_bus_outbox AS earlier
+          WHERE earlier.status = 'pending' AND earlier.key <> '' AND earlier.key = candidate.key
+            AND earlier.id < candidate.id))
+    FOR UPDATE OF candidate SKIP LOCKED
 ), claimed AS (
     UPDATE atoll_bus_outbox AS row
     SET next_attempt_at = statement_timestamp() + make_interval(secs => %(lease_s)s),
@@ -154,6 +182,13 @@ def claim(limit: int) -> list[Row]:
     """
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S})
+        return [Row(*row) for row in cursor.fetchall()]
+
+
+def claim_new(limit: int) -> list[Row]:
+    """Take what is due of the newest ``limit`` rows, for LEASE_S seconds, if it is no older than NEW_S."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM_NEW, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S, "new_s": NEW_S})
         return [Row(*row) for row in cursor.fetchall()]
 
 

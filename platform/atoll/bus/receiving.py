@@ -1,6 +1,7 @@
 """Storing what arrived: readable messages in the inbox, the rest in quarantine."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -12,9 +13,13 @@ from atoll.bus.quarantine import Arrival
 
 log = structlog.get_logger("atoll.bus")
 
+# This many at once are a crowd, and of a crowd what was sent longer ago than this can wait its turn.
+CROWD = 5
+FRESH_S = 5.0
+
 
 def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
-    """Store a batch; the new deliveries. What cannot be read goes to quarantine.
+    """Store a batch; the new deliveries that want a hint. What cannot be read goes to quarantine.
 
     When it returns, everything is committed and may be acknowledged.
     """
@@ -28,7 +33,8 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
     if not wanted:
         return []
     try:
-        fresh = inbox.store([message for _, message in wanted])
+        messages = [message for _, message in wanted]
+        fresh = inbox.store(messages, unhurried=_late(messages))
     except DataError:
         fresh = _store_one_by_one(wanted)
     for _, message in wanted:
@@ -48,6 +54,14 @@ def read(arrival: Arrival) -> Envelope:
     if message.kind == "command" and registry.command_handler(message.name) is None:
         raise Unreadable(f"Nothing in this service handles the command {message.name}.")
     return message
+
+
+def _late(messages: Sequence[Envelope]) -> set[str]:
+    """Whose deliveries may wait behind those of newer messages, by dedupe key."""
+    if len(messages) < CROWD:
+        return set()
+    since = datetime.now(UTC) - timedelta(seconds=FRESH_S)
+    return {message.dedupe_key for message in messages if message.sent_at < since}
 
 
 def _store_one_by_one(wanted: Sequence[tuple[Arrival, Envelope]]) -> list[UUID]:

@@ -17,30 +17,36 @@ from django.db import connection
 from atoll.bus import deliveries, faults, outbox, publisher, registry, sessions, topology
 from atoll.bus.ingest import Hint
 from atoll.bus.lanes import Waking
+from atoll.bus.outbox import Row
 from atoll.bus.publisher import Outcome, Publisher
 
 log = structlog.get_logger("atoll.bus")
 
 BATCH = 500
-SWEEP_BATCH = 200
+SWEEP_BATCH = 20
 SWEEP_EVERY_S = 1.0
 TAKE_BACK_EVERY_S = 5.0
 WAKE_LANES_EVERY_S = 2.0
 # NOTIFY wakes the relay; this finds what a lost notification, a released claim or a refusal left.
 POLL_EVERY_S = 1.0
+# Where old messages wait and new ones come, the old ones are published in slices with pauses, so
+# that they do not fill the receivers' queues before the new ones. Alone they go at full speed.
+SLICE = 50
+PAUSE_S = 0.05
+NEWS_S = 2.0
 KEEP_ALIVE_EVERY_S = 5.0
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 
 
-def step(to: Publisher) -> int:
+def step(to: Publisher, claim: Callable[[int], list[Row]] = outbox.claim, limit: int | None = None) -> int:
     """Claim a batch, publish it, mark it; how many rows were claimed.
 
     Killed anywhere in between, the rows come back when their lease ends, and the
     receivers' inboxes drop what they had already. Raises the broker's error
     after giving back what is in doubt.
     """
-    rows = outbox.claim(BATCH)
+    rows = claim(limit or BATCH)
     if not rows:
         return 0
     faults.point("relay.after_claim")
@@ -75,9 +81,16 @@ class Relay:
     """Steps for ever on a thread, a database connection and a broker connection of its own."""
 
     def __init__(
-        self, hint: Hint, open_publisher: Callable[[], Publisher] = publisher.open_publisher
+        self,
+        hint: Hint,
+        open_publisher: Callable[[], Publisher] = publisher.open_publisher,
+        drain: Callable[[], None] | None = None,
     ) -> None:
+        """``drain`` is called when more is due than is worth a hint each; without it each gets one."""
         self._hint = hint
+        self._drain = drain
+        self._is_behind = False
+        self._news_at = self._next_slice = float("-inf")
         self._open_publisher = open_publisher
         self._stopping = threading.Event()
         self.connected = threading.Event()
@@ -139,14 +152,38 @@ class Relay:
                 swept = deliveries.sweep(SWEEP_BATCH)
                 if swept:
                     self._hint(swept)
-                next_sweep = now if len(swept) == SWEEP_BATCH else now + SWEEP_EVERY_S
+                next_sweep = now + SWEEP_EVERY_S
+                if len(swept) == SWEEP_BATCH:
+                    if self._drain:
+                        self._drain()
+                    else:
+                        next_sweep = now
             if now >= next_poll or self._was_notified():
-                full = step(to) == BATCH
-                next_poll = now if full else now + POLL_EVERY_S
-                if full:
+                next_poll = now + self.publish(to, now)
+                if next_poll <= now:
                     continue
             if self._wait(to, min(next_poll, next_sweep) - time.monotonic()):
                 next_poll = 0.0
+
+    def publish(self, to: Publisher, now: float) -> float:
+        """Publish what is due, new messages first where there is a backlog; seconds until the next look."""
+        if self._is_behind:
+            step(to, outbox.claim_new)
+            if now < self._next_slice:
+                return self._next_slice - now
+        shares = self._is_behind and now - self._news_at < NEWS_S
+        limit = SLICE if shares else BATCH
+        self._is_behind = step(to, limit=limit) == limit
+        if not self._is_behind:
+            return POLL_EVERY_S
+        if not shares:
+            return 0.0
+        self._next_slice = now + PAUSE_S
+        return PAUSE_S
+
+    def note_news(self, now: float) -> None:
+        """Somebody announced something."""
+        self._news_at = now
 
     def _take_back(self) -> None:
         """What processes held that are gone, first of all the one we were started to replace."""
@@ -160,6 +197,8 @@ class Relay:
             raw.poll()
         found = bool(raw.notifies)
         raw.notifies.clear()
+        if found:
+            self.note_news(time.monotonic())
         return found
 
     def _wait(self, to: Publisher, timeout_s: float) -> bool:

@@ -166,7 +166,7 @@ def test_while_the_database_is_away_the_broker_keeps_everything(
         _publish("note.asked", {"text": str(number)})
     outages = []
 
-    def store(envelopes: Any) -> Any:
+    def store(envelopes: Any, **rest: Any) -> Any:
         if len(outages) < 2:
             outages.append(envelopes)
             with connection.cursor() as cursor:
@@ -245,7 +245,7 @@ def test_what_the_database_refuses_does_not_keep_its_neighbours_out(
 ) -> None:
     listen()
 
-    def store(envelopes: Sequence[Envelope]) -> list[UUID]:
+    def store(envelopes: Sequence[Envelope], **rest: Any) -> list[UUID]:
         if any(message.data["text"] == "refuse me" for message in envelopes):
             raise DataError("no such encoding")
         return original(envelopes)

@@ -1,0 +1,97 @@
+"""The bus under load, beside what its parts can do without it.
+
+    make bench-bus                       about eight minutes; needs RabbitMQ and PostgreSQL
+    python -m bench.bus --quick          about two, for a look
+
+Persistent messages of about 1 kB, publisher confirms, ``synchronous_commit=on``, one
+service with one worker process as it ships, on RABBITMQ_URL and DATABASE_URL (or the
+servers on this machine's standard ports). A handler updates a locked row and inserts
+another. Every figure is checked against the rows: with a lost or doubled effect there
+is none. Keys of the JSON object on the last line:
+
+``relay_per_s``: outbox rows published and marked a second by one relay, alone with a
+backlog; ``relay_per_cpu_s`` the same for each second of its own processor time.
+``handler_runs_per_s``: deliveries of a backlog run to their end, first to last.
+``latency_*``: from the producer's commit returned to the handler's commit returned, open
+loop at 200 events/s; ``latency_intended_p99_ms`` from when the event was due, so that a
+producer that falls behind counts. ``backlog_p99_ratio``: p99 of new events while 100,000
+older ones are drained, over p99 at the same rate without them.
+``celery_noop_per_s``, ``kombu_confirm_per_s``, ``pyamqp_pipelined_per_s``: the ceilings.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+PROJECTS = """
+[bench]
+package = "bench.bus.project"
+service = "bench-service"
+port = 9140
+database = "atoll_bench"
+server = "wsgi"
+worker = true
+
+[registry]
+package = "registry"
+service = "registry"
+port = 9141
+database = "unused"
+server = "asgi"
+worker = false
+"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Variables for the service under load; SystemExit when a server is missing."""
+    from atoll.testing.servers import real_servers
+
+    found = real_servers()
+    missing = sorted({"DATABASE_URL", "RABBITMQ_URL", "REDIS_URL"} - found.keys())
+    if missing:
+        sys.exit(f"No server for {', '.join(missing)}: start one on its standard port, or set the variable.")
+    (folder / "projects.toml").write_text(PROJECTS)
+    return found | {
+        "ATOLL_ENV": "test",
+        "ATOLL_ROOT": str(folder),
+        "ATOLL_HOME": str(folder),
+        "BENCH_TIMES": str(folder / "times"),
+        "BUS_PREFIX": f"bench-{secrets.token_hex(4)}.",
+        "BENCH_SERVICE_SECRET": "unused",
+        "DJANGO_SETTINGS_MODULE": "bench.bus.project.settings",
+        "PYTHONPATH": os.pathsep.join(str(Path(entry or ".").resolve()) for entry in sys.path),
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.bus")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load; the figures are rough")
+    parser.add_argument("--only", default="", help="comma-separated: ceilings, relay, handlers, latency, backlog")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the open loop")
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = arguments()
+    with tempfile.TemporaryDirectory(prefix="atoll-bench-") as name:
+        folder = Path(name)
+        os.environ.update(environment(folder))
+        from bench.bus.measure import Bench
+
+        bench = Bench(folder, scale=0.1 if chosen.quick else 1.0, seconds=chosen.seconds)
+        try:
+            bench.prepare()
+            figures = bench.run([part for part in chosen.only.split(",") if part])
+        finally:
+            bench.clear()
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

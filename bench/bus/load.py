@@ -1,0 +1,66 @@
+"""Publishing: a backlog at once, or an open loop at fixed moments."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.db import connection, transaction
+
+from atoll.bus import publish
+from bench.bus.project.handlers import Booked
+
+FILLER = "x" * 700  # an envelope of about 1 kB
+PER_TRANSACTION = 500
+# One commit waits for the disk; more threads let commits share that wait.
+THREADS = 8
+
+
+def backlog(first: int, count: int) -> None:
+    """``count`` events numbered from ``first``, committed before this returns."""
+    for start in range(first, first + count, PER_TRANSACTION):
+        with transaction.atomic():
+            for number in range(start, min(start + PER_TRANSACTION, first + count)):
+                publish(Booked(number, False, FILLER))
+
+
+@dataclass
+class OpenLoop:
+    """Events at fixed moments, however long the ones before took.
+
+    ``committed`` holds, by number, nanoseconds since 1970: when it should have been
+    sent, and when its commit had returned.
+    """
+
+    first: int
+    per_s: float
+    committed: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self, seconds: float) -> None:
+        """For that long, or until ``stop``."""
+        begun = time.time_ns()
+        moments = [
+            (self.first + number, begun + int(number / self.per_s * 1e9))
+            for number in range(int(seconds * self.per_s))
+        ]
+        threads = [
+            threading.Thread(target=self._send, args=(iter(moments[offset::THREADS]),))
+            for offset in range(THREADS)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _send(self, moments: Iterator[tuple[int, int]]) -> None:
+        for number, intended in moments:
+            if self._stop.wait(max(0.0, (intended - time.time_ns()) / 1e9)):
+                break
+            with transaction.atomic():
+                publish(Booked(number, True, FILLER))
+            self.committed[number] = (intended, time.time_ns())
+        connection.close()

@@ -1,0 +1,317 @@
+"""The measurements, one after the other on one service."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import django
+import psycopg2
+from psycopg2 import sql
+
+from atoll import conf
+from bench.bus import ceilings
+from bench.bus.processes import Process, until
+
+WORKER = ("-m", "django", "worker")
+MESSAGES = 40_000
+RUNS = 10_000
+BACKLOG = 100_000
+LATENCY_PER_S = 200
+# What is new while a backlog is drained: little, so that the drain has the machine.
+NEW_PER_S = 20
+MARGIN_S = 300
+
+LEGS = """
+SELECT extract(epoch from o.published_at - o.created_at) * 1000,
+       extract(epoch from i.received_at - o.published_at) * 1000,
+       extract(epoch from d.claimed_at - i.received_at) * 1000,
+       extract(epoch from d.finished_at - d.claimed_at) * 1000
+FROM atoll_bus_outbox o JOIN atoll_bus_inbox i ON i.message_id = o.message_id::text
+JOIN atoll_bus_delivery d ON d.message_id = i.id
+WHERE o.created_at > to_timestamp(%(since)s) AND o.body LIKE '%%"isTimed":true%%'
+"""
+
+Figures = dict[str, float]
+
+
+class Bench:
+    """One run: databases and queues of its own, figures, and the count of what was lost or doubled."""
+
+    def __init__(self, folder: Path, *, scale: float, seconds: float) -> None:
+        self.folder = folder
+        self.scale = scale
+        self.seconds = seconds
+        self.next_number = 0
+        self.expected: set[int] = set()
+
+    def prepare(self) -> None:
+        """An empty database with the service's tables, and its queues on the broker."""
+        self._maintain("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}")
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", run_syncdb=True, verbosity=0)
+        from bench.bus.project.models import ACCOUNTS, Account
+
+        Account.objects.bulk_create(Account() for _ in range(ACCOUNTS))
+        with self.worker():
+            pass
+
+    def clear(self) -> None:
+        from django.db import connection
+
+        from atoll.bus import topology
+
+        connection.close()
+        names = topology.current()
+        with topology.connect("cleaning") as broker:
+            for queue in (names.event_queue, names.command_queue, names.work_queue):
+                queue(broker.default_channel).delete()
+            for exchange in (names.events, names.commands):
+                exchange(broker.default_channel).delete()
+        self._maintain("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+
+    def run(self, only: Sequence[str]) -> Figures:
+        parts: dict[str, Callable[[], Figures]] = {
+            "ceilings": self.ceilings,
+            "relay": self.relay,
+            "handlers": self.handlers,
+            "latency": self.latency,
+            "backlog": self.backlog,
+        }
+        figures: Figures = {}
+        for name, part in parts.items():
+            if not only or name in only:
+                found = part()
+                print(f"{name}: {json.dumps(found)}", flush=True)
+                figures |= found
+        self._settle()
+        figures |= self._wrong()
+        if figures["lost"] or figures["doubled"]:
+            raise SystemExit(f"No figures: {figures['lost']} effects lost, {figures['doubled']} doubled.")
+        if "handler_runs_per_s" in figures and "celery_noop_per_s" in figures:
+            figures["handler_to_noop"] = round(figures["handler_runs_per_s"] / figures["celery_noop_per_s"], 3)
+        return figures
+
+    def ceilings(self) -> Figures:
+        from atoll.bus.envelope import build
+        from atoll.bus.celery import CONCURRENCY
+        from atoll.ids import uuid7
+        from bench.bus.load import FILLER
+
+        data = {"number": 1, "isTimed": False, "filler": FILLER}
+        body = build(
+            kind="event", name="bench.booked", message_id=uuid7(), data=data,
+            service_id="bench-service", correlation_id=str(uuid7()), version=1,
+        )  # fmt: skip
+        url, prefix = conf.broker_url(), conf.variable("BUS_PREFIX") or ""
+        count = self._scaled(MESSAGES)
+        return {
+            "pyamqp_pipelined_per_s": round(ceilings.pyamqp_pipelined(url, prefix, body, count)),
+            "kombu_confirm_per_s": round(ceilings.kombu_confirm(url, prefix, body, count // 8)),
+            "celery_noop_per_s": round(
+                ceilings.celery_noop(url, prefix, self.folder, max(5000, count // 2), CONCURRENCY)
+            ),
+        }
+
+    def relay(self) -> Figures:
+        from atoll.bus.models import Outbox
+
+        count = self._scaled(MESSAGES)
+        self._publish(count)
+        pending = Outbox.objects.filter(status="pending")
+        with Process(self.folder / "relay.log", ("-m", "bench.bus.relaying"), {}) as process:
+            process.wait_until_ready()
+            # The first batch may be under way; what counts is from here to the end.
+            cpu_s, begun, before = process.cpu_s(), time.perf_counter(), pending.count()
+            until(lambda: not pending.exists(), timeout_s=MARGIN_S)
+            took_s, cpu_s = time.perf_counter() - begun, process.cpu_s() - cpu_s
+        self._settle()
+        return {"relay_per_s": round(before / took_s), "relay_per_cpu_s": round(before / cpu_s)}
+
+    def handlers(self) -> Figures:
+        """Deliveries that are in the inbox already; the whole worker, with nothing else to do."""
+        from atoll.bus.models import Delivery
+
+        self._stock_inbox(self._scaled(RUNS))
+        undone = Delivery.objects.filter(status__in=["pending", "running"])
+        with self.worker() as process:
+            begun, before, cpu_s = time.perf_counter(), undone.count(), process.cpu_s()
+            until(lambda: not undone.exists(), timeout_s=MARGIN_S)
+            took_s, cpu_s = time.perf_counter() - begun, process.cpu_s() - cpu_s
+        return {
+            "handler_runs_per_s": round(before / took_s),
+            "handler_runs_per_cpu_s": round(before / cpu_s),
+        }
+
+    def latency(self) -> Figures:
+        with self.worker():
+            waits, intended = self._open_loop(LATENCY_PER_S, self.seconds)
+        return {
+            "latency_p50_ms": percentile(waits, 0.5),
+            "latency_p99_ms": percentile(waits, 0.99),
+            "latency_intended_p99_ms": percentile(intended, 0.99),
+        }
+
+    def backlog(self) -> Figures:
+        with self.worker():
+            alone, _ = self._open_loop(NEW_PER_S, self.seconds)
+        count = self._scaled(BACKLOG)
+        last = self._publish(count)
+        from bench.bus.project.models import Booking
+
+        drained = Booking.objects.filter(number__gt=last - count, number__lte=last)
+        with self.worker():
+            begun, since = time.perf_counter(), time.time()
+            took_s = 0.0
+
+            def drain() -> None:
+                nonlocal took_s
+                until(lambda: drained.count() >= count, timeout_s=MARGIN_S * 4)
+                took_s = time.perf_counter() - begun
+                loop.stop()
+
+            from bench.bus.load import OpenLoop
+
+            loop = OpenLoop(self._numbers(int(MARGIN_S * 4 * NEW_PER_S)), NEW_PER_S)
+            watching = threading.Thread(target=drain)
+            watching.start()
+            loop.run(MARGIN_S * 4)
+            watching.join()
+            beside, _ = self._waits(loop)
+            self._legs(since)
+        return {
+            "backlog_drain_per_s": round(count / took_s),
+            "backlog_p99_alone_ms": percentile(alone, 0.99),
+            "backlog_p99_ms": percentile(beside, 0.99),
+            "backlog_p99_ratio": round(percentile(beside, 0.99) / percentile(alone, 0.99), 2),
+        }
+
+    def worker(self) -> Process:
+        """One worker as it ships: ingest, relay and handlers; ready."""
+        process = Process(self.folder / "worker.log", WORKER, {})
+        process.wait_until_ready()
+        return process
+
+    def _open_loop(self, per_s: float, seconds: float) -> tuple[list[float], list[float]]:
+        from bench.bus.load import OpenLoop
+
+        # Connections are opened and code is warm before anything counts.
+        warm_up = OpenLoop(self._numbers(int(per_s * 3)), per_s)
+        warm_up.run(3)
+        self._waits(warm_up)
+        loop = OpenLoop(self._numbers(int(per_s * seconds)), per_s)
+        begun = time.time()
+        loop.run(seconds)
+        waits = self._waits(loop)
+        self._legs(begun)
+        return waits
+
+    def _waits(self, loop: "OpenLoop") -> tuple[list[float], list[float]]:  # noqa: F821
+        """Milliseconds from commit, and from the intended moment, to the end of the handling."""
+        self.expected |= loop.committed.keys()
+        times = self.folder / "times"
+        wanted = loop.committed.keys()
+        ends: dict[int, int] = {}
+
+        def all_there() -> bool:
+            lines = times.read_text().splitlines() if times.exists() else []
+            ends.update((int(number), int(at)) for number, at in (line.split() for line in lines))
+            return wanted <= ends.keys()
+
+        until(all_there, timeout_s=MARGIN_S)
+        waits = [(ends[number] - committed) / 1e6 for number, (_, committed) in loop.committed.items()]
+        intended = [(ends[number] - due) / 1e6 for number, (due, _) in loop.committed.items()]
+        return waits, intended
+
+    def _legs(self, since: float) -> None:
+        """Print where the time of timed messages went, by the database's clock, in milliseconds."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(LEGS, {"since": since})
+            waiting, taking, queueing, running = zip(*cursor.fetchall(), strict=True)
+        legs = {"to broker": waiting, "to inbox": taking, "to handler": queueing, "in handler": running}
+        print({name: (percentile(leg, 0.5), percentile(leg, 0.99)) for name, leg in legs.items()}, flush=True)
+
+    def _publish(self, count: int) -> int:
+        """A backlog in the outbox; its last number."""
+        from bench.bus import load
+
+        first = self._numbers(count)
+        load.backlog(first, count)
+        self.expected |= set(range(first, first + count))
+        return first + count - 1
+
+    def _stock_inbox(self, count: int) -> None:
+        """A backlog that has been received and not handled."""
+        from django.db.models.functions import Now
+
+        from atoll import wire
+        from atoll.bus import envelope, inbox
+        from atoll.bus.models import Delivery
+        from atoll.ids import uuid7
+        from bench.bus.load import FILLER
+        from bench.bus.project.handlers import Booked
+
+        first = self._numbers(count)
+        for start in range(first, first + count, 500):
+            bodies = [
+                envelope.build(
+                    kind="event", name=Booked.type, message_id=uuid7(),
+                    data=wire.to_payload(Booked(number, False, FILLER)),
+                    service_id="bench-service", correlation_id=str(uuid7()), version=1,
+                )
+                for number in range(start, min(start + 500, first + count))
+            ]  # fmt: skip
+            inbox.store([envelope.parse(body.encode(), {}, {}) for body in bodies])
+        Delivery.objects.filter(status="pending").update(hint_at=Now())
+        self.expected |= set(range(first, first + count))
+
+    def _settle(self) -> None:
+        from bench.bus.project.models import Booking
+
+        with self.worker():
+            until(lambda: Booking.objects.count() >= len(self.expected), timeout_s=MARGIN_S * 2)
+
+    def _wrong(self) -> Figures:
+        """Effects against what was committed, exactly."""
+        from django.db.models import Sum
+
+        from bench.bus.project.models import Account, Booking
+
+        numbers = list(Booking.objects.values_list("number", flat=True))
+        total = Account.objects.aggregate(total=Sum("total"))["total"] or 0
+        return {
+            "lost": len(self.expected - set(numbers)),
+            "doubled": len(numbers) - len(set(numbers)) + abs(total - len(numbers)),
+            "effects": len(numbers),
+        }
+
+    def _numbers(self, count: int) -> int:
+        """The first of that many numbers that nobody else gets."""
+        first = self.next_number
+        self.next_number += count
+        return first
+
+    def _scaled(self, count: int) -> int:
+        return int(count * self.scale)
+
+    def _maintain(self, *statements: str) -> None:
+        parts = urlsplit(conf.variable("DATABASE_URL") or "")
+        connection = psycopg2.connect(
+            host=parts.hostname, port=parts.port, user=parts.username, password=parts.password, dbname="postgres"
+        )
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(sql.SQL(statement).format(sql.Identifier(conf.project("bench").database)))
+        connection.close()
+
+
+def percentile(waits: Sequence[float], share: float) -> float:
+    ordered = sorted(waits)
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))], 1)

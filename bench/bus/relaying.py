@@ -1,0 +1,34 @@
+"""A relay by itself, until it is told to stop: ``python -m bench.bus.relaying``."""
+
+import signal
+import threading
+from collections.abc import Sequence
+from uuid import UUID
+
+import django
+
+from atoll.server import lifecycle
+
+
+def main() -> None:
+    django.setup()
+    from atoll.bus.relay import Relay
+
+    relay = Relay(_no_hints)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    relay.connected.wait()
+    lifecycle.set_state("ready")
+    stopping.wait()
+    relay.stop()
+    thread.join()
+
+
+def _no_hints(delivery_ids: Sequence[UUID]) -> None:
+    """There are no workers to tell."""
+
+
+if __name__ == "__main__":
+    main()

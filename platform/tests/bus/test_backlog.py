@@ -1,0 +1,159 @@
+"""A backlog is worked off without standing in the way of what is new."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from testproject.models import Note
+
+from atoll.bus import Message, deliveries, draining, on, outbox, publish, relay
+from atoll.bus.models import Delivery, Outbox
+from atoll.bus.outbox import Row
+from atoll.bus.publisher import Outcome
+from atoll.bus.quarantine import Arrival
+from atoll.bus.receiving import CROWD, FRESH_S, receive
+from atoll.bus.relay import Relay
+from atoll.ids import uuid7
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
+
+LONG_AGO = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    type: ClassVar[str] = "note.asked"
+    text: str
+
+
+class Recorder:
+    """In the broker's place: what was published, in order."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def publish(self, rows: Sequence[Row]) -> Outcome:
+        self.texts += [json.loads(row.body)["data"]["text"] for row in rows]
+        return Outcome(published=[row.id for row in rows])
+
+
+def listen() -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+
+def notes() -> list[str]:
+    return list(Note.objects.order_by("pk").values_list("text", flat=True))
+
+
+def announce(*texts: str, age: timedelta = timedelta(), key: str | None = None) -> None:
+    with transaction.atomic():
+        for text in texts:
+            publish(Asked(text), key=key)
+            Outbox.objects.filter(body__contains=f'"{text}"').update(created_at=F("created_at") - age)
+
+
+def arrival(text: str, *, age_s: float = 0.0) -> Arrival:
+    sent_at = datetime.now(UTC) - timedelta(seconds=age_s)
+    body: dict[str, Any] = {
+        "id": str(uuid7()),
+        "eventType": "note.asked",
+        "data": {"text": text},
+        "timestamp": sent_at.isoformat(),
+    }
+    return Arrival("evt", "note.asked", json.dumps(body).encode(), {}, {})
+
+
+def hinted(ids: Sequence[Any]) -> set[str]:
+    bodies = Delivery.objects.filter(id__in=ids).values_list("message__body", flat=True)
+    return {json.loads(body)["data"]["text"] for body in bodies}
+
+
+def test_of_a_crowd_only_what_is_new_gets_a_hint() -> None:
+    listen()
+    old = [arrival(f"old {number}", age_s=FRESH_S * 2) for number in range(CROWD)]
+    assert hinted(receive([*old, arrival("new")])) == {"new"}
+    assert hinted(deliveries.sweep(100)) == {f"old {number}" for number in range(CROWD)}
+
+
+def test_a_message_that_is_late_but_alone_gets_its_hint() -> None:
+    listen()
+    assert hinted(receive([arrival("late", age_s=FRESH_S * 2)])) == {"late"}
+
+
+def test_draining_runs_what_is_due_longest_first_until_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draining, "SLICE_S", 60.0)
+    listen()
+    for number in (3, 1, 2):
+        receive([arrival(str(number))])
+        Delivery.objects.filter(message__body__contains=f'"{number}"').update(
+            hint_at=F("created_at") - timedelta(minutes=10 - number)
+        )
+    assert draining.drain() is False
+    assert notes() == ["1", "2", "3"]
+
+
+def test_draining_stops_after_its_slice_and_says_that_more_may_be_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(draining, "SLICE_S", 0.0)
+    listen()
+    receive([arrival("waits")])
+    assert draining.drain() is True
+    assert notes() == []
+
+
+def test_draining_leaves_alone_what_a_hint_was_sent_for() -> None:
+    listen()
+    receive([arrival("hinted")])
+    assert draining.drain() is False
+    assert notes() == []
+
+
+def test_the_newest_messages_can_be_claimed_before_a_backlog() -> None:
+    announce("old 1", "old 2", age=LONG_AGO)
+    announce("new 1", "new 2")
+    published = Recorder()
+    relay.step(published, outbox.claim_new)  # type: ignore[arg-type]
+    assert published.texts == ["new 1", "new 2"]
+    relay.step(published)  # type: ignore[arg-type]
+    assert published.texts == ["new 1", "new 2", "old 1", "old 2"]
+
+
+def test_a_new_message_never_overtakes_an_older_one_of_its_key() -> None:
+    announce("first", age=LONG_AGO, key="account 1")
+    announce("second", key="account 1")
+    announce("other", key="account 2")
+    published = Recorder()
+    relay.step(published, outbox.claim_new)  # type: ignore[arg-type]
+    assert published.texts == ["other"]
+    relay.step(published)  # type: ignore[arg-type]
+    assert published.texts == ["other", "first", "second"]
+
+
+def test_a_relay_that_is_behind_publishes_new_messages_first_and_pauses_between_old_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 2)
+    monkeypatch.setattr(relay, "SLICE", 1)
+    announce("old 1", "old 2", "old 3", "old 4", age=LONG_AGO)
+    published, steps = Recorder(), Relay(lambda ids: None)
+    assert steps.publish(published, now=100.0) == 0.0  # type: ignore[arg-type]
+    announce("new")
+    steps.note_news(100.0)
+    assert steps.publish(published, now=100.0) == relay.PAUSE_S  # type: ignore[arg-type]
+    assert published.texts == ["old 1", "old 2", "new", "old 3"]
+    announce("newer")
+    # Within the pause, only what is new.
+    assert steps.publish(published, now=100.01) == pytest.approx(relay.PAUSE_S - 0.01)  # type: ignore[arg-type]
+    assert published.texts == ["old 1", "old 2", "new", "old 3", "newer"]
+    # No news for a while: at full speed again.
+    later = 100.0 + relay.NEWS_S + 1
+    assert steps.publish(published, now=later) == relay.POLL_EVERY_S  # type: ignore[arg-type]
+    assert published.texts[-1] == "old 4"
