@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -128,7 +129,7 @@ def newest(group: Group, limit: int) -> list[Delivery]:
     )
 
 
-def _run(sql: str, group: Group, until: datetime, values: dict[str, object]) -> int:
+def _run(sql: str, group: Group, until: datetime, values: dict[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             sql,

@@ -1,7 +1,5 @@
 """What services tell each other about messages: ``GET /bus/messages?id=``."""
 
-from typing import ClassVar
-
 from django.urls import URLPattern, path
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -16,7 +14,7 @@ from atoll.identity.drf import IsService
 class MessagesView(APIView):
     """For the platform's services only: no route of the gateway leads here, and no user's token opens it."""
 
-    permission_classes: ClassVar = [IsService]
+    permission_classes = (IsService,)
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:

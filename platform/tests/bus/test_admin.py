@@ -224,7 +224,7 @@ def test_what_does_not_exist_is_not_found(staff: Client, address: str) -> None:
 
 def test_a_caller_without_the_permission_changes_nothing(client: Client, dead: Delivery) -> None:
     for address in ("replay/", "edit/", "discard/"):
-        answer = client.post(f"{ADMIN}/delivery/{dead.pk}/{address}", {"reason": "x", "data": "{}"})
+        answer = client.post(f"{ADMIN}/delivery/{dead.pk}/{address}", {"reason": "x", "payload": "{}"})
         assert answer.status_code == 302
         assert "/login/" in answer["Location"]
     dead.refresh_from_db()

@@ -51,7 +51,7 @@ def hidden(staff: Client, row: Delivery) -> str:
 
 def save(staff: Client, row: Delivery, data: str, reason: str = "a typing error of theirs") -> str:
     answer = staff.post(
-        address(row), {"data": data, "reason": reason, "instead_of": hidden(staff, row)}, follow=True
+        address(row), {"payload": data, "reason": reason, "instead_of": hidden(staff, row)}, follow=True
     )
     assert answer.status_code == 200
     return answer.content.decode()
@@ -65,8 +65,8 @@ def is_untouched(row: Delivery) -> bool:
 def test_what_was_edited_is_what_runs_and_the_original_stays(staff: Client, dead: Delivery, bus: Bus) -> None:
     arrived = dead.message.body
     page = staff.get(address(dead))
-    assert json.loads(page.context["form"]["data"].value())["price"] == -19.9
-    assert '"price": -19.90' in page.context["form"]["data"].value()
+    assert json.loads(page.context["form"]["payload"].value())["price"] == -19.9
+    assert '"price": -19.90' in page.context["form"]["payload"].value()
 
     page_after = save(staff, dead, '{"text": "ink", "price": 19.90,\r\n "unknown": {"kept": true}}')
 
@@ -130,7 +130,7 @@ def test_a_second_edit_begins_with_the_first(staff: Client, dead: Delivery, bus:
     assert dead.status == "dead"
 
     page = staff.get(address(dead))
-    assert json.loads(page.context["form"]["data"].value()) == {"text": "ink", "price": -2}
+    assert json.loads(page.context["form"]["payload"].value()) == {"text": "ink", "price": -2}
     assert "-19.90" in page.context["original"]
     save(staff, dead, '{"text": "ink", "price": 2}')
     assert bus.run_due() == 1
@@ -143,7 +143,7 @@ def test_of_two_who_edit_at_once_the_second_is_told(staff: Client, dead: Deliver
     save(staff, dead, '{"text": "first", "price": -1}')
     bus.run_due()
     answer = staff.post(
-        address(dead), {"data": '{"text": "second", "price": 1}', "reason": "x", "instead_of": seen}
+        address(dead), {"payload": '{"text": "second", "price": 1}', "reason": "x", "instead_of": seen}
     )
     assert "Somebody edited it" in answer.content.decode()
     dead.refresh_from_db()
@@ -167,7 +167,7 @@ def test_only_dead_and_discarded_deliveries_are_edited(staff: Client, dead: Deli
     Delivery.objects.filter(pk=dead.pk).update(status=status)
     assert staff.get(address(dead)).status_code == 302
     answer = staff.post(
-        address(dead), {"data": '{"text": "x", "price": 1}', "reason": "x", "instead_of": seen}
+        address(dead), {"payload": '{"text": "x", "price": 1}', "reason": "x", "instead_of": seen}
     )
     assert "Somebody edited it, or had it run again" in answer.content.decode()
     dead.refresh_from_db()
@@ -187,7 +187,7 @@ def test_editing_is_for_administrators(staff: Client, dead: Delivery) -> None:
     User.objects.update(is_superuser=False)
     assert staff.get(address(dead)).status_code == 403
     answer = staff.post(
-        address(dead), {"data": '{"text": "x", "price": 1}', "reason": "x", "instead_of": seen}
+        address(dead), {"payload": '{"text": "x", "price": 1}', "reason": "x", "instead_of": seen}
     )
     assert answer.status_code == 403
     assert is_untouched(dead)
@@ -202,7 +202,8 @@ def test_a_form_from_elsewhere_is_refused(dead: Delivery) -> None:
     strict.force_login(user, backend="atoll.identity.backends.AccountBackend")
     for page in ("edit", "replay", "discard"):
         answer = strict.post(
-            f"/admin/atoll_bus/delivery/{dead.pk}/{page}/", {"data": "{}", "reason": "x", "instead_of": "x"}
+            f"/admin/atoll_bus/delivery/{dead.pk}/{page}/",
+            {"payload": "{}", "reason": "x", "instead_of": "x"},
         )
         assert answer.status_code == 403
     assert is_untouched(dead)

@@ -25,7 +25,8 @@ OVERTAKEN = "Somebody edited it, or had it run again, since this page was opened
 class EditForm(forms.Form):
     """``instead_of`` is a digest of the edited body that the page showed."""
 
-    data = forms.CharField(
+    payload = forms.CharField(
+        label="Data",
         # What a browser sends is not tidied up: the JSON parser decides what it is.
         strip=False,
         widget=UnfoldAdminTextareaWidget(
@@ -44,11 +45,11 @@ class EditForm(forms.Form):
         super().__init__(*arguments, **options)
         self.delivery = delivery
         self.edit: Edit | None = None
-        lines = len(str(self.initial["data"]).splitlines())
-        self.fields["data"].widget.attrs["rows"] = min(max(lines + 2, LEAST_ROWS), MOST_ROWS)
+        lines = len(str(self.initial["payload"]).splitlines())
+        self.fields["payload"].widget.attrs["rows"] = min(max(lines + 2, LEAST_ROWS), MOST_ROWS)
 
-    def clean_data(self) -> str:
-        text: str = self.cleaned_data["data"]
+    def clean_payload(self) -> str:
+        text: str = self.cleaned_data["payload"]
         try:
             self.edit = editing.edit(self.delivery, text)
         except Refusal as refusal:
@@ -80,7 +81,7 @@ def edit_and_replay(admin: "DeliveryAdmin", request: HttpRequest, delivery: Deli
             request, f"Only dead and discarded deliveries are edited; this one is {delivery.status}."
         )
         return HttpResponseRedirect(back_to)
-    shown = {"data": editing.current_data(delivery), "instead_of": digest(delivery)}
+    shown = {"payload": editing.current_data(delivery), "instead_of": digest(delivery)}
     form = EditForm(delivery, request.POST if request.method == "POST" else None, initial=shown)
     if form.is_valid() and _take(admin, request, delivery, form):
         messages.success(request, "It was edited and will run again.")

@@ -136,7 +136,7 @@ def log_many(request: HttpRequest, model: type[Model], changed: int, what: str) 
         return
     names = model._meta.verbose_name if changed == 1 else model._meta.verbose_name_plural
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=str(request.user.pk),
         content_type=ContentType.objects.get_for_model(model),
         object_id=None,
         object_repr=f"{changed:,} {names}",
