@@ -36,7 +36,7 @@ def publish(event: Any, *, key: str | None = None) -> UUID:
     Raises Misuse outside ``transaction.atomic()``, and with the field's name when a
     value does not fit its annotation or could not be read back.
     """
-    name, version = _outgoing(type(event), "type")
+    name, version = _outgoing(event.__class__, "type")
     return _announce("event", name, name, _payload(event, name), version, key)
 
 
@@ -65,7 +65,7 @@ def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID
     ``command`` is a dataclass instance with class variables ``command`` and,
     unless ``to`` is given, ``to``. ``key`` and Misuse are as for ``publish``.
     """
-    name, version = _outgoing(type(command), "command")
+    name, version = _outgoing(command.__class__, "command")
     destination = to or getattr(command, "to", None)
     if not isinstance(destination, str) or not 0 < len(destination.encode()) <= envelope.MAX_NAME_BYTES:
         raise Misuse(f"{name} names no service: give {type(command).__name__} a class variable `to`.")
@@ -81,7 +81,7 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
     Raises Misuse outside a transaction, when nothing here handles the command, and
     for its values as ``publish``.
     """
-    name, version = _outgoing(type(command), "command")
+    name, version = _outgoing(command.__class__, "command")
     handler = registry.command_handler(name)
     if handler is None:
         raise Misuse(f"{name} cannot be scheduled: no function here handles it.")

@@ -27,8 +27,9 @@ def from_payload(cls: type[T], data: Mapping[str, Any]) -> T:
     Raises SchemaError naming the field by its path on the wire, and Misuse for an
     annotation that has no form there.
     """
+    plain: Any = cls
     try:
-        made: T = _object(cls)(data)
+        made: T = _object(plain)(data)
     except Misfit as misfit:
         raise misfit.as_schema_error() from None
     return made

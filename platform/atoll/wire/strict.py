@@ -36,7 +36,7 @@ def checked_payload(instance: Any, *, max_depth: int = MAX_DEPTH) -> dict[str, A
     annotation that has no form there. ``Any`` stands for all that JSON can say.
     """
     try:
-        written: dict[str, Any] = _object(type(instance))(instance, max_depth)
+        written: dict[str, Any] = _object(instance.__class__)(instance, max_depth)
     except Misfit as misfit:
         raise misfit.as_schema_error() from None
     return written
@@ -81,7 +81,7 @@ def _nested(meant: Form) -> Writer:
     def write(value: Any, room: int) -> Any:
         if not isinstance(value, meant.python):
             raise Misfit(f"must be a {meant.python.__name__}, not {name_of(value)}")
-        return _object(type(value))(value, room)
+        return _object(value.__class__)(value, room)
 
     return write
 
@@ -189,20 +189,24 @@ def _write_any(value: Any, room: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return _items(value, _write_any, room)
     if is_dataclass(value) and not isinstance(value, type):
-        return _object(type(value))(value, room)
+        return _object(value.__class__)(value, room)
     raise Misfit(f"{name_of(value)} cannot be written as JSON")
 
 
 def _text(value: Any, room: int) -> str:
-    if type(value) is not str:
-        if not isinstance(value, (str, Promise)):
-            raise Misfit(f"must be a str, not {name_of(value)}")
-        value = str(value.value) if isinstance(value, Enum) else str(value)
-    if "\0" in value:
+    text: str = value if type(value) is str else _plain_text(value)
+    if "\0" in text:
         raise Misfit("contains the NUL character")
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         raise Misfit("contains half a surrogate pair")
-    return value
+    return text
+
+
+def _plain_text(value: Any) -> str:
+    """Of Django's lazy texts, marked-safe texts and members of text enumerations."""
+    if not isinstance(value, (str, Promise)):
+        raise Misfit(f"must be a str, not {name_of(value)}")
+    return str(value.value) if isinstance(value, Enum) else str(value)
 
 
 def _integer(value: Any, room: int) -> int:

@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from atoll import wire
-from atoll.bus import Message, handles, publish, registry, schedule, send
+from atoll.bus import Message, handles, publish, publishing, registry, schedule, send
 from atoll.bus.models import Delivery, Outbox
 from atoll.errors import Misuse
+from atoll.testing.bus import Bus
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +85,31 @@ def test_a_message_as_deep_as_allowed_can_be_read_and_one_level_more_is_refused(
     with pytest.raises(Misuse, match="nests deeper"):
         publish(Billed(uuid4(), [], nested(31)))
     assert written() == 1
+
+
+def test_what_is_published_by_hand_must_fit_the_newest_version_of_its_definition(bus: Bus) -> None:
+    note_id = uuid4()
+    publishing.publish_raw("note.priced", {"noteId": str(note_id).upper(), "price": "9.95", "colour": "red"})
+    (envelope,) = bus.published("note.priced")
+    timestamp = envelope["data"].pop("timestamp")
+    assert envelope["version"] == 2
+    assert envelope["data"] == {"noteId": str(note_id), "price": 9.95, "currency": "EUR", "colour": "red"}
+    assert timestamp == envelope["timestamp"]
+    for data, named in (
+        ({"noteId": str(note_id)}, "price: is missing"),
+        ({"noteId": "7", "price": 1}, "noteId: cannot be read as UUID"),
+        ({"noteId": str(note_id), "price": 1, "colour": "\0"}, "colour: contains the NUL character"),
+    ):
+        with pytest.raises(Misuse, match=f"note.priced cannot be announced: {named}"):
+            publishing.publish_raw("note.priced", data)
+    assert written() == 1
+
+
+def test_what_has_no_definition_may_be_published_by_hand_as_it_is(bus: Bus) -> None:
+    publishing.publish_raw("note.unknown", {"anything": [1, None]})
+    assert bus.published("note.unknown")[0]["data"]["anything"] == [1, None]
+    with pytest.raises(Misuse, match=r"note.unknown cannot be announced: at: has no time zone"):
+        publishing.publish_raw("note.unknown", {"at": datetime(2026, 1, 1)})  # noqa: DTZ001
 
 
 def test_a_class_that_cannot_be_announced_is_a_mistake() -> None:
