@@ -6,6 +6,7 @@ research and threads behind each setting: docs/decisions/0002.
 
 import logging
 import os
+import signal
 from typing import Any
 
 import django
@@ -93,6 +94,8 @@ def _become_child(**_: Any) -> None:
     """A forked child must neither use nor hold open the parent's connections."""
     for connection in connections.all(initialized_only=True):
         connection.connection = None
+    # Whoever stops a whole group of processes means the worker: it lets its children finish.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     forked.let_go_of_sockets()
     board.become_child(getattr(current_process(), "index", board.SLOTS))
     limits.arm()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from amqp.exceptions import PreconditionFailed
+from amqp.exceptions import AccessRefused, PreconditionFailed
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError
@@ -172,13 +172,18 @@ def connect(purpose: str, *, redis_transport: str = "Transport") -> Connection:
 
 
 def refuse_mismatch() -> None:
-    """At a start, while somebody looks. Raises Mismatch; a broker that is away is left for later."""
+    """At a start, while somebody looks. Raises Mismatch, and ImproperlyConfigured for credentials
+    that RabbitMQ refuses; a broker that is away is left for later."""
     if is_redis(conf.broker_url()):
         return
     broker = connect("start")
     try:
+        broker.connect()
+        broker.connection.sock.settimeout(CONNECT_TIMEOUT_S)
         current().refuse_mismatch(broker.channel())
-    except (*broker.connection_errors, BrokerAway):
+    except AccessRefused as error:
+        raise ImproperlyConfigured(f"RabbitMQ refuses RABBITMQ_URL: {error.reply_text}") from error
+    except (*broker.connection_errors, *broker.channel_errors, BrokerAway):
         return
     finally:
         broker.collect()

@@ -94,6 +94,20 @@ def test_a_signal_lets_the_running_handler_finish(
     assert Delivery.objects.get().attempts == 1
 
 
+def test_a_signal_to_the_whole_group_lets_the_running_handler_finish(
+    rabbitmq: str, tmp_path: Path, until: Until
+) -> None:
+    with running(tmp_path / "worker", WORKER_POOL="prefork") as worker:
+        ask("note.requested", "finished", hold_s=1.5)
+        until(is_running)
+        for child in worker.children():
+            os.kill(child, signal.SIGTERM)
+        code, took_s = worker.terminate()
+    assert (code, took_s < STOP_DEADLINE_S) == (0, True)
+    assert notes() == ["finished"]
+    assert Delivery.objects.get().attempts == 1
+
+
 def test_a_killed_child_s_delivery_runs_again_within_seconds_with_one_effect(
     broker: str, tmp_path: Path, until: Until
 ) -> None:

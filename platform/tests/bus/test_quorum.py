@@ -79,6 +79,17 @@ def test_a_queue_of_another_type_stops_the_start_with_a_sentence(
     assert "rabbitmqctl delete_queue" in told
 
 
+def test_credentials_that_are_refused_stop_the_start_with_a_sentence(rabbitmq: str, tmp_path: Path) -> None:
+    process = Process(
+        tmp_path / "worker", CELERY, RABBITMQ_URL=rabbitmq.replace("guest:guest", "guest:wrong")
+    )
+    try:
+        assert process.ended() == 1
+    finally:
+        process.end()
+    assert "The worker does not start. RabbitMQ refuses RABBITMQ_URL: " in process.log.read_text()
+
+
 def are_quorum() -> list[bool]:
     """Of the service's queues: whether a classic declaration is refused."""
     names = topology.Topology(topology.current().service, topology.current().prefix)

@@ -148,7 +148,9 @@ def test_a_timer_fires_in_a_worker(valkey: str, tmp_path: Path, until: Until) ->
 
 
 @pytest.mark.parametrize(
-    "command", [(*WORKER, "--pool", "prefork", "--concurrency", "2"), CELERY], ids=["prefork", "celery"]
+    "command",
+    [(*WORKER, "--pool", "prefork", "--concurrency", "2"), CELERY, (*CELERY, "--pool", "prefork", "-c", "2")],
+    ids=["prefork", "celery", "celery-prefork"],
 )
 def test_every_way_to_start_a_worker_gives_a_whole_one(
     rabbitmq: str, tmp_path: Path, until: Until, command: tuple[str, ...]
