@@ -13,7 +13,7 @@ from celery.signals import worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
-from atoll.bus import board, guard, inflight, safety, topology
+from atoll.bus import board, guard, inflight, retention, safety, topology
 from atoll.bus.guard import Guard
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
@@ -36,6 +36,7 @@ class BusStep(bootsteps.StartStopStep):
             safety.refuse_unsafe(worker.app)
             safety.refuse_unsafe_worker(worker)
             topology.refuse_mismatch()
+            retention.configured()
         except ImproperlyConfigured as error:
             # Celery would show a traceback, or log it and go on.
             raise SystemExit(f"The worker does not start. {error}") from None
@@ -62,7 +63,8 @@ class BusStep(bootsteps.StartStopStep):
             self._host.stop()
         self._presence.gone()
 
-    terminate = stop
+    def terminate(self, worker: Any) -> None:
+        self.stop(worker)
 
     def _leave(self, **_: Any) -> None:
         """On the first signal; a second one changes nothing about what the first began."""

@@ -2,21 +2,23 @@
 
 from typing import Any
 
-from celery.worker.consumer import Consumer as CeleryConsumer
+from celery.worker import consumer as untyped
+
+celery: Any = untyped  # what is known of its types leaves out most of it
 
 # It declares 28 quorum queues and as many exchanges per broker, for tasks with an ETA.
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 
 
-class Consumer(CeleryConsumer):
+class Consumer(celery.Consumer):
     """``worker_consumer`` of every service.
 
     Workers do not talk to each other (gossip, mingle): nothing of it is used, and
     reconnecting with it has left workers deaf (https://github.com/celery/celery/issues/8030).
     """
 
-    class Blueprint(CeleryConsumer.Blueprint):
-        default_steps = [step for step in CeleryConsumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
+    class Blueprint(celery.Consumer.Blueprint):
+        default_steps = [step for step in celery.Consumer.Blueprint.default_steps if step != DELAYED_DELIVERY]
 
     def __init__(self, *args: Any, worker_options: dict[str, Any] | None = None, **options: Any) -> None:
         silent = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -90,7 +91,7 @@ def _give_back(attempts: Sequence[tuple[UUID, int]]) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 500")
         for identifier, attempt in attempts:
-            of = {"id": identifier, "attempt": attempt}
+            of: dict[str, Any] = {"id": identifier, "attempt": attempt}
             with suppress(Error):
                 cursor.execute(END_SESSIONS, of)
                 cursor.execute(deliveries.RELEASE, of)

@@ -1,11 +1,11 @@
 """Refusing Celery settings that are known to lose, double or block messages."""
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from celery import Celery
-from celery.concurrency import ALIASES
+from celery import concurrency as untyped
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection
 
@@ -77,6 +77,7 @@ OLDEST = {
     ),
 }
 POOLS = ("threads", "prefork")
+IMPLEMENTATIONS: dict[str, str] = cast(Any, untyped).ALIASES
 POOL_REASONS = {
     "solo": "handlers would run on the thread that answers the broker's heartbeats and hears SIGTERM",
     "gevent": "psycopg2 blocks every greenlet, and ingest and relay are threads that would starve",
@@ -111,9 +112,8 @@ def refuse_unsafe_worker(worker: Any) -> None:
     """What the command line may have changed; raises ImproperlyConfigured."""
     found = []
     pool = f"{worker.pool_cls.__module__}:{worker.pool_cls.__qualname__}"
-    name = next((alias for alias in sorted(ALIASES) if ALIASES[alias] == pool), pool)
-    if pool not in {ALIASES[allowed] for allowed in POOLS}:
-        found.append(_pool(name))
+    if pool not in {IMPLEMENTATIONS[allowed] for allowed in POOLS}:
+        found.append(_pool(next((name for name, path in IMPLEMENTATIONS.items() if path == pool), pool)))
     if getattr(worker, "autoscale", None):
         found.append(
             "--autoscale must not be given: RabbitMQ 4 and quorum queues keep the prefetch a worker "

@@ -176,7 +176,7 @@ def refuse_mismatch() -> None:
     that RabbitMQ refuses; a broker that is away is left for later."""
     if is_redis(conf.broker_url()):
         return
-    broker = connect("start")
+    broker: Any = connect("start")
     try:
         broker.connect()
         broker.connection.sock.settimeout(CONNECT_TIMEOUT_S)
