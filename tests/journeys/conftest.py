@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from atoll.testing.running import STOP_TIMEOUT_S, Platform, platforms
 from demo.shopper import Shopper
+from tests.journeys.browsing import CHROMIUM, QUIET, lacking
 
 PLATFORMS = platforms()
 
@@ -35,3 +37,21 @@ def shopper(platform: Platform) -> Shopper:
     newcomer = Shopper(platform.gateway_url)
     newcomer.register()
     return newcomer
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if why := lacking():
+        pytest.skip(why)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(15_000)
+    yield context.new_page()
+    context.close()

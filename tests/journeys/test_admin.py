@@ -1,75 +1,17 @@
 """Every admin, opened and looked at in a real browser by a member of staff."""
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from atoll import conf
 from atoll.testing.running import Platform, eventually
 from demo.shopper import Item, Shopper
+from tests.journeys.browsing import look, sign_in
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SCREENSHOTS = conf.root() / ".atoll" / "screenshots"
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PROJECTS = list(conf.projects())
 
 pytestmark = pytest.mark.on("embedded")
-
-
-def lacking() -> str:
-    """What driving a browser needs and this machine has not."""
-    if CHROMIUM is None:
-        return "no Chromium on this machine (Debian: chromium)"
-    driver = [sys.executable, "-m", "playwright", "--version"]
-    if subprocess.run(driver, capture_output=True, check=False).returncode != 0:
-        return "Playwright's Node.js does not start on this machine (Debian: libatomic1)"
-    return ""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if why := lacking():
-        pytest.skip(why)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
-
-
-def sign_in(page: Page, address: str, email: str, password: str) -> None:
-    page.goto(f"{address}/admin/")
-    page.fill("input[name=username]", email)
-    page.fill("input[name=password]", password)
-    with page.expect_navigation():
-        page.click("button[type=submit]")
-
-
-def look(page: Page, name: str) -> None:
-    """Keep a picture of the page for whoever wants to see what staff see."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
 
 
 @pytest.fixture(scope="module")
