@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
 from atoll import conf
+from atoll.bus import retention
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -53,6 +54,16 @@ def check_variables(**_: Any) -> Sequence[CheckMessage]:
         for name, choices in CHOICES.items()
         if (value := conf.variable(name, settings.ATOLL_PROJECT)) and value not in choices
     ]
+
+
+@register()
+def check_retention(**_: Any) -> Sequence[CheckMessage]:
+    """The same as where the bus starts."""
+    try:
+        retention.configured()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="atoll_bus.E006")]
+    return []
 
 
 @register(deploy=True)

@@ -1,4 +1,4 @@
-"""Ingest, relay and sweep on threads of this process: inside a worker, or alone in ``PROJECT bus``."""
+"""Ingest, relay and retention on threads of this process: inside a worker, or alone in ``PROJECT bus``."""
 
 import threading
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from atoll.bus import topology
 from atoll.bus.hints import Hints
 from atoll.bus.ingest import Ingestor
 from atoll.bus.relay import Relay
+from atoll.bus.retention import Janitor
 
 log = structlog.get_logger("atoll.bus")
 
@@ -17,15 +18,17 @@ STOP_TIMEOUT_S = 3.0
 
 
 class Host:
-    """Two threads, two database connections and two broker connections for one service."""
+    """Two threads with a database and a broker connection each, and one that cleans now and then."""
 
     def __init__(self, hints: Hints, on_ready: Callable[[], None]) -> None:
         self._ingestor = Ingestor(hints)
-        self._relay = Relay(hints)
+        self._relay = Relay(hints, drain=hints.drain)
+        self._janitor = Janitor()
         self._on_ready = on_ready
         self._threads = [
             threading.Thread(target=self._ingestor.run, name="ingest", daemon=True),
             threading.Thread(target=self._relay.run, name="relay", daemon=True),
+            threading.Thread(target=self._janitor.run, name="retention", daemon=True),
         ]
         self._waiting = threading.Thread(target=self._announce, name="ready", daemon=True)
         self._stopping = threading.Event()
@@ -44,6 +47,7 @@ class Host:
         self._stopping.set()
         self._ingestor.stop()
         self._relay.stop()
+        self._janitor.stop()
         for thread in self._threads:
             thread.join(STOP_TIMEOUT_S)
 
