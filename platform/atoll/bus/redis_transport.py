@@ -30,6 +30,16 @@ class QoS(redis.QoS):
         with self.channel.conn_or_acquire(client) as commands:
             yield commands.pipeline(transaction=False)
 
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note what was taken, unless the relay has: its note knows the order of publishing and the queue."""
+        way = message.delivery_info
+        note = dumps([message._raw, way["exchange"], way["routing_key"]])
+        with self.pipe_or_acquire() as pipe:
+            pipe.zadd(self.unacked_index_key, {delivery_tag: time.time()}, nx=True).hsetnx(
+                self.unacked_key, delivery_tag, note
+            ).execute()
+        virtual.QoS.append(self, message, delivery_tag)
+
 
 class Channel(redis.Channel):
     """What ingest consumes from."""

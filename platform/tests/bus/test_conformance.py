@@ -1,0 +1,51 @@
+"""The conformance suite on every transport of ours."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from atoll import conf
+from atoll.testing.conformance import Conformance
+from atoll.testing.transports import KombuTransport, MemoryTransport, Transport
+
+from .conftest import _answers, _rabbitmq_url
+
+
+def rabbitmq_url() -> str:
+    url = _rabbitmq_url()
+    if not _answers(url):
+        if conf.flag("ATOLL_REQUIRE_RABBITMQ"):
+            pytest.fail("no RabbitMQ answers here, and ATOLL_REQUIRE_RABBITMQ asks for one")
+        pytest.skip("no RabbitMQ answers here")
+    return url
+
+
+def opened(transport: Transport) -> Iterator[Transport]:
+    yield transport
+    transport.close()
+
+
+class TestMemory(Conformance):
+    @pytest.fixture
+    def transport(self) -> Iterator[Transport]:
+        yield from opened(MemoryTransport())
+
+
+class TestRabbitMQ(Conformance):
+    @pytest.fixture
+    def transport(self) -> Iterator[Transport]:
+        yield from opened(KombuTransport(rabbitmq_url()))
+
+
+class TestRabbitMQWithQuorumQueues(Conformance):
+    @pytest.fixture
+    def transport(self) -> Iterator[Transport]:
+        yield from opened(KombuTransport(rabbitmq_url(), queue_type="quorum"))
+
+
+class TestEmbedded(Conformance):
+    """Valkey, or a Redis server, through our Redis transport."""
+
+    @pytest.fixture
+    def transport(self) -> Iterator[Transport]:
+        yield from opened(KombuTransport(conf.redis_url()))
