@@ -1,0 +1,138 @@
+"""No answer needs a token that says which step it belongs to: shown for every interleaving there is.
+
+The tables run against the rules of both neighbours. A message that was sent once may
+arrive at any later time and any number of times, so what is explored holds every order,
+delay, loss for a while and duplicate; people and clocks act whenever they may.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from services.orders import course
+from services.orders.compensation import Compensation, Cue, Undoing
+from services.orders.course import CUES, OPEN, PLACED, Event, State, Status, next_step
+from services.orders.tests.neighbour_rules import Money, Stock, money_after, stock_after
+from services.orders.tests.saga import sent
+
+AT_ANY_TIME = (
+    Event.CANCEL_REQUESTED,
+    Event.USER_DELETED,
+    Event.DEADLINE_PASSED,
+    Event.RELEASE_OVERDUE,
+    Event.REFUND_OVERDUE,
+)
+BY_STAFF = {
+    Compensation.RELEASE: (Event.RELEASE_ASKED_AGAIN,),
+    Compensation.REFUND: (Event.REFUND_ASKED_AGAIN,),
+}
+
+
+class World(NamedTuple):
+    """The order, its neighbours, and every command and event that was ever sent about it."""
+
+    order: State
+    stock: Stock
+    money: Money
+    messages: frozenset[str]
+
+    def heard(self, event: Event) -> "World":
+        step = next_step(self.order, event)
+        return self._replace(order=step.state, messages=self.messages | set(sent(step)))
+
+
+BEGIN = World(PLACED.state, Stock(), Money(), frozenset({"reserve.stock"}))
+
+
+def successors(world: World) -> Iterator[World]:
+    for message in world.messages:
+        if message in ("reserve.stock", "release.stock", "commit.stock"):
+            for stock, answer in stock_after(world.stock, message):
+                yield world._replace(stock=stock, messages=world.messages | ({answer} if answer else set()))
+        elif message in ("process.payment", "refund.payment"):
+            for money, answer in money_after(world.money, message):
+                yield world._replace(money=money, messages=world.messages | ({answer} if answer else set()))
+        elif not message.startswith("order."):
+            yield world.heard(Event(message))
+    for event in AT_ANY_TIME:
+        yield world.heard(event)
+    for compensation, events in BY_STAFF.items():
+        if world.order.of(compensation) is Undoing.FAILED:
+            for event in events:
+                yield world.heard(event)
+
+
+def reachable() -> set[World]:
+    known, frontier = {BEGIN}, [BEGIN]
+    while frontier:
+        found = set(successors(frontier.pop())) - known
+        known |= found
+        frontier.extend(found)
+    return known
+
+
+@pytest.fixture(scope="module")
+def worlds() -> set[World]:
+    found = reachable()
+    assert {world.order.status for world in found} == set(Status)
+    return found
+
+
+def wrong(worlds: set[World], rule: Callable[[World], bool]) -> list[World]:
+    return [world for world in worlds if not rule(world)]
+
+
+def no_money_where_it_is_believed_back(world: World) -> bool:
+    return not (world.order.refund is Undoing.DONE and world.money.taken)
+
+
+def test_money_that_is_believed_to_be_back_is_back(worlds):
+    assert wrong(worlds, no_money_where_it_is_believed_back) == []
+
+
+def test_stock_that_is_believed_to_be_released_is_released(worlds):
+    assert wrong(worlds, lambda w: not (w.order.release is Undoing.DONE and w.stock.is_kept)) == []
+
+
+def test_a_confirmed_order_is_paid_and_its_stock_is_there(worlds):
+    def is_sold(world: World) -> bool:
+        return world.money.taken and world.money.status == "completed" and world.stock.is_kept
+
+    assert wrong(worlds, lambda w: w.order.status != Status.CONFIRMED or is_sold(w)) == []
+
+
+def test_nothing_is_undone_of_a_confirmed_order_and_nothing_sold_of_a_cancelled_one(worlds):
+    for world in worlds:
+        if world.order.status == Status.CONFIRMED:
+            assert not {"release.stock", "refund.payment"} & world.messages
+        if world.order.status == Status.CANCELLED:
+            assert "commit.stock" not in world.messages
+
+
+def test_a_cancelled_order_that_keeps_money_or_stock_knows_it_or_is_about_to_hear_of_it(worlds):
+    """Either it waits with a deadline, or a person was called, or the answer is still on its way."""
+    for world in worlds:
+        if world.order.status != Status.CANCELLED:
+            continue
+        if world.stock.is_kept and world.order.release is None:
+            assert "stock.reserved" in world.messages
+        if world.money.taken:
+            assert world.order.refund in (Undoing.ASKED, Undoing.FAILED) or (
+                world.order.refund is None and "payment.completed" in world.messages
+            )
+
+
+def test_from_everywhere_the_clock_alone_leads_to_an_end_or_to_a_person(worlds):
+    for world in worlds:
+        for event in (Event.DEADLINE_PASSED, Event.RELEASE_OVERDUE, Event.REFUND_OVERDUE):
+            world = world.heard(event)
+        assert world.order.status not in OPEN
+        assert Undoing.ASKED not in (world.order.release, world.order.refund)
+
+
+def test_these_rules_would_find_a_table_that_takes_a_failed_payment_for_a_refund(monkeypatch):
+    """Why it is not one: payments says so of a late charge while an earlier one may have taken the money."""
+    trusting = {**CUES, Event.PAYMENT_FAILED: (Compensation.REFUND, Cue.CONFIRMED)}
+    monkeypatch.setattr(course, "CUES", trusting)
+    assert wrong(reachable(), no_money_where_it_is_believed_back) != []
