@@ -10,7 +10,7 @@ MANAGE := $(RUN) manage.py
 LOCAL := $(VENV)/.installed-local
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install up down reset status logs demo test check format bench-startup bench-orders new-service
+.PHONY: help install up down reset status logs demo test check format bench-startup bench-orders bench-bus new-service
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 
 bench-orders: $(DEV) ## orders confirmed per second, on each broker
 	@$(RUN) -m bench.orders
+
+bench-bus: $(DEV) ## the bus beside what its parts can do; needs RabbitMQ and PostgreSQL
+	@PYTHONPATH=.:platform $(RUN) -m bench.bus
 
 new-service: $(DEV) ## name=reviews: a service of your own beside ours
 	@test -n "$(name)" || { echo "Say its name: make new-service name=reviews"; exit 1; }

@@ -25,9 +25,11 @@ import os
 import secrets
 import sys
 import tempfile
-import threading
-import time
 from pathlib import Path
+
+import django
+
+from atoll.testing.servers import real_servers
 
 PROJECTS = """
 [bench]
@@ -50,8 +52,6 @@ worker = false
 
 def environment(folder: Path) -> dict[str, str]:
     """Variables for the service under load; SystemExit when a server is missing."""
-    from atoll.testing.servers import real_servers
-
     found = real_servers()
     missing = sorted({"DATABASE_URL", "RABBITMQ_URL", "REDIS_URL"} - found.keys())
     if missing:
@@ -72,7 +72,9 @@ def environment(folder: Path) -> dict[str, str]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.bus")
     parser.add_argument("--quick", action="store_true", help="a tenth of the load; the figures are rough")
-    parser.add_argument("--only", default="", help="comma-separated: ceilings, relay, handlers, latency, backlog")
+    parser.add_argument(
+        "--only", default="", help="comma-separated: ceilings, relay, handlers, latency, backlog"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="of the open loop")
     return parser.parse_args()
 
@@ -82,7 +84,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="atoll-bench-") as name:
         folder = Path(name)
         os.environ.update(environment(folder))
-        from bench.bus.measure import Bench
+        django.setup()
+        from bench.bus.measure import Bench  # needs the settings
 
         bench = Bench(folder, scale=0.1 if chosen.quick else 1.0, seconds=chosen.seconds)
         try:

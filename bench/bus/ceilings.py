@@ -75,7 +75,7 @@ def pyamqp_pipelined(url: str, prefix: str, body: str, count: int) -> float:
 
 
 def celery_noop(url: str, prefix: str, folder: Path, count: int, concurrency: int) -> float:
-    """Tasks a second of a worker that finds ``count`` of them waiting, from its first thousand to its last."""
+    """Tasks a second of a worker that finds ``count`` waiting, from its first thousand to its last."""
     times = folder / "noop.times"
     variables = {
         "RABBITMQ_URL": url,

@@ -7,13 +7,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import django
 import psycopg2
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import Sum
+from django.db.models.functions import Now
 from psycopg2 import sql
 
-from atoll import conf
-from bench.bus import ceilings
+from atoll import conf, wire
+from atoll.bus import envelope, inbox, topology
+from atoll.bus.celery import CONCURRENCY
+from atoll.bus.models import Delivery, Outbox
+from atoll.ids import uuid7
+from bench.bus import ceilings, load
+from bench.bus.load import FILLER, OpenLoop
 from bench.bus.processes import Process, until
+from bench.bus.project.handlers import Booked
+from bench.bus.project.models import ACCOUNTS, Account, Booking
 
 WORKER = ("-m", "django", "worker")
 MESSAGES = 40_000
@@ -25,10 +35,10 @@ NEW_PER_S = 20
 MARGIN_S = 300
 
 LEGS = """
-SELECT extract(epoch from o.published_at - o.created_at) * 1000,
-       extract(epoch from i.received_at - o.published_at) * 1000,
-       extract(epoch from d.claimed_at - i.received_at) * 1000,
-       extract(epoch from d.finished_at - d.claimed_at) * 1000
+SELECT extract(epoch from o.published_at - o.created_at)::float8 * 1000,
+       extract(epoch from i.received_at - o.published_at)::float8 * 1000,
+       extract(epoch from d.claimed_at - i.received_at)::float8 * 1000,
+       extract(epoch from d.finished_at - d.claimed_at)::float8 * 1000
 FROM atoll_bus_outbox o JOIN atoll_bus_inbox i ON i.message_id = o.message_id::text
 JOIN atoll_bus_delivery d ON d.message_id = i.id
 WHERE o.created_at > to_timestamp(%(since)s) AND o.body LIKE '%%"isTimed":true%%'
@@ -50,21 +60,14 @@ class Bench:
     def prepare(self) -> None:
         """An empty database with the service's tables, and its queues on the broker."""
         self._maintain("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}")
-        django.setup()
-        from django.core.management import call_command
 
         call_command("migrate", run_syncdb=True, verbosity=0)
-        from bench.bus.project.models import ACCOUNTS, Account
 
         Account.objects.bulk_create(Account() for _ in range(ACCOUNTS))
         with self.worker():
             pass
 
     def clear(self) -> None:
-        from django.db import connection
-
-        from atoll.bus import topology
-
         connection.close()
         names = topology.current()
         with topology.connect("cleaning") as broker:
@@ -93,17 +96,13 @@ class Bench:
         if figures["lost"] or figures["doubled"]:
             raise SystemExit(f"No figures: {figures['lost']} effects lost, {figures['doubled']} doubled.")
         if "handler_runs_per_s" in figures and "celery_noop_per_s" in figures:
-            figures["handler_to_noop"] = round(figures["handler_runs_per_s"] / figures["celery_noop_per_s"], 3)
+            ratio = figures["handler_runs_per_s"] / figures["celery_noop_per_s"]
+            figures["handler_to_noop"] = round(ratio, 2)
         return figures
 
     def ceilings(self) -> Figures:
-        from atoll.bus.envelope import build
-        from atoll.bus.celery import CONCURRENCY
-        from atoll.ids import uuid7
-        from bench.bus.load import FILLER
-
         data = {"number": 1, "isTimed": False, "filler": FILLER}
-        body = build(
+        body = envelope.build(
             kind="event", name="bench.booked", message_id=uuid7(), data=data,
             service_id="bench-service", correlation_id=str(uuid7()), version=1,
         )  # fmt: skip
@@ -118,7 +117,6 @@ class Bench:
         }
 
     def relay(self) -> Figures:
-        from atoll.bus.models import Outbox
 
         count = self._scaled(MESSAGES)
         self._publish(count)
@@ -134,7 +132,6 @@ class Bench:
 
     def handlers(self) -> Figures:
         """Deliveries that are in the inbox already; the whole worker, with nothing else to do."""
-        from atoll.bus.models import Delivery
 
         self._stock_inbox(self._scaled(RUNS))
         undone = Delivery.objects.filter(status__in=["pending", "running"])
@@ -161,7 +158,6 @@ class Bench:
             alone, _ = self._open_loop(NEW_PER_S, self.seconds)
         count = self._scaled(BACKLOG)
         last = self._publish(count)
-        from bench.bus.project.models import Booking
 
         drained = Booking.objects.filter(number__gt=last - count, number__lte=last)
         with self.worker():
@@ -173,8 +169,6 @@ class Bench:
                 until(lambda: drained.count() >= count, timeout_s=MARGIN_S * 4)
                 took_s = time.perf_counter() - begun
                 loop.stop()
-
-            from bench.bus.load import OpenLoop
 
             loop = OpenLoop(self._numbers(int(MARGIN_S * 4 * NEW_PER_S)), NEW_PER_S)
             watching = threading.Thread(target=drain)
@@ -197,7 +191,6 @@ class Bench:
         return process
 
     def _open_loop(self, per_s: float, seconds: float) -> tuple[list[float], list[float]]:
-        from bench.bus.load import OpenLoop
 
         # Connections are opened and code is warm before anything counts.
         warm_up = OpenLoop(self._numbers(int(per_s * 3)), per_s)
@@ -210,7 +203,7 @@ class Bench:
         self._legs(begun)
         return waits
 
-    def _waits(self, loop: "OpenLoop") -> tuple[list[float], list[float]]:  # noqa: F821
+    def _waits(self, loop: OpenLoop) -> tuple[list[float], list[float]]:
         """Milliseconds from commit, and from the intended moment, to the end of the handling."""
         self.expected |= loop.committed.keys()
         times = self.folder / "times"
@@ -229,7 +222,6 @@ class Bench:
 
     def _legs(self, since: float) -> None:
         """Print where the time of timed messages went, by the database's clock, in milliseconds."""
-        from django.db import connection
 
         with connection.cursor() as cursor:
             cursor.execute(LEGS, {"since": since})
@@ -239,7 +231,6 @@ class Bench:
 
     def _publish(self, count: int) -> int:
         """A backlog in the outbox; its last number."""
-        from bench.bus import load
 
         first = self._numbers(count)
         load.backlog(first, count)
@@ -248,14 +239,6 @@ class Bench:
 
     def _stock_inbox(self, count: int) -> None:
         """A backlog that has been received and not handled."""
-        from django.db.models.functions import Now
-
-        from atoll import wire
-        from atoll.bus import envelope, inbox
-        from atoll.bus.models import Delivery
-        from atoll.ids import uuid7
-        from bench.bus.load import FILLER
-        from bench.bus.project.handlers import Booked
 
         first = self._numbers(count)
         for start in range(first, first + count, 500):
@@ -272,16 +255,12 @@ class Bench:
         self.expected |= set(range(first, first + count))
 
     def _settle(self) -> None:
-        from bench.bus.project.models import Booking
 
         with self.worker():
             until(lambda: Booking.objects.count() >= len(self.expected), timeout_s=MARGIN_S * 2)
 
     def _wrong(self) -> Figures:
         """Effects against what was committed, exactly."""
-        from django.db.models import Sum
-
-        from bench.bus.project.models import Account, Booking
 
         numbers = list(Booking.objects.values_list("number", flat=True))
         total = Account.objects.aggregate(total=Sum("total"))["total"] or 0
@@ -303,13 +282,17 @@ class Bench:
     def _maintain(self, *statements: str) -> None:
         parts = urlsplit(conf.variable("DATABASE_URL") or "")
         connection = psycopg2.connect(
-            host=parts.hostname, port=parts.port, user=parts.username, password=parts.password, dbname="postgres"
+            host=parts.hostname,
+            port=parts.port,
+            user=parts.username,
+            password=parts.password,
+            dbname="postgres",
         )
         connection.autocommit = True
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(sql.SQL(statement).format(sql.Identifier(conf.project("bench").database)))
-        connection.close()
+        server.close()
 
 
 def percentile(waits: Sequence[float], share: float) -> float:

@@ -23,7 +23,7 @@ def until(condition: Callable[[], object], *, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-                raise RuntimeError(f"not within {timeout_s:g} s")
+            raise RuntimeError(f"not within {timeout_s:g} s")
         time.sleep(POLL_S)
 
 

@@ -10,8 +10,14 @@ class Account(models.Model):
 
     total = models.BigIntegerField(default=0)
 
+    def __str__(self) -> str:
+        return f"account {self.pk}: {self.total}"
+
 
 class Booking(models.Model):
     """An effect. ``number`` is not unique, so that a doubled effect can be counted."""
 
     number = models.BigIntegerField(db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -9,7 +9,7 @@ PROJECT = conf.project("bench")
 ATOLL_PROJECT = PROJECT.name
 ATOLL_SERVICE = PROJECT.service
 
-SECRET_KEY = "nothing is signed with this"
+SECRET_KEY = "nothing is signed with this"  # noqa: S105
 ALLOWED_HOSTS = ["127.0.0.1"]
 INSTALLED_APPS = [*base.ADMIN_APPS, *base.PLATFORM_APPS, "atoll.bus", "bench.bus.project"]
 MIDDLEWARE = base.MIDDLEWARE
