@@ -10,7 +10,7 @@ MANAGE := $(RUN) manage.py
 LOCAL := $(VENV)/.installed-local
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install up down reset status logs demo test check format bench-startup bench-orders bench-bus new-service
+.PHONY: help install up down reset status logs demo test chaos check format bench-startup bench-orders bench-bus new-service
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ demo: $(LOCAL) ## sign up, order, and watch the order become confirmed
 
 test: $(DEV) ## every suite; sets up all it needs
 	@$(MANAGE) test
+
+chaos: $(DEV) ## minutes=30 seed=N: orders under kill -9, outages and poison, then the checker
+	@$(RUN) -m tests.chaos $(if $(minutes),minutes=$(minutes)) $(if $(seed),seed=$(seed)) $(if $(per_s),per_s=$(per_s))
 
 check: $(DEV) ## format, lint, import walls, types, messages, migrations, deployment checks
 	@$(VENV)/bin/ruff format --check .

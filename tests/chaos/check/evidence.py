@@ -1,0 +1,124 @@
+"""Where the checker looks: the journal, the wire's mirror, four databases and the broker's queues."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import psycopg2.extras
+
+Row = dict[str, Any]
+
+
+class Evidence:
+    """Reads only. ``connections`` may be given, so that tests can show it doctored rows before a rollback."""
+
+    def __init__(self, journal: Path, connections: dict[str, Any] | None = None) -> None:
+        with journal.open(encoding="utf-8") as file:
+            self.records: list[Row] = [json.loads(line) for line in file]
+        self.run: Row = next(self.of("run"))
+        self.end: Row = next(self.of("end"), {})
+        # Project of each service, such as {"order-service": "orders"}.
+        self.projects: dict[str, str] = self.run["services"]
+        self._connections = connections or {
+            project: psycopg2.connect(dsn) for project, dsn in self.run["databases"].items()
+        }
+
+    def of(self, record: str) -> Iterator[Row]:
+        return (row for row in self.records if row["record"] == record)
+
+    def rows(self, project: str, statement: str, parameters: Sequence[Any] | None = None) -> list[Row]:
+        """UUIDs come as text."""
+        connection = self._connections[project]
+        with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+            cursor.execute(statement, parameters)
+            return [dict(row) for row in cursor.fetchall()]
+
+    @cached_property
+    def accepted(self) -> set[str]:
+        return {row["order"] for row in self.of("accepted")}
+
+    @cached_property
+    def handlers(self) -> list[Row]:
+        """Every subscription: project, kind, name, handler, attempts."""
+        return [
+            {"project": row["project"], **handler}
+            for row in self.of("subscriptions")
+            for handler in row["handlers"]
+        ]
+
+    @cached_property
+    def outbox(self) -> dict[tuple[str, str], Row]:
+        """Every committed announcement by (service, message id)."""
+        return {
+            (service, row["message_id"]): row
+            for service, project in self.projects.items()
+            for row in self.rows(
+                project,
+                "SELECT id, message_id::text, kind, name, destination, key, key_sequence, body, "
+                "correlation_id, status, attempts FROM atoll_bus_outbox ORDER BY id",
+            )
+        }
+
+    @cached_property
+    def inbox(self) -> dict[str, list[Row]]:
+        """By project."""
+        return {
+            project: self.rows(
+                project,
+                "SELECT id, message_id, kind, name, body, service_id, correlation_id FROM atoll_bus_inbox",
+            )
+            for project in self.projects.values()
+        }
+
+    @cached_property
+    def deliveries(self) -> dict[str, list[Row]]:
+        """By project, with the message's facts."""
+        return {
+            project: self.rows(
+                project,
+                "SELECT delivery.id::text, handler, delivery.status, attempts, lane, position, token, error, "
+                "next_attempt_at < now() AS is_due, delivery.created_at, claimed_at, finished_at, "
+                "delivery.message_id AS inbox_id, message.message_id, service_id, name, kind, correlation_id "
+                "FROM atoll_bus_delivery AS delivery "
+                "JOIN atoll_bus_inbox AS message ON message.id = delivery.message_id",
+            )
+            for project in self.projects.values()
+        }
+
+    @cached_property
+    def wire(self) -> list[Row] | None:
+        """What went over the exchanges, in order; None where nobody could look."""
+        path = self.run["wire"]
+        if not path:
+            return None
+        with Path(path).open(encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    @cached_property
+    def poison(self) -> dict[str, Row]:
+        """By token, which is the message id of those that have a readable one."""
+        return {row["token"]: row for row in self.of("poison")}
+
+    def is_poison(self, message_id: str) -> bool:
+        return message_id in self.poison
+
+
+def digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def topic_matches(pattern: str, name: str) -> bool:
+    """AMQP's topics: ``*`` is one word, ``#`` any number of words."""
+
+    def match(wanted: list[str], words: list[str]) -> bool:
+        if not wanted:
+            return not words
+        if wanted[0] == "#":
+            return any(match(wanted[1:], words[skipped:]) for skipped in range(len(words) + 1))
+        return bool(words) and wanted[0] in ("*", words[0]) and match(wanted[1:], words[1:])
+
+    return match(pattern.split("."), name.split("."))

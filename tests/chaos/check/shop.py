@@ -1,0 +1,143 @@
+"""What must be true of orders, money and stock after a run. Each function yields its violations in words."""
+
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+
+from tests.chaos.check.evidence import Evidence, Row
+
+FINAL = ("confirmed", "cancelled")
+
+ORDERS = """
+SELECT id::text, user_id::text, status, total, customer_name, deadline_at < now() AS late FROM orders_order
+"""
+LINES = "SELECT order_id::text, product_id::text, quantity FROM orders_orderline"
+CHARGES = """
+SELECT charge.memo, charge.state, charge.amount, COALESCE(refund.amount, 0) AS refunded
+FROM payments_sandboxcharge AS charge
+LEFT JOIN payments_sandboxrefund AS refund ON refund.charge_id = charge.id
+"""
+RESERVED = """
+SELECT reservation.order_id::text, reservation.state, item.product_id::text, item.quantity
+FROM products_stockreservation AS reservation
+JOIN products_reserveditem AS item ON item.reservation_id = reservation.order_id
+"""
+PRODUCTS = """
+SELECT id::text, stock_on_hand, stock_reserved,
+       (SELECT COALESCE(sum(amount), 0) FROM products_stockmovement WHERE product_id = product.id) AS received
+FROM products_product AS product
+"""
+
+
+def accepted_order_lost(evidence: Evidence) -> Iterator[str]:
+    """Every order that a customer was told of exists."""
+    held = {row["id"] for row in evidence.rows("orders", ORDERS)}
+    for order in sorted(evidence.accepted - held):
+        yield f"order {order} was accepted and is gone"
+
+
+def order_doubled(evidence: Evidence) -> Iterator[str]:
+    """One Idempotency-Key, one order: there is none that nobody was told of."""
+    asked = Counter(row["user"] for row in evidence.of("asked"))
+    told = Counter(row["user"] for row in evidence.of("accepted"))
+    refused = Counter(row["user"] for row in evidence.of("refused") if row["user"] and not row["unclear"])
+    for row in evidence.of("accepted"):
+        if len({other["order"] for other in evidence.of("accepted") if other["key"] == row["key"]}) > 1:
+            yield f"key {row['key']} was answered with two orders"
+    placed: Counter[str] = Counter(row["user_id"] for row in evidence.rows("orders", ORDERS))
+    for user, count in placed.items():
+        # What was asked and neither accepted nor clearly refused may or may not have become an order.
+        most = asked[user] - refused[user]
+        if user in asked and not told[user] <= count <= most:
+            yield f"user {user} asked {asked[user]} times, was told of {told[user]} orders and has {count}"
+
+
+def order_not_final(evidence: Evidence) -> Iterator[str]:
+    """Every order came to its end; none has a deadline still ticking."""
+    for row in evidence.rows("orders", ORDERS):
+        if row["status"] not in FINAL:
+            yield f"order {row['id']} is still {row['status']}{' past its deadline' * bool(row['late'])}"
+    for project, deliveries in evidence.deliveries.items():
+        for delivery in deliveries:
+            if delivery["token"] and delivery["status"] in ("pending", "running"):
+                yield f"{project}: timer {delivery['token']} still runs"
+
+
+def charge_not_once(evidence: Evidence) -> Iterator[str]:
+    """By the provider's own books: one charge for a confirmed order, none left for another."""
+    orders = {row["id"]: row for row in evidence.rows("orders", ORDERS)}
+    captured: dict[str, list[Row]] = {}
+    for charge in evidence.rows("payments", CHARGES):
+        if charge["state"] == "captured":
+            captured.setdefault(charge["memo"], []).append(charge)
+    for memo, charges in captured.items():
+        if len(charges) > 1:
+            yield f"order {memo} was charged {len(charges)} times"
+        if memo not in orders:
+            yield f"{memo} was charged, and there is no such order"
+    for identifier, order in orders.items():
+        kept = sum((c["amount"] - c["refunded"] for c in captured.get(identifier, [])), Decimal(0))
+        owed = order["total"] if order["status"] == "confirmed" else Decimal(0)
+        if kept != owed:
+            yield f"order {identifier} is {order['status']}: {kept} is held of {owed} owed"
+
+
+def stock_not_conserved(evidence: Evidence) -> Iterator[str]:
+    """What was there at first is on hand or sold; nothing is reserved any more; nothing is negative."""
+    first: dict[str, int] = next(evidence.of("stock"))["on_hand"]
+    sold: Counter[str] = Counter()
+    held: Counter[str] = Counter()
+    for item in evidence.rows("products", RESERVED):
+        count = {"committed": sold, "held": held}.get(item["state"])
+        if count is not None:
+            count[item["product_id"]] += item["quantity"]
+    for product in evidence.rows("products", PRODUCTS):
+        identifier, on_hand, reserved = product["id"], product["stock_on_hand"], product["stock_reserved"]
+        gone = sold[identifier]
+        if on_hand < 0 or reserved < 0:
+            yield f"product {identifier} has {on_hand} on hand and {reserved} reserved"
+        if first.get(identifier, 0) != on_hand + gone:
+            yield f"product {identifier}: {first.get(identifier)} at first, {on_hand} now, {gone} sold"
+        if product["received"] != on_hand + gone:
+            yield f"product {identifier}: {product['received']} received, {on_hand} now, {gone} sold"
+        if reserved or held[identifier]:
+            yield f"product {identifier}: {reserved} reserved, {held[identifier]} held by orders"
+
+
+def sums_differ(evidence: Evidence) -> Iterator[str]:
+    """Orders, payments and products agree, and orders show the customer's last name."""
+    orders = {row["id"]: row for row in evidence.rows("orders", ORDERS)}
+    confirmed = {identifier for identifier, row in orders.items() if row["status"] == "confirmed"}
+    turnover = sum((orders[identifier]["total"] for identifier in confirmed), Decimal(0))
+    charges = [row for row in evidence.rows("payments", CHARGES) if row["state"] == "captured"]
+    kept = sum((charge["amount"] - charge["refunded"] for charge in charges), Decimal(0))
+    if turnover != kept:
+        yield f"confirmed orders are worth {turnover}, the provider holds {kept}"
+    bought = Counter(
+        {
+            (line["order_id"], line["product_id"]): line["quantity"]
+            for line in evidence.rows("orders", LINES)
+            if line["order_id"] in confirmed
+        }
+    )
+    committed = Counter(
+        {
+            (item["order_id"], item["product_id"]): item["quantity"]
+            for item in evidence.rows("products", RESERVED)
+            if item["state"] == "committed"
+        }
+    )
+    for order, product in sorted(set(bought.items()) ^ set(committed.items())):
+        yield f"order and product {order}: {product} differs between orders and products"
+    for payment in evidence.rows("payments", "SELECT order_id::text, status FROM payments_payment"):
+        if (payment["status"] == "completed") != (payment["order_id"] in confirmed):
+            status = orders.get(payment["order_id"], {"status": "unknown"})["status"]
+            yield f"payment of order {payment['order_id']} is {payment['status']}, the order {status}"
+    names = {
+        row["id"]: row["name"]
+        for row in evidence.rows("users", "SELECT id::text, name FROM users_user WHERE deleted_at IS NULL")
+    }
+    for identifier, order in orders.items():
+        name = names.get(order["user_id"])
+        if name is not None and name != order["customer_name"]:
+            yield f"order {identifier} shows {order['customer_name']!r}, the account is called {name!r}"

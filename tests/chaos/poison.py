@@ -1,0 +1,93 @@
+"""Messages that no service can use, each with a token by which it is found again."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+BIG_BYTES = 10_000_000
+
+# Where a poison must be afterwards: in quarantine; there or a dead letter, since a schema may be
+# checked on arrival or later; anywhere in sight; or dropped, because nobody asked for it.
+QUARANTINE, HELD, KEPT, NOWHERE = "quarantine", "held", "kept", "nowhere"
+
+
+@dataclass(frozen=True)
+class Poison:
+    sort: str
+    token: str
+    body: bytes
+    expected: str = QUARANTINE
+    content_type: str = "application/json"
+    headers: dict[str, Any] = field(default_factory=dict)
+
+
+COMMANDS = {"payments": "process.payment", "products": "commit.stock", "orders": "expire.order"}
+
+
+def make(sort: str, project: str) -> Poison | None:
+    """A new poison of a sort for a service; None where the sort does not apply to it."""
+    token = uuid4().hex
+    command = COMMANDS.get(project)
+    good = {
+        "id": token,
+        "command": command or "nobody.handles.this",
+        "data": {"orderId": str(uuid4()), "token": token},
+        "timestamp": "2026-01-01T00:00:00.000Z",
+        "serviceId": "chaos",
+        "correlationId": token,
+        "version": 1,
+    }
+    text = json.dumps(good)
+    match sort:
+        case "invalid_utf8":
+            return Poison(sort, token, text.encode().replace(b"chaos", b"\xff\xfe\xc3"))
+        case "truncated_json":
+            return Poison(sort, token, text[:-20].encode())
+        case "ten_megabytes":
+            # Invalid too, at its very end: whoever gives up early never sees that.
+            return Poison(sort, token, b'"' + token.encode() + b"x" * BIG_BYTES)
+        case "not_an_object":
+            return Poison(sort, token, json.dumps([good]).encode())
+        case "binary":
+            return Poison(
+                sort, token, b"\x00\x01\x02" + token.encode(), content_type="application/octet-stream"
+            )
+        case "no_name":
+            return Poison(sort, token, _without(good, "command"))
+        case "two_names":
+            return Poison(sort, token, json.dumps(good | {"eventType": "stock.reserved"}).encode())
+        case "data_of_wrong_type":
+            return Poison(sort, token, json.dumps(good | {"data": [token]}).encode())
+        case "version_of_wrong_type":
+            return Poison(sort, token, json.dumps(good | {"version": "two"}).encode())
+        case "nul_in_id":
+            return Poison(sort, token, json.dumps(good | {"id": f"\x00{token}"}).encode())
+        case "unknown_command":
+            return Poison(sort, token, json.dumps(good | {"command": "nobody.handles.this"}).encode())
+        case "future_version" if command:
+            return Poison(sort, token, json.dumps(good | {"version": 99}).encode(), KEPT)
+        case "nul_in_data" if command:
+            data = {"orderId": "\x00", "token": token}
+            return Poison(sort, token, json.dumps(good | {"data": data}).encode(), HELD)
+        case "unknown_event":
+            renamed = {**good, "eventType": "nobody.hears.this"}
+            return Poison(sort, token, _without(renamed, "command"), NOWHERE)
+        case "missing_field" if command:
+            return Poison(sort, token, json.dumps(good | {"data": {"token": token}}).encode(), HELD)
+        case "field_of_wrong_type" if command:
+            return Poison(
+                sort, token, json.dumps(good | {"data": {"orderId": 7, "token": token}}).encode(), HELD
+            )
+    return None
+
+
+SORTS = (
+    *("invalid_utf8", "truncated_json", "ten_megabytes", "not_an_object", "binary", "no_name", "two_names"),
+    *("data_of_wrong_type", "version_of_wrong_type", "nul_in_id", "unknown_command", "unknown_event"),
+    *("missing_field", "field_of_wrong_type", "future_version", "nul_in_data"),
+)
+
+
+def _without(document: dict[str, Any], name: str) -> bytes:
+    return json.dumps({key: value for key, value in document.items() if key != name}).encode()

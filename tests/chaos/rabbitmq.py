@@ -1,0 +1,160 @@
+"""A RabbitMQ node of our own, out of the installed server: own name, ports, data, cookie and epmd.
+
+The machine's running RabbitMQ is neither asked nor touched. Started as a child of the
+supervisor, so it can be killed and comes back with its queues.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from atoll.dev import ports
+from atoll.dev.account import Account, reachable_data, server_account
+from atoll.dev.process import Kind, Spec
+
+# Debian's wrapper in /usr/sbin insists on the account `rabbitmq` and its folders; this one does not.
+PROGRAM_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin")
+NODE = "atoll-chaos@localhost"
+STOP_STAGE = 9
+CONTROL_TIMEOUT_S = 60
+
+
+def program(name: str) -> Path | None:
+    """Where RabbitMQ's own script is; None where RabbitMQ is not installed."""
+    for folder in PROGRAM_FOLDERS:
+        path = Path(folder, name)
+        if path.exists():
+            return path
+    return None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node, ready to be started; ``port`` speaks AMQP on loopback as guest/guest."""
+
+    folder: Path
+    port: int
+    epmd_port: int
+    variables: dict[str, str]
+    account: Account | None
+
+    @property
+    def specs(self) -> list[Spec]:
+        """The port mapper of Erlang, then the node itself."""
+        epmd = Spec(
+            name="epmd",
+            kind=Kind.ENGINE,
+            argv=(_found("epmd"), "-port", str(self.epmd_port), "-address", "127.0.0.1"),
+            python=False,
+            env=self.variables,
+            account=self.account,
+            probe=_listening(self.epmd_port),
+            stop_stage=STOP_STAGE,
+            log=self.folder.parent / "logs" / "epmd.log",
+        )
+        return [
+            epmd,
+            Spec(
+                name="rabbitmq",
+                kind=Kind.ENGINE,
+                argv=(str(program("rabbitmq-server")),),
+                python=False,
+                env=self.variables,
+                after=(epmd.name,),
+                account=self.account,
+                probe=_greets(self.port),
+                stop_stage=STOP_STAGE,
+                log=self.folder.parent / "logs" / "rabbitmq.log",
+            ),
+        ]
+
+    def control(self, *arguments: str) -> str:
+        """What ``rabbitmqctl`` printed; raises CalledProcessError when it refused."""
+        done = subprocess.run(
+            [str(program("rabbitmqctl")), "--quiet", "--node", NODE, *arguments],
+            env=os.environ | self.variables,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=CONTROL_TIMEOUT_S,
+            **(self.account.popen_options() if self.account else {}),  # type: ignore[call-overload]
+        )
+        return str(done.stdout)
+
+
+def prepare(home: Path) -> Node:
+    """Folders, configuration and free ports under ``home``; starts nothing."""
+    folder = reachable_data(home / "rabbitmq")
+    account = server_account()
+    port, dist_port, epmd_port = ports.free(), ports.free(), ports.free()
+    texts = {
+        "rabbitmq.conf": (
+            f"listeners.tcp.local = 127.0.0.1:{port}\n"
+            "log.console = true\nlog.console.level = warning\nlog.file = false\n"
+        ),
+        "env.conf": "",
+        "enabled_plugins": "[].\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    for name in ("mnesia", "log"):
+        (folder / name).mkdir(exist_ok=True)
+    if account:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, account.uid, account.gid)
+    variables = {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": NODE,
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_DIST_PORT": str(dist_port),
+        # The script then becomes the node, instead of waiting for it as its child.
+        "RUNNING_UNDER_SYSTEMD": "1",
+        "ERL_EPMD_PORT": str(epmd_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +S 2:2 +sbwt none",
+        "LC_ALL": "C.UTF-8",
+    }
+    return Node(folder, port, epmd_port, variables, account)
+
+
+def _found(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise FileNotFoundError(f"RabbitMQ is here, but {name} is not on the PATH.")
+    return path
+
+
+def _listening(port: int):  # type: ignore[no-untyped-def]
+    async def ready() -> bool:
+        return ports.answers("127.0.0.1", port)
+
+    return ready
+
+
+def _greets(port: int):  # type: ignore[no-untyped-def]
+    """A node opens its port before it is up; it answers a handshake when it is."""
+
+    def handshake() -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                connection.settimeout(2)
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return len(connection.recv(8)) > 0
+        except OSError:
+            return False
+
+    async def ready() -> bool:
+        import asyncio
+
+        return await asyncio.to_thread(handshake)
+
+    return ready

@@ -1,0 +1,119 @@
+"""Looking at the databases from outside: what there is to sell, and when everything has come to rest."""
+
+import random
+import time
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+
+from atoll import conf
+from tests.chaos import wire
+from tests.chaos.journal import Journal
+from tests.chaos.nemesis import inside
+from tests.chaos.shoppers import Crowd
+from tests.chaos.system import System
+
+WITH_BUS = ("users", "products", "orders", "payments")
+POLL_S = 0.3
+# Nothing may be open for this long before we believe that it stays so.
+QUIET_S = 1.5
+SCARCE, PLENTY = 4, 12
+
+OPEN = """
+SELECT (SELECT count(*) FROM atoll_bus_outbox WHERE status = 'pending')
+     + (SELECT count(*) FROM atoll_bus_delivery AS delivery WHERE status IN ('pending', 'running'))
+"""
+
+
+def rows(system: System, project: str, statement: str) -> list[tuple[Any, ...]]:
+    database = conf.project(project).database
+    with (
+        closing(psycopg2.connect(system.superuser_url(database))) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def versions(system: System) -> dict[str, str]:
+    found = {"postgresql": str(rows(system, "orders", "SHOW server_version")[0][0])}
+    if system.node:
+        found["rabbitmq"] = system.node.control("version").strip()
+    else:
+        found["broker"] = "embedded (Valkey)"
+    return found
+
+
+def stock(system: System) -> dict[str, int]:
+    return {
+        str(row[0]): row[1]
+        for row in rows(system, "products", "SELECT id, stock_on_hand FROM products_product")
+    }
+
+
+def wanted_products(system: System) -> list[str]:
+    """A few that will run out, and many that will not."""
+    ranked = [
+        str(row[0])
+        for row in rows(
+            system,
+            "products",
+            "SELECT id FROM products_product WHERE is_active AND stock_on_hand > 0 AND currency = 'EUR' "
+            "ORDER BY stock_on_hand, id",
+        )
+    ]
+    return ranked[:SCARCE] + ranked[-PLENTY:]
+
+
+def sleep_until_over(crowd: Crowd) -> None:
+    """Until the customers have done what they meant to do, or only wait for answers."""
+    while crowd.until > time.monotonic():
+        time.sleep(0.1)
+
+
+def unsettled(system: System) -> dict[str, int]:
+    """What is still on its way, by place; empty when nothing is."""
+    found = {name: int(rows(system, name, OPEN)[0][0]) for name in WITH_BUS}
+    found["open orders"] = int(
+        rows(
+            system,
+            "orders",
+            "SELECT count(*) FROM orders_order WHERE status NOT IN ('confirmed', 'cancelled')",
+        )[0][0]
+    )
+    if system.node:
+        for name in WITH_BUS:
+            for queue in ("evt", "cmd", "work"):
+                full = f"{queue}.{conf.project(name).service}"
+                found[full] = wire.depth(system.node.port, full) or 0
+    return {name: count for name, count in found.items() if count}
+
+
+def settle(system: System, within_s: float) -> float | None:
+    """Wait for rest; the seconds it took, None when the time was not enough."""
+    begun = time.monotonic()
+    quiet_since: float | None = None
+    while time.monotonic() < begun + within_s:
+        if unsettled(system):
+            quiet_since = None
+        elif quiet_since is None:
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > QUIET_S:
+            return round(quiet_since - begun, 1)
+        time.sleep(POLL_S)
+    print(f"Still on the way: {unsettled(system)}")
+    return None
+
+
+def replay(system: System, journal: Journal, chance: random.Random, count: int) -> None:
+    """Run settled deliveries once more, and note how their rows stood before."""
+    for name in ("orders", "payments", "products"):
+        done = rows(
+            system,
+            name,
+            "SELECT id, attempts, finished_at FROM atoll_bus_delivery WHERE status = 'done' ORDER BY id",
+        )
+        chosen = chance.sample(done, min(count, len(done)))
+        inside(name, "replay", *[str(row[0]) for row in chosen])
+        journal.write("replayed", project=name, rows=[[str(value) for value in row] for row in chosen])
