@@ -281,15 +281,15 @@ class Bench:
 
     def _maintain(self, *statements: str) -> None:
         parts = urlsplit(conf.variable("DATABASE_URL") or "")
-        connection = psycopg2.connect(
+        server = psycopg2.connect(
             host=parts.hostname,
             port=parts.port,
             user=parts.username,
             password=parts.password,
             dbname="postgres",
         )
-        connection.autocommit = True
-        with connection.cursor() as cursor:
+        server.autocommit = True
+        with server.cursor() as cursor:
             for statement in statements:
                 cursor.execute(sql.SQL(statement).format(sql.Identifier(conf.project("bench").database)))
         server.close()
