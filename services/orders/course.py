@@ -103,12 +103,12 @@ class Move:
 class Step:
     """Where an event leads, and what goes out with it, in this order.
 
-    ``undoing`` names the compensations that it moved or asked for anew.
+    ``undoing`` names the compensations that it moved or asked for anew, and how far they are now.
     """
 
     state: State
     actions: tuple[Action, ...] = ()
-    undoing: tuple[Compensation, ...] = ()
+    undoing: tuple[tuple[Compensation, Undoing], ...] = ()
 
 
 OPEN = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
@@ -185,14 +185,14 @@ def next_step(state: State, event: Event) -> Step:
         cues.append(CUES[event])
     after = replace(state, status=move.to)
     actions: tuple[Action, ...] = ()
-    moved: tuple[Compensation, ...] = ()
+    moved: tuple[tuple[Compensation, Undoing], ...] = ()
     for compensation, cue in cues:
         before = state.of(compensation)
         undoing = UNDOING.get((before, cue))
         if undoing is None:
             continue
         after = after.having(compensation, undoing)
-        moved += (compensation,)
+        moved += ((compensation, undoing),)
         if undoing is Undoing.ASKED:
             actions += _ASK[compensation]
         elif before is Undoing.ASKED:

@@ -120,6 +120,9 @@ class ExpireOrder:
     order_id: UUID
 
 
+CompensatingCommand = Literal["release.stock", "refund.payment"]
+
+
 @dataclass(frozen=True)
 class ExpireCompensation:
     """A timer of our own: due when what is to be undone was not confirmed in time.
@@ -131,7 +134,7 @@ class ExpireCompensation:
     to: ClassVar[str] = "order-service"
     version: ClassVar[int] = 1
     order_id: UUID
-    compensation: Literal["release.stock", "refund.payment"]
+    compensation: CompensatingCommand
     ask: int
 
 

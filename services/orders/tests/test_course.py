@@ -172,8 +172,7 @@ def test_no_compensation_can_be_waited_for_without_a_deadline_that_ends_the_wait
     }
     for state, event in product(STATES, Event):
         step = next_step(state, event)
-        entered = step.state.of(kind) is Undoing.ASKED and kind in step.undoing
-        assert (starts[kind] in step.actions) is entered
+        assert (starts[kind] in step.actions) is ((kind, Undoing.ASKED) in step.undoing)
         if state.of(kind) is Undoing.ASKED:
             overdue = next_step(state, EVENTS[kind, Cue.OVERDUE])
             assert overdue.state.of(kind) is Undoing.FAILED

@@ -126,8 +126,7 @@ def _write_status(order: Order, status: Status, reason: str) -> None:
 def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, reason: str) -> str:
     """Bring the rows to where the step leaves them; what changed, in the history's words."""
     now = timezone.now()
-    for compensation in step.undoing:
-        undoing = step.state.of(compensation)
+    for compensation, undoing in step.undoing:
         if undoing is not Undoing.ASKED:
             rows[compensation].end(undoing, by=event, reason=reason, at=now)
         elif compensation in rows:
@@ -145,4 +144,4 @@ def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, rea
                 after=event.value,
                 reason=reason,
             )
-    return ", ".join(str(rows[compensation]) for compensation in step.undoing)
+    return ", ".join(str(rows[compensation]) for compensation, _ in step.undoing)

@@ -10,6 +10,7 @@ from services.orders.compensation import Compensation
 from services.orders.course import Action
 from services.orders.events import (
     CommitStock,
+    CompensatingCommand,
     ExpireCompensation,
     ExpireOrder,
     OrderCancelled,
@@ -110,7 +111,7 @@ class Outgoing:
         self._stop_waiting(compensation)
         asked = self._compensations[compensation]
         bus.schedule(
-            ExpireCompensation(self._order.pk, compensation.value, asked.asks),
+            ExpireCompensation(self._order.pk, _ON_THE_WIRE[compensation], asked.asks),
             after=time_to_undo(),
             token=self._timer(compensation.value),
         )
@@ -133,6 +134,11 @@ class Outgoing:
     def _timer(self, name: str) -> str:
         return f"order:{self._order.pk}:{name}"
 
+
+_ON_THE_WIRE: Mapping[Compensation, CompensatingCommand] = {
+    Compensation.RELEASE: "release.stock",
+    Compensation.REFUND: "refund.payment",
+}
 
 _HOW: Mapping[Action, Callable[[Outgoing], None]] = {
     Action.RESERVE_STOCK: Outgoing._reserve_stock,
