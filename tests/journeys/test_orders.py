@@ -50,6 +50,10 @@ def test_a_declined_payment_cancels_the_order_and_gives_the_stock_back(shopper: 
     assert final["status"] == "cancelled"
     assert [payment["status"] for payment in shopper.payments(placed["id"])] == ["failed"]
     eventually(lambda: shopper.product(product["id"])["stock"] == product["stock"], what="the stock is back")
+    eventually(
+        lambda: "stock.released" in [entry["event"] for entry in shopper.order(placed["id"])["history"]],
+        what="the order knows that its stock is back",
+    )
 
 
 @pytest.mark.parametrize("method", ["card-flaky", "card-timeout"])
