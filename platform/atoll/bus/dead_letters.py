@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
-from atoll.bus import recovery
 from atoll.bus.models import Delivery
 
 # Of more dead letters than this the newest are grouped; a decision about a group reaches all of it.
@@ -100,10 +99,7 @@ def replay_group(group: Group, until: datetime) -> int:
 
 def discard_group(group: Group, until: datetime, reason: str) -> int:
     """Give up on all of it that died by then; how many. What waited behind them goes on."""
-    with transaction.atomic():
-        found = _run(DISCARD, group, until, {"error": f"Discarded: {reason}"})
-        recovery.free_lanes()
-    return found
+    return _run(DISCARD, group, until, {"error": f"Discarded: {reason}"})
 
 
 def count_group(group: Group, until: datetime) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -31,17 +31,6 @@ AGAIN = {
     "finished_at": None,
 }
 
-FREE_LANES = """
-UPDATE atoll_bus_delivery SET hints = 0, hint_at = statement_timestamp()
-WHERE status = 'pending' AND id IN (
-    SELECT id FROM (
-        SELECT DISTINCT ON (handler, lane) id, status, next_attempt_at, hint_at
-        FROM atoll_bus_delivery WHERE status IN ('pending', 'running', 'dead') AND lane <> ''
-        ORDER BY handler, lane, position, id) AS head
-    WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
-      AND hint_at > statement_timestamp())
-"""
-
 
 def replay_deliveries(ids: Chosen) -> int:
     """Give dead and discarded deliveries all their attempts again, from now; how many there were."""
@@ -61,24 +50,11 @@ def replay_edited(delivery_id: UUID, *, body: str, instead_of: str) -> bool:
 def discard_deliveries(ids: Chosen, reason: str) -> int:
     """Give up on deliveries that are dead or still waiting; how many there were.
 
-    What waited behind them in their lanes goes on.
+    What waited behind them in their lanes goes on within a second or so (lanes.py).
     """
-    with transaction.atomic():
-        found = Delivery.objects.filter(
-            id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.PENDING]
-        ).update(status=Delivery.Status.DISCARDED, error=f"Discarded: {reason}", finished_at=Now())
-        free_lanes()
-    return found
-
-
-def free_lanes() -> int:
-    """Hint at every lane whose turn has come and that nobody was told of; how many.
-
-    Who ends a delivery frees its lane by itself; this is for what was given up by hand.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(FREE_LANES)
-        return int(cursor.rowcount)
+    return Delivery.objects.filter(
+        id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.PENDING]
+    ).update(status=Delivery.Status.DISCARDED, error=f"Discarded: {reason}", finished_at=Now())
 
 
 def send_again(ids: Chosen) -> int:

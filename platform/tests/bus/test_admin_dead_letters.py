@@ -12,11 +12,14 @@ from django.test import Client
 from django.utils import timezone
 from testproject.models import Note
 
-from atoll.bus import Message, Retry, dead_letters, on
+from atoll.bus import Message, Retry, dead_letters, execute, on
 from atoll.bus.dead_letters import Group
+from atoll.bus.lanes import Waking
 from atoll.bus.models import Delivery
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
+
+from .arrivals import store
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -135,6 +138,27 @@ def test_a_large_group_starts_again_at_a_steady_pace(dead: list[Delivery], monke
 def test_a_group_is_changed_by_one_statement(dead: list[Delivery], django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         dead_letters.replay_group(group_of(dead[0]), timezone.now())
+
+
+def test_discarding_a_group_lets_the_lanes_go_on_that_it_held_up(bus: Bus) -> None:
+    @on("step.taken", ordered=True, retry=Retry(immediate=0, delayed_s=()))
+    def walk(event: dict[str, Any], message: Message) -> None:
+        if event["number"] == 1:
+            raise ValueError("stumbled")
+        Note.objects.create(text=str(event["number"]))
+
+    for number in (1, 2, 3):
+        store("step.taken", {"number": number}, key="a", sequence=number, sender="s")
+    for row in Delivery.objects.order_by("position"):
+        execute.execute(row.pk)
+    [found] = dead_letters.groups()
+    assert (found.count, found.in_lanes, statuses()) == (1, 1, ["dead", "pending", "pending"])
+    assert bus.run_due(timezone.now() + timedelta(minutes=5)) == 0
+
+    assert dead_letters.discard_group(found.group, timezone.now(), "walk on") == 1
+    Waking().step()
+    assert bus.run_due() == 2
+    assert sorted(Note.objects.values_list("text", flat=True)) == ["2", "3"]
 
 
 def test_dead_letters_are_found_by_their_index(dead: list[Delivery]) -> None:

@@ -41,6 +41,8 @@ class DeliveryAdmin(LedgerAdmin):
     )
     list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     list_select_related = ("message",)
+    # Ids begin with the time they were made at, and have an index.
+    ordering = ("-id",)
     search_fields = (
         "message__message_id",
         "message__correlation_id",
