@@ -1,13 +1,11 @@
 """Attempts and outcomes: a handler's effects, its messages and "done" are one."""
 
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
-from django.db import connection, transaction
-from django.db.models.functions import Now
+from django.db import connection
 from django.utils import timezone
 from structlog.testing import capture_logs
 from testproject.models import Note
@@ -18,20 +16,15 @@ from atoll.bus import (
     Ignore,
     Message,
     Retry,
-    cancel_scheduled,
-    deliveries,
-    execute,
     handles,
     on,
     publish,
     registry,
-    schedule,
 )
 from atoll.bus.models import Delivery, Inbox
 from atoll.errors import Misuse, Unavailable
 from atoll.testing.bus import Bus
 
-from .conftest import Until
 from .sessions import another_connection
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -50,7 +43,6 @@ class Written:
 
 @dataclass
 class Remind:
-    command: ClassVar[str] = "remind"
     text: str
 
 
@@ -221,20 +213,6 @@ def test_before_runs_outside_any_transaction_and_its_result_reaches_the_handler(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_attempt_is_counted_and_committed_before_the_handler_runs(bus: Bus) -> None:
-    seen: list[Any] = []
-
-    @on("note.asked")
-    def look_from_outside(event: Asked, message: Message) -> None:
-        with another_connection() as cursor:
-            cursor.execute("SELECT status, attempts FROM atoll_bus_delivery")
-            seen.append(cursor.fetchone())
-
-    bus.deliver("note.asked", {"text": "x"}, times=1)
-    assert seen == [("running", 1)]
-
-
-@pytest.mark.django_db(transaction=True)
 def test_a_handler_past_its_time_leaves_nothing(bus: Bus) -> None:
     @on("note.asked", timeout_s=0.2, retry=Retry(immediate=0, delayed_s=()))
     def sleep_in_the_database(event: Asked, message: Message) -> None:
@@ -260,159 +238,6 @@ def test_a_handler_that_idles_past_its_time_is_cut_off_by_the_server(bus: Bus) -
     assert (row.status, notes()) == ("dead", [])
 
 
-@pytest.mark.django_db(transaction=True)
-def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
-    @on("note.asked")
-    def write(event: Asked, message: Message) -> None:
-        Note.objects.create(text=f"attempt {message.attempt}")
-
-    delivery_id = _store("note.asked", {"text": "x"})
-    slow = deliveries.claim(delivery_id)
-    assert slow is not None
-    assert deliveries.claim(delivery_id) is None
-    later = timezone.now() + timedelta(minutes=2)
-    assert execute.execute(delivery_id, later) == 1
-    execute.attempt(slow)
-    assert notes() == ["attempt 2"]
-    row = Delivery.objects.get()
-    assert (row.status, row.attempts) == ("done", 2)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_claim_ends_with_the_session_that_made_it(bus: Bus, until: Until) -> None:
-    @on("note.asked")
-    def write(event: Asked, message: Message) -> None:
-        Note.objects.create(text=f"attempt {message.attempt}")
-
-    delivery_id = _store("note.asked", {"text": "x"})
-    with another_connection() as holder:
-        holder.execute("SELECT pg_backend_pid()")
-        session = holder.fetchone()[0]
-        assert deliveries.claim(delivery_id)
-        Delivery.objects.update(session=session, claimed_at=Now())
-        assert deliveries.take_back() == 0
-        assert execute.execute(delivery_id) == 0
-    until(lambda: deliveries.take_back() == 1)
-    assert execute.execute(delivery_id) == 1
-    assert notes() == ["attempt 2"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_session_that_is_younger_than_a_claim_does_not_hold_it(bus: Bus) -> None:
-    @on("note.asked")
-    def write(event: Asked, message: Message) -> None: ...
-
-    assert deliveries.claim(_store("note.asked", {"text": "x"}))
-    assert deliveries.take_back() == 0
-    Delivery.objects.update(claimed_at=timezone.now() - timedelta(days=1))
-    assert deliveries.take_back() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_handler_that_takes_its_process_down_each_time_is_dead_after_its_attempts(bus: Bus) -> None:
-    @on("note.asked", retry=Retry(immediate=1, delayed_s=()))
-    def write(event: Asked, message: Message) -> None:
-        Note.objects.create(text="never")
-
-    delivery_id = _store("note.asked", {"text": "x"})
-    for _ in range(2):
-        assert deliveries.claim(delivery_id)
-        Delivery.objects.update(next_attempt_at=Now())
-    assert execute.execute(delivery_id) == 1
-    row = Delivery.objects.get()
-    assert (row.status, row.error) == ("dead", "Each of 2 attempts ended with the process that made it.")
-    assert notes() == []
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_many_workers_with_the_same_hint_one_runs_the_handler() -> None:
-    @on("note.asked")
-    def write(event: Asked, message: Message) -> None:
-        Note.objects.create(text=event.text)
-
-    delivery_id = _store("note.asked", {"text": "once"})
-    start = threading.Barrier(6)
-    attempts: list[int] = []
-
-    def work() -> None:
-        start.wait()
-        attempts.append(execute.execute(delivery_id))
-        connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (sorted(attempts), notes()) == ([0, 0, 0, 0, 0, 1], ["once"])
-
-
-@pytest.mark.django_db
-def test_a_hint_that_got_lost_is_sent_again_later_and_later() -> None:
-    @on("note.asked")
-    def write(event: Asked, message: Message) -> None: ...
-
-    delivery_id = _store("note.asked", {"text": "x"})
-    waits_s = []
-    for _ in range(8):
-        due = Delivery.objects.get().hint_at
-        assert deliveries.sweep(10, due - timedelta(milliseconds=1)) == []
-        assert deliveries.sweep(10, due) == [delivery_id]
-        waits_s.append((Delivery.objects.get().hint_at - due).total_seconds())
-    assert waits_s == [10, 20, 40, 80, 160, 320, 640, 640]
-
-
-def test_a_timer_fires_once_when_it_is_due(bus: Bus) -> None:
-    @handles("remind")
-    def remind(command: Remind, message: Message) -> None:
-        Note.objects.create(text=command.text)
-
-    with context.work(correlation_id="checkout-4711"), transaction.atomic():
-        schedule(Remind("later"), after=timedelta(minutes=15))
-    now = timezone.now()
-    assert bus.run_due(now + timedelta(minutes=14)) == 0
-    assert notes() == []
-    assert bus.run_due(now + timedelta(minutes=16)) == 1
-    assert bus.run_due(now + timedelta(minutes=60)) == 0
-    assert notes() == ["later"]
-    assert Inbox.objects.get().correlation_id == "checkout-4711"
-    assert bus.sent() == []
-
-
-def test_a_cancelled_timer_does_not_fire(bus: Bus) -> None:
-    @handles("remind")
-    def remind(command: Remind, message: Message) -> None:
-        Note.objects.create(text=command.text)
-
-    schedule(Remind("one"), after=timedelta(minutes=1), token="order-1")
-    schedule(Remind("two"), after=timedelta(minutes=1), token="order-2")
-    assert cancel_scheduled("order-1") == 1
-    assert cancel_scheduled("order-1") == 0
-    bus.run_due(timezone.now() + timedelta(minutes=2))
-    assert notes() == ["two"]
-    assert set(Delivery.objects.values_list("token", "status")) == {
-        ("order-1", "cancelled"),
-        ("order-2", "done"),
-    }
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_timer_cancelled_between_claim_and_run_does_not_fire(bus: Bus) -> None:
-    @handles("remind")
-    def remind(command: Remind, message: Message) -> None:
-        Note.objects.create(text=command.text)
-
-    with transaction.atomic():
-        schedule(Remind("one"), after=timedelta(0), token="order-1")
-    claim = deliveries.claim(Delivery.objects.get().id)
-    assert claim is not None
-    with transaction.atomic():
-        assert cancel_scheduled("order-1") == 1
-    execute.attempt(claim)
-    assert notes() == []
-    assert Delivery.objects.get().status == "cancelled"
-
-
 def test_a_command_has_one_handler_here() -> None:
     @handles("remind")
     def first(command: Remind, message: Message) -> None: ...
@@ -426,13 +251,3 @@ def test_a_command_has_one_handler_here() -> None:
 
         @handles("remind.*")
         def third(command: Remind, message: Message) -> None: ...
-
-
-def _store(event_type: str, data: dict[str, Any]) -> Any:
-    from atoll import wire
-    from atoll.bus import envelope, inbox
-
-    (delivery_id,) = inbox.store(
-        [envelope.parse(wire.dumps({"eventType": event_type, "data": data}), {}, {})]
-    )
-    return delivery_id

@@ -69,3 +69,18 @@ def end_the_process(event: NoteRequested, message: Message) -> None:
 @handles("write.note")
 def write_note(command: WriteNote, message: Message) -> None:
     Note.objects.create(text=command.text)
+
+
+@dataclass(frozen=True)
+class NoteCounted:
+    type: ClassVar[str] = "note.counted"
+    key: str
+    number: int
+
+
+# One ordered handler makes all of a service's ingests but one stand by.
+if os.environ.get("TESTPROJECT_ORDERED"):
+
+    @on("note.counted", ordered=True)
+    def write_counted_note(event: NoteCounted, message: Message) -> None:
+        Note.objects.create(text=f"{event.key} {event.number:03}")
