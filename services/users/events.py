@@ -7,6 +7,8 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class UserCreated:
+    """There is a new account: somebody registered, or staff made it."""
+
     type: ClassVar[str] = "user.created"
     version: ClassVar[int] = 1
 
@@ -28,6 +30,8 @@ class UserUpdated:
 
 @dataclass(frozen=True)
 class UserDeleted:
+    """The account was emptied and cannot sign in again; its id stays and is never used anew."""
+
     type: ClassVar[str] = "user.deleted"
     version: ClassVar[int] = 1
 

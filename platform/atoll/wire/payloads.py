@@ -24,6 +24,7 @@ def from_payload(cls: type[T], data: Mapping[str, Any]) -> T:
     Reads UUID, Decimal, datetime (with a zone), date, int, float, str, bool, Enum,
     Literal, Any, ``list``/``tuple``/``dict`` of these, nested dataclasses and
     ``X | None``. A missing field takes its default; ``X | None`` without one is required too.
+    A class may refuse values together by a ValueError from its ``__post_init__``.
     Raises SchemaError naming the field by its path on the wire, and Misuse for an
     annotation that has no form there.
     """
@@ -55,7 +56,10 @@ def _object(cls: Any) -> Reader:
                     raise misfit.at(f".{key}") from None
             elif required:
                 raise Misfit("is missing").at(f".{key}")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise Misfit(str(error)) from error
 
     return read
 

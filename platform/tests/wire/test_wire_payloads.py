@@ -109,6 +109,28 @@ def test_a_missing_field_is_refused_by_its_path():
         wire.from_payload(Placed, short)
 
 
+@dataclass(frozen=True)
+class Span:
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise ValueError("ends before it begins")
+
+
+@dataclass(frozen=True)
+class Spans:
+    spans: list[Span]
+
+
+def test_a_class_may_refuse_values_that_do_not_go_together():
+    fits = {"spans": [{"first": 1, "last": 2}]}
+    assert wire.from_payload(Spans, fits) == Spans([Span(1, 2)])
+    with pytest.raises(wire.SchemaError, match=r"spans\[1\]: ends before it begins"):
+        wire.from_payload(Spans, {"spans": [*fits["spans"], {"first": 2, "last": 1}]})
+
+
 @pytest.mark.parametrize("data", [None, [], "x", 5])
 def test_data_that_is_no_object_is_refused(data):
     with pytest.raises(wire.SchemaError, match="data: must be an object"):
