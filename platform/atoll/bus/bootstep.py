@@ -62,6 +62,8 @@ class BusStep(bootsteps.StartStopStep):
         if self._host:
             self._host.stop()
         self._presence.gone()
+        # Python gives handlers up before it has ended: one more signal would look like a crash.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
     def terminate(self, worker: Any) -> None:
         self.stop(worker)

@@ -15,7 +15,7 @@ from atoll.bus.models import Delivery
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
-from .worker import STOP_DEADLINE_S, WORKER, Process, running
+from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,6 +76,24 @@ def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
     assert (code, took_s < STOP_DEADLINE_S) == (0, True)
     assert notes() == [*texts, "slow"]
     assert Delivery.objects.count() == 301
+
+
+def test_a_bus_apart_is_restarted_under_load_with_its_workers_left_alone(
+    broker: str, tmp_path: Path, until: Until
+) -> None:
+    texts = [f"{number:03}" for number in range(300)]
+    with running(tmp_path / "worker", CELERY, BUS_IN_WORKER="false", WORKER_POOL="prefork") as worker:
+        with running(tmp_path / "bus", BUS) as bus:
+            for text in texts:
+                ask("note.requested", text)
+            until(lambda: Note.objects.count() > 20)
+            code, took_s = bus.terminate(signal.SIGTERM, signal.SIGTERM)
+        with running(tmp_path / "successor", BUS):
+            until(lambda: Note.objects.count() >= 300)
+            until(lambda: not Delivery.objects.exclude(status="done").exists())
+            assert worker.terminate()[0] == 0
+    assert (code, took_s < STOP_DEADLINE_S) == (0, True)
+    assert notes() == texts
 
 
 @pytest.mark.parametrize("pool", POOLS)

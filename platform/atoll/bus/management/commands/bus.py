@@ -33,3 +33,6 @@ class Command(BaseCommand):
         presence.leaving()
         host.stop()
         presence.gone()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Python gives handlers up before it has ended: one more signal would look like a crash.
+            signal.signal(number, signal.SIG_IGN)
