@@ -97,7 +97,7 @@ class Mirror:
                     "exchange": method.exchange,
                     "to": method.routing_key,
                     "key": headers.get("x-atoll-key"),
-                    "seq": headers.get("x-atoll-seq"),
+                    "seq": int(headers.get("x-atoll-seq") or 0),
                     "correlation": properties.correlation_id,
                     "body": hashlib.sha256(body).hexdigest(),
                 }

@@ -165,6 +165,8 @@ def _moment(value: Any) -> datetime:
 
 
 def _sequence(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        value = int(value)
     return value if isinstance(value, int) and 0 < value < 2**63 else None
 
 

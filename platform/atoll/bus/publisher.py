@@ -181,7 +181,8 @@ def properties(row: Row, service_id: str) -> dict[str, Any]:
     """The AMQP properties and headers of design §7."""
     headers: dict[str, Any] = {"traceparent": envelope.traceparent(row.correlation_id, row.message_id)}
     if row.key:
-        headers |= {"x-atoll-key": row.key, "x-atoll-seq": row.key_sequence}
+        # As text: past 31 bits py-amqp writes a type tag that makes other clients close the connection.
+        headers |= {"x-atoll-key": row.key, "x-atoll-seq": str(row.key_sequence)}
     return {
         "content_type": "application/json",
         "content_encoding": "utf-8",

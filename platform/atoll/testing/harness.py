@@ -310,7 +310,9 @@ class Bus:
         repetition = str(uuid7())
         self._repetitions.add(repetition)
         document = wire.loads(message.body.encode()) | {"id": repetition, "serviceId": message.service_id}
-        headers = {"x-atoll-key": message.key, "x-atoll-seq": message.key_sequence} if message.key else {}
+        headers = (
+            {"x-atoll-key": message.key, "x-atoll-seq": str(message.key_sequence)} if message.key else {}
+        )
         receiving.receive([Arrival("repetition", message.name, wire.dumps(document), {}, headers)])
 
     def _next_due(self) -> datetime | None:

@@ -34,6 +34,13 @@ def test_our_own_envelope_is_read_whole() -> None:
     assert (found.correlation_id, found.key, found.key_sequence) == (FULL["correlationId"], "order-1", 7)
 
 
+def test_a_sequence_number_may_be_a_number_or_text() -> None:
+    assert [
+        read(FULL, x_atoll_seq=given).key_sequence
+        for given in (7, "1795410409807", "0", "-1", "7a", "9" * 30)
+    ] == [7, 1795410409807, None, None, None, None]
+
+
 def test_without_an_id_the_amqp_message_id_tells_copies_apart() -> None:
     document = {key: value for key, value in FULL.items() if key != "id"}
     assert read(document, {"message_id": "m-1"}).dedupe_key == "order-service/m-1"

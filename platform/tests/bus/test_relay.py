@@ -170,7 +170,7 @@ def test_properties_and_headers_are_those_of_the_contract(rabbitmq: str) -> None
         "timestamp": int(row.created_at.timestamp()),
     }
     assert headers.pop("traceparent").startswith("00-")
-    assert headers == {"x-atoll-key": "account-7", "x-atoll-seq": row.key_sequence}
+    assert headers == {"x-atoll-key": "account-7", "x-atoll-seq": str(row.key_sequence)}
 
 
 class Notebook(Publisher):

@@ -38,8 +38,8 @@ HEADERS: Schema = {
             "description": "Messages of one key are published in the order of their commits.",
         },
         "x-atoll-seq": {
-            "type": "integer",
-            "minimum": 1,
+            "type": "string",
+            "pattern": "^[1-9][0-9]*$",
             "description": "Counts the messages of one key, without gaps.",
         },
     },
