@@ -44,6 +44,7 @@ def test_the_events_of_the_contract_are_published():
         "stock.reserved", "stock.rejected",
         "product.created", "product.updated", "product.deleted",
         "payment.completed", "payment.failed", "payment.refunded",
+        "stock.released", "stock.release_failed", "payment.voided", "payment.refund_failed",
     }  # fmt: skip
 
 

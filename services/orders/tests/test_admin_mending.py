@@ -79,6 +79,15 @@ def test_the_page_of_the_order_says_what_failed_and_offers_what_can_be_done(staf
     assert "Settled by hand…" not in fine
 
 
+def test_both_actions_ask_before_they_act(staff, broken, bus):
+    before = len(bus.sent())
+    assert "harmless where it was carried out before" in page(staff.get(at(broken, "ask-again")))
+    settling = page(staff.get(at(broken, "settle")))
+    for text in ("discard its dead letter", 'name="reason"', 'name="compensation"'):
+        assert text in settling
+    assert (state(broken), len(bus.sent()), log_of(broken)) == ("failed", before, [])
+
+
 def test_asking_again_sends_the_command_once_more_and_is_logged(staff, broken, bus):
     answer = staff.post(at(broken, "ask-again"), {"_form_submitted": "True"}, follow=True)
 
