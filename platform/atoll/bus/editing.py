@@ -6,10 +6,8 @@ from typing import Any
 
 from atoll import wire
 from atoll.bus import decoding, registry
-from atoll.bus.deliveries import Claim
 from atoll.bus.models import Delivery
-from atoll.bus.outcome import Dead
-from atoll.errors import InvalidInput, Refusal
+from atoll.errors import InvalidInput
 
 CONTEXT_LINES = 3
 
@@ -57,29 +55,12 @@ def _check(delivery: Delivery, body: str) -> None:
             f"No handler is called {delivery.handler} here, so nothing can tell whether this fits."
         )
     message = delivery.message
-    claim = Claim(
-        id=delivery.id,
-        handler_id=delivery.handler,
-        attempt=1,
-        message_id=message.message_id,
-        kind=message.kind,
-        name=message.name,
-        body=body,
-        service_id=message.service_id,
-        correlation_id=message.correlation_id,
-        version=message.version,
-        sent_at=message.sent_at,
-        age_s=0.0,
-        lane=delivery.lane,
-        position=delivery.position,
-        is_late=False,
-    )
     try:
-        decoding.decode(handler, claim)
-    except Dead as error:
-        raise InvalidInput(str(error)) from error
-    except Refusal as error:
-        raise InvalidInput(error.message) from error
+        # The whole body again, as a worker reads it: the envelope adds a level and some bytes.
+        data = _envelope(body)["data"]
+        decoding.payload(handler.payload_type, message.name, data, message.version)
+    except decoding.Unfit as unfit:
+        raise InvalidInput(str(unfit)) from unfit
 
 
 def _envelope(body: str) -> dict[str, Any]:
