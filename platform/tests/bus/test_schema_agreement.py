@@ -226,3 +226,15 @@ def test_two_services_that_define_one_message_differently_are_refused() -> None:
     assert len(catalogue.definitions([says("a-service", Line), says("b-service", Line)], [])) == 1
     with pytest.raises(Misuse, match=r"a-service and b-service define .* version 1 differently"):
         catalogue.definitions([says("a-service", Line), says("b-service", Placed)], [])
+
+
+def test_what_outsiders_were_told_to_send_before_must_still_be_read() -> None:
+    old = catalogue.definitions([reader(reading(Line))], [])
+    raised = reader(reading(one("sum", Decimal), version=2))
+    definitions = catalogue.definitions([raised], old)
+    assert [(item.version, item.superseded, item.foreign) for item in definitions] == [
+        (2, False, True),
+        (1, True, True),
+    ]
+    (refused,) = agreement.disagreements([raised], definitions)
+    assert "x-service reads order.placed version 1" in refused

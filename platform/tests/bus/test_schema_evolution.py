@@ -179,3 +179,17 @@ def test_a_reader_of_foreign_messages_may_ask_for_less_and_not_for_more(
 ) -> None:
     before, after = (replace(item, foreign=True) for item in (OLD, defined(changed(**change))))
     assert bool(breaks([before], [after])) is breaking
+
+
+def test_whoever_reads_foreign_events_may_stop_and_whoever_takes_foreign_commands_says_so_first() -> None:
+    event = replace(OLD, foreign=True)
+    command = replace(event, kind="command", name="place.order", to="order-service")
+    assert breaks([event], []) == []
+    assert "place.order version 1 is defined no more." in breaks([command], [])[0]
+    assert breaks([replace(command, deprecated=True)], []) == []
+
+
+def test_what_an_outsider_announced_may_be_announced_here_but_not_the_other_way_round() -> None:
+    foreign = replace(defined(changed(sum=Decimal)), foreign=True)
+    assert breaks([foreign], [OLD]) == []
+    assert "order.placed version 1 is defined no more." in breaks([OLD], [foreign])[0]

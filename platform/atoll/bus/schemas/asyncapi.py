@@ -40,7 +40,7 @@ HEADERS: Schema = {
         "x-atoll-seq": {
             "type": "string",
             "pattern": "^[1-9][0-9]*$",
-            "description": "Counts the messages of one key, without gaps.",
+            "description": "Rises by one with each message of the key from its service.",
         },
     },
 }

@@ -21,9 +21,9 @@ def definitions(projects: Iterable[Messages], earlier: Iterable[Definition]) -> 
             held = found.setdefault(definition.key, definition)
             if plain(held.schema) != plain(definition.schema):
                 raise Misuse(f"{held.service} and {definition.service} define {definition} differently.")
-    made = list(found.values())
-    made += superseded_by(made, (old for old in earlier if not old.foreign))
-    return made + _foreign(projects, made)
+    announced = list(found.values())
+    current = announced + _foreign(projects, announced)
+    return current + superseded_by(current, earlier)
 
 
 def _foreign(projects: list[Messages], known: list[Definition]) -> list[Definition]:
@@ -40,6 +40,7 @@ def _foreign(projects: list[Messages], known: list[Definition]) -> list[Definiti
                 schema=reading.schema or {"type": "object"},
                 service=project.service,
                 to=project.service if reading.kind == "command" else "",
+                deprecated=reading.deprecated,
                 foreign=True,
             )
             found.setdefault(

@@ -65,6 +65,7 @@ class Reading:
     version: int
     schema: Schema | None
     payload: str
+    deprecated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +199,7 @@ def _reading(handler: registry.Handler) -> Reading:
         version=decoding.version_of(cls),
         schema=schema,
         payload=getattr(cls, "__name__", str(cls)),
+        deprecated=bool(getattr(cls, "deprecated", False)),
     )
 
 

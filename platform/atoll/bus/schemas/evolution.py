@@ -17,15 +17,18 @@ ADVICE = (
 
 def breaks(old: Iterable[Definition], new: Iterable[Definition]) -> list[str]:
     """What of the old definitions the new ones no longer honour, with what to do about it; empty when all."""
-    held = {definition.key: definition for definition in new}
-    newest: dict[object, int] = {}
-    for definition in held.values():
-        newest[definition.message] = max(definition.version, newest.get(definition.message, 0))
+    new = list(new)
     found: list[str] = []
     for before in old:
-        after = held.get(before.key)
+        # What is announced here needs no outsider's word; an outsider's is none for what was announced here.
+        held = [
+            item for item in new if item.message == before.message and (before.foreign or not item.foreign)
+        ]
+        after = next((item for item in held if item.version == before.version), None)
         if after is None:
-            found += _gone(before, newest.get(before.message))
+            found += _gone(before, max((item.version for item in held), default=None))
+            continue
+        if before.foreign and not after.foreign:
             continue
         advice = ADVICE.format(name=before.name, version=before.version)
         changes = list(_changes(plain(before.schema), plain(after.schema), "data", reader=before.foreign))
@@ -35,6 +38,8 @@ def breaks(old: Iterable[Definition], new: Iterable[Definition]) -> list[str]:
 
 def _gone(before: Definition, newest: int | None) -> list[str]:
     if before.deprecated or before.superseded:
+        return []
+    if before.foreign and before.kind == "event":
         return []
     if newest is None:
         return [
