@@ -2,6 +2,9 @@
 
 Without ``minutes`` it is the short run: one round of the quick faults in about half a minute. The
 last line is one JSON object; the exit code is 0 only when every invariant held.
+
+``sabotage=yes`` shows that the checker can fail: a short run without other faults than copies, in
+which orders publishes without its outbox and receives without its inbox.
 """
 
 import json
@@ -11,19 +14,23 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from atoll import conf
+from atoll.dev.process import Spec
 from tests.chaos import rabbitmq, settling
 from tests.chaos.journal import Journal
 from tests.chaos.nemesis import Nemesis, inside
-from tests.chaos.schedule import plan
+from tests.chaos.schedule import Fault, plan
 from tests.chaos.shoppers import Crowd
 from tests.chaos.system import System, prepare_environment
 from tests.chaos.wire import Mirror
 
 SHORT_RUN_S = 28.0
-SHORT_DEADLINE_S, LONG_DEADLINE_S = 20, 60
+SABOTAGED_RUN_S = 10.0
+SABOTAGED = {"orders": "outbox", "orders-bus": "inbox"}
+SABOTAGED_DEADLINE_S, SHORT_DEADLINE_S, LONG_DEADLINE_S = 8, 20, 60
 ANSWER_WITHIN_S = 60.0
 READY_WITHIN_S = 90.0
 SHORT_SETTLE_S, LONG_SETTLE_S = 60.0, 600.0
@@ -36,15 +43,16 @@ def main(arguments: list[str]) -> int:
     options = dict(argument.split("=", 1) for argument in arguments)
     seed = int(options.get("seed") or random.randrange(1_000_000))
     minutes = float(options.get("minutes") or 0)
-    return run(seed, minutes, per_s=float(options.get("per_s") or 5))
+    sabotaged = options.get("sabotage") == "yes"
+    return run(seed, minutes, per_s=float(options.get("per_s") or 5), sabotaged=sabotaged)
 
 
-def run(seed: int, minutes: float, *, per_s: float) -> int:
+def run(seed: int, minutes: float, *, per_s: float, sabotaged: bool = False) -> int:
     short_run = not minutes
-    seconds = minutes * 60 or SHORT_RUN_S
+    seconds = minutes * 60 or (SABOTAGED_RUN_S if sabotaged else SHORT_RUN_S)
     with_rabbitmq = rabbitmq.program("rabbitmq-server") is not None
     required = conf.flag("ATOLL_REQUIRE_RABBITMQ")
-    home = conf.root() / ".atoll" / "chaos"
+    home = conf.root() / ".atoll" / ("chaos-sabotaged" if sabotaged else "chaos")
     print(
         f"seed={seed}: the same again with `make chaos {f'minutes={minutes:g} ' * bool(minutes)}seed={seed}`"
     )
@@ -53,18 +61,21 @@ def run(seed: int, minutes: float, *, per_s: float) -> int:
         if required:
             print("FAILED: ATOLL_REQUIRE_RABBITMQ is set.")
             return 1
-    deadline_s = SHORT_DEADLINE_S if short_run else LONG_DEADLINE_S
+    deadline_s = (SABOTAGED_DEADLINE_S if sabotaged else SHORT_DEADLINE_S) if short_run else LONG_DEADLINE_S
     prepare_environment(home, {"ORDER_DEADLINE_S": str(deadline_s)})
     system = System(home, with_rabbitmq=with_rabbitmq, say=say)
     try:
         begun = time.monotonic()
         system.start_engines()
         mirror = watch_the_wire(system)
-        system.start_platform()
+        system.start_platform(sabotage if sabotaged else lambda spec: spec)
         say(f"The platform is ready after {time.monotonic() - begun:.1f} s.")
         journal = Journal(home / "journal.jsonl")
         note_run(journal, system, seed=seed, minutes=seconds / 60)
-        misbehave(system, journal, mirror, seed, seconds, per_s=per_s, short_run=short_run)
+        faults = plan(seed, seconds, rabbitmq=system.node is not None, short_run=short_run)
+        if sabotaged:
+            faults = [Fault(at_s, "duplicate", "", 0.0, seed) for at_s in (4.0, 6.0, 8.0)]
+        misbehave(system, journal, mirror, faults, seed, seconds, per_s=per_s, short_run=short_run)
         return check(journal.path)
     finally:
         system.close()
@@ -88,6 +99,16 @@ def note_run(journal: Journal, system: System, *, seed: int, minutes: float) -> 
     journal.write("stock", on_hand=settling.stock(system))
 
 
+def sabotage(spec: Spec) -> Spec:
+    """The same process, started with a safeguard of it taken out."""
+    if spec.name not in SABOTAGED:
+        return spec
+    argv = (sys.executable, "-m", "tests.chaos.sabotage", SABOTAGED[spec.name], *spec.argv)
+    return replace(
+        spec, argv=argv, python=False, env=dict(spec.env) | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+
+
 def watch_the_wire(system: System) -> Mirror | None:
     if system.node is None:
         return None
@@ -101,13 +122,13 @@ def misbehave(
     system: System,
     journal: Journal,
     mirror: Mirror | None,
+    faults: list[Fault],
     seed: int,
     seconds: float,
     *,
     per_s: float,
     short_run: bool,
 ) -> None:
-    faults = plan(seed, seconds, rabbitmq=system.node is not None, short_run=short_run)
     journal.write("schedule", faults=[vars(fault) for fault in faults])
     say(f"{len(faults)} faults in {seconds:.0f} s:")
     crowd = Crowd(conf.gateway_url(), settling.wanted_products(system), journal, seed, size=8, per_s=per_s)

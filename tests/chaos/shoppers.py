@@ -51,7 +51,7 @@ class Customer:
         answer, refusal = self._insist(
             lambda: self._shopper.register(self._email, self._password, "Chaos Customer")
         )
-        if answer is None:
+        if refusal and refusal.code == "email_taken":
             # An earlier try had gone through although nobody told us.
             answer, refusal = self._insist(lambda: self._shopper.sign_in(self._email, self._password))
         if answer is None:

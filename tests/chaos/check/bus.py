@@ -128,7 +128,8 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
             for before, after in pairwise(rows):
                 # Had the earlier one arrived when the later one began, it had to be through by then.
                 if before["created_at"] < after["claimed_at"] < before["finished_at"]:
-                    yield f"{project}: {handler} ran {after['position']} before {before['position']} of {name}"
+                    places = f"{after['position']} before {before['position']}"
+                    yield f"{project}: {handler} ran {places} of {name}"
 
 
 def blocked(evidence: Evidence) -> Iterator[str]:

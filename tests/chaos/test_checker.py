@@ -1,0 +1,255 @@
+# ruff: noqa: S608  the SQL here is put together from constants of this file
+"""Each invariant can fail: rows are doctored in a transaction that is rolled back, and it says so."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.chaos.check import bus, shop
+from tests.chaos.check.__main__ import INVARIANTS
+
+
+def found(check, evidence) -> list[str]:
+    result: Iterator[str] = check(evidence)
+    return list(result)
+
+
+def violated(evidence) -> set[str]:
+    return {name for name, check in INVARIANTS.items() if found(check, evidence)}
+
+
+def test_nothing_is_violated_before_anybody_doctored_it(evidence):
+    assert violated(evidence) == set()
+
+
+def test_an_accepted_order_that_is_gone(evidence):
+    order = sorted(evidence.accepted)[0]
+    evidence.change("orders", "DELETE FROM orders_order WHERE id = %s", order)
+    assert found(shop.accepted_order_lost, evidence) == [f"order {order} was accepted and is gone"]
+
+
+def test_an_order_that_nobody_was_told_of(evidence):
+    evidence.change("orders", copy("orders_order", f'{{"id": "{uuid4()}"}}', one_of_ours(evidence)))
+    assert len(found(shop.order_doubled, evidence)) == 1
+
+
+def test_an_order_that_is_still_open(evidence):
+    evidence.change(
+        "orders",
+        "UPDATE orders_order SET status = 'pending', reason = '', finished_at = NULL WHERE id = %s",
+        sorted(evidence.accepted)[0],
+    )
+    assert len(found(shop.order_not_final, evidence)) == 1
+
+
+def test_a_second_charge_under_another_key(evidence):
+    evidence.change(
+        "payments",
+        copy(
+            "payments_sandboxcharge",
+            f'{{"id": "{uuid4()}", "key": "again"}}',
+            "id = (SELECT id FROM payments_sandboxcharge WHERE state = 'captured' LIMIT 1)",
+        ),
+    )
+    said = found(shop.charge_not_once, evidence)
+    assert any("was charged 2 times" in text for text in said)
+    assert found(shop.sums_differ, evidence)
+
+
+def test_money_kept_for_a_cancelled_order(evidence):
+    evidence.change("payments", "DELETE FROM payments_sandboxrefund")
+    assert any("is cancelled" in text for text in found(shop.charge_not_once, evidence))
+
+
+def test_stock_that_vanished(evidence):
+    (product,) = evidence.change(
+        "products",
+        "UPDATE products_product SET stock_on_hand = stock_on_hand - 1 "
+        "WHERE id = (SELECT id FROM products_product WHERE stock_on_hand > 5 LIMIT 1) RETURNING id::text",
+    )
+    said = found(shop.stock_not_conserved, evidence)
+    assert len(said) == 2
+    assert all(product in text for text in said)
+
+
+def test_stock_that_stays_reserved(evidence):
+    evidence.change(
+        "products",
+        "UPDATE products_product SET stock_reserved = 1 "
+        "WHERE id = (SELECT id FROM products_product WHERE stock_on_hand > 5 LIMIT 1)",
+    )
+    assert len(found(shop.stock_not_conserved, evidence)) == 1
+
+
+def test_a_sale_that_products_does_not_know_of(evidence):
+    evidence.change(
+        "products",
+        "UPDATE products_stockreservation SET state = 'released' "
+        "WHERE order_id = (SELECT order_id FROM products_stockreservation WHERE state = 'committed' LIMIT 1)",
+    )
+    assert found(shop.sums_differ, evidence)
+
+
+def test_a_name_that_orders_never_heard_of(evidence):
+    evidence.change(
+        "users",
+        "UPDATE users_user SET name = 'Somebody Else' WHERE id = ANY(%s::uuid[])",
+        [row["user"] for row in evidence.of("accepted")],
+    )
+    assert found(shop.sums_differ, evidence)
+
+
+def test_a_message_that_is_still_in_the_outbox(evidence):
+    evidence.change("orders", f"UPDATE atoll_bus_outbox SET status = 'pending' WHERE {LAST_OUT}")
+    assert len(found(bus.not_published, evidence)) == 1
+
+
+def test_a_message_that_never_was_on_the_wire(evidence):
+    if evidence.wire is None:
+        pytest.skip("nobody watched the wire of the embedded broker")
+    evidence.wire[:] = [row for row in evidence.wire if row != evidence.wire[-1]]
+    assert len(found(bus.not_published, evidence)) == 1
+
+
+def test_an_effect_that_was_never_committed(evidence):
+    evidence.change("products", f"DELETE FROM atoll_bus_outbox WHERE {LAST_OUT}")
+    assert found(bus.effect_without_commit, evidence)
+
+
+def test_a_message_in_other_words_than_committed(evidence):
+    evidence.change("products", f"UPDATE atoll_bus_outbox SET body = '{{}}' WHERE {LAST_OUT}")
+    assert found(bus.effect_without_commit, evidence)
+
+
+def test_a_message_that_was_rolled_back_and_is_there(evidence):
+    (message,) = evidence.change(
+        "orders", f"UPDATE atoll_bus_outbox SET attempts = 0 WHERE {LAST_OUT} RETURNING message_id::text"
+    )
+    evidence.records.append({"record": "rolled_back", "ids": [message]})
+    assert found(bus.effect_without_commit, evidence) == [f"message {message} was rolled back and is there"]
+
+
+def test_a_message_that_a_handler_never_got(evidence):
+    evidence.change("orders", f"DELETE FROM atoll_bus_delivery WHERE {ONE_DONE}")
+    assert len(found(bus.not_exactly_once, evidence)) == 1
+
+
+def test_a_message_that_was_stored_and_handled_twice(evidence):
+    evidence.change(
+        "orders",
+        "WITH twin AS ("
+        + copy(
+            "atoll_bus_inbox",
+            '{"id": -1, "dedupe_key": "twin"}',
+            f"id = (SELECT message_id FROM atoll_bus_delivery WHERE {ONE_DONE})",
+        )
+        + " RETURNING 1) "
+        + copy("atoll_bus_delivery", f'{{"id": "{uuid4()}", "message_id": -1}}', ONE_DONE),
+    )
+    assert any("2 times" in text for text in found(bus.not_exactly_once, evidence))
+
+
+def test_an_effect_that_was_made_twice(evidence):
+    evidence.change(
+        "orders",
+        copy(
+            "orders_ordertransition",
+            '{"id": -1}',
+            "id = (SELECT max(id) FROM orders_ordertransition WHERE message_id <> '')",
+        ),
+    )
+    assert any("took effect 2 times" in text for text in found(bus.not_exactly_once, evidence))
+
+
+def test_an_effect_that_is_missing(evidence):
+    evidence.change(
+        "orders",
+        "DELETE FROM orders_ordertransition "
+        "WHERE id = (SELECT max(id) FROM orders_ordertransition WHERE event LIKE 'stock.%%')",
+    )
+    assert any("left nothing" in text for text in found(bus.not_exactly_once, evidence))
+
+
+def test_messages_of_a_key_that_were_published_in_another_order(evidence):
+    if evidence.wire is None:
+        pytest.skip("nobody watched the wire of the embedded broker")
+    evidence.wire.reverse()
+    assert found(bus.out_of_order, evidence)
+
+
+def test_a_lane_in_which_a_later_message_overtook_an_earlier_one(evidence):
+    evidence.change(
+        "orders",
+        "WITH pair AS (SELECT id, row_number() OVER () AS number FROM atoll_bus_delivery "
+        "WHERE status = 'done' LIMIT 2) "
+        "UPDATE atoll_bus_delivery AS delivery SET handler = 'h', lane = 'l', position = number, "
+        "created_at = now() - interval '1 h', claimed_at = now() - number * interval '10 min', "
+        "finished_at = now() - number * interval '5 min' FROM pair WHERE pair.id = delivery.id",
+    )
+    assert len(found(bus.out_of_order, evidence)) == 1
+
+
+def test_a_delivery_that_waits_for_nobody(evidence):
+    evidence.change("orders", f"UPDATE atoll_bus_delivery SET status = 'pending' WHERE {ONE_DONE}")
+    assert len(found(bus.blocked, evidence)) == 1
+
+
+def test_a_platform_that_did_not_come_to_rest(evidence):
+    evidence.end["settled_after_s"] = None
+    assert len(found(bus.blocked, evidence)) == 1
+
+
+def test_a_well_formed_message_that_died(evidence):
+    evidence.change("orders", f"UPDATE atoll_bus_delivery SET status = 'dead' WHERE {ONE_DONE}")
+    assert len(found(bus.attempts_wasted, evidence)) == 1
+
+
+def test_more_attempts_than_the_policy_gives(evidence):
+    evidence.change("orders", f"UPDATE atoll_bus_delivery SET attempts = 99 WHERE {ONE_DONE}")
+    assert len(found(bus.attempts_wasted, evidence)) == 1
+
+
+def test_a_message_that_the_broker_refused(evidence):
+    evidence.change("orders", f"UPDATE atoll_bus_outbox SET attempts = 1 WHERE {LAST_OUT}")
+    assert len(found(bus.attempts_wasted, evidence)) == 1
+
+
+def test_poison_that_is_nowhere(evidence):
+    evidence.poison["0" * 32] = {"expected": "quarantine", "sort": "binary", "project": "orders"}
+    assert len(found(bus.poison_astray, evidence)) == 1
+
+
+def test_something_in_quarantine_that_is_no_poison(evidence):
+    evidence.change(
+        "orders",
+        "INSERT INTO atoll_bus_quarantine (digest, queue, routing_key, body, properties, headers, reason, "
+        "status, note, received_at) VALUES ('d', 'q', 'r', 'good', '{}', '{}', 'why', 'waiting', '', now())",
+    )
+    assert len(found(bus.poison_astray, evidence)) == 1
+
+
+def test_a_replay_that_changed_something(evidence):
+    replayed = next(row for row in evidence.of("replayed") if row["rows"])
+    replayed["rows"][0][1] = "7"
+    assert len(found(bus.replay_took_effect, evidence)) == 1
+
+
+def test_a_correlation_id_that_got_lost_on_its_way(evidence):
+    evidence.change("orders", f"UPDATE atoll_bus_outbox SET correlation_id = 'lost' WHERE {LAST_OUT}")
+    assert found(bus.correlation_lost, evidence)
+
+
+# A message whose receiver keeps more of it than the envelope.
+LAST_OUT = "id = (SELECT max(id) FROM atoll_bus_outbox WHERE key <> '')"
+ONE_DONE = "id = (SELECT id FROM atoll_bus_delivery WHERE status = 'done' AND token = '' ORDER BY id LIMIT 1)"
+
+
+def copy(table: str, changes: str, where: str) -> str:
+    """SQL that adds a copy of some rows with other values in some columns."""
+    record = f"jsonb_populate_record(row, '{changes}'::jsonb)"
+    return f"INSERT INTO {table} SELECT ({record}).* FROM {table} AS row WHERE row.{where}"
+
+
+def one_of_ours(evidence) -> str:
+    return f"id = '{sorted(evidence.accepted)[0]}'"
