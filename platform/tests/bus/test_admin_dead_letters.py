@@ -118,6 +118,18 @@ def test_a_group_is_discarded_with_a_reason_only(staff: Client, dead: list[Deliv
     assert "no such boxes" in LogEntry.objects.get().change_message
 
 
+def test_decisions_about_one_and_about_many_are_told_on_one_page(staff: Client, dead: list[Delivery]) -> None:
+    page = "/admin/atoll_bus/decisions/"
+    assert "Nobody has decided anything yet" in staff.get(page).content.decode()
+    staff.post(address("discard", dead[0], until=now()), {"reason": "no such boxes"}, follow=True)
+    staff.post(f"/admin/atoll_bus/delivery/{dead[1].pk}/discard/", {"reason": "no such pump"}, follow=True)
+    shown = staff.get(page).content.decode()
+    assert shown.index("no such pump") < shown.index("no such boxes")
+    assert "3 deliveries" in shown
+    assert f"/admin/atoll_bus/delivery/{dead[1].pk}/change/" in shown
+    assert staff.get(page, {"p": "x"}).status_code == 200
+
+
 def test_what_died_after_the_page_was_opened_is_left_alone(staff: Client, dead: list[Delivery]) -> None:
     opened = dead[2].finished_at
     assert opened is not None

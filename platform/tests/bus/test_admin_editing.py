@@ -92,6 +92,7 @@ def test_who_changed_what_and_why_is_in_the_log(staff: Client, dead: Delivery) -
     assert '+  "price": 19.90,' in entry.change_message
     history = staff.get(f"/admin/atoll_bus/delivery/{dead.pk}/history/").content.decode()
     assert "sign lost at import" in history
+    assert "-  &quot;price&quot;: -19.90,\n" in history
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ class LedgerAdmin(ReadOnlyAdmin):
     """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
 
     action_form = ReasonForm
+    # Keeps the lines of what was changed.
+    object_history_template = "atoll/bus/history.html"
 
     class Media:
         css: ClassVar = {"all": ("atoll/bus/bus.css",)}

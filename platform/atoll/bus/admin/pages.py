@@ -1,7 +1,7 @@
 """The bus's pages that are no list of rows, in the order of the menu."""
 
 from atoll.admin import register_page
-from atoll.bus.admin import dead_letters, overview, where
+from atoll.bus.admin import dead_letters, log, overview, where
 
 LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
 
@@ -13,5 +13,6 @@ for address, view, name, permission, title in (
     ("dead-letters/group/", dead_letters.group_page, "dead_group", LOOK, ""),
     ("dead-letters/replay/", dead_letters.replay_page, "dead_replay", DECIDE, ""),
     ("dead-letters/discard/", dead_letters.discard_page, "dead_discard", DECIDE, ""),
+    ("decisions/", log.decisions_page, "decisions", LOOK, "Decisions"),
 ):
     register_page("atoll_bus", address, view, name=f"atoll_bus_{name}", permission=permission, title=title)

@@ -5,6 +5,18 @@
   const everyMs = Number(figures.dataset.every) * 1000;
   const patienceMs = 10000;
   let shown = new Date();
+  let isPressing = false;
+
+  // What is under a pressed button must not be replaced before the button is let go.
+  document.addEventListener("pointerdown", () => { isPressing = true; });
+  document.addEventListener("pointerup", () => { isPressing = false; });
+  document.addEventListener("pointercancel", () => { isPressing = false; });
+
+  const replace = (text) => {
+    const focused = figures.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    figures.innerHTML = text;
+    if (focused) figures.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  };
 
   const refresh = async () => {
     const answer = await fetch(figures.dataset.refresh, {
@@ -18,8 +30,8 @@
     }
     if (!answer.ok) throw new Error(`${answer.status}`);
     const text = await answer.text();
-    // Whoever is about to press a button keeps it under the finger.
-    if (!figures.contains(document.activeElement)) figures.innerHTML = text;
+    if (isPressing) return;
+    replace(text);
     shown = new Date();
     problem.hidden = true;
   };
