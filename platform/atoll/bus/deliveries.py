@@ -61,35 +61,35 @@ CLAIM_FREE = CLAIM.format(
     created_at="delivery.created_at",
 )
 
+# The first of a lane. An ORDER BY that one index serves, and no EXISTS with a comparison:
+# planners read whole tables for those, expecting to find an example soon.
+HEAD = """(
+    SELECT head.id FROM atoll_bus_delivery AS head
+    WHERE head.handler = {handler} AND head.lane = {lane} AND head.lane <> ''
+      AND head.status IN ('pending', 'running', 'dead')
+    ORDER BY head.position, head.id LIMIT 1)"""
+ITS_HEAD = HEAD.format(handler="delivery.handler", lane="delivery.lane")
+NEXT = HEAD.format(handler="%(handler)s", lane="%(lane)s")
+
 # Its turn has come when nothing before it is open or dead, and nothing else is running.
 # It is late when one behind it took effect already, unless it was attempted or replayed
 # before: both set ``created_at``, from which ``Retry.max_age_s`` counts.
 _IN_TURN = {
-    "may_run": """delivery.lane <> '' AND NOT EXISTS (
-        SELECT FROM atoll_bus_delivery AS earlier
-        WHERE earlier.handler = delivery.handler AND earlier.lane = delivery.lane AND earlier.lane <> ''
-          AND earlier.status IN ('pending', 'running', 'dead')
-          AND (earlier.position, earlier.id) < (delivery.position, delivery.id))
+    "may_run": f"""delivery.lane <> '' AND delivery.id = {ITS_HEAD}
       AND NOT EXISTS (
         SELECT FROM atoll_bus_delivery AS other
         WHERE other.handler = delivery.handler AND other.lane = delivery.lane AND other.lane <> ''
           AND other.status = 'running' AND other.id <> delivery.id)""",
-    "is_behind": """EXISTS (
-        SELECT FROM atoll_bus_delivery AS later
+    "is_behind": """COALESCE((
+        SELECT max(later.position) FROM atoll_bus_delivery AS later
         WHERE later.handler = delivery.handler AND later.lane = delivery.lane AND later.lane <> ''
-          AND later.status IN ('done', 'ignored') AND later.position > delivery.position)""",
+          AND later.status IN ('done', 'ignored')), delivery.position) > delivery.position""",
     "created_at": """CASE
         WHEN delivery.attempts > 0 OR due.is_behind AND due.created_at = message.received_at
         THEN delivery.created_at ELSE COALESCE(%(now)s, statement_timestamp()) END""",
 }
 CLAIM_IN_TURN = CLAIM.format(which="%(id)s", **_IN_TURN)
-HEAD = """
-    SELECT head.id FROM atoll_bus_delivery AS head
-    WHERE head.handler = %(handler)s AND head.lane = %(lane)s AND head.lane <> ''
-      AND head.status IN ('pending', 'running', 'dead')
-    ORDER BY head.position, head.id LIMIT 1
-"""
-CLAIM_NEXT = CLAIM.format(which=f"({HEAD})", **_IN_TURN)
+CLAIM_NEXT = CLAIM.format(which=NEXT, **_IN_TURN)
 
 # Taken as the first statement of the handler's transaction: it locks the row,
 # checks the fence, and becomes true together with the handler's effects.
@@ -148,13 +148,9 @@ WHERE id IN (
 # Hints that stay unanswered are repeated after 10, 20, 40, ... at most 640 s, so
 # that a backlog is not multiplied by its own reminders. What waits for its lane gets none
 # and is marked as parked, by -1.
-SWEEP = """
+SWEEP = f"""
 WITH due AS (
-    SELECT delivery.id, delivery.lane <> '' AND EXISTS (
-        SELECT FROM atoll_bus_delivery AS earlier
-        WHERE earlier.handler = delivery.handler AND earlier.lane = delivery.lane AND earlier.lane <> ''
-          AND earlier.status IN ('pending', 'running', 'dead')
-          AND (earlier.position, earlier.id) < (delivery.position, delivery.id)) AS is_parked
+    SELECT delivery.id, delivery.lane <> '' AND delivery.id <> {ITS_HEAD} AS is_parked
     FROM atoll_bus_delivery AS delivery
     WHERE delivery.status IN ('pending', 'running')
       AND delivery.hint_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
@@ -167,7 +163,7 @@ SET hints = CASE WHEN due.is_parked THEN -1 ELSE delivery.hints + 1 END,
         WHEN due.is_parked THEN %(parked_s)s ELSE %(grace_s)s * 2 ^ LEAST(delivery.hints, 6) END)
 FROM due WHERE delivery.id = due.id
 RETURNING delivery.id, due.is_parked
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +207,9 @@ def claim_next(ended: Claim, now: datetime | None = None) -> Claim | None:
 def next_in(lane_of: Claim) -> UUID | None:
     """What stands first in a lane by now."""
     with connection.cursor() as cursor:
-        cursor.execute(HEAD, {"handler": lane_of.handler_id, "lane": lane_of.lane})
-        row = cursor.fetchone()
-    return row[0] if row else None
+        cursor.execute(f"SELECT {NEXT}", {"handler": lane_of.handler_id, "lane": lane_of.lane})
+        found: UUID | None = cursor.fetchone()[0]
+    return found
 
 
 def mark_done(claim: Claim, timeout_s: float) -> bool:
