@@ -46,7 +46,7 @@ class Customer:
         self.accepted = 0
 
     def sign_up(self) -> None:
-        self._email, self._password = f"chaos-{uuid4().hex}@atoll.example", f"chaos-{uuid4()}"
+        self._email, self._password = f"chaos-{uuid4().hex}@atoll.example", str(uuid4())
         self._shopper = Shopper(self._gateway_url, timeout_s=ANSWER_TIMEOUT_S)
         answer, refusal = self._insist(
             lambda: self._shopper.register(self._email, self._password, "Chaos Customer")

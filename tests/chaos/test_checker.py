@@ -43,6 +43,17 @@ def test_an_order_that_is_still_open(evidence):
     assert len(found(shop.order_not_final, evidence)) == 1
 
 
+def test_something_that_is_not_undone_yet(evidence):
+    evidence.change(
+        "orders",
+        "INSERT INTO orders_ordercompensation "
+        "(order_id, kind, state, asks, asked_at, due_at, ended_by, reason) "
+        "SELECT id, 'refund.payment', 'asked', 1, now(), now(), '', '' "
+        "FROM orders_order WHERE status = 'confirmed' LIMIT 1",
+    )
+    assert len(found(shop.order_not_final, evidence)) == 1
+
+
 def test_a_second_charge_under_another_key(evidence):
     evidence.change(
         "payments",

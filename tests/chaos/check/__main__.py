@@ -52,6 +52,7 @@ def main(journal: Path) -> int:
         "orders": len(evidence.accepted),
         "messages": len(evidence.outbox),
         "faults": evidence.end.get("faults", {}),
+        "needs_attention": shop.needs_attention(evidence),
         "violations": counts,
         "engines": evidence.run["engines"],
     }

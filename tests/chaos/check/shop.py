@@ -53,14 +53,27 @@ def order_doubled(evidence: Evidence) -> Iterator[str]:
 
 
 def order_not_final(evidence: Evidence) -> Iterator[str]:
-    """Every order came to its end; none has a deadline still ticking."""
+    """Every order came to its end and what it undid is undone, or staff is told; no deadline still ticks."""
     for row in evidence.rows("orders", ORDERS):
         if row["status"] not in FINAL:
             yield f"order {row['id']} is still {row['status']}{' past its deadline' * bool(row['late'])}"
+    for row in evidence.rows(
+        "orders", "SELECT order_id, kind FROM orders_ordercompensation WHERE state = 'asked'"
+    ):
+        yield f"order {row['order_id']} still waits for its {row['kind']}"
     for project, deliveries in evidence.deliveries.items():
         for delivery in deliveries:
             if delivery["token"] and delivery["status"] in ("pending", "running"):
                 yield f"{project}: timer {delivery['token']} still runs"
+
+
+def needs_attention(evidence: Evidence) -> int:
+    """Orders that staff is told of, because something of them could not be undone."""
+    return len(
+        evidence.rows(
+            "orders", "SELECT DISTINCT order_id FROM orders_ordercompensation WHERE state = 'failed'"
+        )
+    )
 
 
 def charge_not_once(evidence: Evidence) -> Iterator[str]:
