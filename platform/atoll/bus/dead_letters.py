@@ -78,6 +78,14 @@ class Found:
     sample: Delivery
 
 
+def as_of() -> datetime:
+    """Now, by the clock that says when something died."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment
+
+
 def groups(shown: int = GROUPS_SHOWN) -> list[Found]:
     """The largest groups first."""
     with connection.cursor() as cursor:

@@ -27,11 +27,12 @@ CHANGE = "atoll_bus.change_delivery"
 
 
 def groups_page(request: HttpRequest) -> HttpResponse:
+    as_of = dead_letters.as_of()
     found = dead_letters.groups()
     page = {
         **site.each_context(request),
         "title": "Dead letters",
-        "rows": [_row(request, one) for one in found],
+        "rows": [_row(request, one, as_of) for one in found],
         "is_cut": len(found) == dead_letters.GROUPS_SHOWN,
     }
     return TemplateResponse(request, "atoll/bus/dead_letters.html", page)
@@ -39,16 +40,15 @@ def groups_page(request: HttpRequest) -> HttpResponse:
 
 def group_page(request: HttpRequest) -> HttpResponse:
     """One group: the newest of it, and the ways to decide about all."""
-    group = _group(request)
+    group, as_of = _group(request), dead_letters.as_of()
     newest = dead_letters.newest(group, SAMPLES)
     page = {
         **site.each_context(request),
         "title": "Dead letters that failed alike",
         "group": group,
         "newest": [(row, trail_link(row.message.correlation_id)) for row in newest],
-        "until": timezone.now(),
-        "count": dead_letters.count_group(group, timezone.now()),
-        **_addresses(request, group),
+        "count": dead_letters.count_group(group, as_of),
+        **_addresses(request, group, as_of),
     }
     return TemplateResponse(request, "atoll/bus/dead_group.html", page)
 
@@ -101,13 +101,13 @@ def _tell(request: HttpRequest, group: Group, what: str, change: Any) -> None:
     messages.add_message(request, level, text % {"count": f"{changed:,}", "what": what})
 
 
-def _row(request: HttpRequest, found: Found) -> dict[str, Any]:
+def _row(request: HttpRequest, found: Found, as_of: datetime) -> dict[str, Any]:
     return {
         "found": found,
         "example": _example(found),
         "handler": last_part(found.group.handler),
         "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
-        **_addresses(request, found.group),
+        **_addresses(request, found.group, as_of),
     }
 
 
@@ -117,9 +117,9 @@ def _example(found: Found) -> str:
     return "" if error in found.group.error_group else error
 
 
-def _addresses(request: HttpRequest, group: Group) -> dict[str, Any]:
+def _addresses(request: HttpRequest, group: Group, as_of: datetime) -> dict[str, Any]:
     named = urlencode({"handler": group.handler, "name": group.name, "group": group.error_group})
-    until = urlencode({"until": timezone.now().isoformat()})
+    until = urlencode({"until": as_of.isoformat()})
     return {
         "group_url": f"{reverse('admin:atoll_bus_dead_group')}?{named}",
         "replay_url": f"{reverse('admin:atoll_bus_dead_replay')}?{named}&{until}",

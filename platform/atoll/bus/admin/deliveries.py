@@ -127,8 +127,8 @@ class DeliveryAdmin(LedgerAdmin):
 
     @action(description="Edit and replay…", permissions=["edit"], url_path="edit", icon="edit")
     def edit_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        _rows, row, _question = self._about(request, object_id)
-        return edit_and_replay(self, request, row)
+        _rows, row, question = self._about(request, object_id)
+        return edit_and_replay(self, request, row, **question)
 
     @action(
         description="Discard…",

@@ -1,19 +1,19 @@
 """The form that mends a dead delivery's data and runs it again."""
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import site
 from atoll.bus import editing, recovery
-from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS
+from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS, LedgerAdmin
 from atoll.bus.editing import Edit
 from atoll.bus.models import Delivery
 from atoll.errors import Refusal
@@ -63,19 +63,19 @@ class EditForm(forms.Form):
         return given
 
 
-if TYPE_CHECKING:
-    from atoll.bus.admin.deliveries import DeliveryAdmin
-
-
 def digest(delivery: Delivery) -> str:
     return hashlib.sha256(delivery.edited_body.encode()).hexdigest()
 
 
-def edit_and_replay(admin: "DeliveryAdmin", request: HttpRequest, delivery: Delivery) -> HttpResponse:
+def edit_and_replay(
+    admin: LedgerAdmin,
+    request: HttpRequest,
+    delivery: Delivery,
+    *,
+    facts: Sequence[tuple[str, Any]],
+    back_to: str,
+) -> HttpResponse:
     """Show the form; what it accepts becomes the body that runs, and an entry in the admin's log."""
-    from atoll.bus.admin.deliveries import facts
-
-    back_to = reverse("admin:atoll_bus_delivery_change", args=[delivery.pk])
     if request.method != "POST" and delivery.status not in recovery.REPLAYABLE:
         messages.error(
             request, f"Only dead and discarded deliveries are edited; this one is {delivery.status}."
@@ -90,7 +90,7 @@ def edit_and_replay(admin: "DeliveryAdmin", request: HttpRequest, delivery: Deli
         **site.each_context(request),
         "title": "Edit and replay",
         "form": form,
-        "facts": facts(delivery),
+        "facts": facts,
         "original": editing.original_data(delivery) if delivery.edited_body else "",
         "overtaken": form.errors.get("instead_of") or form.non_field_errors(),
         "back_to": back_to,
@@ -98,7 +98,7 @@ def edit_and_replay(admin: "DeliveryAdmin", request: HttpRequest, delivery: Deli
     return TemplateResponse(request, "atoll/bus/edit.html", page)
 
 
-def _take(admin: "DeliveryAdmin", request: HttpRequest, delivery: Delivery, form: EditForm) -> bool:
+def _take(admin: LedgerAdmin, request: HttpRequest, delivery: Delivery, form: EditForm) -> bool:
     """The change and its entry in the log, both or none; False when somebody was faster."""
     if form.edit is None:
         return False
