@@ -1,4 +1,4 @@
-"""A client that knows nothing of Atoll reads and writes the wire of docs/messages.md."""
+"""Clients that know nothing of Atoll read and write the wire of docs/messages.md."""
 
 import json
 from uuid import uuid4
@@ -8,6 +8,7 @@ import pytest
 
 from atoll.testing.running import Platform, eventually
 from atoll.testing.servers import PREFIX
+from atoll.testing.strangers import Stranger, stranger
 from demo.shopper import Item, Shopper
 
 pytestmark = pytest.mark.on("rabbitmq")
@@ -22,6 +23,36 @@ def channel(platform: Platform):
     )
     yield connection.channel()
     connection.close()
+
+
+@pytest.fixture(params=["node", "python"])
+def client(request: pytest.FixtureRequest, platform: Platform) -> Stranger:
+    if "RABBITMQ_URL" not in platform.variables:
+        pytest.skip("only on RabbitMQ")
+    return stranger(request.param, platform.variables["RABBITMQ_URL"], PREFIX)
+
+
+def test_a_service_in_another_language_follows_an_order_and_changes_a_name_on_it(
+    platform: Platform, shopper: Shopper, channel, client: Stranger
+):
+    queue = f"{PREFIX}evt.mail-service"
+    product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
+    consuming = client.consume("event", "order.*", queue, count=2)
+    try:
+        placed = shopper.place_order([Item(product["id"], 1)])
+        shopper.wait_until_final(placed["id"])
+        created, confirmed = consuming.messages()
+    finally:
+        channel.queue_delete(queue)
+    assert [created["routingKey"], confirmed["routingKey"]] == ["order.created", "order.confirmed"]
+    assert created["body"]["data"]["orderId"] == confirmed["body"]["data"]["orderId"] == placed["id"]
+    name = f"Foreign {uuid4().hex[:8]}"
+    changes = {"userId": shopper.user["id"], "changes": {"name": name}}
+    event = {"eventType": "user.updated", "data": changes, "timestamp": "2099-01-01T00:00:00.000Z"}
+    client.publish("event", "user.updated", event, {"messageId": uuid4().hex, "appId": "crm"})
+    eventually(
+        lambda: shopper.order(placed["id"])["customer"]["name"] == name, what="the foreign event is heard"
+    )
 
 
 def test_a_foreign_consumer_sees_the_events_of_an_order(platform: Platform, shopper: Shopper, channel):
