@@ -35,8 +35,7 @@ class DeliveryAdmin(LedgerAdmin):
         "function",
         "attempts",
         "correlation",
-        "next_attempt",
-        "finished_at",
+        "next_or_end",
         "what_failed",
     )
     list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
@@ -97,6 +96,10 @@ class DeliveryAdmin(LedgerAdmin):
     def next_attempt(self, row: Delivery) -> Any:
         """Only while there will be one."""
         return None if row.finished_at else row.next_attempt_at
+
+    @display(description="next attempt or end")
+    def next_or_end(self, row: Delivery) -> Any:
+        return row.finished_at or row.next_attempt_at
 
     def has_edit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Changing what a message says may move money: for administrators."""

@@ -78,8 +78,8 @@ class LedgerAdmin(ReadOnlyAdmin):
         return short_id(row.key, search="")
 
     @display(description="error", ordering="error")
-    def what_failed(self, row: Any) -> str:
-        return Truncator(row.error).chars(80)
+    def what_failed(self, row: Any) -> SafeString:
+        return format_html('<div class="bus-wide">{}</div>', Truncator(row.error).chars(80))
 
     @display(description="status", ordering="status", label=TONES)
     def state(self, row: Any) -> str:
