@@ -34,9 +34,11 @@ class QoS(redis.QoS):
         """Note what was taken, unless the relay has: its note knows the order of publishing and the queue."""
         way = message.delivery_info
         note = dumps([message._raw, way["exchange"], way["routing_key"]])
+        # kombu puts its prefix before the keys of the commands it uses itself; HSETNX is not among them.
+        prefixed = f"{self.channel.global_keyprefix}{self.unacked_key}"
         with self.pipe_or_acquire() as pipe:
             pipe.zadd(self.unacked_index_key, {delivery_tag: time.time()}, nx=True).hsetnx(
-                self.unacked_key, delivery_tag, note
+                prefixed, delivery_tag, note
             ).execute()
         virtual.QoS.append(self, message, delivery_tag)
 
