@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,9 +57,10 @@ def take_too_long(event: NoteRequested, message: Message) -> None:
 @on("note.stuck", timeout_s=1, retry=Retry(immediate=1, delayed_s=()))
 def heed_nothing_the_first_time(event: NoteRequested, message: Message) -> None:
     Note.objects.create(text=event.text)
+    never = threading.Event()
     while message.attempt == 1:
         with suppress(BaseException):
-            time.sleep(60)
+            never.wait()
 
 
 @on("note.fatal", retry=Retry(immediate=1, delayed_s=()))

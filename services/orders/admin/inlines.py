@@ -65,8 +65,8 @@ class HistoryInline(ReadOnlyInline):
 
     @display(description="message id")
     def message(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.message_id, search=reverse("admin:atoll_bus_inbox_changelist"))
+        return short_id(entry.message_id, search=reverse("admin:atoll_bus_where"))
 
     @display(description="correlation id")
     def correlation(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.correlation_id, search=reverse("admin:atoll_bus_outbox_changelist"))
+        return short_id(entry.correlation_id, search=reverse("admin:atoll_bus_where"))
