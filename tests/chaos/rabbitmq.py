@@ -133,14 +133,14 @@ def _found(name: str) -> str:
     return path
 
 
-def _listening(port: int):  # type: ignore[no-untyped-def]
+def _listening(port: int):
     async def ready() -> bool:
         return ports.answers("127.0.0.1", port)
 
     return ready
 
 
-def _greets(port: int):  # type: ignore[no-untyped-def]
+def _greets(port: int):
     """A node opens its port before it is up; it answers a handshake when it is."""
 
     def handshake() -> bool:

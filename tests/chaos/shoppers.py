@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from tests.chaos.journal import Journal
 
 ANSWER_TIMEOUT_S = 8.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 2.0
+# Nothing of it is in any address, which users would refuse.
+PASSWORD = "Quiet Moorings 4 Us"
 SIGN_IN_AGAIN = 401
 # Answers that say nothing about the order: ask again with the same key.
 UNCLEAR = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -46,7 +49,7 @@ class Customer:
         self.accepted = 0
 
     def sign_up(self) -> None:
-        self._email, self._password = f"chaos-{uuid4().hex}@atoll.example", str(uuid4())
+        self._email, self._password = f"chaos-{uuid4().hex}@atoll.example", PASSWORD
         self._shopper = Shopper(self._gateway_url, timeout_s=ANSWER_TIMEOUT_S)
         answer, refusal = self._insist(
             lambda: self._shopper.register(self._email, self._password, "Chaos Customer")
@@ -73,6 +76,10 @@ class Customer:
                 due = max(due + every_s, time.monotonic() - 5 * every_s)
         except Unanswered:
             return
+        except Exception as error:
+            # A customer who knows no more what to do is a fault of ours, and must not go unnoticed.
+            self._journal.write("bewildered", error=repr(error))
+            raise
 
     # -- what they do ------------------------------------------------------------------------
 
@@ -174,7 +181,8 @@ class Crowd:
 
     def start(self, seconds: float) -> None:
         """Returns when everybody has signed up."""
-        _in_parallel([customer.sign_up for customer in self.customers])
+        with ThreadPoolExecutor(len(self.customers)) as pool:
+            list(pool.map(Customer.sign_up, self.customers))
         self.until = time.monotonic() + seconds
         for customer in self.customers:
             thread = threading.Thread(target=customer.shop, args=(self._every_s, self.until), daemon=True)
@@ -195,11 +203,3 @@ class Crowd:
     @property
     def accepted(self) -> int:
         return sum(customer.accepted for customer in self.customers)
-
-
-def _in_parallel(work: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=task) for task in work]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()

@@ -1,6 +1,7 @@
 """``python -m tests.chaos.check JOURNAL``: every invariant with its count of violations.
 
-The last line is one JSON object; the exit code is 1 when anything was violated.
+All that was found is in ``found.json`` beside the journal. The last line is one JSON object; the
+exit code is 1 when anything was violated.
 """
 
 import json
@@ -37,9 +38,10 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
 def main(journal: Path) -> int:
     evidence = Evidence(journal)
     counts: dict[str, int] = {}
+    said: dict[str, list[str]] = {}
     print(f"{len(evidence.accepted)} orders accepted, {len(evidence.outbox)} messages committed.")
     for name, check in INVARIANTS.items():
-        found = list(check(evidence))
+        found = said[name] = list(check(evidence))
         counts[name] = len(found)
         print(f"{name:<26} {len(found):>6}")
         for text in found[:SHOWN]:
@@ -56,6 +58,7 @@ def main(journal: Path) -> int:
         "violations": counts,
         "engines": evidence.run["engines"],
     }
+    journal.with_name("found.json").write_text(json.dumps(said, indent=1))
     print(json.dumps(summary))
     return int(any(counts.values()))
 

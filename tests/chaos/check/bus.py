@@ -134,6 +134,8 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
 
 def blocked(evidence: Evidence) -> Iterator[str]:
     """Nothing that is due waits, but behind a dead letter of its own lane; all came to rest in time."""
+    for row in evidence.of("bewildered"):
+        yield f"a customer gave up: {row['error']}"
     if evidence.end and not evidence.end["ready"]:
         yield "not every process came back"
     if evidence.end and evidence.end["settled_after_s"] is None:
