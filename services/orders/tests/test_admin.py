@@ -72,8 +72,9 @@ def test_an_order_is_shown_with_its_lines_and_history_and_no_field_to_edit(staff
     for text in ("Trail lamp", "Climbing rope", "Stock reserved", "product-service", "Awaiting payment"):
         assert text in shown
     message_id, correlation_id = order.history.values_list("message_id", "correlation_id").last()
-    assert f'href="/admin/atoll_bus/inbox/?q={message_id}"' in shown
-    assert f'href="/admin/atoll_bus/outbox/?q={correlation_id}"' in shown
+    where = "/admin/atoll_bus/where/"
+    assert f'href="{where}?q={message_id}"' in shown
+    assert f'href="{where}?q={correlation_id}"' in shown
     for field in ("status", "total", "reason", "lines-0-quantity", "history-0-to_status"):
         assert f'name="{field}"' not in shown
 
