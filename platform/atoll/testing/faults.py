@@ -97,11 +97,13 @@ class FailingPublisher(MemoryPublisher):
         self._failures = failures
 
     def publish(self, rows: Sequence[Row]) -> Outcome:
-        accepted, refused = [], {}
+        accepted, refused, keys = [], {}, set[str]()
         for row in rows:
-            if self._failures.strikes("message refused by the broker"):
+            # With its followers of the same key, or they would overtake it.
+            if row.key in keys or self._failures.strikes("message refused by the broker"):
                 refused[row.id] = "Refused by chance."
                 self._failures.refused.add(row.id)
+                keys |= {row.key} - {""}
             else:
                 accepted.append(row)
         sent = len(accepted)

@@ -306,14 +306,14 @@ class Bus:
             return
         if not Delivery.objects.filter(id=delivery_id, status__in=SETTLED).exists():
             return
+        if message.deliveries.exclude(lane="").exists():
+            # By the time it came, a later message of its key would have been handled.
+            return
         self._repeated.add(message.message_id)
         repetition = str(uuid7())
         self._repetitions.add(repetition)
         document = wire.loads(message.body.encode()) | {"id": repetition, "serviceId": message.service_id}
-        headers = (
-            {"x-atoll-key": message.key, "x-atoll-seq": str(message.key_sequence)} if message.key else {}
-        )
-        receiving.receive([Arrival("repetition", message.name, wire.dumps(document), {}, headers)])
+        receiving.receive([Arrival("repetition", message.name, wire.dumps(document), {}, {})])
 
     def _next_due(self) -> datetime | None:
         now = self.now()

@@ -309,3 +309,25 @@ def test_it_works_with_real_commits_and_gives_the_real_clock_back(request: Any) 
         cursor.execute("SELECT statement_timestamp() < %s", [datetime.now(UTC) + timedelta(minutes=5)])
         assert cursor.fetchone()[0]
     assert Delivery.objects.filter(status="done").count() == 4
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_ordered_handlers_keep_their_order_also_when_things_fail(bus: Bus, seed: int | None) -> None:
+    handled: list[int] = []
+
+    @on("account.opened", ordered=True, retry=Retry(immediate=1, delayed_s=(3600,)))
+    def note(event: Opened, message: Message) -> None:
+        if write_once(f"opened {event.number}"):
+            handled.append(event.number)
+        if event.number == 3 and message.attempt < 3:
+            raise ValueError("later")
+
+    if seed is not None:
+        bus.fail_randomly(seed)
+    for number in range(6):
+        open_account(number, key="a")
+    bus.settle()
+    assert notes() == ["opened 0", "opened 1", "opened 2"]
+    bus.advance(timedelta(hours=2))
+    assert notes() == [f"opened {number}" for number in range(6)]
+    assert list(dict.fromkeys(handled)) == list(range(6))
