@@ -340,7 +340,7 @@ class Conformance:
             for start in range(share, 200, 40):
                 published.extend(publisher.publish(rows[start : start + 10]).published)
 
-        self._at_once([lambda p=p, s=10 * n: work(p, s) for n, p in enumerate(publishers)])  # type: ignore[misc]
+        self._at_once([lambda p=p, s=10 * n: work(p, s) for n, p in enumerate(publishers)])
         assert sorted(published) == [row.id for row in rows]
         self._store_all(transport, 200)
         assert sorted(self._stored()) == list(range(200))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 from urllib.parse import urlsplit
 
@@ -260,7 +260,7 @@ class KombuConsumer(Consumer):
         self._is_amqp = is_amqp
         self._connection = topology.connect("ingest")
         self._connection.connect()
-        self._channel: Any = self._connection.channel()
+        self._channel = cast(Any, self._connection.channel())
         queues = declare_queues(self._channel)
         if not is_amqp:
             self._channel.put_back()

@@ -10,8 +10,7 @@ from atoll.bus import celery as bus_celery
 from atoll.bus import hints
 from atoll.bus.hints import Hints
 from atoll.ids import uuid7
-
-from .proxy import Proxy
+from atoll.testing.proxy import Proxy
 
 CONFIRM_TIMEOUT_S = 1.2
 

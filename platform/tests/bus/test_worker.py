@@ -12,9 +12,9 @@ from testproject.models import Note
 from atoll.bus import publish, send
 from atoll.bus.models import Delivery, Outbox
 from atoll.bus.publishing import publish_raw
+from atoll.testing.proxy import Proxy
 
 from .conftest import Until
-from .proxy import Proxy
 from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
