@@ -1,4 +1,4 @@
-"""A TCP proxy that can cut every connection and refuse new ones: a broker that goes away and comes back."""
+"""A TCP proxy that can cut or stall its connections: a broker that goes away and comes back."""
 
 import socket
 import threading
@@ -10,6 +10,8 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._open: set[socket.socket] = set()
         self._listening = self._listen(0)
         self.port: int = self._listening.getsockname()[1]
@@ -23,7 +25,13 @@ class Proxy:
         for side in list(self._open):
             with suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
+
+    def stall(self) -> None:
+        """Carry nothing any more, and say nothing about it, until ``flow``."""
+        self._flowing.clear()
+
+    def flow(self) -> None:
+        self._flowing.set()
 
     def mend(self) -> None:
         self._listening = self._listen(self.port)
@@ -49,6 +57,7 @@ class Proxy:
     def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while chunk := source.recv(65536):
+                self._flowing.wait()
                 sink.sendall(chunk)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
