@@ -23,6 +23,7 @@ from tests.chaos.proxy import DOWN, Proxy
 from tests.chaos.schedule import Fault
 from tests.chaos.system import System
 
+POLL_S = 0.5
 COPIES = 40
 # A fault whose victim is down just then waits for it this long.
 TRY_FOR_S = 15
@@ -157,7 +158,7 @@ class Nemesis:
                 self._system.node.control("set_vm_memory_high_watermark", "0.4")
                 return f"for {fault.lasts_s:.1f} s"
             # A node that was restarted meanwhile has its own memory back; one that is down is asked again.
-            time.sleep(1)
+            time.sleep(POLL_S)
 
     # -- the network -------------------------------------------------------------------------
 

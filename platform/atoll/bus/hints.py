@@ -10,10 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from celery import Celery, Task
+from celery import Celery
 from django.db import InterfaceError, OperationalError, connection
 
 from atoll.bus import board, draining, execute, topology
+from atoll.bus.sending import Sender
 
 log = structlog.get_logger("atoll.bus")
 
@@ -22,18 +23,10 @@ TASK = "atoll.deliver"
 # own cost is shared; few deliveries get a hint each, so that they run side by side.
 MAX_DELIVERIES = 10
 SPREAD = 8
-TRANSIENT = 1
-# A broker that is there but confirms nothing, for want of memory, still delivers: what it
+# A broker that is there but takes nothing, for want of memory, still delivers: what it
 # delivers is to be stored without a wait of seconds for every batch.
 PATIENCE_S = 1.0
 REST_S = 5.0
-OPTIONS: dict[str, Any] = {
-    "delivery_mode": TRANSIENT,
-    "confirm_timeout": 5.0,
-    # One more try, at once: the connection in the pool may be older than the broker's last restart.
-    "retry": True,
-    "retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
-}
 
 
 class Hints:
@@ -41,7 +34,7 @@ class Hints:
 
     def __init__(self, app: Celery, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._task: Task = app.tasks[TASK]
+        self._sender = Sender(app, TASK)
         self._clock = clock
         self._resting_until = 0.0
 
@@ -78,9 +71,7 @@ class Hints:
             return
         began = self._clock()
         try:
-            with self._app.producer_or_acquire() as producer:
-                for arguments in calls:
-                    self._task.apply_async(arguments, producer=producer, **OPTIONS)
+            self._sender.send(list(calls))
         except topology.weather() as error:
             waited_s = self._clock() - began
             self._resting_until = self._clock() + (REST_S if waited_s > PATIENCE_S else 0.0)
@@ -89,17 +80,18 @@ class Hints:
 
 def register(app: Celery) -> None:
     """Add the task to an application."""
+    hints = Hints(app)
 
     @app.task(name=TASK, ignore_result=True, shared=False)
     def deliver(delivery_ids: list[str], until: float = 0.0) -> None:
         if not delivery_ids:
-            drain(Hints(app), until)
+            drain(hints, until)
         for position, identifier in enumerate(delivery_ids):
             if board.is_leaving():
                 # Handlers that are under way fill the time until the exit; the rest is another worker's.
-                Hints(app)([UUID(left) for left in delivery_ids[position:]])
+                hints([UUID(left) for left in delivery_ids[position:]])
                 return
-            run(UUID(identifier), Hints(app))
+            run(UUID(identifier), hints)
 
 
 def drain(hints: Hints, until: float) -> None:

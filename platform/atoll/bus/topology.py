@@ -150,10 +150,13 @@ def weather() -> tuple[type[BaseException], ...]:
     )
 
 
-def connect(purpose: str, *, redis_transport: str = "Transport") -> Connection:
+def connect(
+    purpose: str, *, redis_transport: str = "Transport", heartbeat_s: int = HEARTBEAT_S
+) -> Connection:
     """An unopened connection of our own, named after the service and its purpose.
 
-    ``redis_transport`` names a class of ``atoll.bus.redis_transport``.
+    ``redis_transport`` names a class of ``atoll.bus.redis_transport``. With a heartbeat, whoever
+    holds the connection has to look after it every few seconds; 0 is none.
     """
     url = conf.broker_url()
     if is_redis(url):
@@ -162,7 +165,7 @@ def connect(purpose: str, *, redis_transport: str = "Transport") -> Connection:
         return Connection(url, transport=transport, transport_options=options)
     return Connection(
         url,
-        heartbeat=HEARTBEAT_S,
+        heartbeat=heartbeat_s,
         connect_timeout=CONNECT_TIMEOUT_S,
         transport_options={
             "write_timeout": WRITE_TIMEOUT_S,
