@@ -10,7 +10,7 @@ MANAGE := $(RUN) manage.py
 LOCAL := $(VENV)/.installed-local
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install up down reset status logs demo test chaos check format bench-startup bench-orders bench-bus new-service
+.PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus new-service
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ reset: $(LOCAL) ## delete the data of the embedded engines, after asking
 
 demo: $(LOCAL) ## sign up, order, and watch the order become confirmed
 	@$(MANAGE) demo
+
+test-long: $(DEV) ## further combinations of what the shorter tests of the bus show
+	@$(MANAGE) test workers -- -m long
 
 test: $(DEV) ## every suite; sets up all it needs
 	@$(MANAGE) test

@@ -17,12 +17,16 @@ SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
 
 @dataclass(frozen=True)
 class Suite:
-    """``alone``: it starts whole platforms, so nothing runs beside it, in the environment as it is."""
+    """``whole``: it starts whole platforms, in the environment as it is; ``alone``: nothing runs beside it.
+    ``arguments`` go to pytest, before those of the user.
+    """
 
     name: str
     table: Path
     folder: Path
+    whole: bool = False
     alone: bool = False
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass
@@ -44,16 +48,25 @@ class Result:
 def all_suites() -> list[Suite]:
     """The library, every project of projects.toml, the demo, then what no single project can say."""
     root = conf.root()
-    found = [Suite("platform", root / "platform" / "pyproject.toml", root / "platform" / "tests")]
+    table, tests = root / "platform" / "pyproject.toml", root / "platform" / "tests"
+    # The longest first, since suites run beside each other.
+    found = [
+        Suite("workers", table, tests / "bus", arguments=("-m", "processes and not long")),
+        Suite("bus", table, tests / "bus", arguments=("-m", "not processes and not long")),
+        Suite("platform", table, tests, arguments=(f"--ignore={tests / 'bus'}",)),
+    ]
+    if any((root / "tests" / "chaos").glob("test_*.py")):
+        # What it waits for is the time that faults take, so that neighbours do not disturb it.
+        found.append(Suite("chaos", root / "tests" / "pyproject.toml", root / "tests" / "chaos", whole=True))
     for project in conf.projects().values():
         folder = root / project.package.replace(".", "/")
         found.append(Suite(project.name, folder / "pyproject.toml", folder))
     found.append(Suite("demo", root / "demo" / "pyproject.toml", root / "demo"))
-    for name in ("architecture", "contracts", "journeys", "chaos"):
+    for name in ("architecture", "contracts", "journeys"):
         folder = root / "tests" / name
         if any(folder.glob("test_*.py")):
-            alone = name in ("journeys", "chaos")
-            found.append(Suite(name, root / "tests" / "pyproject.toml", folder, alone))
+            alone = name == "journeys"
+            found.append(Suite(name, root / "tests" / "pyproject.toml", folder, whole=alone, alone=alone))
     return found
 
 
@@ -64,8 +77,11 @@ def environment(
     root = conf.root()
     # Tests start processes too, and those must find the projects as manage.py does.
     found = {"ATOLL_ROOT": str(root), "PYTHONPATH": f"{root}:{root / 'platform'}"}
-    if suite.alone:
+    if suite.whole:
         return dict(given) | found
+    if given.get("RABBITMQ_URL"):
+        # The library's own tests take RabbitMQ where they find it, each under names of its own.
+        found["ATOLL_TEST_RABBITMQ"] = given["RABBITMQ_URL"]
     kept = {name: value for name, value in given.items() if not name.endswith(SERVER_VARIABLES)}
     return (
         kept
@@ -86,7 +102,9 @@ async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: li
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "pytest", "-c", str(suite.table), str(suite.folder)),
-            *("-q", f"--junitxml={report}", "-o", "junit_family=xunit2", *arguments),
+            *("-q", f"--junitxml={report}", "-o", "junit_family=xunit2"),
+            *suite.arguments,
+            *arguments,
             cwd=conf.root(),
             env=dict(env),
             stdin=asyncio.subprocess.DEVNULL,

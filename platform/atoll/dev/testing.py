@@ -13,9 +13,8 @@ from atoll.dev.postgres import EngineError
 from atoll.dev.suites import Result, Suite
 from atoll.dev.supervisor import Supervisor
 
-AT_ONCE = 2
+AT_ONCE = 3
 QUOTED_LINES = 120
-LIBRARY_DATABASE = "atoll_library"
 
 Say = Callable[[str], None]
 
@@ -45,8 +44,12 @@ async def test(
             raise EngineError("Some DATABASE_URL variable is set; suites run on an engine of their own.")
         superuser_url = found.postgres.url()
         await asyncio.to_thread(databases.make_own, superuser_url, may_create_databases=True)
-        library_url = databases.with_database(superuser_url, LIBRARY_DATABASE)
-        envs = {suite.name: suites.environment(suite, given, home, library_url) for suite in chosen}
+        envs = {
+            suite.name: suites.environment(
+                suite, given, home, databases.with_database(superuser_url, f"atoll_{suite.name}")
+            )
+            for suite in chosen
+        }
         results = await _run_all(chosen, envs, _folder(home / "results"), arguments, say)
     finally:
         await supervisor.stop()

@@ -1,5 +1,6 @@
 """Real brokers for the bus's suite, and handlers that last for one test."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ def handlers() -> Iterator[list[registry.Handler]]:
 
 
 def _rabbitmq_url() -> str:
-    url = conf.variable("RABBITMQ_URL") or ""
+    url = os.environ.get("ATOLL_TEST_RABBITMQ") or conf.variable("RABBITMQ_URL") or ""
     return url if url.startswith("amqp") else RABBITMQ
 
 
@@ -70,6 +71,8 @@ def rabbitmq(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """RabbitMQ as the broker, under names of this test's own."""
     url = _rabbitmq_url()
     if not _answers(url):
+        if conf.flag("ATOLL_REQUIRE_RABBITMQ"):
+            pytest.fail(f"RabbitMQ is required and does not answer at {urlsplit(url).hostname}")
         pytest.skip("no RabbitMQ answers here")
     yield from _own_names(monkeypatch, url)
 

@@ -20,6 +20,7 @@ from atoll.bus.publisher import open_publisher
 from .conftest import Until
 from .worker import running
 
+pytestmark = pytest.mark.processes
 real = pytest.mark.django_db(transaction=True)
 ASKED = 8
 
@@ -55,7 +56,14 @@ def test_killed_there_everything_takes_effect_exactly_once(
 
 
 @real
-@pytest.mark.parametrize("point", ["deliver.in_handler", "deliver.after_commit", "ingest.after_store"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "deliver.in_handler",
+        pytest.param("deliver.after_commit", marks=pytest.mark.long),
+        pytest.param("ingest.after_store", marks=pytest.mark.long),
+    ],
+)
 def test_order_holds_through_a_kill_with_another_instance_standing_by(
     rabbitmq: str, tmp_path: Path, until: Until, point: str
 ) -> None:

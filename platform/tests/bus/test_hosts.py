@@ -17,9 +17,12 @@ from atoll.bus.publishing import publish_raw
 from .conftest import Until
 from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
 POOLS = ("threads", "prefork")
+on_each_broker = pytest.mark.parametrize(
+    "broker", ["rabbitmq", pytest.param("valkey", marks=pytest.mark.long)], indirect=True
+)
 # A real worker that does not wait half a minute for a thread to come back.
 IMPATIENT = (
     sys.executable,
@@ -59,6 +62,7 @@ def connections_of(pid: int) -> set[str]:
     return {link for link in links if link.removeprefix("socket:[").removesuffix("]") in tcp}
 
 
+@on_each_broker
 @pytest.mark.parametrize("pool", POOLS)
 def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
     broker: str, tmp_path: Path, until: Until, pool: str
@@ -78,6 +82,7 @@ def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
     assert Delivery.objects.count() == 301
 
 
+@on_each_broker
 def test_a_bus_apart_is_restarted_under_load_with_its_workers_left_alone(
     broker: str, tmp_path: Path, until: Until
 ) -> None:
@@ -98,7 +103,11 @@ def test_a_bus_apart_is_restarted_under_load_with_its_workers_left_alone(
 
 @pytest.mark.parametrize("pool", POOLS)
 @pytest.mark.parametrize(
-    "signals", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)], ids=["SIGTERM twice", "SIGINT"]
+    "signals",
+    [
+        pytest.param((signal.SIGTERM, signal.SIGTERM), id="SIGTERM twice"),
+        pytest.param((signal.SIGINT,), id="SIGINT", marks=pytest.mark.long),
+    ],
 )
 def test_a_signal_lets_the_running_handler_finish(
     rabbitmq: str, tmp_path: Path, until: Until, pool: str, signals: tuple[signal.Signals, ...]

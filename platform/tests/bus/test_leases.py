@@ -20,7 +20,11 @@ from .arrivals import store_one
 from .conftest import Until
 from .sessions import another_connection
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("handlers"),
+    pytest.mark.processes,
+]
 
 
 @dataclass

@@ -15,7 +15,7 @@ from atoll.bus import publish, topology
 from .conftest import Until
 from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
 # More often than a message may come back by RabbitMQ 4's own limit.
 RETURNS = 25

@@ -17,7 +17,7 @@ from atoll.testing.proxy import Proxy
 from .conftest import Until
 from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
 
 def notes() -> list[str]:
@@ -122,7 +122,7 @@ def test_sigterm_lets_running_handlers_finish(broker: str, tmp_path: Path, until
     assert worker.lifecycle.read_text() == "draining"
 
 
-@pytest.mark.parametrize("pool", ["threads", "prefork"])
+@pytest.mark.parametrize("pool", ["threads", pytest.param("prefork", marks=pytest.mark.long)])
 def test_a_handler_that_outlasts_the_grace_period_is_cut_off_and_given_back(
     rabbitmq: str, tmp_path: Path, until: Until, pool: str
 ) -> None:

@@ -65,7 +65,7 @@ def test_a_suite_without_tests_is_named_as_not_covered(tmp_path: Path):
 
 
 def journeys(tmp_path: Path, *passed: str) -> Result:
-    given = Suite("journeys", tmp_path, tmp_path, alone=True)
+    given = Suite("journeys", tmp_path, tmp_path, whole=True, alone=True)
     return Result(given, exit_code=0, took_s=1.0, passed=len(passed), passed_names=list(passed))
 
 
@@ -90,7 +90,10 @@ def test_where_rabbitmq_is_not_required_nothing_is_missing(tmp_path: Path, monke
 
 def test_suites_run_on_engines_of_their_own_and_whole_platforms_as_the_user_said(tmp_path: Path):
     given = {"ORDERS_DATABASE_URL": "postgres://real", "RABBITMQ_URL": "amqp://real", "HOME": "/home/ada"}
-    project, whole = Suite("orders", tmp_path, tmp_path), Suite("journeys", tmp_path, tmp_path, alone=True)
+    project, whole = (
+        Suite("orders", tmp_path, tmp_path),
+        Suite("journeys", tmp_path, tmp_path, whole=True, alone=True),
+    )
 
     own = suites.environment(project, given, tmp_path, "postgres://library")
     as_said = suites.environment(whole, given, tmp_path, "postgres://library")
@@ -105,7 +108,7 @@ def test_suites_run_on_engines_of_their_own_and_whole_platforms_as_the_user_said
 
 def test_every_project_has_its_suite():
     names = [found.name for found in suites.all_suites()]
-    assert names[0] == "platform"
+    assert names[:3] == ["workers", "bus", "platform"]
     assert set(conf.projects()) <= set(names)
 
 

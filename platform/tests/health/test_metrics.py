@@ -5,6 +5,9 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+# Some of the figures are read from the bus's tables.
+pytestmark = pytest.mark.django_db
+
 
 def samples(client):
     text = client.get("/metrics").content.decode()
