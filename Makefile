@@ -57,11 +57,11 @@ reset: $(LOCAL) ## delete the data of the embedded engines, after asking
 demo: $(LOCAL) ## sign up, order, and watch the order become confirmed
 	@$(MANAGE) demo
 
-test-long: $(DEV) ## further combinations of what the shorter tests of the bus show
-	@$(MANAGE) test workers -- -m long
-
 test: $(DEV) ## every suite; sets up all it needs
 	@$(MANAGE) test
+
+test-long: $(DEV) ## further combinations of what the shorter tests of the bus show
+	@$(MANAGE) test workers -- -m long
 
 chaos: $(DEV) ## minutes=30 seed=N: orders under kill -9, outages and poison, then the checker
 	@$(RUN) -m tests.chaos $(if $(minutes),minutes=$(minutes)) $(if $(seed),seed=$(seed)) $(if $(per_s),per_s=$(per_s))
@@ -82,7 +82,7 @@ bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 bench-orders: $(DEV) ## orders confirmed per second, on each broker
 	@$(RUN) -m bench.orders
 
-bench-bus: $(DEV) ## the bus beside what its parts can do; needs RabbitMQ and PostgreSQL
+bench-bus: $(DEV) ## the bus beside what its parts can do; needs RabbitMQ, PostgreSQL and Redis
 	@PYTHONPATH=.:platform $(RUN) -m bench.bus
 
 new-service: $(DEV) ## name=reviews: a service of your own beside ours

@@ -1,6 +1,6 @@
 """The bus under load, beside what its parts can do without it.
 
-    make bench-bus                       about eight minutes; needs RabbitMQ and PostgreSQL
+    make bench-bus                       about eight minutes; needs RabbitMQ, PostgreSQL and Redis
     python -m bench.bus --quick          about two, for a look
 
 Persistent messages of about 1 kB, publisher confirms, ``synchronous_commit=on``, one

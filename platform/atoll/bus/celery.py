@@ -1,7 +1,7 @@
 """The Celery application of a service, set up the one way that loses nothing.
 
 Celery runs handlers; retries, delays, results and schedules are the ledger's.
-research and threads behind each setting: docs/decisions/0002.
+The reasons: docs/decisions/0002, and atoll.bus.safety for each setting.
 """
 
 import logging
