@@ -157,3 +157,41 @@ def test_a_relay_that_is_behind_publishes_new_messages_first_and_pauses_between_
     later = 100.0 + relay.NEWS_S + 1
     assert steps.publish(published, now=later) == relay.POLL_EVERY_S  # type: ignore[arg-type]
     assert published.texts[-1] == "old 4"
+
+
+class Announcing(Recorder):
+    """A broker that hears of new messages between old ones, and of the last when that has come."""
+
+    def __init__(self, news: dict[str, str], last: str) -> None:
+        super().__init__()
+        self._news, self._last = news, last
+        self.relay = Relay(lambda ids: None, open_publisher=lambda: self)  # type: ignore[arg-type, return-value]
+
+    def publish(self, rows: Sequence[Row]) -> Outcome:
+        outcome = super().publish(rows)
+        if news := self._news.pop(self.texts[-1], ""):
+            announce(news)
+        if self.texts[-1] == self._last:
+            self.relay.stop()
+        return outcome
+
+    def socket(self) -> None:
+        return None
+
+    def keep_alive(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+def test_news_slows_a_relay_down_that_goes_through_its_backlog_at_full_speed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(relay, "BATCH", 2)
+    monkeypatch.setattr(relay, "SLICE", 1)
+    monkeypatch.setattr(relay, "PAUSE_S", 60.0)
+    announce("old 1", "old 2", "old 3", "old 4", "old 5", age=LONG_AGO)
+    broker = Announcing({"old 2": "new", "old 3": "newer"}, last="newer")
+    broker.relay.run()
+    assert broker.texts == ["old 1", "old 2", "new", "old 3", "newer"]
