@@ -74,7 +74,7 @@ NEXT = HEAD.format(handler="%(handler)s", lane="%(lane)s")
 # Its turn has come when nothing before it is open or dead, and nothing else is running.
 # It is late when one behind it took effect already, unless it was attempted or replayed
 # before: both set ``created_at``, from which ``Retry.max_age_s`` counts.
-_IN_TURN = {
+IN_TURN = {
     "may_run": f"""delivery.lane <> '' AND delivery.id = {ITS_HEAD}
       AND NOT EXISTS (
         SELECT FROM atoll_bus_delivery AS other
@@ -88,8 +88,8 @@ _IN_TURN = {
         WHEN delivery.attempts > 0 OR due.is_behind AND due.created_at = message.received_at
         THEN delivery.created_at ELSE COALESCE(%(now)s, statement_timestamp()) END""",
 }
-CLAIM_IN_TURN = CLAIM.format(which="%(id)s", **_IN_TURN)
-CLAIM_NEXT = CLAIM.format(which=NEXT, **_IN_TURN)
+CLAIM_IN_TURN = CLAIM.format(which="%(id)s", **IN_TURN)
+CLAIM_NEXT = CLAIM.format(which=NEXT, **IN_TURN)
 
 # Taken as the first statement of the handler's transaction: it locks the row,
 # checks the fence, and becomes true together with the handler's effects.
@@ -195,13 +195,13 @@ def claim(delivery_id: UUID, now: datetime | None = None) -> Claim | None:
     """
     has_ordered = registry.has_ordered()
     wanted = {"id": delivery_id, "now": now, "has_ordered": has_ordered}
-    found = _claim(CLAIM_FREE, wanted)
-    return _claim(CLAIM_IN_TURN, wanted) if found is None and has_ordered else found
+    found = claim_with(CLAIM_FREE, wanted)
+    return claim_with(CLAIM_IN_TURN, wanted) if found is None and has_ordered else found
 
 
 def claim_next(ended: Claim, now: datetime | None = None) -> Claim | None:
     """Begin an attempt of the next one in a lane; None when there is none, or it has to wait."""
-    return _claim(CLAIM_NEXT, {"handler": ended.handler_id, "lane": ended.lane, "now": now})
+    return claim_with(CLAIM_NEXT, {"handler": ended.handler_id, "lane": ended.lane, "now": now})
 
 
 def next_in(lane_of: Claim) -> UUID | None:
@@ -275,7 +275,7 @@ def sweep(limit: int, now: datetime | None = None) -> list[UUID]:
     return due
 
 
-def _claim(sql: str, parameters: dict[str, Any]) -> Claim | None:
+def claim_with(sql: str, parameters: dict[str, Any]) -> Claim | None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters | {"lease_s": LEASE_S})

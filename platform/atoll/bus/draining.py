@@ -9,43 +9,55 @@ docs/decisions/0038 has the reasons and the figures.
 """
 
 import time
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
-from django.db import connection
-
-from atoll.bus import execute
-from atoll.bus.deliveries import CLAIM, LEASE_S, Claim
+from atoll.bus import deliveries, execute, registry
+from atoll.bus.deliveries import Claim
 
 # How long one empty hint keeps its thread from hints that wait behind it.
 SLICE_S = 0.02
 # After this the sweep has looked again and sent new ones, or there is no backlog any more.
 CHAIN_S = 1.5
 
-CLAIM_DUE = CLAIM.format(
-    which="""(
+_DUE = """(
         SELECT due.id FROM atoll_bus_delivery AS due
         WHERE due.status IN ('pending', 'running') AND due.hint_at <= statement_timestamp()
-          AND due.next_attempt_at <= statement_timestamp() AND due.lane = ''
-        ORDER BY due.hint_at LIMIT 1 FOR UPDATE SKIP LOCKED)""",
+          AND due.next_attempt_at <= statement_timestamp() AND {}
+        ORDER BY due.hint_at LIMIT 1 FOR UPDATE SKIP LOCKED)"""
+CLAIM_DUE = deliveries.CLAIM.format(
+    which=_DUE.format("due.lane = ''"),
     may_run="TRUE",
     is_behind="FALSE",
     created_at="delivery.created_at",
 )
+# What is not the first of its lane is left to the sweep, which parks it.
+CLAIM_DUE_IN_TURN = deliveries.CLAIM.format(
+    which=_DUE.format(
+        f"due.lane <> '' AND due.id = {deliveries.HEAD.format(handler='due.handler', lane='due.lane')}"
+    ),
+    **deliveries.IN_TURN,
+)
 
 
-def drain() -> bool:
-    """Run due deliveries for about SLICE_S; whether there may be more. Ordered lanes are left to hints."""
+def drain(hint: Callable[[Sequence[UUID]], None] | None = None) -> bool:
+    """Run due deliveries for about SLICE_S, or a lane's turn; whether there may be more.
+
+    ``hint`` is as for ``execute.run``.
+    """
     until = time.monotonic() + SLICE_S
     while time.monotonic() < until:
         claim = _claim_due()
         if claim is None:
             return False
-        execute.run(claim)
+        execute.run(claim, hint=hint)
     return True
 
 
 def _claim_due() -> Claim | None:
-    """Begin an attempt of the delivery that has been due longest and that nobody else is looking at."""
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM_DUE, {"now": None, "lease_s": LEASE_S})
-        row = cursor.fetchone()
-    return Claim(*row) if row else None
+    """Begin an attempt of the delivery that has been due longest and that nobody else is looking at;
+    of one in a lane, whose turn has come, only when no other is due."""
+    claim = deliveries.claim_with(CLAIM_DUE, {"now": None})
+    if claim is None and registry.has_ordered():
+        claim = deliveries.claim_with(CLAIM_DUE_IN_TURN, {"now": None})
+    return claim

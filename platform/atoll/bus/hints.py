@@ -97,7 +97,7 @@ def register(app: Celery) -> None:
 def drain(hints: Hints, until: float) -> None:
     """Take due deliveries for a slice of time, and have that go on while there are more."""
     try:
-        if not board.is_leaving() and draining.drain():
+        if not board.is_leaving() and draining.drain(hints):
             hints.go_on(until)
     except (OperationalError, InterfaceError) as error:
         connection.close()

@@ -160,9 +160,9 @@ def test_a_relay_that_is_behind_publishes_new_messages_first_and_pauses_between_
 
 
 class Announcing(Recorder):
-    """A broker that hears of new messages between old ones, and of the last when that has come."""
+    """A broker that hears of new messages after certain old ones; its relay stops after certain others."""
 
-    def __init__(self, news: dict[str, str], last: str) -> None:
+    def __init__(self, news: dict[str, str], last: set[str]) -> None:
         super().__init__()
         self._news, self._last = news, last
         self.relay = Relay(lambda ids: None, open_publisher=lambda: self)  # type: ignore[arg-type, return-value]
@@ -171,7 +171,7 @@ class Announcing(Recorder):
         outcome = super().publish(rows)
         if news := self._news.pop(self.texts[-1], ""):
             announce(news)
-        if self.texts[-1] == self._last:
+        if self.texts[-1] in self._last:
             self.relay.stop()
         return outcome
 
@@ -192,6 +192,6 @@ def test_news_slows_a_relay_down_that_goes_through_its_backlog_at_full_speed(
     monkeypatch.setattr(relay, "SLICE", 1)
     monkeypatch.setattr(relay, "PAUSE_S", 60.0)
     announce("old 1", "old 2", "old 3", "old 4", "old 5", age=LONG_AGO)
-    broker = Announcing({"old 2": "new", "old 3": "newer"}, last="newer")
+    broker = Announcing({"old 2": "new", "old 3": "newer"}, last={"newer", "old 5"})
     broker.relay.run()
     assert broker.texts == ["old 1", "old 2", "new", "old 3", "newer"]

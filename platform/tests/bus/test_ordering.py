@@ -240,7 +240,7 @@ def test_a_claim_of_another_of_the_same_lane_at_the_same_moment_is_refused_by_th
     first = store_one("count.made", {"key": "a", "number": 1}, key="a", sequence=1)
     second = store_one("count.made", {"key": "a", "number": 2}, key="a", sequence=2)
     assert deliveries.claim(first)
-    found = deliveries._claim(deliveries.CLAIM_FREE, {"id": second, "now": None, "has_ordered": False})
+    found = deliveries.claim_with(deliveries.CLAIM_FREE, {"id": second, "now": None, "has_ordered": False})
     assert found is None
     assert list(Delivery.objects.order_by("position").values_list("status", flat=True)) == [
         "running",
