@@ -13,6 +13,7 @@ import structlog
 from celery import Celery
 from django.db import InterfaceError, OperationalError, connection
 
+from atoll import conf
 from atoll.bus import board, draining, execute, topology
 from atoll.bus.sending import Sender
 
@@ -58,11 +59,16 @@ class Hints:
             self._send([([], until)])
 
     def _workers(self) -> int:
-        """How many processes take hints; one where the broker does not tell."""
+        """How many processes take hints; one where the broker does not tell.
+
+        None gets nothing: it would find it all before what is new when it comes back.
+        """
+        if topology.is_redis(conf.broker_url()):
+            return 1
         try:
             with self._app.producer_or_acquire() as producer:
                 queue = topology.current().work_queue(producer.channel)
-                return max(1, getattr(queue.queue_declare(passive=True), "consumer_count", 1))
+                return int(queue.queue_declare(passive=True).consumer_count)
         except topology.weather():
             return 1
 

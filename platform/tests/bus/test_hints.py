@@ -95,3 +95,18 @@ def test_a_broker_that_was_waited_for_in_vain_is_left_alone_for_a_while(
     clock.ahead_s += hints.REST_S
     send([uuid7()])
     until(lambda: waiting(app) == 1)
+
+
+def test_a_backlog_is_worked_off_by_those_who_take_hints_and_nothing_is_sent_where_nobody_does(
+    proxy: Proxy, rabbitmq: str, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    app, send, _ = sending_to(proxy, rabbitmq, monkeypatch)
+    send.drain()
+    assert waiting(app) == 0
+    with app.connection_for_read() as connection:
+        channel = connection.default_channel
+        channel.basic_qos(0, 1, False)  # it holds one, so that the others can be counted
+        work = bus_celery.topology.current().work_queue(channel)
+        work.consume("worker", callback=lambda message: None, no_ack=False)
+        send.drain()
+        until(lambda: waiting(app) == app.conf.worker_concurrency - 2)
