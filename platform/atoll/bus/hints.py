@@ -68,7 +68,8 @@ class Hints:
         try:
             with self._app.producer_or_acquire() as producer:
                 queue = topology.current().work_queue(producer.channel)
-                return int(queue.queue_declare(passive=True).consumer_count)
+                declared: Any = queue.queue_declare(passive=True)
+                return int(declared.consumer_count)
         except topology.weather():
             return 1
 
