@@ -48,30 +48,32 @@ class Hints:
         )
 
     def drain(self) -> None:
-        """Have each worker take what is due by itself for a while; one place of its pool stays free."""
+        """Have each worker take what is due by itself for a while; one place of its pool stays free.
+
+        Nothing is added to a queue where hints wait already: where handlers are slow,
+        those keep the workers busy, and more would stand before what is new.
+        """
         until = time.time() + draining.CHAIN_S
-        places = max(1, self._app.conf.worker_concurrency - 1)
-        self._send(([], until) for _ in range(places * self._workers()))
+        workers, waiting = self._work_queue()
+        wanted = workers * max(1, self._app.conf.worker_concurrency - 1)
+        if waiting <= wanted:
+            self._send(([], until) for _ in range(wanted))
 
     def go_on(self, until: float) -> None:
         """Let a drain go on, behind the hints that wait, unless its time is up."""
         if time.time() < until:
             self._send([([], until)])
 
-    def _workers(self) -> int:
-        """How many processes take hints; one where the broker does not tell.
-
-        None gets nothing: it would find it all before what is new when it comes back.
-        """
-        if topology.is_redis(conf.broker_url()):
-            return 1
+    def _work_queue(self) -> tuple[int, int]:
+        """How many processes take hints, one where the broker does not tell; how many hints wait for them."""
         try:
             with self._app.producer_or_acquire() as producer:
                 queue = topology.current().work_queue(producer.channel)
                 declared: Any = queue.queue_declare(passive=True)
-                return int(declared.consumer_count)
         except topology.weather():
-            return 1
+            return 1, 0
+        workers = 1 if topology.is_redis(conf.broker_url()) else declared.consumer_count
+        return int(workers), int(declared.message_count)
 
     def _send(self, calls: Iterable[tuple[Any, ...]]) -> None:
         if self._clock() < self._resting_until:

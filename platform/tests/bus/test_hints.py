@@ -110,3 +110,8 @@ def test_a_backlog_is_worked_off_by_those_who_take_hints_and_nothing_is_sent_whe
         work.consume("worker", callback=lambda message: None, no_ack=False)
         send.drain()
         until(lambda: waiting(app) == app.conf.worker_concurrency - 2)
+        # Beside those that wait, one round more and then no further.
+        send.drain()
+        until(lambda: waiting(app) == 2 * app.conf.worker_concurrency - 3)
+        send.drain()
+        assert waiting(app) == 2 * app.conf.worker_concurrency - 3
