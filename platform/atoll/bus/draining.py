@@ -20,19 +20,22 @@ SLICE_S = 0.02
 # After this the sweep has looked again and sent new ones, or there is no backlog any more.
 CHAIN_S = 1.5
 
+# Without statistics, or with those of quieter times, PostgreSQL would read all that is due and
+# sort it for each claim: ten times slower with 7,000 due. The index delivers it in order.
+_IN_ORDER = "SET LOCAL enable_sort = off;"
 _DUE = """(
         SELECT due.id FROM atoll_bus_delivery AS due
         WHERE due.status IN ('pending', 'running') AND due.hint_at <= statement_timestamp()
           AND due.next_attempt_at <= statement_timestamp() AND {}
         ORDER BY due.hint_at LIMIT 1 FOR UPDATE SKIP LOCKED)"""
-CLAIM_DUE = deliveries.CLAIM.format(
+CLAIM_DUE = _IN_ORDER + deliveries.CLAIM.format(
     which=_DUE.format("due.lane = ''"),
     may_run="TRUE",
     is_behind="FALSE",
     created_at="delivery.created_at",
 )
 # What is not the first of its lane is left to the sweep, which parks it.
-CLAIM_DUE_IN_TURN = deliveries.CLAIM.format(
+CLAIM_DUE_IN_TURN = _IN_ORDER + deliveries.CLAIM.format(
     which=_DUE.format(
         f"due.lane <> '' AND due.id = {deliveries.HEAD.format(handler='due.handler', lane='due.lane')}"
     ),
