@@ -102,7 +102,7 @@ class Bench:
         return figures
 
     def _tidy(self) -> None:
-        """What autovacuum does in time, and what a server without it would make each part pay for the last."""
+        """As autovacuum does in time; without it each part would pay for the one before."""
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
 
