@@ -61,10 +61,12 @@ def test_staff_see_a_dead_letter_come_edit_it_and_watch_it_go(platform: Platform
     page.goto(f"{address}/admin/atoll_bus/overview/")
     eventually(lambda: card(page, "Dead letters") == before, timeout_s=40, what="it is not dead any more")
 
+    handled = page.locator("tr", has_text="handled by on_process_payment")
+
     def is_handled() -> bool:
         """The page shows how it stands when it is loaded."""
         page.goto(f"{address}/admin/atoll_bus/where/?q={CORRELATION}")
-        return "done" in page.locator("tr", has_text="handled by on_process_payment").inner_text()
+        return "done" in handled.inner_text()
 
     eventually(is_handled, timeout_s=40, what="the edited message is handled")
     handled.locator("a").first.click()
