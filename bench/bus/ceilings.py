@@ -83,9 +83,13 @@ def celery_noop(url: str, prefix: str, folder: Path, count: int, concurrency: in
         "BENCH_CONCURRENCY": str(concurrency),
         "BENCH_TIMES": str(times),
     }
+    before = dict(os.environ)
     os.environ.update(variables)
     from bench.bus.noop import EVERY, app, noop
 
+    # Only that module and its worker read them; the service under load has others of these names.
+    os.environ.clear()
+    os.environ.update(before)
     with app.producer_or_acquire() as producer:
         for number in range(count):
             noop.apply_async((number,), producer=producer)

@@ -26,7 +26,7 @@ from bench.bus.project.handlers import Booked
 from bench.bus.project.models import ACCOUNTS, Account, Booking
 
 WORKER = ("-m", "django", "worker")
-MESSAGES = 40_000
+MESSAGES = 20_000
 RUNS = 10_000
 BACKLOG = 100_000
 LATENCY_PER_S = 200
