@@ -5,7 +5,7 @@ a new one. So what arrives late and in crowds gets none. The sweep sees that muc
 due and sends empty hints instead, a few at a time: each has its worker take one due
 delivery after another for SLICE_S, and then sends itself again, behind the hints for
 what is new. One place of each worker's pool gets none and stays free for those.
-docs/decisions/0038 has the reasons and the figures.
+docs/decisions/0038 has the reasons.
 """
 
 import time
