@@ -66,7 +66,7 @@ class Shopper:
     def health(self) -> Json:
         """The gateway's own report. Raises PlatformNotRunning while it is not ready, too."""
         try:
-            return dict(self._ask("GET", "/health"))
+            return dict(self.ask("GET", "/health"))
         except Refused as refused:
             if refused.status != SERVICE_UNAVAILABLE:
                 raise
@@ -76,7 +76,7 @@ class Shopper:
         self, email: str | None = None, password: str | None = None, name: str = "Demo Shopper"
     ) -> Json:
         """Open an account and sign in to it; with nothing given, a new one each time."""
-        answer = self._ask(
+        answer = self.ask(
             "POST",
             "/auth/register",
             json={
@@ -85,22 +85,22 @@ class Shopper:
                 "name": name,
             },
         )
-        self._sign(answer["accessToken"])
+        self.sign(answer["accessToken"])
         self.user = answer["user"]
         return self.user
 
     def sign_in(self, email: str, password: str) -> Json:
-        answer = self._ask("POST", "/auth/token", json={"email": email, "password": password})
-        self._sign(answer["accessToken"])
+        answer = self.ask("POST", "/auth/token", json={"email": email, "password": password})
+        self.sign(answer["accessToken"])
         self.user = answer.get("user") or {}
         return self.user
 
     def products(self, **filters: str | int) -> list[Json]:
         """The catalogue, filtered as ``GET /products`` allows: ``search``, ``inStock``, ``pageSize``..."""
-        return list(self._ask("GET", "/api/products", params=filters))
+        return list(self.ask("GET", "/api/products", params=filters))
 
     def product(self, product_id: str) -> Json:
-        return dict(self._ask("GET", f"/api/products/{product_id}"))
+        return dict(self.ask("GET", f"/api/products/{product_id}"))
 
     def stock(self, product_ids: Sequence[str]) -> dict[str, int]:
         """What can be ordered of each, all at one moment."""
@@ -111,7 +111,7 @@ class Shopper:
     ) -> Json:
         """Order; with the same key a second call gives the first order again."""
         return dict(
-            self._ask(
+            self.ask(
                 "POST",
                 "/api/orders",
                 json={
@@ -123,21 +123,21 @@ class Shopper:
         )
 
     def order(self, order_id: str) -> Json:
-        return dict(self._ask("GET", f"/api/orders/{order_id}"))
+        return dict(self.ask("GET", f"/api/orders/{order_id}"))
 
     def orders(self, **filters: str | int) -> list[Json]:
-        return list(self._ask("GET", "/api/orders", params=filters))
+        return list(self.ask("GET", "/api/orders", params=filters))
 
     def cancel_order(self, order_id: str, reason: str = "") -> Json:
-        return dict(self._ask("POST", f"/api/orders/{order_id}/cancel", json={"reason": reason}))
+        return dict(self.ask("POST", f"/api/orders/{order_id}/cancel", json={"reason": reason}))
 
     def payments(self, order_id: str | None = None) -> list[Json]:
         """The shopper's payments, newest first; those of one order when it is named."""
-        found: list[Json] = self._ask("GET", "/api/payments")
+        found: list[Json] = self.ask("GET", "/api/payments")
         return [payment for payment in found if order_id in (None, payment["orderId"])]
 
     def dashboard(self) -> Json:
-        return dict(self._ask("GET", f"/api/user/{self.user['id']}/dashboard"))
+        return dict(self.ask("GET", f"/api/user/{self.user['id']}/dashboard"))
 
     def wait_until_final(
         self, order_id: str, timeout_s: float = 30.0, on_read: Callable[[Json], None] | None = None
@@ -164,10 +164,11 @@ class Shopper:
         """The header that says who asks, for a request that this client has no verb for."""
         return {"Authorization": str(self._session.headers["Authorization"])}
 
-    def _sign(self, access_token: str) -> None:
+    def sign(self, access_token: str) -> None:
+        """Ask with this token from here on."""
         self._session.headers["Authorization"] = f"Bearer {access_token}"
 
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
@@ -176,6 +177,7 @@ class Shopper:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
+        """What the gateway answers. Raises PlatformNotRunning and, for an error, Refused."""
         try:
             answer = self._session.request(
                 method,

@@ -61,7 +61,7 @@ class Customer:
             raise AssertionError(f"{self._email} can neither sign up nor sign in: {refusal}")
         if not self._shopper.user:
             self._shopper.user, refusal = self._insist(
-                lambda: dict(self._shopper._ask("GET", "/api/users/me"))
+                lambda: dict(self._shopper.ask("GET", "/api/users/me"))
             )
             assert self._shopper.user, refusal
         self._journal.write("customer", user=self._shopper.user["id"])
@@ -114,12 +114,12 @@ class Customer:
 
     def _rename(self) -> None:
         user, name = self._shopper.user["id"], f"Renamed {uuid4().hex[:8]}"
-        self._insist(lambda: self._shopper._ask("PATCH", f"/api/users/{user}", json={"name": name}))
+        self._insist(lambda: self._shopper.ask("PATCH", f"/api/users/{user}", json={"name": name}))
         self._journal.write("renamed", user=user, name=name)
 
     def _delete_account(self) -> None:
         user = self._shopper.user["id"]
-        self._insist(lambda: self._shopper._ask("DELETE", f"/api/users/{user}"))
+        self._insist(lambda: self._shopper.ask("DELETE", f"/api/users/{user}"))
         self._journal.write("deleted", user=user)
         self.sign_up()
 
@@ -146,14 +146,14 @@ class Customer:
     def _signed_in_again(self) -> bool:
         """Tokens live ten minutes; False when the account is gone."""
         try:
-            answer = self._shopper._ask(
+            answer = self._shopper.ask(
                 "POST", "/auth/token", json={"email": self._email, "password": self._password}
             )
         except Refused as refused:
             return refused.status in UNCLEAR
         except (PlatformNotRunning, requests.RequestException):
             return not self._halted.wait(FIRST_PAUSE_S)
-        self._shopper._sign(answer["accessToken"])
+        self._shopper.sign(answer["accessToken"])
         return True
 
     def _pick(self, weights: dict[str, int]) -> str:

@@ -2,10 +2,14 @@
 """Each invariant can fail: rows are doctored in a transaction that is rolled back, and it says so."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+import pika
 import pytest
 
+from atoll.testing.servers import real_servers
 from tests.chaos.check import bus, shop
 from tests.chaos.check.__main__ import INVARIANTS
 
@@ -264,3 +268,22 @@ def copy(table: str, changes: str, where: str) -> str:
 
 def one_of_ours(evidence) -> str:
     return f"id = '{sorted(evidence.accepted)[0]}'"
+
+
+def test_a_message_that_is_left_at_the_broker():
+    url = real_servers().get("RABBITMQ_URL")
+    if not url:
+        pytest.skip("no RabbitMQ answers here")
+    service = f"chaos-{uuid4()}"
+    evidence = SimpleNamespace(run={"amqp_port": urlsplit(url).port}, projects={service: "orders"})
+    with pika.BlockingConnection(pika.URLParameters(url.rstrip("/") + "/%2F")) as connection:
+        channel = connection.channel()
+        channel.queue_declare(f"evt.{service}")
+        try:
+            assert found(bus.queue_not_empty, evidence) == []
+            channel.confirm_delivery()
+            channel.basic_publish("", f"evt.{service}", b"left")
+            (said,) = found(bus.queue_not_empty, evidence)
+            assert f"evt.{service}" in said
+        finally:
+            channel.queue_delete(f"evt.{service}")

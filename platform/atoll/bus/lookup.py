@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -158,11 +159,11 @@ def _ask(service: str, wanted: str) -> Trail:
         return Trail(service=service, problem=f"refused to answer ({error})")
 
 
-def _step(row: Sequence[object]) -> Step:
+def _step(row: Sequence[Any]) -> Step:
     at, what, message_id, correlation_id, name, place, status, attempts, error, *times, row_id, _ = row
     started_at, finished_at, due_at = times
     return Step(
-        at=at,  # type: ignore[arg-type]
+        at=at,
         what=str(what),
         message_id=str(message_id),
         correlation_id=str(correlation_id),
@@ -171,9 +172,9 @@ def _step(row: Sequence[object]) -> Step:
         status=str(status),
         attempts=int(str(attempts)),
         error=str(error).partition("\n")[0][:MAX_ERROR_CHARACTERS],
-        started_at=started_at,  # type: ignore[arg-type]
-        finished_at=finished_at,  # type: ignore[arg-type]
-        due_at=due_at,  # type: ignore[arg-type]
+        started_at=started_at,
+        finished_at=finished_at,
+        due_at=due_at,
         row_id=str(row_id),
     )
 
