@@ -86,6 +86,7 @@ class Keeper:
         self.forks = forks
         self.children: dict[int, Child] = {}
         self.unread = b""
+        self.wakeup: socket.socket | None = None  # the kernel's side of the pair that tells of signals
         self.pending_imports = list(SHARED_IMPORTS) if forks else []
 
     def run(self) -> list[str] | None:
@@ -94,7 +95,7 @@ class Keeper:
         In a child that it forked it returns too, with the command line to run.
         """
         with selectors.DefaultSelector() as selector:
-            wakeup = _wake_on_child_exit()
+            wakeup, self.wakeup = _wake_on_child_exit()
             selector.register(self.connection, selectors.EVENT_READ, self.connection)
             selector.register(wakeup, selectors.EVENT_READ, wakeup)
             while True:
@@ -146,6 +147,10 @@ class Keeper:
             pid = os.fork()
             if pid == 0:
                 self.connection.close()
+                signal.set_wakeup_fd(-1)
+                # Not what set_wakeup_fd returns: from Python 3.12 on, asyncio has cleared it by now.
+                if self.wakeup:
+                    self.wakeup.close()
                 _settle_in(order)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
                 return list(order["argv"])
@@ -190,16 +195,17 @@ class Keeper:
         self._report_exits()
 
 
-def _wake_on_child_exit() -> socket.socket:
+def _wake_on_child_exit() -> tuple[socket.socket, socket.socket]:
+    """A socket that becomes readable when a signal arrives, and the one the signals are written to."""
     receiving, sending = socket.socketpair()
     receiving.setblocking(False)
     sending.setblocking(False)
-    signal.set_wakeup_fd(sending.detach())
+    signal.set_wakeup_fd(sending.fileno())
     # A Ctrl-C in the terminal is the supervisor's to answer. Handlers that do nothing, and
     # not SIG_IGN, which the programs started here would inherit.
     for signum in {signal.SIGCHLD} | _STOP_SIGNALS:
         signal.signal(signum, lambda *_: None)
-    return receiving
+    return receiving, sending
 
 
 def _exits() -> Iterator[tuple[int, int]]:
@@ -220,7 +226,6 @@ def _open_log(path: str) -> int:
 
 def _settle_in(order: dict[str, Any]) -> None:
     """Turn a fresh fork into what a freshly started program would find."""
-    os.close(signal.set_wakeup_fd(-1))
     for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

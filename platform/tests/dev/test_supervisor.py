@@ -228,6 +228,25 @@ def test_a_forked_command_runs_with_its_own_log_and_environment(tmp_path: Path) 
     assert "python manage.py PROJECT COMMAND" in (tmp_path / "help.log").read_text()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks its processes from the keeper")
+def test_forking_goes_well_though_asyncio_has_reset_the_wake_up_descriptor_in_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Python 3.12 on asyncio does so by itself; here every Python does."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\nos.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    job = Spec(name="help", kind=Kind.SETUP, argv=("help",), log=tmp_path / "help.log")
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+
+    run(scenario, Supervisor([job], forks=True))
+
+    assert "python manage.py PROJECT COMMAND" in (tmp_path / "help.log").read_text()
+
+
 def test_without_forking_the_same_command_runs_in_a_fresh_interpreter(tmp_path: Path) -> None:
     job = Spec(name="help", kind=Kind.SETUP, argv=("help",), log=tmp_path / "help.log")
 
