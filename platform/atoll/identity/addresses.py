@@ -21,6 +21,8 @@ from atoll import conf
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 MAX_HOPS = 16
+IPV4 = 4
+IPV6_BUCKET_BITS = 64
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -41,6 +43,20 @@ def walk(peer: str, forwarded_for: str) -> str:
             break
         nearest = earlier
     return str(nearest)
+
+
+def bucket(address: str) -> str:
+    """What limits count by: an IPv4 address itself, of IPv6 its /64 (``2001:db8:0:1::/64``).
+
+    One customer is given a whole /64 and may use any address of it. Text that is no
+    address counts as one bucket, ``0.0.0.0``.
+    """
+    read = _read(address)
+    if read is None:
+        return "0.0.0.0"  # noqa: S104
+    if read.version == IPV4:
+        return str(read)
+    return str(ipaddress.ip_network((int(read), IPV6_BUCKET_BITS), strict=False))
 
 
 def _read(text: str) -> Address | None:

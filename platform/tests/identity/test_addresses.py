@@ -2,7 +2,7 @@
 
 import pytest
 
-from atoll.identity.addresses import walk
+from atoll.identity.addresses import bucket, walk
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,19 @@ def test_a_long_chain_of_trusted_hops_is_not_walked_to_its_end() -> None:
     chain = ", ".join(["203.0.113.9", *["127.0.0.1"] * 5000])
 
     assert walk("127.0.0.1", chain) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_as"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::1", "2001:db8:0:2::/64"),
+        ("no address", "0.0.0.0"),
+        ("", "0.0.0.0"),
+    ],
+)
+def test_limits_count_an_ipv4_address_alone_and_ipv6_by_its_64(address: str, counted_as: str) -> None:
+    assert bucket(address) == counted_as
