@@ -20,6 +20,7 @@ HEX = re.compile(rb"[0-9A-Fa-f]{2}")
 HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]{1,255}")
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 NEVER_ESCAPED = frozenset(b"/\\;%") | frozenset(range(0x20)) | {0x7F}
+HTTP_1_0 = ("1.0", "1")
 QUERY = re.compile(rb"[\x21\x23-\x7e]*")
 
 
@@ -48,9 +49,9 @@ def check(path: bytes, query: bytes) -> None:
 def check_host(host: bytes, http_version: str) -> None:
     """Raises Refused: 400 unless there is exactly one Host that could be one (RFC 9112 §3.2).
 
-    HTTP/1.0 knows none; ``host`` is empty when there is none or more than one.
+    HTTP/1.0 knows none, and Granian calls it "1"; ``host`` is empty when there is none or more than one.
     """
-    if not HOST.fullmatch(host) and (host or http_version != "1.0"):
+    if not HOST.fullmatch(host) and (host or http_version not in HTTP_1_0):
         raise Refused(400, "Invalid request", "invalid_host", "Send one Host field with a host name.")
 
 

@@ -151,3 +151,15 @@ def test_the_path_that_is_decided_on_is_the_path_that_is_forwarded(path: bytes) 
         return
     assert matched.upstream_path(path) == matched.service_path + path[len(matched.prefix) :]
     assert (matched.name == "admin") == (decoded == b"/a/admin" or decoded.startswith(b"/a/admin/"))
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+@pytest.mark.parametrize("host", ["", "Host: 10.1.2.3:8000\r\n", "Host: evil.example\r\n", "Host: a b\r\n"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_probes_are_answered_whatever_host_they_name(gateway, path, host, version):
+    head = f"GET {path} HTTP/{version}\r\n{host}Connection: close\r\n\r\n"
+    assert gateway.raw(head.encode()).status == 200
+
+
+def test_http_1_0_without_a_host_is_forwarded(gateway):
+    assert gateway.raw(b"GET /open/x HTTP/1.0\r\n\r\n").status == 200

@@ -5,6 +5,7 @@ final value can always be read in the project's own file.
 """
 
 from typing import Any
+from uuid import UUID
 
 ADMIN_APPS = [
     "atoll.admin.apps.AtollAdminPagesConfig",
@@ -39,6 +40,7 @@ MIDDLEWARE = [
     "atoll.api.middleware.JSONErrors",
     "atoll.api.middleware.NoNul",
     "atoll.api.middleware.BodyLimit",
+    "atoll.api.middleware.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -69,7 +71,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["atoll.api.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["atoll.api.renderers.JSONRenderer"],
     "DEFAULT_PAGINATION_CLASS": "atoll.api.pagination.PageNumberPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["atoll.api.filters.StrictFilterBackend"],
     "DEFAULT_METADATA_CLASS": "atoll.api.metadata.AllowedMethods",
     "DEFAULT_SCHEMA_CLASS": "atoll.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "atoll.api.errors.exception_handler",
@@ -95,6 +97,8 @@ def spectacular_settings(title: str) -> dict[str, Any]:
         "TITLE": title,
         "VERSION": "1",
         "SERVE_INCLUDE_SCHEMA": False,
+        # What atoll.api.paths calls `id`.
+        "PATH_CONVERTER_OVERRIDES": {"id": UUID},
         "SWAGGER_UI_DIST": "SIDECAR",
         "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
         "POSTPROCESSING_HOOKS": [

@@ -5,9 +5,10 @@ import asyncio
 
 import pytest
 
+from atoll.errors import InvalidInput
 from registry.models import Credential, Event, Instance, Service
 from registry.tests.conftest import SECRET, SERVICE
-from registry.wire import limits
+from registry.wire import limits, messages
 
 INSTANCE = {"id": "o-1", "host": "127.0.0.1", "port": 8002, "metadata": {"version": "1"}}
 REGISTRATION = {"serviceName": SERVICE, "instance": INSTANCE}
@@ -244,3 +245,17 @@ def test_the_journal_says_who_registered_and_the_use_of_a_secret_is_noted(wire):
 
     assert Event.objects.get(kind="registered").actor == f"{SERVICE} from 127.0.0.1"
     assert Credential.objects.get().last_used_at is not None
+
+
+@pytest.mark.parametrize("path", ["/services", f"/discover/{SERVICE}"])
+def test_a_query_that_is_mistyped_is_told_and_not_ignored(wire, path):
+    refused = ask(wire, "GET", path, waitS="1")
+    assert (refused.status, refused.body["code"]) == (400, "invalid_query")
+    assert refused.body["details"]["unknown"] == ["waitS"]
+
+
+@pytest.mark.parametrize("query", [b"index=1&index=2", b"wait=1&index=1&wait=30"])
+def test_a_query_that_repeats_a_parameter_is_refused(query):
+    scope = {"method": "GET", "path": "/services", "query_string": query, "headers": []}
+    with pytest.raises(InvalidInput, match="once"):
+        asyncio.run(messages.read(scope, receive=asyncio.Event().wait))

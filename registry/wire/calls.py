@@ -33,12 +33,14 @@ async def deregister(request: Request) -> Response:
 
 
 async def services(request: Request) -> Response:
+    _check_query(request, ())
     return await run(_services, request)
 
 
 async def discover(request: Request, hub: Hub, service: str) -> Response:
     """The index comes as a header; asked with it, the answer is held until it differs."""
     name = inputs.service_name(service)
+    _check_query(request, ("index", "wait"))
     index, wait_s = _index(request), _wait_s(request)
     await run(auth.reader, request)
     answer = await hub.answer(name, index=index, wait_s=wait_s)
@@ -84,6 +86,17 @@ def _named(request: Request, kind: str, rate: str) -> tuple[inputs.Named, str]:
     credential = auth.writer(request, named.service)
     limits.count_write(named.service, kind, rate)
     return named, f"{credential.service} from {request.peer}"
+
+
+def _check_query(request: Request, known: tuple[str, ...]) -> None:
+    """Raises InvalidInput: an answer that ignored a mistyped parameter would mislead."""
+    unknown = sorted(set(request.query) - set(known))
+    if unknown:
+        raise InvalidInput(
+            "Some of the query is not known here.",
+            code="invalid_query",
+            details={"unknown": unknown, "known": list(known)},
+        )
 
 
 def _index(request: Request) -> int:

@@ -36,13 +36,15 @@ class Response:
 
 
 async def read(scope: Scope, receive: Receive) -> Request:
-    """Raises TooLarge for a body above 16 KB, InvalidInput for a query that is no text or half a body."""
+    """Raises TooLarge for a body above 16 KB, InvalidInput for half a body and for a query that is
+    no text or repeats a parameter."""
     try:
-        query = dict(
-            parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=16)
-        )
+        pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:
         raise InvalidInput("The query string cannot be read.", code="invalid_query") from error
+    query = dict(pairs)
+    if len(query) < len(pairs):
+        raise InvalidInput("Give each parameter once.", code="invalid_query")
     return Request(
         method=scope["method"],
         path=scope["path"],

@@ -36,6 +36,20 @@ def imports(path: Path) -> set[str]:
     return names
 
 
+@pytest.mark.parametrize("package", [row["package"] for row in PROJECTS.values()])
+def test_every_project_asks_its_api_what_all_of_them_keep(package: str):
+    doors = folder(package) / "tests" / "test_doors.py"
+    assert doors.is_file(), f"{doors.relative_to(ROOT)}: subclass atoll.testing.doors.ApiDoors in it."
+    bases = {
+        base.id
+        for node in ast.walk(ast.parse(doors.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test")
+        for base in node.bases
+        if isinstance(base, ast.Name)
+    }
+    assert bases >= {"ApiDoors"}
+
+
 def python_files() -> list[Path]:
     tops = ("platform", "services", "gateway", "registry", "demo", "bench", "tests")
     return [path for top in tops for path in (ROOT / top).rglob("*.py") if "migrations" not in path.parts]

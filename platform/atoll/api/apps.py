@@ -6,3 +6,8 @@ class AtollApiConfig(AppConfig):
     label = "atoll_api"
     verbose_name = "HTTP API"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from atoll.api import paths
+
+        paths.register()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.http import HttpResponse
@@ -84,7 +85,7 @@ class Idempotency:
     @functools.cached_property
     def fingerprint(self) -> str:
         body = json.dumps(self.request.data, sort_keys=True, cls=wire.JSONEncoder)
-        text = "\n".join((self.request.path, self.request.META.get("QUERY_STRING", ""), body))
+        text = "\n".join((_path(self.request), self.request.META.get("QUERY_STRING", ""), body))
         # Keyed: a body may hold a password, and a plain digest of one can be guessed offline.
         return salted_hmac("atoll.api.idempotency", text, algorithm="sha256").hexdigest()
 
@@ -216,6 +217,15 @@ def _read_key(header: str | None) -> str | None:
             code="invalid_idempotency_key",
         )
     return match["quoted"] or match["bare"]
+
+
+def _path(request: Request) -> str:
+    """The same for every way to write an id, as the view sees one and the same thing."""
+    path = request.path
+    for value in (request.resolver_match.kwargs if request.resolver_match else {}).values():
+        if isinstance(value, UUID):
+            path = re.sub(str(value), str(value), path, flags=re.IGNORECASE)
+    return path
 
 
 def _replay(record: IdempotencyRecord) -> HttpResponse:

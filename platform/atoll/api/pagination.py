@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from atoll.errors import InvalidInput
 
 MAX_NUMBER_CHARS = 9
+PARAMETERS = ("page", "pageSize")
 
 
 class PageNumberPagination(BasePagination):
@@ -23,6 +24,7 @@ class PageNumberPagination(BasePagination):
     number is refused with 400.
     """
 
+    query_parameters = PARAMETERS
     page_size = 20
     max_page_size = 100
 

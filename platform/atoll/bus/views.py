@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from atoll.api.queries import check_query
 from atoll.bus import lookup
 from atoll.errors import InvalidInput
 from atoll.identity.drf import IsService
@@ -18,6 +19,7 @@ class MessagesView(APIView):
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:
+        check_query(request.query_params, {"id"})
         wanted = request.query_params.get("id", "").strip()
         if not wanted or len(wanted) > lookup.MAX_ID_CHARACTERS:
             raise InvalidInput(

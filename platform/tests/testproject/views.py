@@ -30,6 +30,7 @@ class NoteSerializer(StrictModelSerializer):
 class NotesView(ListAPIView[Note]):
     permission_classes = (AllowAny,)
     serializer_class = NoteSerializer
+    query_parameters = ("word",)
     queryset = Note.objects.order_by("pk")
 
     @idempotent

@@ -5,6 +5,6 @@ from services.orders.api.views import CancelOrderView, OrdersView, OrderView, Su
 urlpatterns = [
     path("orders", OrdersView.as_view()),
     path("orders/summary", SummaryView.as_view()),
-    path("orders/<uuid:order_id>", OrderView.as_view()),
-    path("orders/<uuid:order_id>/cancel", CancelOrderView.as_view()),
+    path("orders/<id:order_id>", OrderView.as_view()),
+    path("orders/<id:order_id>/cancel", CancelOrderView.as_view()),
 ]

@@ -11,6 +11,7 @@ from rest_framework.status import HTTP_201_CREATED
 from rest_framework.views import APIView
 
 from atoll.api.idempotency import IdempotentRequest, idempotent
+from atoll.api.queries import check_query
 from atoll.api.serializers import represent
 from atoll.errors import InvalidInput, NotFound
 from atoll.identity import Principal
@@ -99,6 +100,7 @@ class SummaryView(APIView):
     )
     def get(self, request: Request) -> Response:
         """How many orders a user has, what they come to, and the five newest."""
+        check_query(request.query_params, {"userId"})
         caller = principal(request)
         asked = request.query_params.get("userId") or caller.id
         try:

@@ -1,13 +1,8 @@
 """What a list of payments can be narrowed to."""
 
-from typing import Any
-
 from django_filters import rest_framework as filters
-from rest_framework.exceptions import ValidationError
 
 from services.payments.models import Payment
-
-PAGING = {"page", "pageSize"}
 
 
 class PaymentFilter(filters.FilterSet):
@@ -22,9 +17,3 @@ class PaymentFilter(filters.FilterSet):
     class Meta:
         model = Payment
         fields: tuple[str, ...] = ()
-
-    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(data, *args, **kwargs)
-        unknown = set(data or ()) - set(self.filters) - PAGING
-        if unknown:
-            raise ValidationError({name: ["Unknown filter."] for name in sorted(unknown)})

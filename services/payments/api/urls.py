@@ -4,5 +4,5 @@ from services.payments.api.views import PaymentsView, PaymentView
 
 urlpatterns = [
     path("payments", PaymentsView.as_view()),
-    path("payments/<uuid:payment_id>", PaymentView.as_view()),
+    path("payments/<id:payment_id>", PaymentView.as_view()),
 ]

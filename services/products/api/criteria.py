@@ -7,11 +7,12 @@ from uuid import UUID
 from django.http import QueryDict
 from rest_framework import serializers
 
+from atoll.api.pagination import PARAMETERS
+from atoll.api.queries import check_query
 from atoll.api.serializers import StrictSerializer
 from services.products.models import CATEGORY_PATTERN
 from services.products.search import Criteria, Ordering
 
-PAGING = {"page", "pageSize"}
 MAX_IDS = 100
 SEARCH_MAX_CHARS = 200
 
@@ -65,28 +66,24 @@ def _price(source: str) -> serializers.DecimalField:
     )
 
 
-def _filters(query: QueryDict) -> dict[str, str]:
-    given = query.dict()
-    repeated = {name: ["Give it once."] for name in given if len(query.getlist(name)) > 1}
-    if repeated:
-        raise serializers.ValidationError(repeated)
-    return {name: str(value) for name, value in given.items() if name not in PAGING}
+def _read(kind: type[StrictSerializer], query: QueryDict) -> dict[str, Any]:
+    check_query(query, {*kind().fields, *PARAMETERS})
+    given = {name: str(value) for name, value in query.dict().items() if name not in PARAMETERS}
+    asked = kind(data=given)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
 
 
 def read_ids(query: QueryDict) -> list[UUID] | None:
     """The products asked for by id, or None when the query is a search."""
     if "ids" not in query:
         return None
-    asked = ProductIdsSerializer(data=_filters(query))
-    asked.is_valid(raise_exception=True)
-    ids: list[UUID] = asked.validated_data["ids"]
+    ids: list[UUID] = _read(ProductIdsSerializer, query)["ids"]
     return ids
 
 
 def read_criteria(query: QueryDict) -> Criteria:
-    asked = CriteriaSerializer(data=_filters(query))
-    asked.is_valid(raise_exception=True)
-    values = dict(asked.validated_data)
+    values = _read(CriteriaSerializer, query)
     if "ordering" in values:
         values["ordering"] = Ordering(values["ordering"])
     return Criteria(**values)

@@ -13,5 +13,5 @@ urlpatterns = [
     path(".well-known/jwks.json", services.KeySetView.as_view(), name="jwks"),
     path("users", users.UsersView.as_view(), name="users"),
     path("users/me", users.OwnAccountView.as_view(), name="own-account"),
-    path("users/<uuid:user_id>", users.UserView.as_view(), name="user"),
+    path("users/<id:user_id>", users.UserView.as_view(), name="user"),
 ]

@@ -1,8 +1,9 @@
-"""What surrounds every request, outermost first: context, JSON errors, NUL, bodies."""
+"""What surrounds every request, outermost first: context, JSON errors, NUL, bodies, probes."""
 
 from atoll.api.middleware.bodies import BodyLimit
 from atoll.api.middleware.context import RequestContext
 from atoll.api.middleware.json_errors import JSONErrors
 from atoll.api.middleware.nul import NoNul
+from atoll.api.middleware.probes import Probes
 
-__all__ = ["BodyLimit", "JSONErrors", "NoNul", "RequestContext"]
+__all__ = ["BodyLimit", "JSONErrors", "NoNul", "Probes", "RequestContext"]

@@ -91,6 +91,6 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
 
 
 def _route(request: HttpRequest) -> str:
-    """The pattern that matched, ``/orders/<uuid:order_id>``: few values, unlike paths."""
+    """The pattern that matched, ``/orders/<id:order_id>``: few values, unlike paths."""
     match = getattr(request, "resolver_match", None)
     return f"/{match.route}" if match else metrics.NO_ROUTE

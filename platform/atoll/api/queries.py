@@ -1,0 +1,29 @@
+"""Query strings, read strictly: a mistyped parameter is told and not ignored.
+
+A list that ignores ``?rol=admin`` shows more than was asked for, and one that takes the last of
+two ``status=`` shows something else. Both mislead a program that acts on what it reads.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from django.http import QueryDict
+from rest_framework.exceptions import ValidationError
+
+UNKNOWN = "Unknown filter."
+REPEATED = "Give it once."
+# Who sends more needs no longer list.
+MAX_NAMED = 20
+
+
+def check_query(query: QueryDict, known: Iterable[str], repeatable: Iterable[str] = ()) -> None:
+    """Raises ValidationError (400), naming the first 20 parameters that are unknown or given twice."""
+    expected, many = frozenset(known), frozenset(repeatable)
+    refused = (
+        (name, [UNKNOWN if name not in expected else REPEATED])
+        for name, values in query.lists()
+        if name not in expected or (len(values) > 1 and name not in many)
+    )
+    named = dict(islice(refused, MAX_NAMED))
+    if named:
+        raise ValidationError(named)

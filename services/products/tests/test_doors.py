@@ -1,0 +1,22 @@
+"""What the API of every project keeps, asked of this one."""
+
+import pytest
+
+from atoll.testing.doors import ApiDoors
+
+
+class TestApi(ApiDoors):
+    """Health under any Host, ids in upper case, lists that refuse what they do not know."""
+
+
+@pytest.mark.django_db
+def test_a_repeated_request_is_the_same_one_however_its_id_is_written(as_staff, make_product):
+    product, staff = make_product(stock_on_hand=10), "0199a1b2-cdef-7abc-8def-abcdefabcdef"
+    for text in (str(product.id), str(product.id).upper()):
+        path = f"/products/{text}/stock"
+        booked = as_staff(staff).post(
+            path, {"amount": 5, "reason": "delivery"}, headers={"Idempotency-Key": "a"}
+        )
+        assert (booked.status_code, booked.json()["stockOnHand"]) == (200, 15)
+    product.refresh_from_db()
+    assert product.stock_on_hand == 15

@@ -1,0 +1,16 @@
+"""What the API of every project keeps, asked of this one."""
+
+import pytest
+
+from atoll.testing.doors import ApiDoors
+
+
+class TestApi(ApiDoors):
+    """Health under any Host, ids in upper case, lists that refuse what they do not know."""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("query", ["rol=admin", "role=admin&role=staff", "page=1&page=2", "active=1&x="])
+def test_a_list_of_accounts_refuses_what_it_would_misread(as_staff, query):
+    refused = as_staff().get(f"/users?{query}")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_input")
