@@ -13,6 +13,8 @@ RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin atol
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 COPY manage.py projects.toml ./
+# Workers are held to the names in it.
+COPY docs/asyncapi.json docs/asyncapi.json
 COPY platform platform
 COPY services services
 COPY gateway gateway

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
 from atoll import conf
-from atoll.bus import retention
+from atoll.bus import contracts, retention
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -63,6 +63,16 @@ def check_retention(**_: Any) -> Sequence[CheckMessage]:
         retention.configured()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="atoll_bus.E006")]
+    return []
+
+
+@register()
+def check_names(**_: Any) -> Sequence[CheckMessage]:
+    """The same as where a worker starts."""
+    try:
+        contracts.refuse_unknown_names()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="atoll_bus.E007")]
     return []
 
 

@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import connection
 
 from atoll import context, wire
-from atoll.bus import envelope, outbox, registry, timers
+from atoll.bus import contracts, envelope, outbox, registry, timers
 from atoll.bus.registry import Kind
-from atoll.bus.schemas import definitions
+from atoll.bus.schemas import definitions, names
 from atoll.errors import Misuse, Refusal
 from atoll.ids import uuid7
 from atoll.wire.annotations import payload_fields
@@ -33,8 +33,9 @@ def publish(event: Any, *, key: str | None = None) -> UUID:
     ``"order.created"`` and, from its second version on, ``version``. Messages of
     one ``key`` are published in the order in which their transactions commit,
     which makes such transactions wait for each other.
-    Raises Misuse outside ``transaction.atomic()``, and with the field's name when a
-    value does not fit its annotation or could not be read back.
+    Raises Misuse outside ``transaction.atomic()``, with the field's name when a
+    value does not fit its annotation or could not be read back, and when the class
+    names ``senders`` of which this service is none.
     """
     name, version = _outgoing(event.__class__, "type")
     return _announce("event", name, name, _payload(event, name), version, key)
@@ -44,7 +45,8 @@ def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None
     """Announce an event whose data is at hand only as it goes on the wire; otherwise as ``publish``.
 
     An event that this project's ``events.py`` defines must fit the newest version
-    of its definition; fields beyond it are sent along.
+    of its definition; fields beyond it are sent along. An event that it does not
+    define is announced as it is.
     """
     if not _is_name(event_type):
         raise Misuse(f"{event_type!r} is no event type: dotted lower case, such as 'order.created'.")
@@ -63,12 +65,14 @@ def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID
     """Ask one service, by its name on the wire, to do something; the id of the message.
 
     ``command`` is a dataclass instance with class variables ``command`` and,
-    unless ``to`` is given, ``to``. ``key`` and Misuse are as for ``publish``.
+    unless ``to`` is given, ``to``. ``key`` and Misuse are as for ``publish``; Misuse also when
+    no service of the platform has that name, unless the class says ``outside``.
     """
     name, version = _outgoing(command.__class__, "command")
     destination = to or getattr(command, "to", None)
     if not isinstance(destination, str) or not 0 < len(destination.encode()) <= envelope.MAX_NAME_BYTES:
         raise Misuse(f"{name} names no service: give {type(command).__name__} a class variable `to`.")
+    _demand_service(destination, command.__class__)
     return _announce("command", name, destination, _payload(command, name), version, key)
 
 
@@ -84,7 +88,10 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
     name, version = _outgoing(command.__class__, "command")
     handler = registry.command_handler(name)
     if handler is None:
-        raise Misuse(f"{name} cannot be scheduled: no function here handles it.")
+        handled = [one.name for one in registry.handlers() if one.kind == "command"]
+        raise Misuse(
+            f"{name} cannot be scheduled: no function here handles it. {names.nearest(name, handled)}".strip()
+        )
     _demand_transaction(name)
     message_id, correlation_id = uuid7(), _correlation_id()
     timers.schedule(
@@ -160,12 +167,29 @@ def _outgoing(cls: type, variable: str) -> tuple[str, int]:
         raise Misuse(f"{cls.__name__} is no dataclass, so {name} has no fields.")
     if isinstance(version, bool) or not isinstance(version, int) or not 0 < version <= MAX_VERSION:
         raise Misuse(f"{cls.__name__}.version is {version!r}; versions are whole numbers from 1.")
+    senders = definitions.senders_of(cls)
+    if senders and settings.ATOLL_SERVICE not in senders:
+        raise Misuse(
+            f"{name} is announced by {', '.join(senders)}, as {cls.__name__}.senders says, and not by "
+            f"{settings.ATOLL_SERVICE}."
+        )
     if any(field.key == "timestamp" for field in payload_fields(cls)):
         raise Misuse(
             f"{cls.__name__}.timestamp would be lost: under that name every message carries when it was "
             "sent. Name the field for what happened then, such as `confirmed_at`."
         )
     return name, version
+
+
+@cache
+def _demand_service(destination: str, cls: type) -> None:
+    known = contracts.services()
+    if destination not in known and not getattr(cls, "outside", False):
+        meant = names.nearest(destination, known)
+        raise Misuse(
+            f"{cls.__name__} is sent to {destination}, and no service is called so. {meant}".strip()
+            + " A program outside of the platform is addressed with `outside: ClassVar[bool] = True`."
+        )
 
 
 def _payload(payload: Any, name: str) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 import argparse
 import importlib
 import os
+import sys
 
 from atoll import conf
+from atoll.bus.schemas import names
 
 
 def main(argv: list[str]) -> int:
@@ -15,16 +17,23 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--as", dest="project", choices=publishers, help="by default the event's owner")
     options = parser.parse_args(argv)
     os.environ.setdefault("ATOLL_ENV", "development")
-    owner = _owner(options.event, publishers)
+    owners = _owners(publishers)
+    if not options.project and options.event not in owners:
+        meant = names.nearest(options.event, owners)
+        print(f"No project announces an event called {options.event!r}. {meant}".strip(), file=sys.stderr)
+        return 1
     from atoll.cli import run
 
-    return run([options.project or owner, "publish", options.event, options.json])
+    return run([options.project or owners[options.event], "publish", options.event, options.json])
 
 
-def _owner(event: str, publishers: list[str]) -> str:
-    """The project whose ``events.py`` names the event; the first one when none does."""
+def _owners(publishers: list[str]) -> dict[str, str]:
+    """Which project announces an event, by the event's name, as the ``events.py`` of each says."""
+    found: dict[str, str] = {}
     for name in publishers:
-        announced = importlib.import_module(f"{conf.project(name).package}.events")
-        if any(getattr(fact, "type", None) == event for fact in vars(announced).values()):
-            return name
-    return publishers[0]
+        project = conf.project(name)
+        for fact in vars(importlib.import_module(f"{project.package}.events")).values():
+            senders = getattr(fact, "senders", ()) or (project.service,)
+            if isinstance(event := getattr(fact, "type", None), str) and project.service in senders:
+                found.setdefault(event, name)
+    return found

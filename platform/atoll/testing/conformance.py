@@ -44,6 +44,7 @@ POISON = {
 @dataclass
 class CloseAccount:
     command: ClassVar[str] = "close.account"
+    outside: ClassVar[bool] = True
     number: int
 
 

@@ -32,6 +32,7 @@ class Opened:
 class Close:
     command: ClassVar[str] = "close.account"
     to: ClassVar[str] = "mail-service"
+    outside: ClassVar[bool] = True
     owner: str
 
 

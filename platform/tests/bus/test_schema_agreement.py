@@ -212,11 +212,29 @@ def test_a_command_needs_a_handler_where_it_is_sent() -> None:
     assert agreement.disagreements([elsewhere], [command]) == []
 
 
-def test_what_only_outsiders_announce_is_defined_by_its_reader() -> None:
-    projects = [reader(reading(Line, name="rate.changed"), reading(Line, name="rate.*"))]
+def test_what_outsiders_announce_is_what_was_declared_whoever_reads_it() -> None:
+    declared = announcing(Line, service="x-service", senders=["old-erp"], foreign=True)
+    projects = [
+        Messages(service="x-service", announces=[declared], reads=[], upcasts={}),
+        reader(reading(one("sum", Decimal)), service="y-service"),
+    ]
     (foreign,) = catalogue.definitions(projects, [])
-    assert (foreign.name, foreign.foreign, foreign.service) == ("rate.changed", True, "x-service")
-    assert foreign.schema == json_schema.of_class(Line)
+    assert (foreign.foreign, foreign.service, foreign.announcers) == (True, "x-service", ["old-erp"])
+    assert agreement.disagreements(projects, [foreign]) == [
+        "y-service reads order.placed version 1 in services.x.on_it as Wanted: "
+        "`data.sum` is needed and is never sent"
+    ]
+
+
+def test_a_message_that_several_define_may_be_announced_by_the_senders_of_each() -> None:
+    ours = announcing(Line, service="b-service")
+    declared = announcing(Line, service="a-service", senders=["old-erp"], foreign=True)
+    projects = [
+        Messages(service=service, announces=[definition], reads=[], upcasts={})
+        for service, definition in (("a-service", declared), ("b-service", ours))
+    ]
+    (found,) = catalogue.definitions(projects, [])
+    assert (found.service, found.foreign, found.announcers) == ("b-service", False, ["b-service", "old-erp"])
 
 
 def test_two_services_that_define_one_message_differently_are_refused() -> None:
@@ -229,8 +247,14 @@ def test_two_services_that_define_one_message_differently_are_refused() -> None:
 
 
 def test_what_outsiders_were_told_to_send_before_must_still_be_read() -> None:
-    old = catalogue.definitions([reader(reading(Line))], [])
-    raised = reader(reading(one("sum", Decimal), version=2))
+    def declaring(cls: type, version: int) -> Messages:
+        facts: dict[str, Any] = {"service": "x-service", "senders": ["old-erp"], "foreign": True}
+        announces = [announcing(cls, version, **facts)]
+        reads = [reading(cls, version)]
+        return Messages(service="x-service", announces=announces, reads=reads, upcasts={})
+
+    old = catalogue.definitions([declaring(Line, 1)], [])
+    raised = declaring(one("sum", Decimal), 2)
     definitions = catalogue.definitions([raised], old)
     assert [(item.version, item.superseded, item.foreign) for item in definitions] == [
         (2, False, True),

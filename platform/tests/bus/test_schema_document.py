@@ -45,6 +45,15 @@ class Remind:
 
 
 @dataclass
+class RateChanged:
+    """Declared here, announced outside."""
+
+    type: ClassVar[str] = "rate.changed"
+    senders: ClassVar[tuple[str, ...]] = ("old-bank",)
+    order_id: UUID
+
+
+@dataclass
 class Other:
     """Only read here."""
 
@@ -66,7 +75,7 @@ def reads(name: str, kind: Any = "event", version: int = 1) -> Reading:
 
 ORDERS = Messages(
     service="order-service",
-    announces=definitions.announced([module(Placed, Reserve, Remind, Other)], "order-service"),
+    announces=definitions.announced([module(Placed, Reserve, Remind, RateChanged, Other)], "order-service"),
     reads=[reads("remind", "command"), reads("rate.changed")],
     upcasts={},
 )
@@ -96,6 +105,7 @@ def test_definitions_are_the_classes_with_a_name_and_carry_when_they_were_sent()
         ("command", "remind", "order-service", 1, True),
         ("command", "reserve.stock", "product-service", 1, False),
         ("event", "order.placed", "", 2, False),
+        ("event", "rate.changed", "", 1, False),
     ]
     placed = ORDERS.announces[2]
     assert placed.summary == "An order was placed."
@@ -160,6 +170,7 @@ def test_operations_say_who_sends_and_who_receives_what() -> None:
         for name, operation in DOCUMENT["operations"].items()
     }
     assert messages == {
+        "old-bank.send.events.rate.changed": ["rate.changed.v1"],
         "order-service.receive.commands.order-service": ["order-service.remind.v1"],
         "order-service.receive.events.rate.changed": ["rate.changed.v1"],
         "order-service.send.commands.order-service": ["order-service.remind.v1"],
@@ -168,6 +179,29 @@ def test_operations_say_who_sends_and_who_receives_what() -> None:
         "product-service.receive.commands.product-service": ["product-service.reserve.stock.v1"],
         "product-service.receive.events.order.placed": ["order.placed.v1", "order.placed.v2"],
     }
+
+
+def test_who_may_announce_a_message_stands_beside_it() -> None:
+    messages = DOCUMENT["components"]["messages"]
+    facts = {name: message["x-atoll"] for name, message in messages.items()}
+    assert {name: fact["senders"] for name, fact in facts.items()} == {
+        "order-service.remind.v1": ["order-service"],
+        "order.placed.v1": ["order-service"],
+        "order.placed.v2": ["order-service"],
+        "product-service.reserve.stock.v1": ["order-service"],
+        "rate.changed.v1": ["old-bank"],
+    }
+    assert [name for name, fact in facts.items() if fact.get("foreign")] == ["rate.changed.v1"]
+
+
+def test_senders_must_be_a_tuple_of_names() -> None:
+    @dataclass
+    class Said:
+        type: ClassVar[str] = "rate.said"
+        senders: ClassVar[str] = "old-bank"
+
+    with pytest.raises(Misuse, match=r"Said.senders is 'old-bank'; it must be a tuple"):
+        definitions.announced([module(Said)], "order-service")
 
 
 def test_old_and_leaving_messages_are_marked() -> None:

@@ -28,6 +28,7 @@ class Billed:
     type: ClassVar[str] = "invoice.billed"
     command: ClassVar[str] = "bill.invoice"
     to: ClassVar[str] = "billing-service"
+    outside: ClassVar[bool] = True
     invoice_id: UUID
     lines: list[Line]
     note: Any = None

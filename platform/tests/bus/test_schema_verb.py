@@ -73,13 +73,13 @@ class Repository:
             )
         ]
 
-    def reads(self, cls: type, version: int = 1) -> None:
+    def reads(self, cls: type, version: int = 1, name: str = "order.placed") -> None:
         schema = json_schema.of_class(cls)
         self.read = [
             Reading(
                 handler="on_it",
                 kind="event",
-                name="order.placed",
+                name=name,
                 version=version,
                 schema=schema,
                 payload="It",
@@ -222,6 +222,35 @@ def test_a_superseded_version_is_dropped_on_request_and_not_before_it_is_superse
     assert repository.listed() == [(1, True), (2, False)]
     assert (repository("--drop", "order.placed@1"), repository("--check")) == (0, 0)
     assert repository.listed() == [(2, False)]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("order.placd", "nobody announces that event. Did you mean order.placed?"),
+        ("ordr.*", "no known event matches that pattern. Did you mean order.*?"),
+        ("*.place", "no known event matches that pattern. Did you mean *.placed?"),
+        ("ordr.#", "no known event matches that pattern. Did you mean order.#?"),
+        ("zebra", "nobody announces that event. If a program outside of the platform"),
+    ],
+)
+def test_a_name_that_nobody_announces_is_refused_with_the_nearest_known_one(
+    repository: Repository, said: Callable[[], str], name: str, meant: str
+) -> None:
+    repository()
+    before = repository.document.read_text()
+    repository.reads(Placed, name=name)
+    assert (repository(), repository("--check")) == (1, 1)
+    assert f"- b-service reads {name} in on_it, and {meant}" in said()
+    assert repository.document.read_text() == before
+
+
+def test_dropping_a_version_that_is_not_listed_is_refused(
+    repository: Repository, said: Callable[[], str]
+) -> None:
+    repository()
+    assert repository("--drop", "order.place@1") == 1
+    assert "--drop order.place@1: the document lists no such version. Did you mean order.placed@1?" in said()
 
 
 @needs_git

@@ -60,6 +60,7 @@ class Pay:
 class Fax:
     command: ClassVar[str] = "send.fax"
     to: ClassVar[str] = "fax-service"
+    outside: ClassVar[bool] = True
 
 
 def write_once(text: str) -> bool:

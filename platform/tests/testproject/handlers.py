@@ -5,33 +5,10 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import ClassVar
 
 from atoll.bus import Message, Retry, handles, on, publish
+from testproject.events import NoteCounted, NoteRequested, NoteWritten, WriteNote
 from testproject.models import Note
-
-
-@dataclass(frozen=True)
-class NoteRequested:
-    """Asks for a note; ``hold_s`` makes the first attempt take its time, mid-transaction."""
-
-    type: ClassVar[str] = "note.requested"
-    text: str
-    hold_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class NoteWritten:
-    type: ClassVar[str] = "note.written"
-    text: str
-
-
-@dataclass(frozen=True)
-class WriteNote:
-    command: ClassVar[str] = "write.note"
-    to: ClassVar[str] = "library-service"
-    text: str
 
 
 @on("note.requested", timeout_s=4, retry=Retry(immediate=1, delayed_s=(60,)))
@@ -73,16 +50,16 @@ def write_note(command: WriteNote, message: Message) -> None:
     Note.objects.create(text=command.text)
 
 
-@dataclass(frozen=True)
-class NoteCounted:
-    type: ClassVar[str] = "note.counted"
-    key: str
-    number: int
-
-
 # One ordered handler makes all of a service's ingests but one stand by.
 if os.environ.get("TESTPROJECT_ORDERED"):
 
     @on("note.counted", ordered=True)
     def write_counted_note(event: NoteCounted, message: Message) -> None:
         Note.objects.create(text=f"{event.key} {event.number:03}")
+
+
+if mistyped := os.environ.get("TESTPROJECT_MISHEARS"):
+
+    @on(mistyped)
+    def mishear(event: NoteRequested, message: Message) -> None:
+        """Nobody announces what it waits for."""

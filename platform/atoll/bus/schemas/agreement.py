@@ -44,13 +44,8 @@ def read_by(definitions: Iterable[Definition], service: str, reading: Reading) -
 
 
 def disagreements(projects: Iterable[Messages], definitions: list[Definition]) -> list[str]:
-    """What handlers need and are not given; what they upcast is left to ``trials``.
-
-    What only outsiders announce is known from its readers alone, and so agrees with
-    them; but they may still send what was read before.
-    """
+    """What handlers need and are not given; what they upcast is left to ``trials``."""
     projects = list(projects)
-    definitions = [definition for definition in definitions if _is_certain(definition)]
     found: list[str] = []
     for project in projects:
         for reading in project.reads:
@@ -73,13 +68,9 @@ def trials(projects: Iterable[Messages], definitions: list[Definition]) -> list[
         for project in projects
         for reading in project.reads
         for definition in read_by(definitions, project.service, reading)
-        if _is_certain(definition) and upcasts(project, reading, definition)
+        if upcasts(project, reading, definition)
         for data in examples(definition.schema)
     ]
-
-
-def _is_certain(definition: Definition) -> bool:
-    return not definition.foreign or definition.superseded
 
 
 def upcasts(project: Messages, reading: Reading, definition: Definition) -> bool:

@@ -17,6 +17,7 @@ Node = dict[str, Any]
 
 EXCHANGES = {"event": ("events", "topic"), "command": ("commands", "direct")}
 BINDING_VERSION = "0.3.0"
+MARKS = ("deprecated", "superseded", "foreign", "outside")
 INTRODUCTION = """\
 Every event and command of the platform, written by `python manage.py asyncapi` from the services' \
 `events.py` and `handlers.py`. docs/messages.md says how to publish and consume them with any AMQP client.
@@ -171,18 +172,19 @@ def _message(definition: Definition) -> Node:
             "version": definition.version,
             "service": definition.service,
             **({"to": definition.to} if definition.to else {}),
-            **{mark: True for mark in ("deprecated", "superseded", "foreign") if getattr(definition, mark)},
+            "senders": definition.announcers,
+            **{mark: True for mark in MARKS if getattr(definition, mark)},
         },
     }
 
 
 def _operations(projects: list[Messages], definitions: list[Definition]) -> Node:
     operations: Node = {}
-    current = {definition.key for definition in definitions if not definition.superseded}
+    for definition in definitions:
+        if not definition.superseded:
+            for sender in definition.announcers:
+                _add(operations, sender, "send", definition)
     for project in projects:
-        for definition in project.announces:
-            if definition.key in current:
-                _add(operations, project.service, "send", definition)
         for reading in project.reads:
             for definition in read_by(definitions, project.service, reading):
                 operation = _add(operations, project.service, "receive", definition)

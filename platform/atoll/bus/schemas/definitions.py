@@ -3,7 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -25,8 +25,9 @@ SENT_AT = {"timestamp": {"type": "string", "format": "date-time"}}
 class Definition:
     """One version of one event or command.
 
-    ``to`` is a command's addressee. ``service`` announces it; where ``foreign``,
-    nobody of the platform does, and the definition is what ``service`` reads.
+    ``service`` defines it. ``senders`` announce it, by their names on the wire; empty means that
+    ``service`` does. Where ``foreign``, ``service`` is none of them and only declares what it reads.
+    ``to`` is a command's addressee, which no project is where ``outside``.
     ``superseded``: only a newer version is announced, but messages of this one may
     still wait somewhere.
     """
@@ -41,6 +42,13 @@ class Definition:
     deprecated: bool = False
     superseded: bool = False
     foreign: bool = False
+    outside: bool = False
+    senders: list[str] = field(default_factory=list)
+
+    @property
+    def announcers(self) -> list[str]:
+        """Who may announce it, sorted; nobody else may."""
+        return sorted(set(self.senders)) or [self.service]
 
     @property
     def message(self) -> tuple[Kind, str, str]:
@@ -138,6 +146,20 @@ def class_of(event_type: str) -> type | None:
     return max(held, key=decoding.version_of, default=None)
 
 
+def senders_of(cls: type) -> tuple[str, ...]:
+    """Who announces what a class defines, by its class variable ``senders``; empty where it has none.
+
+    Raises Misuse when that is no tuple of names.
+    """
+    senders = getattr(cls, "senders", ())
+    if not isinstance(senders, tuple) or not all(isinstance(name, str) and name for name in senders):
+        raise Misuse(
+            f"{cls.__name__}.senders is {senders!r}; it must be a tuple of services' names on the wire, "
+            'such as ("legacy-erp",).'
+        )
+    return senders
+
+
 def plain(schema: Any) -> Any:
     """A schema without what is only for people: two that are equal then mean the same."""
     if isinstance(schema, list):
@@ -172,10 +194,13 @@ def _definitions(cls: type, service: str) -> Iterable[Definition]:
     schema = json_schema.of_class(cls)
     schema["properties"] = schema["properties"] | SENT_AT
     schema["required"] = [*schema.get("required", []), *SENT_AT]
+    senders = senders_of(cls)
     facts: dict[str, Any] = {
         "version": decoding.version_of(cls),
         "schema": schema,
         "service": service,
+        "senders": list(senders or (service,)),
+        "foreign": bool(senders) and service not in senders,
         "summary": _summary(cls),
         "deprecated": bool(getattr(cls, "deprecated", False)),
     }
@@ -183,7 +208,9 @@ def _definitions(cls: type, service: str) -> Iterable[Definition]:
         yield Definition(kind="event", name=event, **facts)
     if isinstance(command := getattr(cls, "command", None), str):
         # One without an address is a timer that the service sets for itself.
-        yield Definition(kind="command", name=command, to=getattr(cls, "to", None) or service, **facts)
+        to = getattr(cls, "to", None) or service
+        outside = bool(getattr(cls, "outside", False))
+        yield Definition(kind="command", name=command, to=to, outside=outside, **facts)
 
 
 def _reading(handler: registry.Handler) -> Reading:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from atoll import conf
-from atoll.bus.schemas import agreement, asyncapi, catalogue, evolution
-from atoll.bus.schemas.definitions import Definition
+from atoll.bus.contracts import PLACE
+from atoll.bus.schemas import agreement, asyncapi, catalogue, evolution, names
+from atoll.bus.schemas.definitions import Definition, Messages
 from atoll.cli.asyncapi import earlier, services
 from atoll.errors import Misuse
 
-PLACE = Path("docs/asyncapi.json")
 SHOWN_LINES = 40
 
 
@@ -62,10 +62,25 @@ def current(
     kept = earlier.kept(next(iter(before.values())), held, dropped)
     definitions = catalogue.definitions(found.projects, kept)
     problems = [problem for known in before.values() for problem in evolution.breaks(known, definitions)]
+    problems += _unknown(found.projects, definitions)
+    problems += _not_there(dropped, [*held, *(one for known in before.values() for one in known)])
     problems += agreement.disagreements(found.projects, definitions)
     problems += found.try_out(agreement.trials(found.projects, definitions))
     text = asyncapi.written(asyncapi.document(found.projects, definitions))
     return text, list(dict.fromkeys(problems)), ", ".join(before)
+
+
+def _unknown(projects: list[Messages], definitions: list[Definition]) -> list[str]:
+    services = {project.service for project in projects}
+    return [text for project in projects for text in names.unknown(project, definitions, services)]
+
+
+def _not_there(dropped: set[str], listed: list[Definition]) -> list[str]:
+    versions = {f"{one.name}@{one.version}" for one in listed}
+    return [
+        f"--drop {wanted}: the document lists no such version. {names.nearest(wanted, versions)}".strip()
+        for wanted in sorted(dropped - versions)
+    ]
 
 
 def _definitions(text: str | None) -> list[Definition]:

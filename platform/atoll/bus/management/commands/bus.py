@@ -5,9 +5,10 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 
-from atoll.bus import safety, topology
+from atoll.bus import contracts, safety, topology
 from atoll.bus.celery import celery_app
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
@@ -20,8 +21,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         app = celery_app(settings.ATOLL_PROJECT)
-        safety.refuse_unsafe(app)
-        topology.refuse_mismatch()
+        try:
+            safety.refuse_unsafe(app)
+            topology.refuse_mismatch()
+            contracts.refuse_unknown_names()
+        except ImproperlyConfigured as error:
+            raise CommandError(f"The bus does not start. {error}") from error
         safety.report_database()
         presence = Presence()
         host = Host(Hints(app), presence.ready)

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from atoll import context, wire
-from atoll.bus import publishing
+from atoll.bus import contracts, publishing
+from atoll.bus.schemas import definitions, names
 from atoll.errors import Misuse, Refusal
 
 
@@ -23,11 +24,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            data = wire.loads(options["data"].encode())
+            data = wire.loads(options["data"].encode(errors="surrogateescape"))
         except Refusal as error:
             raise CommandError(error.message) from error
         if not isinstance(data, dict):
             raise CommandError("The data must be a JSON object.")
+        try:
+            demand_known(options["event"])
+        except Misuse as error:
+            raise CommandError(str(error)) from error
         correlation_id = context.new_correlation_id()
         try:
             with context.work(correlation_id=correlation_id), transaction.atomic():
@@ -36,4 +41,20 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{options['event']} {message_id} from {settings.ATOLL_SERVICE}, correlation id {correlation_id}"
+        )
+
+
+def demand_known(event: str) -> None:
+    """Raises Misuse when this project does not announce an event of that name; it names the one that does,
+    or the event that was meant."""
+    mine = definitions.announced(definitions.event_modules(), settings.ATOLL_SERVICE)
+    known = [*mine, *(contracts.document() or [])]
+    senders = {
+        sender for one in known if (one.kind, one.name) == ("event", event) for sender in one.announcers
+    }
+    if not senders & {settings.ATOLL_SERVICE}:
+        raise Misuse(
+            f"{event} is announced by {' and '.join(sorted(senders))}, not by {settings.ATOLL_SERVICE}."
+            if senders
+            else f"No event is called {event!r}. {names.nearest(event, names.events(known))}".strip()
         )
