@@ -16,4 +16,6 @@ JOURNAL_KEPT = timedelta(days=30)
 MAX_INSTANCES_PER_SERVICE = 500
 DEFAULT_WAIT_S = 30.0
 MAX_WAIT_S = 300.0
+# NOTIFY: a service's answer changed (its name is the payload), credentials changed.
 CHANNEL = "registry_index"
+CREDENTIALS_CHANNEL = "registry_credentials"

@@ -12,11 +12,10 @@ from urllib.parse import urlencode
 import pytest
 from django.db.models import F
 
-from atoll.ids import uuid7
 from registry.models import Lease, Pulse
 from registry.usecases.credentials import ensure
 from registry.usecases.register import Offer, register
-from registry.wire import database
+from registry.wire import lanes
 from registry.wire.app import RegistryApplication
 
 SECRET = "the-secret-of-order-service-in-tests"
@@ -134,17 +133,13 @@ def credential(transactional_db: None) -> None:
 
 
 @pytest.fixture
-def wire(credential: None, own_counters: None) -> Any:
+def wire(credential: None) -> Any:
     """The application with its listener off; `listening` turns it on."""
 
     async def refuse_django(*_: Any) -> None:
         raise AssertionError("this path is not one of the five calls")
 
-    yield Wire(RegistryApplication(refuse_django))
-    database.close()  # the test database can be dropped only when every connection is gone
-
-
-@pytest.fixture
-def own_counters(settings: Any) -> None:
-    """Rate limits start at nothing. Clearing the cache would clear other suites' too."""
-    settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
+    application = RegistryApplication(refuse_django)
+    application.failures.late_s = 0.0
+    yield Wire(application)
+    lanes.close()  # the test database can be dropped only when every connection is gone

@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from atoll.admin.tiles import tiles
 from registry.models import Credential, Event, Instance
 from registry.tests.conftest import SERVICE
-from registry.usecases.credentials import check, issue
+from registry.tests.credentials import accepted
+from registry.usecases.credentials import issue
 from registry.usecases.discover import discover
 from registry.usecases.heartbeat import heartbeat
 
@@ -180,7 +181,7 @@ def test_an_issued_secret_is_shown_once_and_works(chief):
     secret = re.search(r'<code id="secret"[^>]*>([^<]+)</code>', page(answer))[1]
 
     assert "no-store" in answer["Cache-Control"]
-    assert check(SERVICE, secret).label == "blue"
+    assert Credential.objects.get(pk=accepted(SERVICE, secret).pk).label == "blue"
     assert secret not in page(chief.get(CREDENTIALS))
     assert secret not in page(chief.get(f"{CREDENTIALS}{Credential.objects.get().pk}/change/"))
 
@@ -195,7 +196,7 @@ def test_only_admins_issue_and_revoke(staff):
 
     assert staff.get(f"{CREDENTIALS}add/").status_code == 403
     staff.post(CREDENTIALS, {"action": "revoke_selected", "_selected_action": [credential.pk]})
-    check(SERVICE, secret)
+    accepted(SERVICE, secret)
 
 
 def test_revoking_ends_a_secret(chief):

@@ -6,7 +6,8 @@ from django.core.management import call_command
 from atoll import conf
 from atoll.errors import InvalidInput
 from registry.models import Credential
-from registry.usecases.credentials import InvalidCredential, check, ensure, issue, may_write, revoke
+from registry.tests.credentials import accepted
+from registry.usecases.credentials import InvalidCredential, ensure, issue, may_write, revoke
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def test_an_issued_secret_is_accepted_and_not_stored():
     credential, secret = issue("order-service", label="laptop", actor="ada")
 
-    assert check("order-service", secret) == credential
+    assert accepted("order-service", secret).pk == credential.pk
     stored = Credential.objects.values().get()
     assert secret not in str(stored)
 
@@ -24,11 +25,12 @@ def test_it_is_not_accepted_for_another_name(name):
     _, secret = issue("order-service", actor="ada")
 
     with pytest.raises(InvalidCredential):
-        check(name, secret)
+        accepted(name, secret)
 
 
 def test_it_writes_for_its_service_and_its_worker_only():
-    credential, _ = issue("order-service", actor="ada")
+    _, secret = issue("order-service", actor="ada")
+    credential = accepted("order-service", secret)
 
     assert may_write(credential, "order-service")
     assert may_write(credential, "order-service.worker")
@@ -44,8 +46,8 @@ def test_a_revoked_secret_is_refused_while_its_sibling_goes_on():
     assert not revoke(old, actor="ada")
 
     with pytest.raises(InvalidCredential):
-        check("order-service", old_secret)
-    check("order-service", new_secret)
+        accepted("order-service", old_secret)
+    accepted("order-service", new_secret)
     with pytest.raises(InvalidInput) as refusal:
         ensure("order-service", old_secret, actor="ada")
     assert refusal.value.code == "secret_not_usable"
@@ -64,5 +66,5 @@ def test_synchronising_gives_every_project_its_configured_secret_and_may_be_repe
 
     assert capsys.readouterr().out.count("already known") == len(conf.projects())
     for project in conf.projects().values():
-        check(project.service, conf.secret("SERVICE_SECRET", project.name))
+        accepted(project.service, conf.secret("SERVICE_SECRET", project.name))
     assert Credential.objects.count() == len(conf.projects())

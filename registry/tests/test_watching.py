@@ -14,7 +14,7 @@ from registry.usecases.discover import discover
 from registry.usecases.drain import drain
 from registry.usecases.heartbeat import heartbeat
 from registry.usecases.register import register
-from registry.wire import database
+from registry.wire import lanes
 from registry.wire.hub import Hub
 
 LONG_S = 30.0
@@ -171,16 +171,16 @@ def test_a_change_made_by_another_process_reaches_a_parked_request(wire, change)
     async def story():
         wire.application.start()
         await until(lambda: wire.application.hub.is_listening)
-        await database.run(register, SERVICE, offer("o-1"), actor="test")
+        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = (await wire("GET", f"/discover/{SERVICE}")).index
         watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
         await until(lambda: wire.application.hub.watchers == 1)
-        await database.run(heartbeat, SERVICE, "o-1")
-        await database.run(CHANGES[change])
+        await lanes.WRITES.run(heartbeat, SERVICE, "o-1")
+        await lanes.WRITES.run(CHANGES[change])
         async with asyncio.timeout(SOON_S):
             answered = await watcher
         assert answered.index == index + 1
-        assert answered.body == (await database.run(discover, SERVICE)).instances
+        assert answered.body == (await lanes.WRITES.run(discover, SERVICE)).instances
         await wire.application.stop()
 
     asyncio.run(story())
@@ -208,14 +208,14 @@ def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wi
         wire.application.start()
         hub = wire.application.hub
         await until(lambda: hub.is_listening)
-        await database.run(register, SERVICE, offer("o-1"), actor="test")
+        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = (await wire("GET", f"/discover/{SERVICE}")).index
-        await database.run(cut_every_session_but, spared)
+        await lanes.WRITES.run(cut_every_session_but, spared)
         await until(lambda: not hub.is_listening)
         await until(lambda: hub.is_listening)
         watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
         await until(lambda: hub.watchers == 1)
-        await database.run(register, SERVICE, offer("o-2"), actor="test")
+        await lanes.WRITES.run(register, SERVICE, offer("o-2"), actor="test")
         async with asyncio.timeout(SOON_S):
             assert (await watcher).index == index + 1
         await wire.application.stop()
@@ -225,7 +225,7 @@ def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wi
 
 def test_waiting_requests_hold_no_thread(wire):
     async def story():
-        await database.run(register, SERVICE, offer("o-1"), actor="test")
+        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = (await wire("GET", f"/discover/{SERVICE}")).index
         wire.application.hub.is_listening = True
         watchers = [
@@ -234,7 +234,7 @@ def test_waiting_requests_hold_no_thread(wire):
         ]
         await until(lambda: wire.application.hub.watchers == 50)
         calling = [thread for thread in threading.enumerate() if thread.name.startswith("registry")]
-        assert len(calling) <= database.THREADS
+        assert len(calling) <= sum(lane.threads for lane in lanes.ALL)
         wire.application.hub.close()
         assert {answered.index for answered in await asyncio.gather(*watchers)} == {index}
 
@@ -243,7 +243,7 @@ def test_waiting_requests_hold_no_thread(wire):
 
 def test_a_client_that_leaves_is_no_longer_waited_for(wire):
     async def story():
-        await database.run(register, SERVICE, offer("o-1"), actor="test")
+        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = (await wire("GET", f"/discover/{SERVICE}")).index
         wire.application.hub.is_listening = True
         leaves = asyncio.Event()

@@ -3,13 +3,16 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from atoll.errors import InvalidInput, Refusal
+from registry.constants import CREDENTIALS_CHANNEL
 from registry.models import Credential, Event
 
 MIN_SECRET_CHARACTERS = 20
@@ -23,6 +26,14 @@ class InvalidCredential(Refusal):
     status = 401
     title = "Service credential required"
     default_code = "invalid_credential"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A live credential, as every process of the registry keeps it in memory."""
+
+    pk: int
+    service: str
 
 
 def digest(secret: str) -> str:
@@ -62,11 +73,13 @@ def ensure(service: str, secret: str, *, label: str = "", actor: str) -> tuple[C
             Event.objects.create(
                 kind=Event.Kind.CREDENTIAL_ISSUED, service=service, actor=actor, details={"label": label}
             )
+            _tell_every_process()
     return credential, is_new
 
 
 def revoke(credential: Credential, *, actor: str) -> bool:
-    """No longer accepted when this returns. False when it was revoked already."""
+    """Every process of the registry hears of it at commit and accepts it no longer. False when it
+    was revoked already."""
     with transaction.atomic():
         changed = Credential.objects.filter(pk=credential.pk, revoked_at=None).update(revoked_at=Now())
         if changed:
@@ -76,22 +89,28 @@ def revoke(credential: Credential, *, actor: str) -> bool:
                 actor=actor,
                 details={"label": credential.label},
             )
+            _tell_every_process()
     return bool(changed)
 
 
-def check(service: str, secret: str) -> Credential:
-    """Raises InvalidCredential, the same one for an unknown service and a wrong secret."""
-    credential = Credential.objects.filter(digest=digest(secret), service=service, revoked_at=None).first()
-    if credential is None:
-        raise InvalidCredential(
-            "Send HTTP Basic with the service's name and its SERVICE_SECRET. If it was set only "
-            "now, run `python manage.py registry sync_credentials`."
-        )
-    if credential.last_used_at is None or timezone.now() - credential.last_used_at > USE_NOTED_EVERY:
-        Credential.objects.filter(pk=credential.pk).update(last_used_at=Now())
-    return credential
+def live() -> dict[str, Key]:
+    """Every credential that is accepted now, by the digest of its secret."""
+    rows = Credential.objects.filter(revoked_at=None).order_by().values_list("digest", "pk", "service")
+    return {found: Key(pk, service) for found, pk, service in rows}
 
 
-def may_write(credential: Credential, service_name: str) -> bool:
+def note_use(used: Iterable[int]) -> None:
+    """Writes when these credentials were last used; to the hour, so that it is seldom a write."""
+    is_due = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY)
+    Credential.objects.filter(is_due, pk__in=set(used)).update(last_used_at=Now())
+
+
+def may_write(key: Key, service_name: str) -> bool:
     """Its own name and its worker's, nobody else's."""
-    return service_name in {credential.service, credential.service + WORKER_SUFFIX}
+    return service_name in {key.service, key.service + WORKER_SUFFIX}
+
+
+def _tell_every_process() -> None:
+    """At commit; each then reads the table again."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, '')", [CREDENTIALS_CHANNEL])

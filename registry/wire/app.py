@@ -5,41 +5,55 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 
 from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
-from registry.usecases.credentials import InvalidCredential
+from registry.usecases.credentials import InvalidCredential, live
 from registry.usecases.discover import discover as look_up
-from registry.wire import calls, database, messages
+from registry.wire import lanes, messages
+from registry.wire.auth import Doorkeeper
+from registry.wire.calls import DISCOVER, Calls
+from registry.wire.failures import Failures
+from registry.wire.figures import LEFT, REFUSED
 from registry.wire.hub import Hub
+from registry.wire.keys import Keys
+from registry.wire.limits import Limits
 from registry.wire.listener import Listener
 from registry.wire.messages import Disconnected, Receive, Request, Response, Scope, Send
 
 logger = logging.getLogger("atoll.access")
 
-Call = Callable[[Request], Awaitable[Response]]
+Call = Callable[[Request, Receive], Awaitable[Response]]
 CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
-DISCOVER = "/discover/"
-WRITES: dict[str, Call] = {
-    "/register": calls.register,
-    "/heartbeat": calls.heartbeat,
-    "/deregister": calls.deregister,
-}
+# Refusals are counted in figures and not each told in the log, where they would cost a disk.
+MAX_TOLD_PER_S = 5
 
 
 class RegistryApplication:
     def __init__(self, django: Callable[[Scope, Any, Any], Awaitable[None]]) -> None:
         self._django = django
-        self.hub = Hub(lambda service: database.run(look_up, service))
+        self.keys = Keys(partial(lanes.LOOKS.run, live))
+        self.failures = Failures()
+        self.hub = Hub(partial(lanes.LOOKS.run, look_up))
+        self.limits = Limits()
+        calls = Calls(Doorkeeper(self.keys, self.failures), self.limits, self.hub)
+        self._writes: dict[str, Call] = {
+            "/heartbeat": calls.heartbeat,
+            "/register": calls.register,
+            "/deregister": calls.deregister,
+        }
+        self._reads: dict[str, Call] = {"/services": calls.services, DISCOVER: calls.discover}
         self._listener: Listener | None = None
+        self._told = (0, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "http" and (route := _route(scope["path"])):
+        elif scope["type"] == "http" and (route := self._route(scope["path"])):
             await self._answer(route, scope, receive, send)
         else:
             await self._django(scope, receive, send)
@@ -53,8 +67,10 @@ class RegistryApplication:
 
         self._listener = Listener(
             on_change=in_loop(self.hub.wake),
+            on_credentials=in_loop(self.keys.change),
             on_listening=in_loop(self._set_listening),
             on_draining=in_loop(self.hub.close),
+            used_credentials=self.keys.take_used,
         )
         self._listener.start()
 
@@ -62,11 +78,12 @@ class RegistryApplication:
         if self._listener is not None:
             await asyncio.to_thread(self._listener.stop)
             self._listener = None
-        await asyncio.to_thread(database.close)
+        await asyncio.to_thread(lanes.close)
 
     def _set_listening(self, is_listening: bool) -> None:
         self.hub.is_listening = is_listening
         self.hub.wake_all()
+        self.keys.listen(is_listening)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -79,46 +96,37 @@ class RegistryApplication:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
+    def _route(self, path: str) -> str | None:
+        """The call's pattern, for figures and logs; None when Django answers."""
+        if path in self._writes or path == "/services":
+            return path
+        return DISCOVER if path.startswith(DISCOVER) else None
+
     async def _answer(self, route: str, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.monotonic()
         offered = messages.headers(scope)
         with context.work(correlation_id=context.accept_correlation_id(offered.get("x-correlation-id"))):
             try:
-                response = await self._respond(scope, receive)
+                response = await self._respond(route, scope, offered, receive)
             except Disconnected:
+                LEFT.inc()
                 return
             took_s = time.monotonic() - begun
             await messages.write(
                 send,
                 response.status,
                 wire.dumps(response.body),
-                response.headers | self._told(offered, took_s),
+                response.headers | _ours(offered, took_s),
             )
-        metrics.observe_request(scope["method"], route, response.status, took_s)
-        level = logging.DEBUG if response.status < 400 else logging.WARNING
-        logger.log(
-            level,
-            "request",
-            extra={
-                "method": scope["method"],
-                "route": route,
-                "status": response.status,
-                "duration_ms": round(took_s * 1000, 1),
-            },
-        )
+            self._tell(scope["method"], route, response.status, took_s)
 
-    def _told(self, offered: dict[str, str], took_s: float) -> dict[str, str]:
-        return {
-            "X-Correlation-ID": context.correlation_id() or "",
-            "X-Request-ID": context.accept_correlation_id(offered.get("x-request-id")),
-            "X-Response-Time": f"{took_s * 1000:.1f}",
-            "X-Service-Name": settings.ATOLL_SERVICE,
-        }
-
-    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+    async def _respond(self, route: str, scope: Scope, offered: dict[str, str], receive: Receive) -> Response:
+        method, call = ("POST", self._writes[route]) if route in self._writes else ("GET", self._reads[route])
+        if scope["method"] != method:
+            problem = plain_problem(405, headers={"Allow": method})
+            return Response(problem.body(), problem.status, problem.headers)
         try:
-            request = await messages.read(scope, receive)
-            return await self._dispatch(request, receive)
+            return await call(messages.read(scope, offered), receive)
         except Disconnected:
             raise
         except Exception as error:
@@ -126,48 +134,36 @@ class RegistryApplication:
             if problem is None:
                 logging.getLogger("registry").exception("a call failed")
                 problem = plain_problem(500)
+            REFUSED.labels(problem.code).inc()
             challenge = {"WWW-Authenticate": CHALLENGE} if isinstance(error, InvalidCredential) else {}
             return Response(problem.body(), problem.status, problem.headers | challenge)
 
-    async def _dispatch(self, request: Request, receive: Receive) -> Response:
-        allowed = "POST" if request.path in WRITES else "GET"
-        if request.method != allowed:
-            problem = plain_problem(405, headers={"Allow": allowed})
-            return Response(problem.body(), problem.status, problem.headers)
-        if request.path in WRITES:
-            return await WRITES[request.path](request)
-        if request.path == "/services":
-            return await calls.services(request)
-        answering = calls.discover(request, self.hub, request.path.removeprefix(DISCOVER))
-        return await _unless_gone(answering, receive)
+    def _tell(self, method: str, route: str, status: int, took_s: float) -> None:
+        metrics.observe_request(method, _pattern(route), status, took_s)
+        if status < 400:
+            level = logging.DEBUG
+        else:
+            second, count = int(time.monotonic()), 0
+            if self._told[0] == second:
+                count = self._told[1]
+            self._told = second, count + 1
+            level = logging.WARNING if count < MAX_TOLD_PER_S else logging.DEBUG
+        if logger.isEnabledFor(level):
+            told = {"method": method, "route": _pattern(route), "status": status}
+            logger.log(level, "request", extra=told | {"duration_ms": round(took_s * 1000, 1)})
 
 
-def _route(path: str) -> str | None:
-    """The call's pattern, for figures and logs; None when Django answers."""
-    if path in WRITES or path == "/services":
-        return path
-    return "/discover/<service>" if path.startswith(DISCOVER) else None
+def _pattern(route: str) -> str:
+    return "/discover/<service>" if route == DISCOVER else route
 
 
-async def _unless_gone(answering: Awaitable[Response], receive: Receive) -> Response:
-    """The answer; raises Disconnected, and stops waiting, when the client leaves first."""
-    answer = asyncio.ensure_future(answering)
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            raise Disconnected
-        return answer.result()
-    finally:
-        for task in (answer, gone):
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        continue
+def _ours(offered: dict[str, str], took_s: float) -> dict[str, str]:
+    return {
+        "X-Correlation-ID": context.correlation_id() or "",
+        "X-Request-ID": context.accept_correlation_id(offered.get("x-request-id")),
+        "X-Response-Time": f"{took_s * 1000:.1f}",
+        "X-Service-Name": settings.ATOLL_SERVICE,
+    }
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: Any) -> None:

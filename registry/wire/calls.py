@@ -1,4 +1,7 @@
-"""The five calls. Each takes a request and answers, or raises an error of atoll.errors."""
+"""The five calls. Each takes a request and answers, or raises an error of atoll.errors.
+
+In this order, so that nothing is done for whoever may not ask: credential, limit, body, work.
+"""
 
 import re
 from typing import Any
@@ -6,54 +9,93 @@ from typing import Any
 from atoll.errors import InvalidInput
 from registry.constants import DEFAULT_WAIT_S, LEASE, MAX_WAIT_S
 from registry.selectors import all_services
+from registry.usecases.credentials import Key
 from registry.usecases.deregister import deregister as remove
 from registry.usecases.heartbeat import heartbeat as beat
 from registry.usecases.register import register as add
-from registry.wire import auth, inputs, limits
-from registry.wire.database import run
+from registry.wire import inputs, limits, messages
+from registry.wire.auth import Doorkeeper, check_name
+from registry.wire.figures import BEATS as ACCEPTED
 from registry.wire.hub import Hub
-from registry.wire.messages import Request, Response
+from registry.wire.lanes import BEATS, PEOPLE, WRITES
+from registry.wire.limits import Limits, Rate
+from registry.wire.messages import Receive, Request, Response, unless_gone
 
 INDEX_HEADER = "X-Registry-Index"
 HEARTBEAT_S = 15
+DISCOVER = "/discover/"
 WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,20})?)(s|ms)?", re.ASCII)
 INDEX = re.compile(r"\d{1,18}", re.ASCII)
 
 
-async def register(request: Request) -> Response:
-    return await run(_register, request)
+class Calls:
+    def __init__(self, door: Doorkeeper, rates: Limits, hub: Hub) -> None:
+        self._door = door
+        self._limits = rates
+        self._hub = hub
+
+    async def heartbeat(self, request: Request, receive: Receive) -> Response:
+        _, body = await self._admit(request, receive, limits.HEARTBEATS)
+        named = inputs.named(body)
+        status = await unless_gone(
+            BEATS.run(beat, named.service, named.instance_id, named.incarnation), receive
+        )
+        ACCEPTED.inc()
+        return Response({"status": status})
+
+    async def register(self, request: Request, receive: Receive) -> Response:
+        key, body = await self._admit(request, receive, limits.REGISTRATIONS)
+        adding = WRITES.run_in_turn(key.service, _register, _actor(key, request), body)
+        return await unless_gone(adding, receive)
+
+    async def deregister(self, request: Request, receive: Receive) -> Response:
+        key, body = await self._admit(request, receive, limits.REGISTRATIONS)
+        named = inputs.named(body)
+        removing = WRITES.run_in_turn(
+            key.service,
+            remove,
+            named.service,
+            named.instance_id,
+            named.incarnation,
+            actor=_actor(key, request),
+        )
+        await unless_gone(removing, receive)
+        return Response({"status": "deregistered"})
+
+    async def discover(self, request: Request, receive: Receive) -> Response:
+        return await unless_gone(self._discover(request), receive)
+
+    async def services(self, request: Request, receive: Receive) -> Response:
+        return await unless_gone(self._services(request), receive)
+
+    async def _admit(self, request: Request, receive: Receive, rate: Rate) -> tuple[Key, dict[str, Any]]:
+        """The caller's credential and the body, once both may be believed. Deregistering counts
+        as registering."""
+        key = await self._door.service(request)
+        self._limits.count(key.service, rate)
+        body = inputs.body(await messages.body(receive))
+        check_name(key, inputs.service_name(body.get("serviceName")))
+        return key, body
+
+    async def _discover(self, request: Request) -> Response:
+        """The index comes as a header; asked with it, the answer is held until it differs."""
+        await self._door.reader(request)
+        name = inputs.service_name(request.path.removeprefix(DISCOVER))
+        _check_query(request, ("index", "wait"))
+        answer = await self._hub.answer(name, index=_index(request), wait_s=_wait_s(request))
+        headers = {INDEX_HEADER: str(answer.index), "Cache-Control": "no-store"}
+        return Response(answer.instances, headers=headers)
+
+    async def _services(self, request: Request) -> Response:
+        await self._door.reader(request)
+        _check_query(request, ())
+        return Response(await PEOPLE.run(all_services), headers={"Cache-Control": "no-store"})
 
 
-async def heartbeat(request: Request) -> Response:
-    return await run(_heartbeat, request)
-
-
-async def deregister(request: Request) -> Response:
-    return await run(_deregister, request)
-
-
-async def services(request: Request) -> Response:
-    _check_query(request, ())
-    return await run(_services, request)
-
-
-async def discover(request: Request, hub: Hub, service: str) -> Response:
-    """The index comes as a header; asked with it, the answer is held until it differs."""
-    name = inputs.service_name(service)
-    _check_query(request, ("index", "wait"))
-    index, wait_s = _index(request), _wait_s(request)
-    await run(auth.reader, request)
-    answer = await hub.answer(name, index=index, wait_s=wait_s)
-    return Response(answer.instances, headers={INDEX_HEADER: str(answer.index), "Cache-Control": "no-store"})
-
-
-def _register(request: Request) -> Response:
-    body = inputs.body(request.body)
+def _register(actor: str, body: dict[str, Any]) -> Response:
     service = inputs.service_name(body.get("serviceName"))
-    credential = auth.writer(request, service)
-    limits.count_write(service, "register", limits.REGISTRATIONS)
     offer = inputs.offer(body, service)
-    done = add(service, offer, actor=f"{credential.service} from {request.peer}")
+    done = add(service, offer, actor=actor)
     told = {
         "status": "registered",
         "serviceName": service,
@@ -65,27 +107,8 @@ def _register(request: Request) -> Response:
     return Response(told, status=201 if done.is_new else 200)
 
 
-def _heartbeat(request: Request) -> Response:
-    named, _ = _named(request, "heartbeat", limits.HEARTBEATS)
-    return Response({"status": beat(named.service, named.instance_id, named.incarnation)})
-
-
-def _deregister(request: Request) -> Response:
-    named, actor = _named(request, "register", limits.REGISTRATIONS)
-    remove(named.service, named.instance_id, named.incarnation, actor=actor)
-    return Response({"status": "deregistered"})
-
-
-def _services(request: Request) -> Response:
-    auth.reader(request)
-    return Response(all_services(), headers={"Cache-Control": "no-store"})
-
-
-def _named(request: Request, kind: str, rate: str) -> tuple[inputs.Named, str]:
-    named = inputs.named(inputs.body(request.body))
-    credential = auth.writer(request, named.service)
-    limits.count_write(named.service, kind, rate)
-    return named, f"{credential.service} from {request.peer}"
+def _actor(key: Key, request: Request) -> str:
+    return f"{key.service} from {request.peer}"
 
 
 def _check_query(request: Request, known: tuple[str, ...]) -> None:

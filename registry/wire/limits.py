@@ -1,53 +1,47 @@
-"""How often may be written, and guessed; counted by django-ratelimit in the shared cache.
+"""How often a service may write: counted in this process's memory, before anything else is done.
 
-A cache that is away limits nobody: the registry must not stop with it.
+Every process of the registry counts for itself. Only services that hold a credential are
+counted, so the memory is bounded by their number.
 """
 
-import logging
-
-from django.http import HttpRequest
-from django_ratelimit.core import get_usage
-from redis.exceptions import RedisError
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
 
 from atoll.errors import TooManyRequests
-from registry.wire.messages import Request
-
-logger = logging.getLogger(__name__)
-
-REGISTRATIONS = "300/m"
-HEARTBEATS = "3000/m"
-FAILURES = "30/m"
 
 
-def count_write(service: str, kind: str, rate: str) -> None:
-    """Counts one write of a service. Raises TooManyRequests above the rate."""
-    _use(f"registry:{kind}", service, rate, increment=True)
+@dataclass(frozen=True)
+class Rate:
+    """So many at once, and so many a minute in the long run."""
+
+    name: str
+    per_minute: int
 
 
-def check_address(request: Request) -> None:
-    """Raises TooManyRequests when this address has sent too many wrong credentials."""
-    _use("registry:failures", request.peer, FAILURES, increment=False)
+REGISTRATIONS = Rate("register", 300)
+# Three times what the most instances a service may have, and as many workers, send.
+HEARTBEATS = Rate("heartbeat", 12_000)
 
 
-def note_failure(request: Request) -> None:
-    try:
-        _use("registry:failures", request.peer, FAILURES, increment=True)
-    except TooManyRequests:
-        logger.warning("too many wrong service credentials from %s", request.peer)
+class Limits:
+    """Token buckets, one per service and kind of call."""
 
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
-def _use(group: str, value: str, rate: str, *, increment: bool) -> None:
-    try:
-        usage = get_usage(
-            HttpRequest(), group=group, key=lambda group, request: value, rate=rate, increment=increment
-        )
-    except (RedisError, OSError) as error:
-        logger.warning("limits are not counted, the cache is away: %s", error)
-        return
-    if usage is None:
-        return
-    is_over = usage["count"] > usage["limit"] if increment else usage["count"] >= usage["limit"]
-    if is_over:
-        raise TooManyRequests(
-            f"At most {rate} of this.", retry_after_s=max(1, usage["time_left"]), code="too_many_writes"
-        )
+    def count(self, service: str, rate: Rate) -> None:
+        """Counts one call. Raises TooManyRequests above the rate."""
+        now = self._clock()
+        tokens, at = self._buckets.get((service, rate.name), (float(rate.per_minute), now))
+        tokens = min(float(rate.per_minute), tokens + (now - at) * rate.per_minute / 60)
+        if tokens < 1:
+            self._buckets[service, rate.name] = tokens, now
+            raise TooManyRequests(
+                f"At most {rate.per_minute} of this a minute for {service}.",
+                retry_after_s=max(1, ceil((1 - tokens) * 60 / rate.per_minute)),
+                code="too_many_writes",
+            )
+        self._buckets[service, rate.name] = tokens - 1, now

@@ -5,11 +5,13 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.db import Error, connection
 
 from atoll.server import lifecycle
-from registry.constants import CHANNEL, PULSE
+from registry.constants import CHANNEL, CREDENTIALS_CHANNEL, PULSE
+from registry.usecases.credentials import note_use
 from registry.usecases.pulse import pulse, sweep
 
 logger = logging.getLogger(__name__)
@@ -21,16 +23,21 @@ SWEEP_EVERY_S = 30.0
 
 class Listener:
     """LISTENs in PostgreSQL and calls, from its own thread: ``on_change`` with a service's name,
-    ``on_listening`` with whether changes are heard, ``on_draining`` once."""
+    ``on_credentials`` when those changed, ``on_listening`` with whether changes are heard,
+    ``on_draining`` once. ``used_credentials`` are noted with every pulse."""
 
     def __init__(
         self,
         *,
         on_change: Callable[[str], None],
+        on_credentials: Callable[[], None],
         on_listening: Callable[[bool], None],
         on_draining: Callable[[], None],
+        used_credentials: Callable[[], set[int]],
     ) -> None:
         self._on_change = on_change
+        self._on_credentials = on_credentials
+        self._used_credentials = used_credentials
         self._on_listening = on_listening
         self._on_draining = on_draining
         self._stopping = threading.Event()
@@ -61,6 +68,7 @@ class Listener:
         pulse()
         with connection.cursor() as cursor:
             cursor.execute(f"LISTEN {CHANNEL}")
+            cursor.execute(f"LISTEN {CREDENTIALS_CHANNEL}")
         wire = connection.connection
         self._on_listening(True)
         is_told = False
@@ -73,16 +81,25 @@ class Listener:
             self._keep_time()
             # Not only after poll: a query of the pulse may have read notifications too.
             while wire.notifies:
-                self._on_change(wire.notifies.pop(0).payload)
+                self._hear(wire.notifies.pop(0))
             if not is_told and lifecycle.state() == "draining":
                 is_told = True
                 self._on_draining()
+
+    def _hear(self, notice: Any) -> None:
+        if notice.channel == CREDENTIALS_CHANNEL:
+            self._on_credentials()
+        else:
+            self._on_change(notice.payload)
 
     def _keep_time(self) -> None:
         now = time.monotonic()
         if now >= self._pulse_due:
             self._pulse_due = now + PULSE.total_seconds()
             away = pulse()
+            note_use(self._used_credentials())
+            # A row that was changed by hand tells nobody.
+            self._on_credentials()
             if away:
                 logger.warning("the registry was away for %.0f s; leases were extended", away.total_seconds())
         if now >= self._sweep_due:

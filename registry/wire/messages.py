@@ -1,8 +1,10 @@
 """A request as the calls see it, and what they answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from atoll.errors import InvalidInput, TooLarge
@@ -12,6 +14,9 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MAX_BODY_BYTES = 16 * 1024
+BODY_WITHIN_S = 5.0
+
+Answer = TypeVar("Answer")
 
 
 class Disconnected(Exception):
@@ -25,7 +30,6 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     peer: str
-    body: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,8 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-async def read(scope: Scope, receive: Receive) -> Request:
-    """Raises TooLarge for a body above 16 KB, InvalidInput for half a body and for a query that is
-    no text or repeats a parameter."""
+def read(scope: Scope, headers: dict[str, str]) -> Request:
+    """All but the body. Raises InvalidInput for a query that is no text or repeats a parameter."""
     try:
         pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:
@@ -49,9 +52,8 @@ async def read(scope: Scope, receive: Receive) -> Request:
         method=scope["method"],
         path=scope["path"],
         query=query,
-        headers=headers(scope),
+        headers=headers,
         peer=(scope.get("client") or ("0.0.0.0", 0))[0],  # noqa: S104
-        body=await _body(receive) if scope["method"] == "POST" else b"",
     )
 
 
@@ -59,7 +61,17 @@ def headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def _body(receive: Receive) -> bytes:
+async def body(receive: Receive) -> bytes:
+    """Raises TooLarge above 16 KB, InvalidInput for half a body and for one that takes longer
+    than 5 seconds to arrive."""
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _whole(receive)
+    except TimeoutError as error:
+        raise InvalidInput("The body did not arrive in time.", code="body_too_slow") from error
+
+
+async def _whole(receive: Receive) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
@@ -71,6 +83,27 @@ async def _body(receive: Receive) -> bytes:
             raise TooLarge(f"A registration has at most {MAX_BODY_BYTES} bytes.")
         if not message.get("more_body"):
             return bytes(body)
+
+
+async def unless_gone(answering: Awaitable[Answer], receive: Receive) -> Answer:
+    """The answer; raises Disconnected, and stops waiting, when the client leaves first."""
+    answer = asyncio.ensure_future(answering)
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise Disconnected
+        return answer.result()
+    finally:
+        for task in (answer, gone):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
 
 
 async def write(send: Send, status: int, content: bytes, headers: dict[str, str]) -> None:

@@ -1,0 +1,16 @@
+"""Whether the registry would accept a secret now."""
+
+import asyncio
+
+from registry.usecases.credentials import Key, live
+from registry.wire.keys import Keys
+
+
+def accepted(service: str, secret: str) -> Key:
+    """Raises InvalidCredential."""
+    table = live()
+
+    async def read() -> dict[str, Key]:
+        return table
+
+    return asyncio.run(Keys(read).verify(service, secret))
