@@ -1,4 +1,4 @@
-"""How a cancelled order is undone: each compensation is asked for until it is confirmed.
+"""How an order is undone: each compensation is asked for until it is confirmed.
 
     needed --> asked --confirmed--> done --needed--> asked
                  |
@@ -21,10 +21,15 @@ from django.db.models import TextChoices
 
 
 class Compensation(TextChoices):
-    """What there may be to undo, by the command that undoes it."""
+    """What there may be to undo, by the command that undoes it.
+
+    A cancelled order releases and refunds. A refunded order had its stock sold: its goods are
+    returned when staff say that they came back.
+    """
 
     RELEASE = "release.stock", "Release of the stock"
     REFUND = "refund.payment", "Refund of the payment"
+    RETURN = "return.stock", "Return of the goods"
 
 
 class Undoing(TextChoices):

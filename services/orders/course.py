@@ -1,18 +1,21 @@
 """The course of an order: what may happen to it in each state, and what must then be done.
 
     pending --stock.reserved--> awaiting_payment --payment.completed--> confirmed
-       |                               |
-       |  stock.rejected               |  payment.failed
-       |  cancel, deadline,            |  cancel, deadline, user.deleted
-       |  user.deleted                 |
-       '-----------> cancelled <-------'
+       |                               |                                   |
+       |  stock.rejected               |  payment.failed, payment.refunded |  payment.refunded
+       |  cancel, deadline,            |  cancel, deadline, user.deleted   |
+       |  user.deleted                 |                                   v
+       '-----------> cancelled <-------'                               refunded
 
-The state is a status and, beside it, how far each compensation of a cancelled order
-has come (``compensation.py``). This module is the whole rule and touches nothing;
+The state is a status and, beside it, how far each compensation has come
+(``compensation.py``). This module is the whole rule and touches nothing;
 ``usecases/advance.py`` carries it out. Cancelling undoes whatever was asked for until
 then: the stock is always released, since the reservation may still be under way, and
 the payment is refunded once it was asked for. Answers that come after the cancellation
 undo themselves in the same way.
+
+A confirmed order whose money went back without a cancellation is ``refunded``. Its goods
+may be with the customer, so its stock stays sold until staff say that they came back.
 """
 
 from collections.abc import Mapping
@@ -30,6 +33,7 @@ class Status(TextChoices):
     AWAITING_PAYMENT = "awaiting_payment", "Awaiting payment"
     CONFIRMED = "confirmed", "Confirmed"
     CANCELLED = "cancelled", "Cancelled"
+    REFUNDED = "refunded", "Refunded"
 
 
 class Event(TextChoices):
@@ -52,6 +56,12 @@ class Event(TextChoices):
     REFUND_OVERDUE = "refund.overdue", "No answer to the refund"
     REFUND_ASKED_AGAIN = "refund.asked_again", "Refund asked for again"
     REFUND_SETTLED = "refund.settled", "Refund settled by hand"
+    GOODS_CAME_BACK = "goods.came_back", "Goods came back"
+    STOCK_RETURNED = "stock.returned", "Goods returned to the stock"
+    STOCK_RETURN_FAILED = "stock.return_failed", "Goods could not be returned to the stock"
+    RETURN_OVERDUE = "return.overdue", "No answer to the return"
+    RETURN_ASKED_AGAIN = "return.asked_again", "Return asked for again"
+    RETURN_SETTLED = "return.settled", "Return settled by hand"
 
 
 class Action(Enum):
@@ -62,32 +72,47 @@ class Action(Enum):
     COMMIT_STOCK = "commit.stock"
     RELEASE_STOCK = "release.stock"
     REFUND_PAYMENT = "refund.payment"
+    RETURN_STOCK = "return.stock"
     ANNOUNCE_CREATED = "order.created"
     ANNOUNCE_CONFIRMED = "order.confirmed"
     ANNOUNCE_CANCELLED = "order.cancelled"
+    ANNOUNCE_REFUNDED = "order.refunded"
     START_DEADLINE = "start the deadline of the order"
     STOP_DEADLINE = "stop the deadline of the order"
     START_RELEASE_DEADLINE = "start the deadline of the release"
     STOP_RELEASE_DEADLINE = "stop the deadline of the release"
     START_REFUND_DEADLINE = "start the deadline of the refund"
     STOP_REFUND_DEADLINE = "stop the deadline of the refund"
+    START_RETURN_DEADLINE = "start the deadline of the return"
+    STOP_RETURN_DEADLINE = "stop the deadline of the return"
 
 
 @dataclass(frozen=True)
 class State:
-    """Where an order stands. ``release`` and ``refund`` are None as long as there is nothing to undo."""
+    """Where an order stands. A compensation is None as long as there is nothing to undo by it."""
 
     status: Status
     release: Undoing | None = None
     refund: Undoing | None = None
+    goods: Undoing | None = None
 
     def of(self, compensation: Compensation) -> Undoing | None:
-        return self.release if compensation is Compensation.RELEASE else self.refund
+        match compensation:
+            case Compensation.RELEASE:
+                return self.release
+            case Compensation.REFUND:
+                return self.refund
+            case Compensation.RETURN:
+                return self.goods
 
     def having(self, compensation: Compensation, undoing: Undoing) -> "State":
-        if compensation is Compensation.RELEASE:
-            return replace(self, release=undoing)
-        return replace(self, refund=undoing)
+        match compensation:
+            case Compensation.RELEASE:
+                return replace(self, release=undoing)
+            case Compensation.REFUND:
+                return replace(self, refund=undoing)
+            case Compensation.RETURN:
+                return replace(self, goods=undoing)
 
 
 @dataclass(frozen=True)
@@ -112,7 +137,9 @@ class Step:
 
 
 OPEN = frozenset({Status.PENDING, Status.AWAITING_PAYMENT})
-FINAL = frozenset({Status.CONFIRMED, Status.CANCELLED})
+FINAL = frozenset({Status.CONFIRMED, Status.CANCELLED, Status.REFUNDED})
+# What was taken for these is not kept: they count in no sum of money.
+MONEY_BACK = frozenset({Status.CANCELLED, Status.REFUNDED})
 
 PLACED = Step(State(Status.PENDING), (Action.ANNOUNCE_CREATED, Action.RESERVE_STOCK, Action.START_DEADLINE))
 
@@ -136,6 +163,11 @@ COURSE: Mapping[tuple[Status, Event], Move] = MappingProxyType(
         (Status.AWAITING_PAYMENT, Event.CANCEL_REQUESTED): _STOP_DURING_PAYMENT,
         (Status.AWAITING_PAYMENT, Event.DEADLINE_PASSED): _STOP_DURING_PAYMENT,
         (Status.AWAITING_PAYMENT, Event.USER_DELETED): _STOP_DURING_PAYMENT,
+        # Staff gave the money back before we heard that it was taken: nothing is sold for it.
+        (Status.AWAITING_PAYMENT, Event.PAYMENT_REFUNDED): _STOP_DURING_PAYMENT,
+        # Staff gave the money of a sale back.
+        (Status.CONFIRMED, Event.PAYMENT_REFUNDED): Move(Status.REFUNDED, send=(Action.ANNOUNCE_REFUNDED,)),
+        (Status.REFUNDED, Event.GOODS_CAME_BACK): Move(Status.REFUNDED, undo=(Compensation.RETURN,)),
         # Answers that crossed with the cancellation.
         (Status.CANCELLED, Event.STOCK_RESERVED): Move(Status.CANCELLED, undo=(Compensation.RELEASE,)),
         (Status.CANCELLED, Event.PAYMENT_COMPLETED): Move(Status.CANCELLED, undo=(Compensation.REFUND,)),
@@ -157,6 +189,11 @@ CUES: Mapping[Event, tuple[Compensation, Cue]] = MappingProxyType(
         Event.REFUND_OVERDUE: (Compensation.REFUND, Cue.OVERDUE),
         Event.REFUND_ASKED_AGAIN: (Compensation.REFUND, Cue.ASKED_AGAIN),
         Event.REFUND_SETTLED: (Compensation.REFUND, Cue.SETTLED),
+        Event.STOCK_RETURNED: (Compensation.RETURN, Cue.CONFIRMED),
+        Event.STOCK_RETURN_FAILED: (Compensation.RETURN, Cue.REFUSED),
+        Event.RETURN_OVERDUE: (Compensation.RETURN, Cue.OVERDUE),
+        Event.RETURN_ASKED_AGAIN: (Compensation.RETURN, Cue.ASKED_AGAIN),
+        Event.RETURN_SETTLED: (Compensation.RETURN, Cue.SETTLED),
     }
 )
 EVENTS: Mapping[tuple[Compensation, Cue], Event] = MappingProxyType(
@@ -166,10 +203,12 @@ EVENTS: Mapping[tuple[Compensation, Cue], Event] = MappingProxyType(
 _ASK = {
     Compensation.RELEASE: (Action.RELEASE_STOCK, Action.START_RELEASE_DEADLINE),
     Compensation.REFUND: (Action.REFUND_PAYMENT, Action.START_REFUND_DEADLINE),
+    Compensation.RETURN: (Action.RETURN_STOCK, Action.START_RETURN_DEADLINE),
 }
 _STOP_WAITING = {
     Compensation.RELEASE: (Action.STOP_RELEASE_DEADLINE,),
     Compensation.REFUND: (Action.STOP_REFUND_DEADLINE,),
+    Compensation.RETURN: (Action.STOP_RETURN_DEADLINE,),
 }
 
 

@@ -51,6 +51,19 @@ class OrderCancelled:
 
 
 @dataclass(frozen=True)
+class OrderRefunded:
+    """The money of a confirmed order went back; the goods are sold until staff say that they came back."""
+
+    type: ClassVar[str] = "order.refunded"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    user_id: UUID
+    total: Decimal
+    currency: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class StockItem:
     product_id: UUID
     quantity: int
@@ -70,6 +83,17 @@ class ReleaseStock:
     """Undoes a reservation, also one that is still under way."""
 
     command: ClassVar[str] = "release.stock"
+    to: ClassVar[str] = "product-service"
+    version: ClassVar[int] = 1
+    order_id: UUID
+    items: list[StockItem]
+
+
+@dataclass(frozen=True)
+class ReturnStock:
+    """Undoes a sale: the goods of a refunded order came back."""
+
+    command: ClassVar[str] = "return.stock"
     to: ClassVar[str] = "product-service"
     version: ClassVar[int] = 1
     order_id: UUID
@@ -120,7 +144,7 @@ class ExpireOrder:
     order_id: UUID
 
 
-CompensatingCommand = Literal["release.stock", "refund.payment"]
+CompensatingCommand = Literal["release.stock", "refund.payment", "return.stock"]
 
 
 @dataclass(frozen=True)
@@ -132,7 +156,7 @@ class ExpireCompensation:
 
     command: ClassVar[str] = "expire.compensation"
     to: ClassVar[str] = "order-service"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     order_id: UUID
     compensation: CompensatingCommand
     ask: int
@@ -168,12 +192,32 @@ class StockReleaseFailed:
 
 
 @dataclass(frozen=True)
+class StockReturned:
+    order_id: UUID
+
+
+@dataclass(frozen=True)
+class StockReturnFailed:
+    order_id: UUID
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class PaymentOutcome:
     """What orders reads of every event that payments announces."""
 
     order_id: UUID
     payment_id: UUID | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True)
+class PaymentRefunded:
+    """``return_goods``: whoever gave the money back said that the goods are back as well."""
+
+    order_id: UUID
+    reason: str | None = None
+    return_goods: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,13 @@ def mermaid_of_order() -> str:
             f"    {status} --> {to}: {', '.join(named)}<br/>sends {', '.join(sent)}"
             for (status, to, sent), named in events.items()
         ),
-        *(f"    {status} --> [*]" for status in (Status.CONFIRMED, Status.CANCELLED)),
+        *(f"    {status} --> [*]" for status in (Status.CONFIRMED, Status.CANCELLED, Status.REFUNDED)),
     ]
     return "\n".join(lines)
 
 
 def mermaid_of_undoing() -> str:
-    """How far a compensation of a cancelled order comes, and by what."""
+    """How far a compensation comes, and by what."""
     cues = defaultdict(list)
     for (before, cue), after in UNDOING.items():
         cues[before.value if before else "[*]", after.value].append(cue.value)

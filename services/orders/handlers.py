@@ -11,10 +11,13 @@ from services.orders.events import (
     ExpireCompensation,
     ExpireOrder,
     PaymentOutcome,
+    PaymentRefunded,
     StockRejected,
     StockReleased,
     StockReleaseFailed,
     StockReserved,
+    StockReturned,
+    StockReturnFailed,
     UserDeleted,
     UserUpdated,
 )
@@ -24,6 +27,7 @@ from services.orders.usecases.expire_compensation import expire_compensation
 from services.orders.usecases.expire_order import expire_order
 from services.orders.usecases.record_payment_completed import record_payment_completed
 from services.orders.usecases.record_payment_failed import record_payment_failed
+from services.orders.usecases.record_payment_refunded import record_payment_refunded
 from services.orders.usecases.record_stock_rejected import record_stock_rejected
 from services.orders.usecases.record_stock_reserved import record_stock_reserved
 from services.orders.usecases.record_undoing import record_undoing
@@ -68,9 +72,11 @@ def on_payment_failed(event: PaymentOutcome, message: Message) -> None:
 
 
 @on("payment.refunded")
-def on_payment_refunded(event: PaymentOutcome, message: Message) -> None:
+def on_payment_refunded(event: PaymentRefunded, message: Message) -> None:
     with _strangers_ignored():
-        record_undoing(event.order_id, Event.PAYMENT_REFUNDED, event.reason or "", _cause(message))
+        record_payment_refunded(
+            event.order_id, event.reason or "", _cause(message), return_goods=event.return_goods
+        )
 
 
 @on("payment.voided")
@@ -95,6 +101,18 @@ def on_stock_released(event: StockReleased, message: Message) -> None:
 def on_stock_release_failed(event: StockReleaseFailed, message: Message) -> None:
     with _strangers_ignored():
         record_undoing(event.order_id, Event.STOCK_RELEASE_FAILED, event.reason, _cause(message))
+
+
+@on("stock.returned")
+def on_stock_returned(event: StockReturned, message: Message) -> None:
+    with _strangers_ignored():
+        record_undoing(event.order_id, Event.STOCK_RETURNED, "", _cause(message))
+
+
+@on("stock.return_failed")
+def on_stock_return_failed(event: StockReturnFailed, message: Message) -> None:
+    with _strangers_ignored():
+        record_undoing(event.order_id, Event.STOCK_RETURN_FAILED, event.reason, _cause(message))
 
 
 @handles("expire.order")

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from atoll.ids import uuid7
 from services.orders.compensation import Compensation, Undoing
-from services.orders.course import FINAL, Event, Status
+from services.orders.course import FINAL, MONEY_BACK, Event, Status
 
 MAX_LINES = 100
 MAX_QUANTITY = 1000
@@ -61,9 +61,9 @@ class Order(models.Model):
             models.CheckConstraint(condition=Q(total__gte=0), name="order_total_not_negative"),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="order_currency_is_iso"),
             models.CheckConstraint(
-                condition=Q(status=Status.CANCELLED, reason__gt="")
-                | ~Q(status=Status.CANCELLED) & Q(reason=""),
-                name="order_reason_when_cancelled",
+                condition=Q(status__in=sorted(MONEY_BACK), reason__gt="")
+                | ~Q(status__in=sorted(MONEY_BACK)) & Q(reason=""),
+                name="order_reason_when_money_back",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=sorted(FINAL), finished_at__isnull=False)
@@ -82,6 +82,8 @@ class Order(models.Model):
     @property
     def refund(self) -> str | None:
         """The customer's refund: pending, done or failed; None when there is no money to give back."""
+        if self.status == Status.REFUNDED:
+            return REFUND_TOLD_AS[Undoing.DONE]
         for undone in self.compensations.all():
             if undone.kind == Compensation.REFUND and undone.ended_by != Event.PAYMENT_VOIDED:
                 return REFUND_TOLD_AS[Undoing(undone.state)]
@@ -117,7 +119,7 @@ class OrderLine(models.Model):
 
 
 class OrderCompensation(models.Model):
-    """Something that a cancelled order had asked for and that is to be undone; see ``compensation.py``.
+    """Something of a cancelled or refunded order that is to be undone; see ``compensation.py``.
 
     ``asks`` counts how often its command went out, and is the token by which a
     deadline of an earlier time is told from that of the latest. ``ended_by`` is the
@@ -202,12 +204,13 @@ class OrderTransition(models.Model):
                     | Q(from_status=Status.PENDING, to_status=Status.CANCELLED)
                     | Q(from_status=Status.AWAITING_PAYMENT, to_status=Status.CONFIRMED)
                     | Q(from_status=Status.AWAITING_PAYMENT, to_status=Status.CANCELLED)
+                    | Q(from_status=Status.CONFIRMED, to_status=Status.REFUNDED)
                 ),
                 name="order_transition_is_legal",
             ),
             models.CheckConstraint(
-                condition=Q(undoing="") | Q(to_status=Status.CANCELLED),
-                name="order_transition_undoes_when_cancelled",
+                condition=Q(undoing="") | Q(to_status__in=sorted(MONEY_BACK)),
+                name="order_transition_undoes_when_money_back",
             ),
         )
 

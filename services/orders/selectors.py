@@ -5,12 +5,12 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from atoll.errors import NotFound
-from services.orders.compensation import Undoing
-from services.orders.course import OPEN
+from services.orders.compensation import Compensation, Undoing
+from services.orders.course import MONEY_BACK, OPEN, Status
 from services.orders.models import Order
 
 RECENT = 5
@@ -19,7 +19,7 @@ OVERDUE_AFTER = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Summary:
-    """A user's orders at a glance; cancelled ones count too."""
+    """A user's orders at a glance. ``total`` counts all; ``total_value`` only those whose money stays."""
 
     total: int
     recent: list[Order]
@@ -41,7 +41,9 @@ def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
 
 
 def summary_of(user_id: UUID) -> Summary:
-    figures = Order.objects.filter(user_id=user_id).aggregate(orders=Count("pk"), value=Sum("total"))
+    figures = Order.objects.filter(user_id=user_id).aggregate(
+        orders=Count("pk"), value=Sum("total", filter=~Q(status__in=MONEY_BACK))
+    )
     return Summary(
         total=figures["orders"],
         recent=list(orders_of(user_id)[:RECENT]),
@@ -66,13 +68,18 @@ def count_overdue_orders() -> int:
     return overdue_orders().count()
 
 
+def orders_with_goods_out() -> QuerySet[Order]:
+    """Refunded orders whose goods were not said to be back: their stock counts as sold."""
+    return Order.objects.filter(status=Status.REFUNDED).exclude(compensations__kind=Compensation.RETURN)
+
+
 def orders_being_undone() -> QuerySet[Order]:
-    """Cancelled orders with something that was asked to be undone and is not confirmed yet."""
+    """Orders with something that was asked to be undone and is not confirmed yet."""
     return Order.objects.filter(compensations__state=Undoing.ASKED).distinct()
 
 
 def orders_not_undone() -> QuerySet[Order]:
-    """Cancelled orders with something that failed to be undone: a person must look."""
+    """Orders with something that failed to be undone: a person must look."""
     return Order.objects.filter(compensations__state=Undoing.FAILED).distinct()
 
 

@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.errors import Refusal
@@ -35,6 +35,12 @@ STATE_TONES = {"captured": "success", "declined": "danger", "cancelled": "warnin
 class RefundForm(BaseDialogForm):
     reason = forms.CharField(
         max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget, help_text="The order is told."
+    )
+    return_goods = forms.BooleanField(
+        label="Return the goods to the stock",
+        required=False,
+        widget=UnfoldBooleanWidget,
+        help_text=("Only when they are back. Goods that come back later are returned from the order's page."),
     )
 
 
@@ -63,7 +69,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("id", "order_id", "user_id", "sum", "method", "coloured_status", "reason")}),
         ("Provider", {"fields": ("charge_reference", "refund_reference", "ledger")}),
-        ("Time", {"fields": ("created_at", "updated_at", "refund_asked_at")}),
+        ("Time", {"fields": ("created_at", "updated_at", "refund_asked_at", "return_goods")}),
     )
     actions_detail = ("refund",)
 
@@ -102,7 +108,10 @@ class PaymentAdmin(ReadOnlyAdmin):
         variant=ActionVariant.DANGER,
         dialog={
             "title": "Refund this payment",
-            "description": "The whole amount goes back to the customer. This cannot be undone.",
+            "description": (
+                "The whole amount goes back to the customer and the order becomes refunded. "
+                "This cannot be undone."
+            ),
             "form_class": RefundForm,
             "form_submit_text": "Refund",
         },
@@ -112,11 +121,16 @@ class PaymentAdmin(ReadOnlyAdmin):
         if payment is None:
             return HttpResponseRedirect(reverse("admin:payments_payment_changelist"))
         try:
-            refund_by_staff(payment.pk, reason=form.cleaned_data["reason"])
+            refund_by_staff(
+                payment.pk,
+                reason=form.cleaned_data["reason"],
+                return_goods=form.cleaned_data["return_goods"],
+            )
         except Refusal as refusal:
             messages.error(request, refusal.message)
         else:
-            self.log_change(request, payment, f"Refund: {form.cleaned_data['reason']}")
+            goods = ", goods returned" if form.cleaned_data["return_goods"] else ""
+            self.log_change(request, payment, f"Refund{goods}: {form.cleaned_data['reason']}")
             messages.success(request, "The refund is on its way; the worker asks the provider now.")
         back_to = reverse("admin:payments_payment_change", args=[object_id])
         if "HX-Request" in request.headers:

@@ -34,6 +34,8 @@ class PaymentFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRefunded:
+    """The whole amount went back. ``return_goods``: staff say that what was bought is back, too."""
+
     type: ClassVar[str] = "payment.refunded"
     version: ClassVar[int] = 1
 
@@ -42,6 +44,7 @@ class PaymentRefunded:
     amount: Decimal
     currency: str
     reason: str
+    return_goods: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

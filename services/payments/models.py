@@ -46,6 +46,8 @@ class Payment(models.Model):
     charge_reference = models.CharField(max_length=255, blank=True, default="")
     refund_reference = models.CharField(max_length=255, blank=True, default="")
     refund_asked_at = models.DateTimeField(null=True, blank=True)
+    # Said by the staff who asked for the refund: the goods are back as well.
+    return_goods = models.BooleanField("goods are back", default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

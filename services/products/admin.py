@@ -34,7 +34,13 @@ from services.products.usecases.receive_stock import REASON_MAX_CHARS, receive_s
 from services.products.usecases.update_product import update_product
 
 LOW_STOCK = 10
-STATE_TONES = {"held": "info", "committed": "success", "released": "warning", "rejected": "danger"}
+STATE_TONES = {
+    "held": "info",
+    "committed": "success",
+    "released": "warning",
+    "rejected": "danger",
+    "returned": "warning",
+}
 
 
 def _actor(request: HttpRequest) -> str:

@@ -82,3 +82,24 @@ class StockReleaseFailed:
 
     order_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockReturned:
+    """The answer to return.stock: all that the order bought is in the stock again."""
+
+    type: ClassVar[str] = "stock.returned"
+    version: ClassVar[int] = 1
+
+    order_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockReturnFailed:
+    """The other answer to return.stock. ``reason``: "not_sold", or "stock_out_of_bounds" for want of room."""
+
+    type: ClassVar[str] = "stock.return_failed"
+    version: ClassVar[int] = 1
+
+    order_id: UUID
+    reason: str

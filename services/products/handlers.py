@@ -9,6 +9,7 @@ from services.products.errors import ReservationNotHeld
 from services.products.usecases.commit_stock import commit_stock
 from services.products.usecases.release_stock import release_stock
 from services.products.usecases.reserve_stock import reserve_stock
+from services.products.usecases.return_stock import return_stock
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class OrderWithItems:
 
 @dataclass(frozen=True)
 class OrderNamed:
-    """Release and commit act on what was reserved; whatever items they name are ignored."""
+    """Release, commit and return act on what was reserved; whatever items they name are ignored."""
 
     order_id: UUID
 
@@ -50,3 +51,8 @@ def on_commit_stock(command: OrderNamed, message: Message) -> None:
     except ReservationNotHeld as error:
         # Somebody was charged for goods nobody holds for them: a person must look.
         raise Dead(str(error)) from error
+
+
+@handles("return.stock")
+def on_return_stock(command: OrderNamed, message: Message) -> None:
+    return_stock(command.order_id)

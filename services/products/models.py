@@ -123,7 +123,8 @@ class StockReservation(models.Model):
 
     The row is also the lock that puts an order's reserve, release and commit in a
     line. A release that arrives first leaves a released row, which refuses the
-    reserve that comes after it.
+    reserve that comes after it. A committed order is sold, unless its goods came back:
+    then it is returned.
     """
 
     class State(models.TextChoices):
@@ -131,6 +132,7 @@ class StockReservation(models.Model):
         REJECTED = "rejected", "rejected"
         RELEASED = "released", "released"
         COMMITTED = "committed", "committed"
+        RETURNED = "returned", "returned"
 
     order_id = models.UUIDField(primary_key=True)
     state = models.CharField(max_length=9, choices=State)
@@ -146,7 +148,7 @@ class StockReservation(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="reservation_state_known",
-                condition=Q(state__in=["held", "rejected", "released", "committed"]),
+                condition=Q(state__in=["held", "rejected", "released", "committed", "returned"]),
             ),
         ]
         indexes = [models.Index(name="reservation_by_state", fields=["state", "created_at"])]
@@ -156,7 +158,7 @@ class StockReservation(models.Model):
 
 
 class ReservedItem(models.Model):
-    """How much of one product an order holds, held or bought; its reservation says which."""
+    """How much of one product an order holds, bought or gave back; its reservation says which."""
 
     reservation = models.ForeignKey(StockReservation, models.CASCADE, related_name="items")
     product = models.ForeignKey(Product, models.PROTECT, related_name="reserved_items")
@@ -176,7 +178,7 @@ class ReservedItem(models.Model):
 class StockMovement(models.Model):
     """Stock that staff received or took away, with the reason; rows are never changed.
 
-    A product's movements, less what orders committed, add up to its stock on hand.
+    A product's movements, less what committed orders bought, add up to its stock on hand.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

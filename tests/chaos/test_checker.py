@@ -73,8 +73,85 @@ def test_a_second_charge_under_another_key(evidence):
 
 
 def test_money_kept_for_a_cancelled_order(evidence):
-    evidence.change("payments", "DELETE FROM payments_sandboxrefund")
+    evidence.change(
+        "orders",
+        "UPDATE orders_order SET status = 'cancelled', reason = 'too late' "
+        "WHERE id = (SELECT id FROM orders_order WHERE status = 'confirmed' LIMIT 1)",
+    )
     assert any("is cancelled" in text for text in found(shop.charge_not_once, evidence))
+
+
+MONEY = (shop.charge_not_once, shop.sums_differ, shop.stock_not_conserved, shop.order_not_final)
+
+
+def refund_a_sale(evidence, *, money_back: bool = True) -> str:
+    """The rows as they are after staff gave the money of a confirmed order back."""
+    (order,) = evidence.change(
+        "orders",
+        "UPDATE orders_order SET status = 'refunded', reason = 'broken' "
+        "WHERE id = (SELECT id FROM orders_order WHERE status = 'confirmed' LIMIT 1) RETURNING id::text",
+    )
+    if money_back:
+        evidence.change(
+            "payments",
+            "INSERT INTO payments_sandboxrefund (id, amount, created_at, charge_id) "
+            "SELECT gen_random_uuid(), amount, now(), id FROM payments_sandboxcharge "
+            "WHERE memo = %s AND state = 'captured'",
+            order,
+        )
+        evidence.change(
+            "payments",
+            "UPDATE payments_payment SET status = 'refunded', refund_reference = 're' WHERE order_id = %s",
+            order,
+        )
+    return order
+
+
+def return_its_goods(evidence, order: str, *, to_the_stock: bool = True) -> None:
+    evidence.change(
+        "orders",
+        "INSERT INTO orders_ordercompensation "
+        "(order_id, kind, state, asks, asked_at, due_at, ended_at, ended_by, reason) "
+        "VALUES (%s, 'return.stock', 'done', 1, now(), now(), now(), 'stock.returned', '')",
+        order,
+    )
+    if to_the_stock:
+        evidence.change(
+            "products",
+            "UPDATE products_product AS product SET stock_on_hand = stock_on_hand + item.quantity "
+            "FROM products_reserveditem AS item "
+            "WHERE item.product_id = product.id AND item.reservation_id = %s",
+            order,
+        )
+    evidence.change(
+        "products", "UPDATE products_stockreservation SET state = 'returned' WHERE order_id = %s", order
+    )
+
+
+def test_a_refunded_sale_is_no_violation_with_its_goods_out_or_back(evidence):
+    order = refund_a_sale(evidence)
+    assert [found(check, evidence) for check in MONEY] == [[], [], [], []]
+    return_its_goods(evidence, order)
+    assert [found(check, evidence) for check in MONEY] == [[], [], [], []]
+
+
+def test_money_kept_for_a_refunded_order(evidence):
+    order = refund_a_sale(evidence, money_back=False)
+    assert any(f"order {order} is refunded" in text for text in found(shop.charge_not_once, evidence))
+    assert found(shop.sums_differ, evidence)
+
+
+def test_goods_that_are_said_to_be_back_and_are_not_in_the_stock(evidence):
+    return_its_goods(evidence, refund_a_sale(evidence), to_the_stock=False)
+    assert found(shop.stock_not_conserved, evidence)
+
+
+def test_goods_in_the_stock_of_a_refunded_order_that_keeps_them(evidence):
+    order = refund_a_sale(evidence)
+    evidence.change(
+        "products", "UPDATE products_stockreservation SET state = 'returned' WHERE order_id = %s", order
+    )
+    assert found(shop.sums_differ, evidence)
 
 
 def test_stock_that_vanished(evidence):

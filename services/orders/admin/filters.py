@@ -19,8 +19,8 @@ class ProgressFilter(DropdownFilter):
             ("open", "open"),
             ("overdue", "open past the deadline"),
             ("final", "final"),
-            ("undoing", "cancelled, being undone"),
-            ("failed", "cancelled, could not be undone"),
+            ("undoing", "being undone"),
+            ("failed", "could not be undone"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:

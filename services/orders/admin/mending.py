@@ -1,4 +1,4 @@
-"""What staff can do about a cancelled order that could not be undone."""
+"""What staff can do about an order that could not be undone, and about goods that came back."""
 
 from typing import Any
 
@@ -20,6 +20,7 @@ from services.orders.compensation import Compensation
 from services.orders.models import MAX_REASON_LENGTH, Order
 from services.orders.usecases.advance import Cause
 from services.orders.usecases.ask_again import ask_again
+from services.orders.usecases.return_goods import return_goods
 from services.orders.usecases.settle_by_hand import settle_by_hand
 
 
@@ -31,6 +32,15 @@ class SettleForm(BaseDialogForm):
         max_length=MAX_REASON_LENGTH,
         widget=UnfoldAdminTextInputWidget,
         help_text="How it was settled, for whoever reads the history; the customer sees it too.",
+    )
+
+
+class ReturnForm(BaseDialogForm):
+    note = forms.CharField(
+        required=False,
+        max_length=MAX_REASON_LENGTH,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Kept in the history; the customer sees it too.",
     )
 
 
@@ -53,6 +63,37 @@ class Mending(ReadOnlyAdmin):
         return self._may_act(request) and (
             object_id is None or self._is_among(selectors.orders_not_undone(), request, object_id)
         )
+
+    def has_return_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Of the one order that is shown: whether it is refunded and its goods are still sold."""
+        return self._may_act(request) and (
+            object_id is None or self._is_among(selectors.orders_with_goods_out(), request, object_id)
+        )
+
+    @action(
+        description="Goods came back…",
+        permissions=["return"],
+        url_path="return-goods",
+        icon="assignment_return",
+        variant=ActionVariant.PRIMARY,
+        dialog={
+            "title": "The goods came back",
+            "description": "All that this order bought is put into the stock again.",
+            "form_class": ReturnForm,
+            "form_submit_text": "Return to stock",
+        },
+    )
+    def return_goods(self, request: HttpRequest, form: ReturnForm, object_id: str) -> HttpResponse:
+        order = get_object_or_404(Order, pk=object_id)
+        note = form.cleaned_data["note"]
+        try:
+            return_goods(order.pk, cause_of(request), note=note)
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+        else:
+            self.log_change(request, order, f"Goods came back: {note}" if note else "Goods came back")
+            messages.success(request, "The goods are on their way into the stock.")
+        return self._back_to_order(request, object_id)
 
     @admin.action(description="Ask again for what failed to be undone", permissions=["mend"])
     def ask_selected_again(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse:

@@ -53,7 +53,7 @@ class OrderAdmin(Mending):
         ("Time", {"fields": ("created_at", "deadline_at", "finished_at", "took", "updated_at")}),
     )
     actions = ("cancel_selected_orders", "ask_selected_again")
-    actions_detail = ("cancel_this_order", "ask_again", "settle_by_hand")
+    actions_detail = ("cancel_this_order", "return_goods", "ask_again", "settle_by_hand")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         orders: QuerySet[Order] = super().get_queryset(request)
@@ -74,7 +74,7 @@ class OrderAdmin(Mending):
 
     @display(description="undone", label=UNDOING_TONES)
     def undone(self, order: Order) -> tuple[str, str] | str:
-        """Of a cancelled order, the one thing that matters most about what is to be undone."""
+        """The one thing that matters most about what is to be undone of the order."""
         states = {row.state for row in order.compensations.all()}
         worst = next((state for state in UNDOING_TONES if state in states), None)
         return (worst, worst.label) if worst else "–"

@@ -8,6 +8,7 @@ STATUS_TONES = {
     Status.AWAITING_PAYMENT: "warning",
     Status.CONFIRMED: "success",
     Status.CANCELLED: "danger",
+    Status.REFUNDED: "warning",
 }
 # The first that applies is shown of an order.
 UNDOING_TONES = {

@@ -65,7 +65,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
         choices=sorted(set(REFUND_TOLD_AS.values())),
         allow_null=True,
         read_only=True,
-        help_text="Of a cancelled order; null when there is no money to give back.",
+        help_text="Of a cancelled or refunded order; null when there is no money to give back.",
     )
 
     class Meta:

@@ -43,6 +43,12 @@ def stock_after(stock: Stock, command: str) -> list[tuple[Stock, str | None]]:
             return [(stock, "stock.released")]
         case "commit.stock", "held":
             return [(Stock("committed"), None)]
+        case "return.stock", "held" | "committed":
+            return [(Stock("returned"), "stock.returned"), (stock, "stock.return_failed"), (stock, None)]
+        case "return.stock", "returned":
+            return [(stock, "stock.returned")]
+        case "return.stock", _:
+            return [(stock, "stock.return_failed")]
     return [(stock, None)]
 
 

@@ -19,13 +19,17 @@ TIMERS = {
     "order": (Action.START_DEADLINE, Action.STOP_DEADLINE),
     "release": (Action.START_RELEASE_DEADLINE, Action.STOP_RELEASE_DEADLINE),
     "refund": (Action.START_REFUND_DEADLINE, Action.STOP_REFUND_DEADLINE),
+    "goods": (Action.START_RETURN_DEADLINE, Action.STOP_RETURN_DEADLINE),
 }
 STARTS = {start: name for name, (start, _) in TIMERS.items()}
 STOPS = {stop: name for name, (_, stop) in TIMERS.items()}
 
 
-def state(status: str, release: str | None = None, refund: str | None = None) -> State:
-    return State(Status(status), Undoing(release) if release else None, Undoing(refund) if refund else None)
+def state(
+    status: str, release: str | None = None, refund: str | None = None, goods: str | None = None
+) -> State:
+    far = (Undoing(undoing) if undoing else None for undoing in (release, refund, goods))
+    return State(Status(status), *far)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class When:
         status: str,
         release: str | None = None,
         refund: str | None = None,
+        goods: str | None = None,
         *,
         sends: Sequence[str] = (),
         starts: Sequence[str] = (),
@@ -57,7 +62,7 @@ class When:
     ) -> None:
         """Exactly this state, these messages in this order, these timers set and called off."""
         step, told = self.step, f"{self.event} in {self.state}"
-        assert step.state == state(status, release, refund), told
+        assert step.state == state(status, release, refund, goods), told
         assert sent(step) == list(sends), told
         assert [STARTS[action] for action in step.actions if action in STARTS] == list(starts), told
         assert [STOPS[action] for action in step.actions if action in STOPS] == list(stops), told
@@ -66,8 +71,10 @@ class When:
         assert self.step == Step(self.state), f"{self.event} in {self.state}"
 
 
-def given(status: str, release: str | None = None, refund: str | None = None) -> Given:
-    return Given(state(status, release, refund))
+def given(
+    status: str, release: str | None = None, refund: str | None = None, goods: str | None = None
+) -> Given:
+    return Given(state(status, release, refund, goods))
 
 
 def sent(step: Step) -> list[str]:

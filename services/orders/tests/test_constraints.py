@@ -7,8 +7,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from services.orders.compensation import UNDOING, Undoing
-from services.orders.course import COURSE, Status
+from services.orders.compensation import UNDOING, Compensation, Undoing
+from services.orders.course import COURSE, FINAL, MONEY_BACK, Status
 from services.orders.models import Order, OrderCompensation, OrderLine, OrderTransition
 from services.orders.tests.placing import LAMP, placed
 
@@ -21,16 +21,17 @@ ROUTE = {
     Status.AWAITING_PAYMENT: (Status.AWAITING_PAYMENT,),
     Status.CONFIRMED: (Status.AWAITING_PAYMENT, Status.CONFIRMED),
     Status.CANCELLED: (Status.CANCELLED,),
+    Status.REFUNDED: (Status.AWAITING_PAYMENT, Status.CONFIRMED, Status.REFUNDED),
 }
 
 
 def force(order: Order, status: Status) -> None:
     """Write a status past all use cases, with what belongs to it."""
-    final = status in (Status.CONFIRMED, Status.CANCELLED)
+    final = status in FINAL
     Order.objects.filter(pk=order.pk).update(
         status=status,
         finished_at=timezone.now() if final else None,
-        reason="because" if status == Status.CANCELLED else "",
+        reason="because" if status in MONEY_BACK else "",
     )
 
 
@@ -82,9 +83,9 @@ UNDOING_ROUTE = {
 }
 
 
-def compensation(order: Order, **values) -> OrderCompensation:
+def compensation(order: Order, kind: str = "release.stock", **values) -> OrderCompensation:
     due_at = timezone.now() + timedelta(minutes=15)
-    return OrderCompensation.objects.create(order=order, kind="release.stock", due_at=due_at, **values)
+    return OrderCompensation.objects.create(order=order, kind=kind, due_at=due_at, **values)
 
 
 def force_undoing(row: OrderCompensation, state: Undoing, **values) -> None:
@@ -110,12 +111,18 @@ def test_the_database_lets_a_compensation_make_exactly_the_moves_of_its_course(o
         assert OrderCompensation.objects.get().state == old
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status != Status.CANCELLED])
-def test_only_a_cancelled_order_is_undone(status: Status):
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("kind", Compensation)
+def test_only_a_cancelled_order_is_released_and_refunded_and_only_a_refunded_one_returned(
+    kind: Compensation, status: Status
+):
     order = placed()
     for step in ROUTE[status]:
         force(order, step)
-    assert f"which is {status}, cannot begin as asked" in refused(lambda: compensation(order))
+    if status == (Status.REFUNDED if kind is Compensation.RETURN else Status.CANCELLED):
+        assert compensation(order, kind).state == "asked"
+        return
+    assert f"which is {status}, cannot begin as asked" in refused(lambda: compensation(order, kind))
     assert OrderCompensation.objects.count() == 0
 
 
@@ -145,7 +152,7 @@ def test_a_compensation_that_contradicts_itself_is_refused(values, constraint):
     assert constraint in refused(lambda: OrderCompensation.objects.filter(pk=row.pk).update(**values))
 
 
-def test_the_history_tells_of_undoing_only_where_an_order_is_cancelled():
+def test_the_history_tells_of_undoing_only_where_money_goes_back():
     order = placed()
 
     def write() -> None:
@@ -158,7 +165,7 @@ def test_the_history_tells_of_undoing_only_where_an_order_is_cancelled():
             undoing="release.stock done",
         )
 
-    assert "order_transition_undoes_when_cancelled" in refused(write)
+    assert "order_transition_undoes_when_money_back" in refused(write)
 
 
 def test_a_total_that_is_not_the_sum_of_the_lines_is_refused():
@@ -214,7 +221,7 @@ def test_a_product_stands_on_an_order_once():
     [
         ({"total": Decimal("-1")}, "order_total_not_negative"),
         ({"currency": "eur"}, "order_currency_is_iso"),
-        ({"reason": "no reason to have one"}, "order_reason_when_cancelled"),
+        ({"reason": "no reason to have one"}, "order_reason_when_money_back"),
         ({"finished_at": timezone.now()}, "order_finished_when_final"),
     ],
 )
@@ -229,4 +236,4 @@ def test_a_cancelled_order_has_a_reason():
     def cancel_silently() -> None:
         Order.objects.filter(pk=order.pk).update(status="cancelled", finished_at=timezone.now())
 
-    assert "order_reason_when_cancelled" in refused(cancel_silently)
+    assert "order_reason_when_money_back" in refused(cancel_silently)

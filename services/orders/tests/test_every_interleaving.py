@@ -22,10 +22,13 @@ AT_ANY_TIME = (
     Event.DEADLINE_PASSED,
     Event.RELEASE_OVERDUE,
     Event.REFUND_OVERDUE,
+    Event.RETURN_OVERDUE,
 )
+REFUND_BY_STAFF = "refund.payment, which staff asked of payments"
 BY_STAFF = {
     Compensation.RELEASE: (Event.RELEASE_ASKED_AGAIN,),
     Compensation.REFUND: (Event.REFUND_ASKED_AGAIN,),
+    Compensation.RETURN: (Event.RETURN_ASKED_AGAIN,),
 }
 
 
@@ -47,16 +50,22 @@ BEGIN = World(PLACED.state, Stock(), Money(), frozenset({"reserve.stock"}))
 
 def successors(world: World) -> Iterator[World]:
     for message in world.messages:
-        if message in ("reserve.stock", "release.stock", "commit.stock"):
+        if message in ("reserve.stock", "release.stock", "commit.stock", "return.stock"):
             for stock, answer in stock_after(world.stock, message):
                 yield world._replace(stock=stock, messages=world.messages | ({answer} if answer else set()))
-        elif message in ("process.payment", "refund.payment"):
-            for money, answer in money_after(world.money, message):
+        elif message in ("process.payment", "refund.payment", REFUND_BY_STAFF):
+            command = message.partition(",")[0]
+            for money, answer in money_after(world.money, command):
                 yield world._replace(money=money, messages=world.messages | ({answer} if answer else set()))
         elif not message.startswith("order."):
             yield world.heard(Event(message))
     for event in AT_ANY_TIME:
         yield world.heard(event)
+    if world.money.status == "completed" and not world.money.refund_asked:
+        asked = world.money._replace(refund_asked=True)
+        yield world._replace(money=asked, messages=world.messages | {REFUND_BY_STAFF})
+    if world.order.status == Status.REFUNDED and world.order.goods is None:
+        yield world.heard(Event.GOODS_CAME_BACK)
     for compensation, events in BY_STAFF.items():
         if world.order.of(compensation) is Undoing.FAILED:
             for event in events:
@@ -97,15 +106,30 @@ def test_stock_that_is_believed_to_be_released_is_released(worlds):
 
 def test_a_confirmed_order_is_paid_and_its_stock_is_there(worlds):
     def is_sold(world: World) -> bool:
-        return world.money.taken and world.money.status == "completed" and world.stock.is_kept
+        is_paid = world.money.taken and world.money.status == "completed"
+        about_to_hear = world.money.status == "refunded" and "payment.refunded" in world.messages
+        return (is_paid or about_to_hear) and world.stock.is_kept
 
     assert wrong(worlds, lambda w: w.order.status != Status.CONFIRMED or is_sold(w)) == []
 
 
+def test_a_refunded_order_holds_no_money_and_its_stock_is_sold_until_it_came_back(worlds):
+    refunded = [world for world in worlds if world.order.status == Status.REFUNDED]
+    assert {world.order.goods for world in refunded} == {None, *Undoing} - {Undoing.SETTLED}
+    assert [world for world in refunded if world.money.taken] == []
+    for world in refunded:
+        if world.order.goods is None:
+            assert world.stock.is_kept
+        if world.order.goods is Undoing.DONE:
+            assert world.stock.state == "returned"
+
+
 def test_nothing_is_undone_of_a_confirmed_order_and_nothing_sold_of_a_cancelled_one(worlds):
     for world in worlds:
-        if world.order.status == Status.CONFIRMED:
+        if world.order.status in (Status.CONFIRMED, Status.REFUNDED):
             assert not {"release.stock", "refund.payment"} & world.messages
+        if world.order.status != Status.REFUNDED:
+            assert "return.stock" not in world.messages
         if world.order.status == Status.CANCELLED:
             assert "commit.stock" not in world.messages
 
@@ -125,10 +149,15 @@ def test_a_cancelled_order_that_keeps_money_or_stock_knows_it_or_is_about_to_hea
 
 def test_from_everywhere_the_clock_alone_leads_to_an_end_or_to_a_person(worlds):
     for world in worlds:
-        for event in (Event.DEADLINE_PASSED, Event.RELEASE_OVERDUE, Event.REFUND_OVERDUE):
+        for event in (
+            Event.DEADLINE_PASSED,
+            Event.RELEASE_OVERDUE,
+            Event.REFUND_OVERDUE,
+            Event.RETURN_OVERDUE,
+        ):
             world = world.heard(event)
         assert world.order.status not in OPEN
-        assert Undoing.ASKED not in (world.order.release, world.order.refund)
+        assert Undoing.ASKED not in (world.order.release, world.order.refund, world.order.goods)
 
 
 def test_these_rules_would_find_a_table_that_takes_a_failed_payment_for_a_refund(monkeypatch):

@@ -31,12 +31,13 @@ from services.orders.tests.placing import BY_CUSTOMER, placed
 from services.orders.usecases.advance import Cause
 from services.orders.usecases.ask_again import ask_again
 from services.orders.usecases.cancel_order import cancel_order
+from services.orders.usecases.return_goods import return_goods
 from services.orders.usecases.settle_by_hand import settle_by_hand
 
 BY_STAFF = Cause(actor="staff:stan")
 LEGAL_MOVES = {(status, move.to) for (status, _), move in COURSE.items()}
-TO_PRODUCTS = {"reserve.stock", "release.stock", "commit.stock"}
-UNDOING = ("release.stock", "refund.payment")
+TO_PRODUCTS = {"reserve.stock", "release.stock", "commit.stock", "return.stock"}
+UNDOING = ("release.stock", "refund.payment", "return.stock")
 INDEX = st.integers(min_value=0, max_value=10_000)
 AFTER_EVERYTHING = timedelta(days=30)
 
@@ -176,8 +177,23 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
         assert failed
         if compensation is Compensation.RELEASE:
             self.stock = Stock("released")
+        elif compensation is Compensation.RETURN:
+            self.stock = Stock("returned")
         else:
             self.money = Money("refunded" if self.money.taken else "refused", refund_asked=True)
+
+    @precondition(lambda self: self.money.status == "completed" and not self.money.refund_asked)
+    @rule()
+    def staff_refund_the_payment(self) -> None:
+        """In the admin of payments, which asks itself; orders hears of it as an event."""
+        self.money = self.money._replace(refund_asked=True)
+        self.commands.append("refund.payment")
+
+    @precondition(lambda self: self.status() == Status.REFUNDED and not self.undoing())
+    @rule()
+    def the_goods_come_back(self) -> None:
+        return_goods(self.order.id, BY_STAFF)
+        self.collect()
 
     @invariant()
     def the_history_is_a_path_to_where_the_order_stands(self) -> None:
@@ -190,10 +206,12 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
     def only_a_cancelled_order_is_undone_and_only_a_confirmed_one_is_sold(self) -> None:
         sent = [envelope["command"] for envelope in self.bus.sent()]
         assert sent.count("process.payment") <= 1
-        assert ("commit.stock" in sent) is (self.status() == Status.CONFIRMED)
+        assert ("commit.stock" in sent) is (self.status() in (Status.CONFIRMED, Status.REFUNDED))
         if self.status() != Status.CANCELLED:
-            assert self.undoing() == {}
+            assert self.undoing().keys() <= {Compensation.RETURN}
             assert not {"release.stock", "refund.payment"} & set(sent)
+        if self.status() != Status.REFUNDED:
+            assert "return.stock" not in sent
         for row in self.order.compensations.all():
             assert sent.count(row.kind) == row.asks
 
@@ -225,6 +243,11 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
         if status == Status.CONFIRMED:
             assert self.money.taken
             assert self.stock == Stock("committed")
+            return
+        if status == Status.REFUNDED:
+            assert not self.money.taken
+            came_back = undoing.get(Compensation.RETURN) in (Undoing.DONE, Undoing.SETTLED)
+            assert self.stock == Stock("returned" if came_back else "committed")
             return
         called_for_money = undoing.get(Compensation.REFUND) == Undoing.FAILED
         called_for_stock = undoing.get(Compensation.RELEASE) == Undoing.FAILED

@@ -76,7 +76,7 @@ def test_an_order_that_asked_for_nothing_or_kept_everything_has_nothing_to_undo(
         tell(bus, "stock.reserved", order)
     tell(bus, how, order, shortages=[])
     assert undoing(order) == {}
-    for late in ("stock.released", "payment.refunded", "payment.voided"):
+    for late in ("stock.released", "stock.returned", "payment.voided", "payment.refund_failed"):
         tell(bus, late, order)
         assert last(order) == (late, "", True)
     assert undoing(order) == {}

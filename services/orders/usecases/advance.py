@@ -14,7 +14,7 @@ from django.utils import timezone
 from atoll import context
 from atoll.errors import NotFound
 from services.orders.compensation import Compensation, Undoing
-from services.orders.course import FINAL, Event, State, Status, Step, next_step
+from services.orders.course import FINAL, MONEY_BACK, Event, State, Status, Step, next_step
 from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
 from services.orders.usecases.outgoing import Outgoing, time_to_undo
 
@@ -51,7 +51,7 @@ def lock_order(order_id: UUID) -> Order:
 def advance(order: Order, event: Event, cause: Cause, *, reason: str = "", note: str = "") -> Step:
     """Let the event happen to a locked order; the step that was made.
 
-    ``reason`` becomes the order's when the event cancels it; the history keeps ``note``,
+    ``reason`` becomes the order's when the event cancels or refunds it; the history keeps ``note``,
     or the reason when there is no note. An event that the course does not expect now
     changes nothing and sends nothing, and the history keeps that too.
     """
@@ -77,8 +77,8 @@ def advance(order: Order, event: Event, cause: Cause, *, reason: str = "", note:
 
 
 def compensations_of(order: Order) -> Rows:
-    """Only a cancelled order has any."""
-    if order.status != Status.CANCELLED:
+    """Only an order whose money goes back has any."""
+    if order.status not in MONEY_BACK:
         return {}
     return {Compensation(row.kind): row for row in OrderCompensation.objects.filter(order=order)}
 
@@ -116,9 +116,9 @@ def _state(order: Order, rows: Mapping[Compensation, OrderCompensation]) -> Stat
 
 def _write_status(order: Order, status: Status, reason: str) -> None:
     order.status = status
-    if status == Status.CANCELLED:
+    if status in MONEY_BACK:
         order.reason = reason[:MAX_REASON_LENGTH]
-    if status in FINAL:
+    if status in FINAL and order.finished_at is None:
         order.finished_at = timezone.now()
     order.save(update_fields=["status", "reason", "finished_at", "updated_at"])
 

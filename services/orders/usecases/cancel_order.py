@@ -14,9 +14,16 @@ from services.orders.usecases.advance import Cause, advance, lock_order
 def cancel_order(order_id: UUID, cause: Cause, *, reason: str) -> Order:
     """Cancel an open order; one that is cancelled already stays as it is.
 
-    Raises NotFound, and Conflict (``order_already_confirmed``) when it is too late.
+    Raises NotFound, and Conflict (``order_already_confirmed``, ``order_already_refunded``) when
+    it is too late.
     """
     order = lock_order(order_id)
+    if order.status == Status.REFUNDED:
+        raise Conflict(
+            "The money of this order went back already; there is nothing left to cancel.",
+            code="order_already_refunded",
+            title="Order already refunded",
+        )
     if order.status == Status.CONFIRMED:
         raise Conflict(
             "This order is confirmed and paid; it can no longer be cancelled.",

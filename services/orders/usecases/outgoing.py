@@ -17,10 +17,12 @@ from services.orders.events import (
     OrderConfirmed,
     OrderCreated,
     OrderedItem,
+    OrderRefunded,
     ProcessPayment,
     RefundPayment,
     ReleaseStock,
     ReserveStock,
+    ReturnStock,
     StockItem,
 )
 from services.orders.models import Order, OrderCompensation, OrderLine
@@ -83,6 +85,9 @@ class Outgoing:
     def _release_stock(self) -> None:
         self._send(ReleaseStock(self._order.pk, self._stock_items()))
 
+    def _return_stock(self) -> None:
+        self._send(ReturnStock(self._order.pk, self._stock_items()))
+
     def _refund_payment(self) -> None:
         self._send(RefundPayment(self._order.pk, self._order.reason))
 
@@ -100,6 +105,10 @@ class Outgoing:
     def _announce_cancelled(self) -> None:
         order = self._order
         self._publish(OrderCancelled(order.pk, order.user_id, order.total, order.currency, order.reason))
+
+    def _announce_refunded(self) -> None:
+        order = self._order
+        self._publish(OrderRefunded(order.pk, order.user_id, order.total, order.currency, order.reason))
 
     def _start_deadline(self) -> None:
         bus.schedule(ExpireOrder(self._order.pk), after=time_allowed(), token=self._timer("deadline"))
@@ -131,6 +140,12 @@ class Outgoing:
     def _stop_waiting_for_refund(self) -> None:
         self._stop_waiting(Compensation.REFUND)
 
+    def _start_waiting_for_return(self) -> None:
+        self._start_waiting(Compensation.RETURN)
+
+    def _stop_waiting_for_return(self) -> None:
+        self._stop_waiting(Compensation.RETURN)
+
     def _timer(self, name: str) -> str:
         return f"order:{self._order.pk}:{name}"
 
@@ -138,6 +153,7 @@ class Outgoing:
 _ON_THE_WIRE: Mapping[Compensation, CompensatingCommand] = {
     Compensation.RELEASE: "release.stock",
     Compensation.REFUND: "refund.payment",
+    Compensation.RETURN: "return.stock",
 }
 
 _HOW: Mapping[Action, Callable[[Outgoing], None]] = {
@@ -146,13 +162,17 @@ _HOW: Mapping[Action, Callable[[Outgoing], None]] = {
     Action.COMMIT_STOCK: Outgoing._commit_stock,
     Action.RELEASE_STOCK: Outgoing._release_stock,
     Action.REFUND_PAYMENT: Outgoing._refund_payment,
+    Action.RETURN_STOCK: Outgoing._return_stock,
     Action.ANNOUNCE_CREATED: Outgoing._announce_created,
     Action.ANNOUNCE_CONFIRMED: Outgoing._announce_confirmed,
     Action.ANNOUNCE_CANCELLED: Outgoing._announce_cancelled,
+    Action.ANNOUNCE_REFUNDED: Outgoing._announce_refunded,
     Action.START_DEADLINE: Outgoing._start_deadline,
     Action.STOP_DEADLINE: Outgoing._stop_deadline,
     Action.START_RELEASE_DEADLINE: Outgoing._start_waiting_for_release,
     Action.STOP_RELEASE_DEADLINE: Outgoing._stop_waiting_for_release,
     Action.START_REFUND_DEADLINE: Outgoing._start_waiting_for_refund,
     Action.STOP_REFUND_DEADLINE: Outgoing._stop_waiting_for_refund,
+    Action.START_RETURN_DEADLINE: Outgoing._start_waiting_for_return,
+    Action.STOP_RETURN_DEADLINE: Outgoing._stop_waiting_for_return,
 }

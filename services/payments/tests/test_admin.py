@@ -37,9 +37,9 @@ def paid(bus) -> Payment:
     return Payment.objects.get()
 
 
-def ask_refund(staff, payment_id, reason: str = "broken on arrival"):
+def ask_refund(staff, payment_id, reason: str = "broken on arrival", **more: str):
     path = reverse("admin:payments_payment_refund", args=[payment_id])
-    return staff.post(path, {"_form_submitted": "on", "reason": reason})
+    return staff.post(path, {"_form_submitted": "on", "reason": reason, **more})
 
 
 def test_every_page_of_the_admin_opens(staff, paid, bus):
@@ -74,6 +74,16 @@ def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, bus):
     assert (payment.status, payment.reason) == ("refunded", "broken on arrival")
     assert SandboxRefund.objects.get().amount == Decimal("59.80")
     assert bus.published("payment.refunded")[0]["data"]["reason"] == "broken on arrival"
+
+
+@pytest.mark.parametrize(("said", "told"), [({}, False), ({"return_goods": "on"}, True)])
+def test_staff_say_whether_the_goods_are_back_and_every_announcement_tells(staff, paid, bus, said, told):
+    assert ask_refund(staff, paid.id, **said).status_code == 302
+    bus.run_due()
+    bus.deliver("refund.payment", {"orderId": str(paid.order_id), "reason": "asked once more"}, times=1)
+
+    assert [event["data"]["returnGoods"] for event in bus.published("payment.refunded")] == [told, told]
+    assert Payment.objects.get().return_goods is told
 
 
 def test_asking_twice_refunds_once(staff, paid, bus):

@@ -12,8 +12,10 @@ from services.payments.events import RefundPayment
 from services.payments.models import REASON_MAX_CHARS, Payment
 
 
-def refund_by_staff(payment_id: UUID, *, reason: str) -> Payment:
+def refund_by_staff(payment_id: UUID, *, reason: str, return_goods: bool = False) -> Payment:
     """Have the worker refund a completed payment, as if the order had asked for it.
+
+    ``return_goods`` says that what was bought is back and goes into the stock again.
 
     Raises PaymentNotFound, InvalidPayment for a missing reason, NotRefundable when
     no money is held or its refund was asked for before.
@@ -31,6 +33,7 @@ def refund_by_staff(payment_id: UUID, *, reason: str) -> Payment:
                 f"Payment {payment_id} is {payment.status}{asked}; only a completed one has money to refund."
             )
         payment.refund_asked_at = timezone.now()
-        payment.save(update_fields=["refund_asked_at", "updated_at"])
+        payment.return_goods = return_goods
+        payment.save(update_fields=["refund_asked_at", "return_goods", "updated_at"])
         schedule(RefundPayment(order_id=payment.order_id, reason=reason), after=timedelta(0))
     return payment

@@ -56,4 +56,5 @@ def _fact(payment: Payment) -> PaymentRefunded | PaymentVoided:
         amount=payment.amount,
         currency=payment.currency,
         reason=payment.reason,
+        return_goods=payment.return_goods,
     )

@@ -15,15 +15,15 @@ State = StockReservation.State
 def commit_stock(order_id: UUID) -> StockReservation:
     """Turn what the order holds into a sale; once, however often it is asked.
 
-    Raises ReservationNotHeld when the order holds nothing: it never reserved, was
-    rejected or was released. Nothing changes then.
+    What came back meanwhile is not sold again. Raises ReservationNotHeld when the order
+    holds nothing: it never reserved, was rejected or was released. Nothing changes then.
     """
     with transaction.atomic():
         reservation = StockReservation.objects.select_for_update().filter(order_id=order_id).first()
-        if reservation is None or reservation.state not in {State.HELD, State.COMMITTED}:
+        if reservation is None or reservation.state not in {State.HELD, State.COMMITTED, State.RETURNED}:
             found = "it never reserved any" if reservation is None else f"it is {reservation.state}"
             raise ReservationNotHeld(f"Order {order_id} holds no stock that could be sold: {found}.")
-        if reservation.state == State.COMMITTED:
+        if reservation.state != State.HELD:
             return reservation
         quantities = dict(reservation.items.values_list("product_id", "quantity"))
         products = Product.objects.locked(quantities)
