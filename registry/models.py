@@ -29,7 +29,8 @@ class Instance(models.Model):
     """One process of a service. Health is not stored: it follows from the lease when asked.
 
     ``is_drained`` is the operator's wish and survives a new registration of the same id.
-    ``is_silent`` only remembers that the journal already told of the lease running out.
+    ``is_silent`` only remembers that the journal already told of the lease running out;
+    ``is_last_known``, when that was last settled, that callers go on trying it all the same.
     """
 
     service = models.ForeignKey(Service, models.CASCADE, related_name="instances")
@@ -41,6 +42,7 @@ class Instance(models.Model):
     incarnation = models.BigIntegerField(default=0)
     is_drained = models.BooleanField(default=False)
     is_silent = models.BooleanField(default=False, editable=False)
+    is_last_known = models.BooleanField(db_default=False, editable=False)
     registered_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -117,6 +119,7 @@ class Event(models.Model):
         REPLACED = "replaced"
         DEREGISTERED = "deregistered"
         EXPIRED = "expired", "lease ran out"
+        KEPT = "kept", "silent together, so the last list is kept"
         RECOVERED = "recovered", "beats again"
         FORGOTTEN = "forgotten", "silent for too long, removed"
         DRAINED = "drained"

@@ -11,6 +11,7 @@ from django.db.models.expressions import RawSQL
 
 from registry.constants import PULSE_LOST
 from registry.models import Instance, Service
+from registry.silence import Seat, last_known
 
 # By which leases are judged: this moment or, while no registry process lived, the moment the
 # last one went. A pulse older than PULSE_LOST means that we have only just come back, and that
@@ -25,36 +26,70 @@ def judged_at() -> RawSQL:
     return RawSQL(JUDGED_AT_SQL, (), output_field=DateTimeField())  # noqa: S611
 
 
+CURRENT, LAST_KNOWN, UNKNOWN = "current", "last-known", "unknown"
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What ``discover`` says. ``valid_s``: a lease in it may run out that soon; None for never."""
+    """What ``discover`` says. ``valid_s``: a lease in it may run out that soon; None for never.
+
+    ``state``: `CURRENT`, also for a service whose last instance left; `LAST_KNOWN` while some of
+    the instances are silent; `UNKNOWN` for a name under which nothing was ever registered.
+    """
 
     index: int
     instances: list[dict[str, Any]]
     valid_s: float | None
+    state: str = CURRENT
 
 
 @dataclass(frozen=True)
 class Visible:
-    """The instances that get traffic, in a stable order."""
+    """The instances that get traffic, in a stable order; ``seats`` are all that are registered."""
 
     instances: list[dict[str, Any]]
     valid_s: float | None
+    seats: list[Seat]
+    last_known: frozenset[int]
 
     @property
     def digest(self) -> str:
         text = json.dumps(self.instances, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def state(self) -> str:
+        return LAST_KNOWN if self.last_known else CURRENT
+
 
 def visible(service: Service) -> Visible:
-    rows = list(
-        Instance.objects.filter(service=service, is_drained=False, lease__expires_at__gt=judged_at())
-        .annotate(left=F("lease__expires_at") - judged_at())
-        .order_by("instance_id")
+    seats = [
+        seat(row) for row in with_health(Instance.objects.filter(service=service)).order_by("instance_id")
+    ]
+    kept = last_known(seats)
+    shown = [seat for seat in seats if seat.pk in kept or (seat.is_live and not seat.is_drained)]
+    return Visible(
+        [seat.wire | {"lastKnown": True} if seat.pk in kept else seat.wire for seat in shown],
+        min((seat.left_s for seat in shown if seat.is_live), default=None),
+        seats,
+        kept,
     )
-    valid_s = min((row.left.total_seconds() for row in rows), default=None)
-    return Visible([on_the_wire(row) for row in rows], valid_s)
+
+
+def seat(row: Any) -> Seat:
+    """Of a row `with_health`."""
+    return Seat(
+        pk=row.pk,
+        id=row.instance_id,
+        place=(row.address, row.port),
+        incarnation=row.incarnation,
+        is_drained=row.is_drained,
+        left_s=row.lease_left.total_seconds(),
+        beat_at=row.lease.beat_at,
+        beat_age_s=row.beat_age.total_seconds(),
+        registered_at=row.registered_at,
+        wire=on_the_wire(row),
+    )
 
 
 def on_the_wire(instance: Instance) -> dict[str, Any]:
@@ -77,35 +112,39 @@ def with_health(instances: QuerySet[Instance]) -> QuerySet[Instance]:
 
 
 def status(instance: Any) -> str:
-    """``healthy``, ``unhealthy`` (silent beats all) or ``draining``, of a row `with_health`."""
+    """Of a row `with_health`: ``healthy``, ``draining`` (no traffic; silence beats it),
+    ``last-known`` (silent, and callers still try it) or ``unhealthy`` (silent)."""
     if instance.lease_left is None or instance.lease_left.total_seconds() <= 0:
-        return "unhealthy"
+        return LAST_KNOWN if instance.is_last_known else "unhealthy"
     return "draining" if instance.is_drained else "healthy"
 
 
 def all_services() -> list[dict[str, Any]]:
     """Everything registered, with health and last heartbeat."""
-    found: dict[str, list[Any]] = {}
-    for row in with_health(Instance.objects.order_by("service__name", "instance_id")):
-        found.setdefault(row.service.name, []).append(row)
-    indexes = dict(Service.objects.values_list("name", "index"))
-    return [
-        {
-            "name": name,
-            "index": indexes[name],
-            "healthy": sum(status(row) == "healthy" for row in found.get(name, [])),
-            "total": len(found.get(name, [])),
-            "instances": [_described(row) for row in found.get(name, [])],
-        }
-        for name in sorted(indexes)
-    ]
+    return [_described(service) for service in Service.objects.all()]
 
 
-def _described(row: Any) -> dict[str, Any]:
-    return on_the_wire(row) | {
-        "status": status(row),
-        "lastHeartbeat": row.lease.beat_at,
-        "lastHeartbeatAgeS": round(row.beat_age.total_seconds(), 3),
-        "registeredAt": row.registered_at,
-        "incarnation": row.incarnation,
+def _described(service: Service) -> dict[str, Any]:
+    now = visible(service)
+    return {
+        "name": service.name,
+        "index": service.index,
+        "healthy": sum(seat.is_live and not seat.is_drained for seat in now.seats),
+        "lastKnown": len(now.last_known),
+        "total": len(now.seats),
+        "instances": [_described_instance(seat, now.last_known) for seat in now.seats],
+    }
+
+
+def _described_instance(seat: Seat, kept: frozenset[int]) -> dict[str, Any]:
+    if seat.is_live:
+        state = "draining" if seat.is_drained else "healthy"
+    else:
+        state = LAST_KNOWN if seat.pk in kept else "unhealthy"
+    return seat.wire | {
+        "status": state,
+        "lastHeartbeat": seat.beat_at,
+        "lastHeartbeatAgeS": round(seat.beat_age_s, 3),
+        "registeredAt": seat.registered_at,
+        "incarnation": seat.incarnation,
     }

@@ -1,8 +1,9 @@
 """Where services run: one blocking read of the registry per service, all in the event loop.
 
 ``GET /discover/{service}?index=&wait=`` comes back when the instances change
-(docs/decisions/0003). While the registry is away the last good list stays, also
-across a restart; ``USER_SERVICE_URL`` replaces discovery for ``user-service``.
+(docs/decisions/0003). While the registry is away, or knows less than we do, the last good list
+stays (`Belief`), also across a restart; ``USER_SERVICE_URL`` replaces discovery for
+``user-service``.
 """
 
 import asyncio
@@ -12,8 +13,10 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from atoll import conf
+from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
+from atoll.discovery.registry import INDEX_HEADER, STALE_HEADER, STATE_HEADER, Answer
 from gateway.edge.fetch import Fetcher
 from gateway.edge.refusals import Refused
 from gateway.edge.services import Directory
@@ -21,7 +24,7 @@ from gateway.edge.services import Directory
 log = logging.getLogger(__name__)
 
 REGISTRY = "registry"
-INDEX_HEADER = b"x-registry-index"
+HEADERS = {name.lower().encode(): name for name in (INDEX_HEADER, STATE_HEADER, STALE_HEADER)}
 WAIT_S = 25
 ANSWER_MARGIN_S = 5.0
 FIRST_RETRY_S = 0.25
@@ -57,20 +60,20 @@ class Discovery:
             if fixed:
                 self._directory.update(service, [Instance.from_url(fixed)])
                 continue
-            kept = self._last_good.load(service)
-            if kept:
-                self._directory.update(service, kept)
-            self._tasks[service] = asyncio.get_running_loop().create_task(self._follow(service))
+            belief = Belief(self._last_good.load(service) or [])
+            if belief.instances:
+                self._directory.update(service, belief.instances)
+            self._tasks[service] = asyncio.get_running_loop().create_task(self._follow(service, belief))
 
     def stop(self) -> None:
         for task in self._tasks.values():
             task.cancel()
 
-    async def _follow(self, service: str) -> None:
-        index, retry_s = "", FIRST_RETRY_S
+    async def _follow(self, service: str, belief: Belief) -> None:
+        index, retry_s = 0, FIRST_RETRY_S
         while True:
             try:
-                index = await self._ask(service, index)
+                index = await self._ask(service, belief, index)
                 retry_s = FIRST_RETRY_S
                 await asyncio.sleep(LEAST_PAUSE_S)
             except (Refused, ValueError) as error:
@@ -78,9 +81,9 @@ class Discovery:
                     log.warning("the instances of %s stay as last known: %s", service, error)
                 await asyncio.sleep(random.uniform(retry_s / 2, retry_s))  # noqa: S311  # jitter
                 retry_s = min(retry_s * 2, LAST_RETRY_S)
-                index = ""
+                index = 0
 
-    async def _ask(self, service: str, index: str) -> str:
+    async def _ask(self, service: str, belief: Belief, index: int) -> int:
         query = f"?index={index}&wait={WAIT_S}" if index else ""
         reply = await self._fetcher.get(
             REGISTRY,
@@ -91,13 +94,15 @@ class Discovery:
         if reply.status != 200:
             raise ValueError(f"the registry answered {reply.status}")
         try:
-            instances = [Instance.from_wire(row) for row in reply.json()]
-            fresh = reply.headers[INDEX_HEADER].decode()
+            headers = {
+                HEADERS[name]: value.decode() for name, value in reply.headers.items() if name in HEADERS
+            }
+            answer = Answer.read(reply.json(), headers)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the registry's answer cannot be read: {error}") from error
-        if not fresh.isdigit():
-            raise ValueError("the registry's index is no number")
-        if fresh != index:
+        before = list(belief.instances)
+        instances = belief.hear(answer)
+        if answer.index != index or instances != before:
             self._directory.update(service, instances)
             self._last_good.save(service, instances)
-        return fresh
+        return answer.index

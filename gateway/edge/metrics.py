@@ -46,14 +46,20 @@ class Metrics:
     def collect(self) -> Iterable[Metric]:
         """Gauges, read from the live objects when asked."""
         instances = GaugeMetricFamily("gateway_instances", "Instances known", labels=["service"])
+        last_known = GaugeMetricFamily(
+            "gateway_last_known_instances",
+            "Of these, silent ones that are tried because most of their service is silent",
+            labels=["service"],
+        )
         in_flight = GaugeMetricFamily("gateway_in_flight", "Requests being answered", labels=["service"])
         breaker = GaugeMetricFamily(
             "gateway_breaker", "Circuit breaker: 0 closed, 1 half-open, 2 open", labels=["service"]
         )
         for service in self._directory:
             instances.add_metric([service.name], len(service.targets))
+            last_known.add_metric([service.name], sum(target.is_last_known for target in service.targets))
             in_flight.add_metric([service.name], service.in_flight)
             breaker.add_metric([service.name], BREAKER_STATES[service.breaker.state])
-        yield from (instances, in_flight, breaker)
+        yield from (instances, last_known, in_flight, breaker)
         for name, (text, value) in self._gauges.items():
             yield GaugeMetricFamily(name, text, value=value())

@@ -14,13 +14,14 @@ LEAST_WEIGHT = 0.01
 class Target:
     """One instance: where it is, how much it does for us, whether it is trusted to answer."""
 
-    __slots__ = ("breaker", "id", "in_flight", "origin", "weight")
+    __slots__ = ("breaker", "id", "in_flight", "is_last_known", "origin", "weight")
 
     def __init__(self, instance: Instance, origin: Origin, clock: Callable[[], float]) -> None:
         self.id = instance.id
         self.origin = origin
         self.weight = max(instance.weight, LEAST_WEIGHT)
         self.in_flight = 0
+        self.is_last_known = instance.is_last_known
         self.breaker = Breaker(clock)
 
     def load(self) -> float:
@@ -78,6 +79,7 @@ class Directory:
             origin = self._pool.origin(host, instance.port, scheme=instance.scheme, name=instance.host)
             target = held.get((instance.id, origin)) or Target(instance, origin, self._clock)
             target.weight = max(instance.weight, LEAST_WEIGHT)
+            target.is_last_known = instance.is_last_known
             targets.append(target)
         if any((target.id, target.origin) not in held for target in targets):
             service.breaker.reconsider()

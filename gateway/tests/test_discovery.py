@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,11 +22,12 @@ class Registry:
         self.index = 1
         self.instances: dict[str, list[dict[str, object]]] = {}
         self.away = False
+        self.state = "current"
         upstream.behaviours["/discover/"] = self._answer
 
-    def set(self, service: str, *upstreams: Upstream) -> None:
+    def set(self, service: str, *upstreams: Upstream, **more: object) -> None:
         self.instances[service] = [
-            {"id": f"{service}-{one.port}", "host": "127.0.0.1", "port": one.port, "metadata": {}}
+            {"id": f"{service}-{one.port}", "host": "127.0.0.1", "port": one.port, "metadata": {}, **more}
             for one in upstreams
         ]
         self.index += 1
@@ -39,7 +41,8 @@ class Registry:
             writer.close()
             return
         body = json.dumps(self.instances.get(parts.path.rsplit("/", 1)[1], [])).encode()
-        writer.write(answer(200, body, f"X-Registry-Index: {self.index}"))
+        told = f"X-Registry-Index: {self.index}\r\nX-Registry-List: {self.state}"
+        writer.write(answer(200, body, told))
 
 
 @pytest.fixture
@@ -121,3 +124,36 @@ def test_a_fixed_url_replaces_discovery(
     gateway = make_gateway(row("pinned", "/pinned", service="pinned-service"))
 
     assert gateway.get("/pinned/x").status == 200
+
+
+def test_a_service_that_fell_silent_as_a_whole_is_still_asked_and_no_request_fails(
+    watching: Gateway, registry: Registry, upstream: Upstream
+) -> None:
+    registry.set("shop-service", upstream)
+    until(lambda: watching.get("/shop/x").status == 200)
+    with socket.socket() as bound_and_deaf:
+        bound_and_deaf.bind(("127.0.0.1", 0))
+        dead = {"id": "dead", "host": "127.0.0.1", "port": bound_and_deaf.getsockname()[1], "metadata": {}}
+        registry.state = "last-known"
+        registry.set("shop-service", upstream, lastKnown=True)
+        registry.instances["shop-service"].append(dead | {"lastKnown": True})
+        registry.index += 1
+        gauge = 'gateway_last_known_instances{service="shop-service"} '
+        until(lambda: f"{gauge}2.0" in watching.get("/metrics").body.decode())
+
+        assert {watching.get("/shop/x").status for _ in range(40)} == {200}
+    registry.state = "current"
+    registry.set("shop-service", upstream)
+    until(lambda: f"{gauge}0.0" in watching.get("/metrics").body.decode())
+
+
+def test_a_registry_that_has_lost_its_memory_empties_nothing(
+    watching: Gateway, registry: Registry, upstream: Upstream
+) -> None:
+    registry.set("shop-service", upstream)
+    until(lambda: watching.get("/shop/x").status == 200)
+    asked = len(registry.upstream.of("/discover/shop-service"))
+    registry.state, registry.instances, registry.index = "unknown", {}, 1
+    until(lambda: len(registry.upstream.of("/discover/shop-service")) > asked + 1)
+
+    assert watching.get("/shop/x").status == 200

@@ -23,7 +23,7 @@ from registry.models import Instance
 from registry.usecases.deregister import deregister
 from registry.usecases.drain import drain, undrain
 
-TONES = {"healthy": "success", "unhealthy": "danger", "draining": "warning"}
+TONES = {"healthy": "success", "unhealthy": "danger", "last-known": "danger", "draining": "warning"}
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ DEREGISTER = Verb(
     "deregister",
     "Deregister",
     "This forgets the entry and does not stop the process: one that still runs is told so by its "
-    "next heartbeat and registers again within 15 seconds. Use it for entries whose process is gone; "
-    "to keep a running process out of traffic, drain it.",
+    "next heartbeat and registers again within 15 seconds. Use it for entries whose process is gone, "
+    "such as the last known ones of a service that you have taken down; to keep a running process out "
+    "of traffic, drain it.",
     "deregistered; if its process still runs, it will register again",
     _take_out,
 )
@@ -72,7 +73,7 @@ class HealthFilter(admin.SimpleListFilter):
     parameter_name = "health"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status, status.capitalize()) for status in TONES]
+        return [(status, status.replace("-", " ").capitalize()) for status in TONES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
         now = selectors.judged_at()
@@ -81,8 +82,10 @@ class HealthFilter(admin.SimpleListFilter):
                 return queryset.filter(is_drained=False, lease__expires_at__gt=now)
             case "draining":
                 return queryset.filter(is_drained=True, lease__expires_at__gt=now)
+            case "last-known":
+                return queryset.filter(is_last_known=True, lease__expires_at__lte=now)
             case "unhealthy":
-                return queryset.filter(lease__expires_at__lte=now)
+                return queryset.filter(is_last_known=False, lease__expires_at__lte=now)
         return queryset
 
 

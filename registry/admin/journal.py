@@ -19,6 +19,7 @@ TONES = {
     Kind.EXTENDED: "warning",
     Kind.CREDENTIAL_REVOKED: "warning",
     Kind.EXPIRED: "danger",
+    Kind.KEPT: "danger",
     Kind.FORGOTTEN: "danger",
     Kind.REFUSED: "danger",
 }

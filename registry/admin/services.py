@@ -13,7 +13,14 @@ from atoll.admin import ReadOnlyAdmin, register_tile
 from registry import selectors
 from registry.models import Instance, Service
 
-TONES = {"up": "success", "reduced": "warning", "down": "danger", "no instance": "info"}
+TONES = {
+    "up": "success",
+    "reduced": "warning",
+    "last known": "danger",
+    "down": "danger",
+    "no instance": "info",
+}
+LAST_KNOWN = Q(instances__is_last_known=True, instances__lease__expires_at__lte=selectors.judged_at())
 HEALTHY = Q(instances__is_drained=False, instances__lease__expires_at__gt=selectors.judged_at())
 
 
@@ -31,12 +38,15 @@ class ServiceAdmin(ReadOnlyAdmin):
             total=Count("instances"),
             healthy=Count("instances", filter=HEALTHY),
             drained_count=Count("instances", filter=Q(instances__is_drained=True)),
+            last_known=Count("instances", filter=LAST_KNOWN),
         )
 
     @display(description="state", label=TONES)
     def state(self, service: Any) -> str:
         if not service.total:
             return "no instance"
+        if service.last_known:
+            return "last known"
         if not service.healthy:
             return "down"
         return "reduced" if service.healthy < service.total else "up"
@@ -60,6 +70,12 @@ class ServiceAdmin(ReadOnlyAdmin):
         return format_html('<a href="{}?service__id__exact={}">Show</a>', url, service.pk)
 
 
+def _silent(*, is_last_known: bool) -> int:
+    return Instance.objects.filter(
+        is_last_known=is_last_known, lease__expires_at__lte=selectors.judged_at()
+    ).count()
+
+
 register_tile(
     "Healthy instances",
     lambda: Instance.objects.filter(is_drained=False, lease__expires_at__gt=selectors.judged_at()).count(),
@@ -68,9 +84,16 @@ register_tile(
 )
 register_tile(
     "Unhealthy instances",
-    lambda: Instance.objects.filter(lease__expires_at__lte=selectors.judged_at()).count(),
+    lambda: _silent(is_last_known=False),
     url_name="admin:registry_instance_changelist",
     query="health=unhealthy",
+    alarming=True,
+)
+register_tile(
+    "Last known instances",
+    lambda: _silent(is_last_known=True),
+    url_name="admin:registry_instance_changelist",
+    query="health=last-known",
     alarming=True,
 )
 register_tile(

@@ -1,13 +1,16 @@
 """What operators see and do, and that nothing they do breaks the registry."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.db.models import DateTimeField, Value
 
 from atoll.admin.tiles import tiles
-from registry.models import Credential, Event, Instance
+from registry import selectors
+from registry.models import Credential, Event, Instance, Lease
 from registry.tests.conftest import SERVICE
 from registry.tests.credentials import accepted
 from registry.usecases.credentials import issue
@@ -64,9 +67,21 @@ def test_services_show_how_many_of_their_instances_are_healthy(staff, put, silen
         assert text in shown
 
 
-def test_instances_show_status_place_version_and_last_beat(staff, put, silence):
+@pytest.fixture
+def after_the_beat(monkeypatch):
+    """Stops the clock of the registry so many seconds after the only instance's last beat."""
+
+    def stop(*, seconds):
+        moment = Lease.objects.get().beat_at + timedelta(seconds=seconds)
+        standing = Value(moment, output_field=DateTimeField())
+        monkeypatch.setattr(selectors, "judged_at", lambda: standing)
+
+    return stop
+
+
+def test_instances_show_status_place_version_and_last_beat(staff, put, after_the_beat):
     put("o-1", metadata={"version": "7.1", "zone": "north"})
-    silence("o-1", seconds=12)
+    after_the_beat(seconds=12)
 
     shown = page(staff.get(INSTANCES))
     for text in ("o-1", "healthy", "10.0.0.7:8002", "7.1", "north", "12 s ago"):
@@ -85,8 +100,33 @@ def test_instances_are_filtered_by_health(staff, put, silence, health):
     assert re.findall(r">(is-\w+)<", shown) == [f"is-{health}"]
 
 
-def test_the_page_of_an_instance_tells_the_same(staff, put):
+def test_a_service_that_fell_silent_as_a_whole_is_shown_as_last_known_everywhere(staff, put, silence):
+    put("o-1")
+    silence("o-1", seconds=61)
+    assert healthy() == ["o-1"]
+
+    assert "last known" in page(staff.get("/admin/registry/service/"))
+    assert "last-known" in page(staff.get(INSTANCES))
+    assert ">o-1<" in page(staff.get(INSTANCES, {"health": "last-known"}))
+    assert ">o-1<" not in page(staff.get(INSTANCES, {"health": "unhealthy"}))
+    figures = {tile.title: (tile.value, tile.is_alarming) for tile in tiles()}
+    assert figures["Last known instances"] == ("1", True)
+    assert figures["Unhealthy instances"][0] == "0"
+
+
+def test_staff_empty_a_silent_service_by_deregistering_it(staff, put, silence):
+    put("o-1")
+    silence("o-1", seconds=61)
+    assert healthy() == ["o-1"]
+
+    chosen = Instance.objects.get()
+    staff.post(INSTANCES, select("deregister", chosen, confirmed="deregister"))
+    assert healthy() == []
+
+
+def test_the_page_of_an_instance_tells_the_same(staff, put, after_the_beat):
     put("o-1", host="fd00::7", address="fd00::7")
+    after_the_beat(seconds=0)
 
     shown = page(staff.get(f"{INSTANCES}{Instance.objects.get().pk}/change/"))
     for text in ("o-1", "healthy", "[fd00::7]:8002", "0 s ago"):

@@ -57,7 +57,7 @@ def test_everything_is_listed_with_health_and_last_heartbeat(wire):
 
     (service,) = ask(wire, "GET", "/services").body
     (instance,) = service.pop("instances")
-    assert service == {"name": SERVICE, "index": 2, "healthy": 1, "total": 1}
+    assert service == {"name": SERVICE, "index": 2, "healthy": 1, "lastKnown": 0, "total": 1}
     assert instance["status"] == "healthy"
     assert 0 <= instance["lastHeartbeatAgeS"] < 10
     assert instance["lastHeartbeat"].endswith("Z")

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections
+from django.db.models import F
 
 from atoll.errors import Refusal
 from registry.models import Event, Instance, Lease
@@ -78,10 +79,11 @@ def test_a_farewell_among_beats_and_repeated_registrations_is_the_last_word():
 
 def test_processes_that_notice_the_same_expiry_count_it_once():
     register(SERVICE, offer("o-1"), actor="test")
+    register(SERVICE, offer("o-2"), actor="test")
     index = discover(SERVICE).index
-    Lease.objects.update(expires_at=Lease.objects.get().beat_at)
+    Lease.objects.filter(instance__instance_id="o-1").update(expires_at=F("beat_at"))
 
     answers = at_once(*(lambda: discover(SERVICE) for _ in range(AT_ONCE)))
 
-    assert {(answer.index, len(answer.instances)) for answer in answers} == {(index + 1, 0)}
+    assert {(answer.index, len(answer.instances)) for answer in answers} == {(index + 1, 1)}
     assert Event.objects.filter(kind=Event.Kind.EXPIRED).count() == 1

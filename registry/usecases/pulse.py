@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from registry.constants import FORGET_AFTER, JOURNAL_KEPT, LEASE, PULSE_LOST, TOMBSTONE_KEPT
 from registry.models import Event, Instance, Pulse, Service, Tombstone
-from registry.selectors import judged_at
+from registry.selectors import judged_at, visible
 from registry.usecases.settle import settle
 
 
@@ -40,16 +41,22 @@ def pulse() -> timedelta | None:
 
 
 def sweep() -> int:
-    """Settles every service, forgets who has been silent for FORGET_AFTER, and drops what is too
-    old to matter. Nothing depends on it being punctual. The number of instances forgotten."""
+    """Settles the services in which a lease ran out, forgets who has been silent for FORGET_AFTER,
+    and drops what is too old to matter. Nothing depends on it being punctual.
+
+    What a service that is silent as a whole was last known to be is never forgotten: an
+    operator or the process itself deregisters it. The number of instances forgotten.
+    """
     forgotten = 0
-    for service in Service.objects.all():
+    due = Instance.objects.filter(
+        Q(is_silent=False) | Q(lease__expires_at__lt=judged_at() - FORGET_AFTER),
+        lease__expires_at__lte=judged_at(),
+    )
+    for service in Service.objects.filter(pk__in=due.values("service")):
         with transaction.atomic():
             Service.objects.select_for_update().get(pk=service.pk)
-            gone = Instance.objects.filter(service=service, lease__expires_at__lt=judged_at() - FORGET_AFTER)
-            names = list(gone.values_list("instance_id", flat=True))
+            names = _forget(service)
             if names:
-                gone.delete()
                 forgotten += len(names)
                 Event.objects.bulk_create(
                     Event(kind=Event.Kind.FORGOTTEN, service=service.name, instance_id=name) for name in names
@@ -58,3 +65,15 @@ def sweep() -> int:
     Tombstone.objects.filter(buried_at__lt=Now() - TOMBSTONE_KEPT).delete()
     Event.objects.filter(at__lt=Now() - JOURNAL_KEPT).delete()
     return forgotten
+
+
+def _forget(service: Service) -> list[str]:
+    now = visible(service)
+    is_silent_as_a_whole = not any(seat.is_live and not seat.is_drained for seat in now.seats)
+    kept = now.last_known if is_silent_as_a_whole else frozenset()
+    gone = Instance.objects.filter(service=service, lease__expires_at__lt=judged_at() - FORGET_AFTER).exclude(
+        pk__in=kept
+    )
+    names = list(gone.values_list("instance_id", flat=True))
+    gone.delete()
+    return names

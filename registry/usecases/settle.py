@@ -5,7 +5,7 @@ from django.db.models import F
 
 from registry.constants import CHANNEL
 from registry.models import Event, Instance, Service
-from registry.selectors import Answer, judged_at, visible
+from registry.selectors import Answer, Visible, visible
 
 SILENT = {
     True: Event.Kind.EXPIRED,
@@ -21,28 +21,33 @@ def settle(service_id: int) -> Answer:
     """
     with transaction.atomic():
         service = Service.objects.select_for_update().get(pk=service_id)
-        _note_silence(service)
         now = visible(service)
+        _note_silence(service, now)
         if now.digest != service.answer_digest:
             Service.objects.filter(pk=service_id).update(index=F("index") + 1, answer_digest=now.digest)
             service.index += 1
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, service.name])
-        return Answer(service.index, now.instances, now.valid_s)
+        return Answer(service.index, now.instances, now.valid_s, now.state)
 
 
-def _note_silence(service: Service) -> None:
-    """Writes into the journal, once each, whose lease ran out and who beats again."""
-    instances = Instance.objects.filter(service=service)
-    changes = {
-        True: instances.filter(is_silent=False, lease__expires_at__lte=judged_at()),
-        False: instances.filter(is_silent=True, lease__expires_at__gt=judged_at()),
-    }
-    for is_silent, changed in changes.items():
-        ids = dict(changed.values_list("pk", "instance_id"))
-        if ids:
-            Instance.objects.filter(pk__in=ids).update(is_silent=is_silent)
+def _note_silence(service: Service, now: Visible) -> None:
+    """Writes into the journal, once each, whose lease ran out, who beats again, and that a last
+    list is kept; and marks the instances of that list."""
+    marked = Instance.objects.filter(service=service)
+    for is_silent, kind in SILENT.items():
+        found = {seat.pk: seat.id for seat in now.seats if seat.is_live is not is_silent}
+        changed = set(marked.filter(pk__in=found, is_silent=not is_silent).values_list("pk", flat=True))
+        if changed:
+            Instance.objects.filter(pk__in=changed).update(is_silent=is_silent)
             Event.objects.bulk_create(
-                Event(kind=SILENT[is_silent], service=service.name, instance_id=instance_id)
-                for instance_id in ids.values()
+                Event(kind=kind, service=service.name, instance_id=found[pk]) for pk in sorted(changed)
+            )
+    was_kept = set(marked.filter(is_last_known=True).values_list("pk", flat=True))
+    if was_kept != now.last_known:
+        marked.filter(pk__in=was_kept - now.last_known).update(is_last_known=False)
+        marked.filter(pk__in=now.last_known).update(is_last_known=True)
+        if now.last_known and not was_kept:
+            Event.objects.create(
+                kind=Event.Kind.KEPT, service=service.name, details={"instances": len(now.last_known)}
             )

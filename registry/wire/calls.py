@@ -22,6 +22,7 @@ from registry.wire.limits import Limits, Rate
 from registry.wire.messages import Receive, Request, Response, unless_gone
 
 INDEX_HEADER = "X-Registry-Index"
+STATE_HEADER = "X-Registry-List"
 HEARTBEAT_S = 15
 DISCOVER = "/discover/"
 WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,20})?)(s|ms)?", re.ASCII)
@@ -83,7 +84,11 @@ class Calls:
         name = inputs.service_name(request.path.removeprefix(DISCOVER))
         _check_query(request, ("index", "wait"))
         answer = await self._hub.answer(name, index=_index(request), wait_s=_wait_s(request))
-        headers = {INDEX_HEADER: str(answer.index), "Cache-Control": "no-store"}
+        headers = {
+            INDEX_HEADER: str(answer.index),
+            STATE_HEADER: answer.state,
+            "Cache-Control": "no-store",
+        }
         return Response(answer.instances, headers=headers)
 
     async def _services(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import Answer, RegistryClient
@@ -16,17 +17,18 @@ FRESH_S = 30.0
 
 @dataclass
 class _Known:
-    instances: list[Instance]
+    belief: Belief
     heard_at: float | None
     watch: Watch
 
 
 class Discovery:
-    """Answers from memory; the registry being away never empties what was known.
+    """Answers from memory; a registry that is away, or has lost its memory, never empties what
+    was known (`Belief`).
 
     The first question about a service waits for the registry once; after that a
-    watch keeps the list current and `resolve` never waits. An empty list that the
-    registry itself gave is believed.
+    watch keeps the list current and `resolve` never waits. An empty list of a
+    service that the registry knows is believed: its instances have left.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Discovery:
             return self._first_look(service)
         if not self._watching and self._is_stale(known):
             self._refresh(service)
-        return self._known[service].instances
+        return self._known[service].belief.instances
 
     def age_s(self, service: str) -> float | None:
         """Seconds since the registry confirmed the list; None when it never did in this process."""
@@ -74,19 +76,20 @@ class Discovery:
     def _first_look(self, service: str) -> list[Instance]:
         with self._lock:
             if service in self._known:
-                return self._known[service].instances
+                return self._known[service].belief.instances
+            belief = Belief(self._last_good.load(service) or [], clock=self._clock)
             try:
                 answer = self._registry.discover(service)
             except Unavailable:
-                instances, heard_at, index = self._last_good.load(service) or [], None, 0
+                heard_at, index = None, 0
             else:
-                instances, heard_at, index = list(answer.instances), self._clock(), answer.index
-                self._last_good.save(service, instances)
+                heard_at, index = self._clock() - answer.stale_s, answer.index
+                self._last_good.save(service, belief.hear(answer))
             watch = Watch(self._registry, service, lambda answer: self._learn(service, answer), index=index)
-            self._known[service] = _Known(instances, heard_at, watch)
+            self._known[service] = _Known(belief, heard_at, watch)
             if self._watching:
                 watch.start()
-            return instances
+            return belief.instances
 
     def _refresh(self, service: str) -> None:
         try:
@@ -98,8 +101,8 @@ class Discovery:
         known = self._known.get(service)
         if known is None:
             return
-        instances = list(answer.instances)
-        if instances != known.instances:
+        before = known.belief.instances
+        instances = known.belief.hear(answer)
+        if instances != before:
             self._last_good.save(service, instances)
-        known.instances = instances
-        known.heard_at = self._clock()
+        known.heard_at = self._clock() - answer.stale_s

@@ -11,7 +11,8 @@ DEFAULT_WEIGHT = 1
 
 @dataclass(frozen=True)
 class Instance:
-    """Where one instance listens. ``address`` is the IP the registry pinned for a named host."""
+    """Where one instance listens. ``address`` is the IP the registry pinned for a named host;
+    ``is_last_known``: it is silent, like most of its service, and worth trying all the same."""
 
     id: str
     host: str
@@ -19,6 +20,7 @@ class Instance:
     metadata: dict[str, Any] = field(default_factory=dict, compare=False)
     address: str | None = None
     scheme: str = "http"
+    is_last_known: bool = field(default=False, compare=False)
 
     @property
     def url(self) -> str:
@@ -44,6 +46,7 @@ class Instance:
             port=int(value["port"]),
             metadata=dict(value.get("metadata") or {}),
             address=value.get("address"),
+            is_last_known=value.get("lastKnown") is True,
         )
 
     @classmethod

@@ -3,6 +3,7 @@
 Thread-safe; one pooled connection is enough for a process that beats and watches.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,9 @@ from atoll.discovery.instances import Instance
 from atoll.errors import Conflict, NotAllowed, NotFound, Refusal, TooManyRequests, Unavailable
 
 INDEX_HEADER = "X-Registry-Index"
+STATE_HEADER = "X-Registry-List"
+STALE_HEADER = "X-Registry-Stale"
+UNKNOWN = "unknown"
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 3.0
 # Somebody's request waits for this one: less than the time callers usually have.
@@ -25,10 +29,25 @@ REGISTRY = "registry"
 
 @dataclass(frozen=True)
 class Answer:
-    """The healthy instances of one service, and the index that changes only when they do."""
+    """The instances of one service to call, and the index that changes only when they do.
+
+    ``is_unknown``: the registry has never heard of the service. ``stale_s``: its database is away,
+    and it told what it knew so many seconds ago.
+    """
 
     index: int
     instances: tuple[Instance, ...]
+    is_unknown: bool = False
+    stale_s: float = 0.0
+
+    @classmethod
+    def read(cls, rows: Any, headers: Mapping[str, str]) -> "Answer":
+        """From the JSON value and the header fields, whose names are looked up as the registry
+        writes them. Raises KeyError, TypeError, AttributeError or ValueError for anything else."""
+        instances = tuple(Instance.from_wire(row) for row in rows)
+        is_unknown = headers.get(STATE_HEADER) == UNKNOWN and not instances
+        stale_s = float(headers.get(STALE_HEADER) or 0)
+        return cls(int(headers[INDEX_HEADER]), instances, is_unknown, stale_s)
 
 
 class RegistryClient:
@@ -66,9 +85,8 @@ class RegistryClient:
         timeout_s = wait_s + WAIT_MARGIN_S if index else LOOK_TIMEOUT_S
         reply = self._ask("GET", f"/discover/{service}", params=params, timeout_s=timeout_s)
         try:
-            instances = tuple(Instance.from_wire(value) for value in reply.json())
-            return Answer(int(reply.headers[INDEX_HEADER]), instances)
-        except (KeyError, TypeError, ValueError) as error:
+            return Answer.read(reply.json(), reply.headers)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Unavailable(REGISTRY, f"its answer cannot be read: {error}") from error
 
     def _ask(

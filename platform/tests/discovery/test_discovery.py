@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import discovery as module
+from atoll.discovery.belief import RELEARN_S, Belief
 from atoll.discovery.cache import Discovery
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
@@ -94,6 +95,62 @@ def test_an_empty_list_from_the_registry_is_believed(discovery, registry, clock)
     clock.now += 30
 
     assert discovery.resolve("user-service") == []
+
+
+def test_a_registry_that_does_not_know_the_service_empties_nothing(discovery, registry, clock):
+    discovery.resolve("user-service")
+    registry.answers = Answer(1, (), is_unknown=True)
+    clock.now += 3600
+
+    assert discovery.resolve("user-service") == [A]
+
+
+def test_a_process_that_starts_beside_a_registry_without_memory_uses_the_list_on_disk(
+    discovery, registry, tmp_path
+):
+    discovery.resolve("user-service")
+    registry.answers = Answer(1, (), is_unknown=True)
+
+    assert Discovery(registry, LastGood(tmp_path), watching=False).resolve("user-service") == [A]
+    assert LastGood(tmp_path).load("user-service") == [A]
+
+
+def test_while_a_registry_learns_anew_those_it_has_not_heard_of_yet_stay(clock):
+    belief = Belief(clock=clock)
+    belief.hear(Answer(7, (A, B)))
+
+    assert belief.hear(Answer(2, (B,))) == [B, A]
+    clock.now += RELEARN_S - 0.1
+    assert belief.hear(Answer(2, (B,))) == [B, A]
+    clock.now += 0.1
+    assert belief.hear(Answer(2, (B,))) == [B]
+
+
+def test_what_a_registry_that_learns_anew_has_said_counts(clock):
+    belief = Belief(clock=clock)
+    belief.hear(Answer(7, (A, B)))
+    belief.hear(Answer(2, (A,)))
+
+    assert belief.hear(Answer(3, ())) == [B], "A came back and left; B was not heard of yet"
+
+
+def test_a_list_that_the_registry_told_from_memory_is_as_old_as_it_says(discovery, registry, clock):
+    registry.answers = Answer(2, (A,), stale_s=40.0)
+
+    assert discovery.resolve("user-service") == [A]
+    assert discovery.age_s("user-service") == 40.0
+
+
+def test_an_answer_is_read_with_what_its_headers_say():
+    rows = [{"id": "a", "host": "10.0.0.1", "port": 8000, "lastKnown": True}]
+    told = {"X-Registry-Index": "4", "X-Registry-List": "last-known", "X-Registry-Stale": "12.5"}
+    answer = Answer.read(rows, told)
+
+    assert (answer.index, answer.is_unknown, answer.stale_s) == (4, False, 12.5)
+    assert answer.instances[0].is_last_known
+    assert "lastKnown" not in answer.instances[0].to_wire(), "what an instance says of itself"
+    assert Answer.read([], {"X-Registry-Index": "1", "X-Registry-List": "unknown"}).is_unknown
+    assert Answer.read([], {"X-Registry-Index": "1"}).is_unknown is False, "a registry of before"
 
 
 def test_a_refused_credential_is_not_hidden(discovery, registry):
