@@ -14,7 +14,7 @@ from celery.signals import worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
-from atoll.bus import board, contracts, guard, inflight, retention, safety, topology
+from atoll.bus import board, contracts, guard, inflight, quarantine, retention, safety, topology
 from atoll.bus.guard import Guard
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
@@ -41,6 +41,7 @@ class BusStep(bootsteps.StartStopStep):
             safety.refuse_unsafe_worker(worker)
             topology.refuse_mismatch()
             retention.configured()
+            quarantine.configured()
             contracts.refuse_unknown_names()
         except ImproperlyConfigured as error:
             # Celery would show a traceback, or log it and go on.

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
 from atoll import conf
-from atoll.bus import contracts, retention
+from atoll.bus import contracts, quarantine, retention
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -61,6 +61,7 @@ def check_retention(**_: Any) -> Sequence[CheckMessage]:
     """The same as where the bus starts."""
     try:
         retention.configured()
+        quarantine.configured()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="atoll_bus.E006")]
     return []

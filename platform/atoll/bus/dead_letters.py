@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from atoll.bus.models import Delivery
 
@@ -44,7 +45,7 @@ WITH chosen AS (
     FROM ({MEMBERS}) AS members
 )
 UPDATE atoll_bus_delivery AS delivery
-SET status = 'pending', attempts = 0, hints = 0, finished_at = NULL,
+SET status = 'pending', attempts = 0, hints = 0, finished_at = NULL, first_failed_at = NULL,
     next_attempt_at = chosen.at, hint_at = chosen.at, created_at = chosen.at
 FROM chosen WHERE delivery.id = chosen.id AND delivery.status = 'dead'
 """  # noqa: S608
@@ -91,7 +92,7 @@ def groups(shown: int = GROUPS_SHOWN) -> list[Found]:
     with connection.cursor() as cursor:
         cursor.execute(GROUPS, {"grouped": GROUPED, "shown": shown})
         rows = cursor.fetchall()
-    samples = Delivery.objects.select_related("message").in_bulk([row[-1] for row in rows])
+    samples = without_bodies().in_bulk([row[-1] for row in rows])
     return [
         Found(Group(handler, name, error_group), count, in_lanes, first_at, last_at, samples[sample])
         for handler, name, error_group, count, in_lanes, first_at, last_at, sample in rows
@@ -122,15 +123,20 @@ def count_group(group: Group, until: datetime) -> int:
 
 def newest(group: Group, limit: int) -> list[Delivery]:
     return list(
-        Delivery.objects.filter(
+        without_bodies()
+        .filter(
             status=Delivery.Status.DEAD,
             handler=group.handler,
             error_group=group.error_group,
             message__name=group.name,
         )
-        .select_related("message")
         .order_by("-created_at")[:limit]
     )
+
+
+def without_bodies() -> QuerySet[Delivery]:
+    """Deliveries and their messages, but for the texts that may be large."""
+    return Delivery.objects.select_related("message").defer("message__body", "edited_body", "traceback")
 
 
 def _run(sql: str, group: Group, until: datetime, values: dict[str, Any]) -> int:

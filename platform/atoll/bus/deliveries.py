@@ -111,6 +111,7 @@ WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
 RETRY = """
 UPDATE atoll_bus_delivery
 SET status = 'pending', error = %(error)s, error_group = %(group)s, traceback = %(traceback)s,
+    first_failed_at = COALESCE(first_failed_at, statement_timestamp()),
     next_attempt_at = COALESCE(%(now)s, statement_timestamp()) + %(wait)s,
     hint_at = COALESCE(%(now)s, statement_timestamp()) + %(wait)s, hints = 0
 WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s

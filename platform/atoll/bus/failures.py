@@ -1,32 +1,127 @@
-"""Telling failures of one kind from others: the same text but for what varies from message to message."""
+"""Telling causes of failure apart: one name for all failures that one mending would end.
+
+The name is made of the exception's class, of its message without what varies from message
+to message, and of the line of our code that it came out of; the same for what it was raised
+from. So two keys that are missing are two causes, and one order or a thousand for which
+one line fails are one.
+"""
 
 import hashlib
+import linecache
 import re
+import sysconfig
+from collections.abc import Iterator
+from traceback import walk_tb
+from types import CodeType, FrameType
 
-MAX_GROUP_CHARACTERS = 200
+from atoll.bus.outcome import Dead
 
+MAX_GROUP_CHARACTERS = 300
+# Of a chain of exceptions, and of a group of them.
+MAX_CHAINED = 5
+MAX_MESSAGE_CHARACTERS = 2000
+
+LIBRARY = __name__.partition(".")[0]
+_FOREIGN_FOLDERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
+_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
+
+# What varies: ids, times, addresses, values and numbers. A word in quotes is a name, of a field for
+# instance; a longer text in quotes is a value. Digits inside a word belong to its name.
 _VARYING = (
+    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (
         re.compile(r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b", re.IGNORECASE),
         "<id>",
     ),
-    (re.compile(r"'[^'\n]*'|\"[^\"\n]*\""), "<text>"),
-    (re.compile(r"\b(?=[0-9a-f]*[0-9])[0-9a-f]{12,}\b", re.IGNORECASE), "<id>"),
-    (re.compile(r"\d+(?:[.,:]\d+)*"), "#"),
-    (re.compile(r"\s+"), " "),
+    (re.compile(r"[^\s@'\"<>()]+@[^\s@'\"<>()]+\.[^\s@'\"<>()]+"), "<email>"),
+    (re.compile(r"\b0x[0-9a-f]+\b", re.IGNORECASE), "<address>"),
+    # Long words with several digits: hashes, tokens, a provider's ids.
+    (re.compile(r"\b(?=(?:[A-Za-z_]*[0-9]){3})[0-9A-Za-z_]{12,}\b"), "<id>"),
+    # PostgreSQL: Key (email)=(ada@example.com) already exists.
+    (re.compile(r"\)=\([^\n]*?\)(?=\s|$)"), ")=(<value>)"),
+)
+_VALUE_IN_QUOTES = re.compile(r"'[^'\n]*[^'\n\w.\-\[\]<>][^'\n]*'|\"[^\"\n]*[^\"\n\w.\-\[\]<>][^\"\n]*\"")
+# A status or an error number tells causes apart; any other number counts or measures something.
+_NUMBERS = re.compile(
+    r"(?P<kept>\b(?:http|status|code|errno|answered)\W{0,3}\d{1,5}\b)|(?<![A-Za-z_\d])\d+(?:[.,:]\d+)*",
+    re.IGNORECASE,
 )
 
 
 def group_of(error: BaseException) -> str:
-    """One readable line: the class, and the message without ids, quoted texts and numbers.
+    """One readable line that is the same for all failures of one cause.
 
     What is cut off is told apart by a digest.
     """
-    text = f"{type(error).__name__}: {error}"
-    for pattern, stands_for in _VARYING:
-        text = pattern.sub(stands_for, text)
-    text = text.strip().removesuffix(":")
+    text = " from ".join(_named(each) for each in _chain(error))
     if len(text) <= MAX_GROUP_CHARACTERS:
         return text
-    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:8]
-    return f"{text[: MAX_GROUP_CHARACTERS - 9]} {digest}"
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
+    return f"{text[: MAX_GROUP_CHARACTERS - 17]} {digest}"
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The exception, those it was raised from and those it is a group of; each once."""
+    found: list[BaseException] = []
+    waiting = [error]
+    while waiting and len(found) < MAX_CHAINED:
+        each = waiting.pop(0)
+        if any(each is held for held in found):
+            continue
+        found.append(each)
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions
+        before = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        waiting += [before] if before else []
+    return found
+
+
+def _named(error: BaseException) -> str:
+    said = f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
+    return " in ".join([said, *_place(error)])
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # a foreign class may fail at that, too
+        return "<unprintable>"
+    text = text[:MAX_MESSAGE_CHARACTERS]
+    for pattern, stands_for in _VARYING:
+        text = pattern.sub(stands_for, text)
+    if not isinstance(error, KeyError):
+        text = _VALUE_IN_QUOTES.sub("<text>", text)
+    text = _NUMBERS.sub(lambda found: found["kept"] or "#", text)
+    return " ".join(text.split())
+
+
+def _place(error: BaseException) -> Iterator[str]:
+    """Where it came out of the service's code, else out of the library's: a function and its line's text,
+    which stays the same when the line moves."""
+    ours = library = None
+    for frame, line_number in walk_tb(error.__traceback__):
+        if _is_foreign(frame):
+            continue
+        if _module(frame).partition(".")[0] == LIBRARY:
+            library = (frame, line_number)
+        else:
+            ours = (frame, line_number)
+    # Of what the bus itself gives up on, the message tells all.
+    if found := ours or (None if isinstance(error, Dead) else library):
+        frame, line_number = found
+        code: CodeType = frame.f_code
+        line = linecache.getline(code.co_filename, line_number, frame.f_globals).strip()
+        place = f"{_module(frame)}.{code.co_qualname}"
+        yield f"{place}: {' '.join(line.split())}" if line else place
+
+
+def _is_foreign(frame: FrameType) -> bool:
+    """Of Python itself, or of an installed package other than this one."""
+    name = frame.f_code.co_filename
+    if _module(frame).partition(".")[0] == LIBRARY:
+        return False
+    return name.startswith(("<frozen", *_FOREIGN_FOLDERS)) or bool(_INSTALLED.search(name))
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))

@@ -24,6 +24,7 @@ GAUGES = (
     ("deliveries_running", "Deliveries being run.", "running"),
     ("deliveries_longest_running_seconds", "How long the oldest attempt runs.", "longest_running_s"),
     ("deliveries_retrying", "Deliveries that failed and wait for their next attempt.", "retrying"),
+    ("deliveries_failing", "Deliveries whose last attempt failed and that are not dead yet.", "failing"),
     ("deliveries_scheduled", "Timers and others that are due later.", "scheduled"),
     ("deliveries_behind", "Deliveries that wait for their turn in a lane.", "behind"),
     ("deliveries_dead", "Dead letters.", "dead"),

@@ -132,7 +132,12 @@ class Delivery(models.Model):
     )
     error = models.TextField(default="")
     error_group = models.TextField(
-        default="", db_default="", help_text="The same for failures that differ in ids and numbers only."
+        default="",
+        db_default="",
+        help_text="The cause of the failure: the same for all that one mending ends.",
+    )
+    first_failed_at = models.DateTimeField(
+        null=True, help_text="Its first failure since it arrived or was replayed."
     )
     traceback = models.TextField(default="")
     created_at = models.DateTimeField()
@@ -175,7 +180,7 @@ class Delivery(models.Model):
 
 
 class Quarantine(models.Model):
-    """Something that arrived and cannot be read, with every byte of it."""
+    """Something that arrived and cannot be read, with as much of it as quarantine.py keeps."""
 
     class Status(models.TextChoices):
         WAITING = "waiting"
@@ -187,6 +192,12 @@ class Quarantine(models.Model):
     queue = models.TextField()
     routing_key = models.TextField()
     body = models.BinaryField()
+    body_bytes = models.BigIntegerField(null=True, help_text="How long the whole body was, when it arrived.")
+    body_sha256 = models.TextField(default="", db_default="", help_text="SHA-256 of the whole body.")
+    is_cut = models.BooleanField(
+        default=False, db_default=False, help_text="Only a part was kept; it cannot be read again."
+    )
+    arrivals = models.BigIntegerField(default=1, db_default=1, help_text="How many arrivals it stands for.")
     properties = models.JSONField(default=dict)
     headers = models.JSONField(default=dict)
     reason = models.TextField()

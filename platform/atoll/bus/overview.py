@@ -26,13 +26,17 @@ FROM (SELECT attempts, created_at FROM atoll_bus_outbox WHERE status = 'pending'
       ORDER BY id LIMIT %(counted)s) AS pending
 """
 
+# Its last attempt failed, and the next one has not succeeded yet. What was replayed has another chance.
+IS_FAILING = "(error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 ELSE 0 END)"
+
 # Of a lane only the first that is not settled may run; what stands behind it is not late.
-DELIVERIES = """
+DELIVERIES = f"""
 WITH open AS MATERIALIZED (
-    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at
+    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at,
+        {IS_FAILING} AS is_failing
     FROM atoll_bus_delivery WHERE status IN ('pending', 'running') LIMIT %(counted)s
 ), told AS MATERIALIZED (
-    SELECT status, attempts, next_attempt_at, claimed_at,
+    SELECT status, attempts, next_attempt_at, claimed_at, is_failing,
         next_attempt_at > statement_timestamp() AS is_later,
         lane <> '' AND EXISTS (
             SELECT FROM atoll_bus_delivery AS earlier
@@ -49,9 +53,10 @@ SELECT count(*),
     extract(epoch FROM statement_timestamp() - min(next_attempt_at)
         FILTER (WHERE status = 'pending' AND NOT is_behind AND NOT is_later))::float8,
     count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts > 0),
-    count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts = 0)
+    count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts = 0),
+    count(*) FILTER (WHERE is_failing)
 FROM told
-"""
+"""  # noqa: S608
 
 FAILED = """
 SELECT
@@ -125,6 +130,7 @@ class Backlog:
     oldest_due_s: float | None
     retrying: int
     scheduled: int
+    failing: int
     dead: int
     quarantined: int
     blocked_lanes: int

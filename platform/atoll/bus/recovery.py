@@ -9,13 +9,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Func, QuerySet
 from django.db.models.functions import Now
 
+from atoll import wire
 from atoll.bus import inbox, outbox, receiving
 from atoll.bus.envelope import Unreadable
 from atoll.bus.models import Delivery, Outbox, Quarantine
 from atoll.bus.quarantine import Arrival
+
+NOT_WHOLE = "It cannot be read again: it was not kept whole, or is longer than any message that is read."
+OCTETS = Func("body", function="octet_length", output_field=BigIntegerField())
 
 # Ids, or rows that only the database need know.
 Chosen = Sequence[Any] | QuerySet[Any]
@@ -29,6 +33,7 @@ AGAIN = {
     "hint_at": Now(),
     "created_at": Now(),
     "finished_at": None,
+    "first_failed_at": None,
 }
 
 
@@ -74,8 +79,16 @@ def discard_outgoing(ids: Chosen, reason: str) -> int:
     )
 
 
-def replay_quarantined(row: Quarantine) -> bool:
-    """Read it again, with the handlers and schemas of today; whether it could be."""
+def replay_quarantined(row_id: int) -> bool:
+    """Read it again, with the handlers and schemas of today; whether it could be.
+
+    What was not kept whole cannot be; its note then says so. One body is loaded, of MAX_BYTES at most.
+    """
+    found = Quarantine.objects.filter(pk=row_id)
+    row = found.filter(is_cut=False).alias(size=OCTETS).filter(size__lte=wire.MAX_BYTES).first()
+    if row is None:
+        found.update(note=NOT_WHOLE)
+        return False
     arrival = Arrival(
         queue=row.queue,
         routing_key=row.routing_key,

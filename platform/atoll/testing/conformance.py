@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, ClassVar
 
 import pytest
@@ -17,6 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
+from atoll import wire
 from atoll.bus import Message, handles, on, outbox, receiving, registry, relay, topology
 from atoll.bus.match import matches
 from atoll.bus.models import Inbox, Outbox, Quarantine
@@ -294,7 +296,7 @@ class Conformance:
         publisher.close()
         assert numbers(self._all(transport, transport.consumer(OURS), 2)) == [1, 2]
 
-    def test_poison_is_quarantined_with_every_byte_and_its_neighbours_are_stored(
+    def test_poison_is_quarantined_with_its_bytes_and_its_neighbours_are_stored(
         self, transport: Transport
     ) -> None:
         transport.declare(OURS, "account.opened")
@@ -304,8 +306,11 @@ class Conformance:
         consumer = transport.consumer(OURS)
         receiving.receive(consumer.take(len(POISON) + 1))
         consumer.acknowledge()
-        kept = {row.headers["x-name"]: bytes(row.body) for row in Quarantine.objects.all()}
-        assert kept == POISON
+        held = Quarantine.objects.all()
+        kept = {row.headers["x-name"]: bytes(row.body) for row in held}
+        assert kept == {name: body[: wire.MAX_BYTES] for name, body in POISON.items()}
+        whole = {row.headers["x-name"]: (row.body_bytes, row.body_sha256) for row in held}
+        assert whole == {name: (len(body), sha256(body).hexdigest()) for name, body in POISON.items()}
         assert all(row.reason for row in Quarantine.objects.all())
         assert self._stored() == [1]
 

@@ -125,13 +125,13 @@ def test_a_command_that_nothing_here_handles_is_loud_and_can_be_replayed_later(
         until(Quarantine.objects.exists)
     row = Quarantine.objects.get()
     assert row.reason == "Nothing in this service handles the command write.note."
-    assert recovery.replay_quarantined(row) is False
+    assert recovery.replay_quarantined(row.pk) is False
     assert Inbox.objects.count() == 0
 
     @handles("write.note")
     def write(command: Asked, message: Message) -> None: ...
 
-    assert recovery.replay_quarantined(row) is True
+    assert recovery.replay_quarantined(row.pk) is True
     row.refresh_from_db()
     assert (row.status, row.note, Delivery.objects.get().status) == ("replayed", "1 deliveries", "pending")
 

@@ -14,12 +14,13 @@ from django.utils.http import urlencode
 from django.utils.translation import ngettext
 
 from atoll.admin import site
-from atoll.bus import dead_letters
+from atoll.bus import dead_letters, failing
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import log_many, trail_link
 from atoll.bus.dead_letters import Found, Group
+from atoll.bus.failing import Failing
 from atoll.bus.models import Delivery
 
 SAMPLES = 10
@@ -32,6 +33,7 @@ def groups_page(request: HttpRequest) -> HttpResponse:
     page = {
         **site.each_context(request),
         "title": "Dead letters",
+        "failing": [_failing_row(one) for one in failing.groups()],
         "rows": [_row(request, one, as_of) for one in found],
         "is_cut": len(found) == dead_letters.GROUPS_SHOWN,
     }
@@ -111,7 +113,18 @@ def _row(request: HttpRequest, found: Found, as_of: datetime) -> dict[str, Any]:
     }
 
 
-def _example(found: Found) -> str:
+def _failing_row(found: Failing) -> dict[str, Any]:
+    fewest, most = found.fewest_attempts, found.most_attempts
+    return {
+        "found": found,
+        "example": _example(found),
+        "handler": last_part(found.group.handler),
+        "attempts": f"{most}" if fewest == most else f"{fewest} to {most}",
+        "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
+    }
+
+
+def _example(found: Found | Failing) -> str:
     """An error with its ids and numbers, where that tells more than the group's name does."""
     error = found.sample.error
     return "" if error in found.group.error_group else error

@@ -1,6 +1,6 @@
 """One message for one handler: its outcome, and what staff may do about it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -14,10 +14,11 @@ from unfold.enums import ActionVariant
 
 from atoll.bus import recovery
 from atoll.bus.admin import decisions
+from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.editing import edit_and_replay
 from atoll.bus.admin.ledger import LedgerAdmin, code, trail_link
-from atoll.bus.models import Delivery
+from atoll.bus.models import Delivery, Inbox
 
 OPEN = (Delivery.Status.DEAD, Delivery.Status.PENDING)
 
@@ -29,6 +30,10 @@ def last_part(name: str) -> SafeString:
 
 @admin.register(Delivery)
 class DeliveryAdmin(LedgerAdmin):
+    bodies: ClassVar = {
+        "body": Body(Inbox, "body", of="message_id"),
+        "edited_body": Body(Delivery, "edited_body"),
+    }
     list_display = (
         "message_name",
         "state",
@@ -63,6 +68,10 @@ class DeliveryAdmin(LedgerAdmin):
     )
     readonly_fields = ("state", "trail", "next_attempt", "trace", "body", "edited")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
+        rows = super().get_queryset(request).select_related("message")
+        return rows.defer("message__body", "edited_body", "traceback")
+
     @display(description="message", ordering="message__name")
     def message_name(self, row: Delivery) -> str:
         return row.message.name
@@ -73,12 +82,12 @@ class DeliveryAdmin(LedgerAdmin):
 
     @display(description="as it arrived")
     def body(self, row: Delivery) -> SafeString | str:
-        return code(row.message.body)
+        return self.preview("body", row.message_id, row.pk)
 
     @display(description="as it was edited")
     def edited(self, row: Delivery) -> SafeString | str:
         """What runs in place of what arrived."""
-        return code(row.edited_body)
+        return self.preview("edited_body", row.pk, row.pk)
 
     @display(description="handler", ordering="handler")
     def function(self, row: Delivery) -> SafeString:

@@ -1,16 +1,20 @@
 """What this service received."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from atoll.bus.admin.ledger import LedgerAdmin, code
+from atoll.bus.admin.bodies import Body
+from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Inbox
 
 
 @admin.register(Inbox)
 class InboxAdmin(LedgerAdmin):
+    bodies: ClassVar = {"body": Body(Inbox, "body")}
     list_display = ("name", "kind", "service_id", "short_key", "correlation", "sent_at", "received_at")
     list_filter = (("kind", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
     search_fields = ("message_id", "correlation_id", "name", "key", "service_id", "body")
@@ -21,4 +25,4 @@ class InboxAdmin(LedgerAdmin):
 
     @display(description="body")
     def text(self, row: Inbox) -> SafeString | str:
-        return code(row.body)
+        return self.preview("body", row.pk, row.pk)

@@ -7,10 +7,11 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -21,6 +22,7 @@ from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll.admin import ReadOnlyAdmin, short_id
+from atoll.bus.admin.bodies import SHOWN, Body
 from atoll.bus.recovery import Chosen
 
 TONES = {
@@ -51,7 +53,12 @@ class ReasonForm(ActionForm):
 
 
 class LedgerAdmin(ReadOnlyAdmin):
-    """Rows are looked at; what may be done about them is an action, and is written to the admin's log."""
+    """Rows are looked at; what may be done about them is an action, and is written to the admin's log.
+
+    ``bodies`` are texts that may be large, by the name of their download: no page loads one.
+    """
+
+    bodies: ClassVar[dict[str, Body]] = {}
 
     action_form = ReasonForm
     # Keeps the lines of what was changed.
@@ -59,6 +66,54 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     class Media:
         css: ClassVar = {"all": ("atoll/bus/bus.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        own = [body.column for body in self.bodies.values() if body.model is self.model]
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.defer(*own)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path(
+                f"<path:object_id>/download/{name}/",
+                self.admin_site.admin_view(self.download),
+                {"name": name},
+                name=f"{self.opts.app_label}_{self.opts.model_name}_download_{name}",
+            )
+            for name in self.bodies
+        ]
+        return [*own, *super().get_urls()]
+
+    def download(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """A body as it is, of MAX_DOWNLOAD bytes at most."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        body = self.bodies[name]
+        try:
+            found = self.model._default_manager.filter(pk=object_id).values_list(body.of, flat=True).first()
+        except (ValueError, ValidationError):
+            found = None
+        content = None if found is None else body.whole(found)
+        if content is None:
+            raise Http404("There is no such body.")
+        answer = HttpResponse(content, content_type="application/octet-stream")
+        answer["Content-Disposition"] = f'attachment; filename="{self.opts.model_name}-{object_id}-{name}"'
+        answer["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    def preview(self, name: str, body_id: Any, row_id: Any) -> SafeString | str:
+        """The start of a body, and where the rest is."""
+        start, length = self.bodies[name].start(body_id)
+        if not length:
+            return "–"
+        where = f"admin:{self.opts.app_label}_{self.opts.model_name}_download_{name}"
+        more = f"The first {SHOWN:,} of {length:,}. " if length > SHOWN else ""
+        return format_html(
+            '{}<p class="bus-quiet">{}<a href="{}">Download</a></p>',
+            code(start),
+            more,
+            reverse(where, args=[row_id]),
+        )
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whoever may change rows elsewhere may decide about them here."""

@@ -1,5 +1,7 @@
 """What this service announced."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -8,12 +10,14 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from atoll.bus import recovery
-from atoll.bus.admin.ledger import LedgerAdmin, code
+from atoll.bus.admin.bodies import Body
+from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Outbox
 
 
 @admin.register(Outbox)
 class OutboxAdmin(LedgerAdmin):
+    bodies: ClassVar = {"body": Body(Outbox, "body")}
     list_display = (
         "name",
         "state",
@@ -38,7 +42,7 @@ class OutboxAdmin(LedgerAdmin):
 
     @display(description="body")
     def text(self, row: Outbox) -> SafeString | str:
-        return code(row.body)
+        return self.preview("body", row.pk, row.pk)
 
     @admin.action(description="Publish now, also if it was published before", permissions=["decide"])
     def publish_now(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:

@@ -1,9 +1,10 @@
 """What arrived and cannot be read."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -13,23 +14,25 @@ from unfold.enums import ActionVariant
 
 from atoll.bus import recovery
 from atoll.bus.admin import decisions
+from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
-from atoll.bus.admin.ledger import LedgerAdmin, code
+from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Quarantine
 from atoll.bus.recovery import Chosen
-
-SHOWN_BYTES = 4000
 
 
 @admin.register(Quarantine)
 class QuarantineAdmin(LedgerAdmin):
-    list_display = ("queue", "state", "routing_key", "reason_shown", "size", "received_at", "note")
+    bodies: ClassVar = {"body": Body(Quarantine, "body")}
+    list_display = (
+        "queue", "state", "routing_key", "reason_shown", "size", "arrivals", "is_cut", "received_at", "note",
+    )  # fmt: skip
     list_filter = (("status", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
     search_fields = ("queue", "routing_key", "reason", "digest")
     search_help_text = "Queue, routing key, reason or digest"
     date_hierarchy = "received_at"
-    exclude = ("body",)
-    readonly_fields = ("text",)
+    exclude = ("body", "body_bytes")
+    readonly_fields = ("size", "text")
     actions = ("replay", "discard")
     actions_detail = ("replay_this", "discard_this")
 
@@ -37,14 +40,19 @@ class QuarantineAdmin(LedgerAdmin):
     def reason_shown(self, row: Quarantine) -> str:
         return row.reason
 
-    @display(description="bytes")
-    def size(self, row: Quarantine) -> int:
-        return len(row.body)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantine]:
+        rows: QuerySet[Quarantine] = super().get_queryset(request)
+        return rows.annotate(octets=Coalesce("body_bytes", recovery.OCTETS))
+
+    @display(description="bytes", ordering="octets")
+    def size(self, row: Any) -> int:
+        """Of the whole body as it arrived."""
+        return int(row.octets)
 
     @display(description="body")
     def text(self, row: Quarantine) -> SafeString | str:
-        """The bytes as text, the first few thousand; what is no UTF-8 is shown escaped."""
-        return code(bytes(row.body[:SHOWN_BYTES]).decode(errors="backslashreplace"))
+        """The first bytes as text; what is no UTF-8 is shown escaped."""
+        return self.preview("body", row.pk, row.pk)
 
     @admin.action(description="Read again and deliver", permissions=["decide"])
     def replay(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
@@ -82,7 +90,7 @@ class QuarantineAdmin(LedgerAdmin):
             request,
             Question(
                 title="Discard what cannot be read",
-                warning="It is not delivered to anybody. Its bytes stay here until they are cleaned away.",
+                warning="It is not delivered to anybody. What was kept stays here until it is cleaned away.",
                 button="Discard",
                 needs_reason=True,
                 **question,
@@ -93,8 +101,10 @@ class QuarantineAdmin(LedgerAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """What was decided stays decided, unless the same bytes arrive again."""
         row = self.get_object(request, object_id)
-        waits = row is not None and row.status == Quarantine.Status.WAITING
-        return super().get_actions_detail(request, object_id) if waits else []
+        if row is None or row.status != Quarantine.Status.WAITING:
+            return []
+        offered = super().get_actions_detail(request, object_id)
+        return [one for one in offered if not row.is_cut or not one.action_name.endswith("replay_this")]
 
     def _about(self, request: HttpRequest, object_id: str) -> tuple[QuerySet[Quarantine], dict[str, Any]]:
         row = self.get_object(request, object_id)
@@ -112,8 +122,9 @@ class QuarantineAdmin(LedgerAdmin):
 
 
 def _replay(ids: Chosen) -> int:
-    rows = Quarantine.objects.filter(pk__in=ids).iterator(chunk_size=100)
-    return sum(recovery.replay_quarantined(row) for row in rows)
+    """Loads one after the other."""
+    chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
+    return sum(recovery.replay_quarantined(row_id) for row_id in chosen)
 
 
 def _discarding(reason: str) -> Any:

@@ -5,18 +5,27 @@ from collections.abc import Callable
 from django.db.models import Model
 
 from atoll.admin import register_tile
-from atoll.bus import overview
+from atoll.bus import failing, overview
 from atoll.bus.models import Delivery, Outbox, Quarantine
 
 
 def _count(model: type[Model], status: str) -> Callable[[], str | int]:
     def count() -> str | int:
         found = model._default_manager.filter(status=status).order_by()[: overview.COUNTED].count()
-        return f"{found:,}+" if found == overview.COUNTED else found
+        return _told(found)
 
     return count
 
 
+def _told(found: int) -> str | int:
+    return f"{found:,}+" if found == overview.COUNTED else found
+
+
+def _failing() -> str | int:
+    return _told(failing.open_failures()[: overview.COUNTED].count())
+
+
+register_tile("Failing now", _failing, url_name="admin:atoll_bus_dead_letters", alarming=True)
 register_tile(
     "Dead letters", _count(Delivery, "dead"), url_name="admin:atoll_bus_dead_letters", alarming=True
 )
