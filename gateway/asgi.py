@@ -14,6 +14,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django_application = get_asgi_application()
 
+from atoll.api.asgi import door  # noqa: E402
 from gateway import recording  # noqa: E402  # models need Django to be set up
 from gateway.edge import addresses  # noqa: E402
 from gateway.edge.app import Edge  # noqa: E402
@@ -28,6 +29,7 @@ from gateway.publications import Publications  # noqa: E402
 SWITCH_INTERVAL_S = 0.001
 ADMIN = (b"/admin/", b"/static/")
 ADMIN_ROOT = b"/admin"
+bounded_django = door(django_application)  # type: ignore[arg-type]
 
 
 class Application:
@@ -43,7 +45,7 @@ class Application:
         if scope["type"] == "http":
             path: bytes = scope["raw_path"]
             if path.startswith(ADMIN) or path == ADMIN_ROOT:
-                await django_application(self._for_django(scope), receive, send)  # type: ignore[arg-type]
+                await bounded_django(self._for_django(scope), receive, send)
                 return
             edge = self._edge or self.start()
             await edge(scope, receive, send)

@@ -101,3 +101,26 @@ def test_after_its_life_no_thread_and_no_task_is_left(config: EdgeConfig) -> Non
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
     assert {"publications", "request-log"} & {thread.name for thread in threading.enumerate()} == set()
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/static/x.css"])
+def test_a_body_without_end_never_reaches_the_admin(config: EdgeConfig, path: str) -> None:
+    read = 0
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        nonlocal read
+        read += 65536
+        return {"type": "http.request", "body": b"x" * 65536, "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    asyncio.run(Application(config)(scope, receive, send))
+    assert sent[0]["status"] == 413
+    assert read <= 1024 * 1024 + 65536

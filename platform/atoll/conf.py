@@ -154,7 +154,7 @@ def database(name: str) -> dict[str, Any]:
     """
     row = project(name)
     shared: dict[str, Any] = {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "atoll.postgresql",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 5, "application_name": row.service},

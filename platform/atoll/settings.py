@@ -87,6 +87,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 AUTHENTICATION_BACKENDS = ["atoll.identity.backends.AccountBackend"]
 
+CSRF_FAILURE_VIEW = "atoll.api.error_pages.csrf_failure"
+SESSION_ENGINE = "atoll.identity.sessions"
 SESSION_AGE_S = 8 * 60 * 60
 MAX_BODY_BYTES = 1_048_576
 

@@ -59,6 +59,8 @@ SIMPLE_JWT = {"TOKEN_TYPE_CLAIM": "token_use", "JTI_CLAIM": "jti", "USER_ID_CLAI
 RATELIMIT_ENABLE = conf.flag("RATELIMIT_ENABLE", default=True, project_name=PROJECT.name)
 
 # All admins share a host, so each project's cookies carry its name.
+CSRF_FAILURE_VIEW = base.CSRF_FAILURE_VIEW
+SESSION_ENGINE = base.SESSION_ENGINE
 SESSION_COOKIE_NAME = f"{PROJECT.name}_session"
 CSRF_COOKIE_NAME = f"{PROJECT.name}_csrf"
 SESSION_COOKIE_AGE = base.SESSION_AGE_S

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from atoll import conf
+from atoll.postgresql import budget
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -109,6 +110,15 @@ def test_the_database_server_makes_each_project_its_role_and_database():
     expected = {(row.role, row.database, f"{row.name.upper()}_DATABASE_PASSWORD") for row in rows}
     assert set(made) == expected
     assert {password for _, _, password in made} <= set(SERVICES["postgres"]["environment"])
+
+
+def test_the_database_server_admits_what_all_processes_may_open():
+    command = SERVICES["postgres"]["command"]
+    [admitted] = [int(text.removeprefix("max_connections=")) for text in command if "max_connections" in text]
+    reserved_for_superusers = 3
+    needed = sum(budget.needed("orders").values())
+    a_service_of_your_own = budget.web("reviews") + budget.worker("reviews")
+    assert admitted - reserved_for_superusers >= needed + 2 * a_service_of_your_own
 
 
 def test_secrets_have_no_default_and_nothing_starts_without_them():

@@ -77,7 +77,10 @@ class Problem:
         """For code outside REST framework."""
         content = wire.dumps(self.body())
         headers = {"Content-Length": str(len(content)), **self.headers}
-        return HttpResponse(content, status=self.status, content_type=JSON, headers=headers)
+        response = HttpResponse(content, status=self.status, content_type=JSON, headers=headers)
+        # For the middleware that makes a page of it where people are.
+        response.problem = self  # type: ignore[attr-defined]
+        return response
 
 
 def plain_problem(status: int, *, message: str = "", headers: dict[str, str] | None = None) -> Problem:

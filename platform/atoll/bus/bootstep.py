@@ -19,6 +19,7 @@ from atoll.bus.guard import Guard
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
 from atoll.bus.presence import Presence
+from atoll.postgresql import bound, budget
 
 log = structlog.get_logger("atoll.bus")
 
@@ -46,6 +47,8 @@ class BusStep(bootsteps.StartStopStep):
         except ImproperlyConfigured as error:
             # Celery would show a traceback, or log it and go on.
             raise SystemExit(f"The worker does not start. {error}") from None
+        # Before the pool forks its children.
+        bound.hold_to(budget.BESIDE_HANDLERS + worker.concurrency, in_children=budget.IN_CHILD)
         self._host: Host | None = None
         self._presence = Presence()
         self._exit_code = os.EX_OK

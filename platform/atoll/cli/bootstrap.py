@@ -13,4 +13,8 @@ def main(argv: list[str]) -> int:
     from atoll.dev import setup
 
     setup.run(conf.project(options.project), demo_data=options.demo_data)
+    from atoll.postgresql import budget
+
+    if problem := budget.server_shortage(options.project, conf.database(options.project)):
+        print(f"WARNING: {problem}")
     return 0

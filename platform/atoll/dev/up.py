@@ -14,6 +14,7 @@ from atoll.dev.postgres import EngineError
 from atoll.dev.process import Kind, Member, State
 from atoll.dev.screen import Screen
 from atoll.dev.supervisor import StartFailed, Supervisor
+from atoll.postgresql import budget
 
 DRAW_INTERVAL_S = 0.1
 ROTATE_INTERVAL_S = 5.0
@@ -101,6 +102,8 @@ class _Platform:
         self.instance.mark_ready()
         self._background.append(asyncio.create_task(self._rotate_logs()))
         notes = [EMBEDDED_BROKER, ""] if found.broker_is_embedded else []
+        for problem in await asyncio.to_thread(budget.server_shortages):
+            notes += [problem, ""]
         self.screen.summary(list(self.supervisor.members.values()), str(self.home), notes)
 
     async def _start_engines(self, found: Engines) -> None:

@@ -47,7 +47,7 @@ class Call(HealthCheck):
 
 
 _registered: dict[str, tuple[HealthCheck, bool]] = {}
-_executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+_executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="health")
 
 
 def register_check(name: str, function: Callable[[], object], *, required: bool = True) -> None:

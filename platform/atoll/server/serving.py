@@ -5,6 +5,7 @@ SIGTERM  -> draining, deregistered -> a moment of grace -> running requests end 
 """
 
 import gc
+import logging
 import os
 import threading
 
@@ -12,11 +13,14 @@ from django.conf import settings
 from django.db import connections
 
 from atoll import conf
+from atoll.postgresql import bound, budget
 from atoll.server import lifecycle, listening, worker_process
 from atoll.server.announcement import Announcement
 from atoll.server.http_server import HTTPServer
 from atoll.server.identity import describe
 from atoll.server.registration import Registration
+
+logger = logging.getLogger(__name__)
 
 
 def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | None = None) -> None:
@@ -26,6 +30,9 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
     again in the background.
     """
     project = conf.project(settings.ATOLL_PROJECT)
+    bound.hold_to(budget.web(project.name, threads))
+    if problem := budget.server_shortage(project.name, settings.DATABASES["default"]):
+        logger.warning("too few database connections: %s", problem)
     target = f"{project.package}.{project.server}:application"
     listener = listening.listen(host, port)
     bound_port: int = listener.getsockname()[1]

@@ -26,7 +26,7 @@ def database() -> dict[str, Any]:
     parts = urlsplit(url)
     name = unquote(parts.path.lstrip("/")) or DATABASE_NAME
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "atoll.postgresql",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -54,6 +54,8 @@ UNFOLD = unfold_settings("Atoll library")
 LOGGING = logging_config(ATOLL_PROJECT, ATOLL_SERVICE)
 PASSWORD_HASHERS = base.PASSWORD_HASHERS
 AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
+CSRF_FAILURE_VIEW = base.CSRF_FAILURE_VIEW
+SESSION_ENGINE = base.SESSION_ENGINE
 SESSION_COOKIE_NAME = "library_session"
 CSRF_COOKIE_NAME = "library_csrf"
 DATA_UPLOAD_MAX_MEMORY_SIZE = base.MAX_BODY_BYTES

@@ -1,46 +1,48 @@
-"""No HTML from an API: whatever Django answers an error with becomes the error shape."""
+"""Whatever Django answers an error with becomes the error shape, or in the admin a page in its looks."""
 
 import logging
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
+from atoll.api.error_pages import answer, speaks_html
 from atoll.api.errors import describe, plain_problem
 from atoll.api.middleware.two_ways import Middleware
 
 log = logging.getLogger(__name__)
 
 ERRORS_FROM = 400
-HTML_PATHS = ("/admin/",)
 KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 
 
-def speaks_html(request: HttpRequest) -> bool:
-    return request.path_info.startswith(HTML_PATHS)
-
-
 class JSONErrors(Middleware):
-    """Outside the admin, every error answer has the shape of :mod:`atoll.api.errors`.
+    """Every error answer has the shape of :mod:`atoll.api.errors`, and under /admin/ is a page instead.
 
-    An exception no handler knows is logged with its traceback and answered with a
-    general 500 that tells nothing but the correlation id.
+    Neither holds anything of the inside. An exception no handler knows is logged with its traceback
+    and answered with a general 500 that tells nothing but the correlation id. Pages that an admin
+    view has made itself stay as they are.
     """
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if speaks_html(request):
-            return None
         problem = describe(error)
         if problem is None:
             got_request_exception.send(sender=type(self), request=request)
             log.error("unexpected error", exc_info=error, extra={"path": request.path_info})
             problem = plain_problem(500)
-        return problem.response()
+        return answer(problem, as_html=speaks_html(request.path_info))
 
     def after(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        if response.status_code < ERRORS_FROM or speaks_html(request) or _is_json(response):
+        if response.status_code < ERRORS_FROM:
+            return response
+        as_html = speaks_html(request.path_info)
+        if getattr(response, "is_problem_page", False) or (
+            isinstance(response, TemplateResponse) if as_html else _is_json(response)
+        ):
             return response
         kept = {name: response[name] for name in KEPT_HEADERS if name in response}
-        return plain_problem(response.status_code, headers=kept).response()
+        problem = getattr(response, "problem", None) or plain_problem(response.status_code, headers=kept)
+        return answer(problem, as_html=as_html)
 
 
 def _is_json(response: HttpResponse) -> bool:

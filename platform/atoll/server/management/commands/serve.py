@@ -7,11 +7,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from atoll import conf
+from atoll.postgresql.budget import WEB_THREADS
 from atoll.server.listening import PortBusy
 from atoll.server.serving import serve
 from atoll.server.shared_metrics import shared_metrics
-
-THREADS = 8
 
 
 class Command(BaseCommand):
@@ -25,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
         parser.add_argument("--port", type=int, default=port, help=f"0 takes a free one ({port})")
         parser.add_argument("--workers", type=int, default=1, help="processes (1)")
-        parser.add_argument("--threads", type=int, default=THREADS, help=f"per WSGI process ({THREADS})")
+        parser.add_argument(
+            "--threads", type=int, default=WEB_THREADS, help=f"per WSGI process ({WEB_THREADS})"
+        )
         parser.add_argument(
             "--advertise-host",
             default=conf.variable("ADVERTISE_HOST", settings.ATOLL_PROJECT),

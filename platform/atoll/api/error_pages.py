@@ -1,0 +1,49 @@
+"""Errors for people: the admin's refusals as a page in its looks, with no detail of the inside."""
+
+import dataclasses
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from atoll import context
+from atoll.api.errors import Problem, plain_problem
+
+HTML_PATHS = ("/admin/",)
+
+# What people are told where a program is told how to ask.
+_WORDS = {
+    400: "This address, or what was sent to it, cannot be read. Nothing was changed.",
+    403: "You are not allowed to see this page or to do this. Nothing was changed.",
+    404: "There is no such page, or the thing that it showed is gone.",
+    405: "This address cannot be asked this way. Nothing was changed.",
+}
+FORM_EXPIRED = (
+    "The form was open too long, or you signed in again in another tab. Nothing was changed: go back, "
+    "load the page again, and repeat what you wanted. Cookies must be allowed."
+)
+
+
+def speaks_html(path: str) -> bool:
+    """Whether people with browsers are at this address; everywhere else programs are, and get JSON."""
+    return path == "/admin" or path.startswith(HTML_PATHS)
+
+
+def answer(problem: Problem, *, as_html: bool) -> HttpResponse:
+    """The problem as a page, which needs no database, or in the error shape."""
+    if not as_html:
+        return problem.response()
+    if problem.message == plain_problem(problem.status).message:
+        problem = dataclasses.replace(problem, message=_WORDS.get(problem.status, problem.message))
+    page = render_to_string(
+        "atoll/api/error.html", {"problem": problem, "correlation_id": context.correlation_id()}
+    )
+    response = HttpResponse(page, status=problem.status, headers=problem.headers)
+    response["Cache-Control"] = "no-store"
+    response["Content-Length"] = str(len(response.content))
+    response.is_problem_page = True  # type: ignore[attr-defined]
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """``CSRF_FAILURE_VIEW`` of every project. The reason is for developers, and not told."""
+    return plain_problem(403, message=FORM_EXPIRED).response()

@@ -1,0 +1,69 @@
+"""At most so many database connections in one process, however many threads it has."""
+
+import os
+import threading
+from collections.abc import Callable
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+
+from atoll import conf
+
+VARIABLE = "DATABASE_CONNECTIONS"
+# Of a process that does not say how many threads it has, such as a management command.
+OTHERWISE = 50
+WAIT_S = 5.0
+
+
+class Bound:
+    """``take`` waits up to ``wait_s`` for a place; what it returns gives the place back, once."""
+
+    def __init__(self, most: int, wait_s: float = WAIT_S) -> None:
+        self.most = most
+        self._wait_s = wait_s
+        self._free = threading.BoundedSemaphore(most)
+
+    def take(self) -> Callable[[], None]:
+        """Raises OperationalError (to a client: 503) when all places stay taken."""
+        if not self._free.acquire(timeout=self._wait_s):
+            raise OperationalError(
+                f"This process has all of its {self.most} database connections in use; {VARIABLE} sets "
+                "how many it may have."
+            )
+        return self._free.release
+
+
+_bound = Bound(OTHERWISE)
+_in_children: int | None = None
+
+
+def hold_to(most: int, *, in_children: int | None = None) -> None:
+    """From now on this process has at most ``most`` connections; DATABASE_CONNECTIONS overrules it.
+
+    A forked child begins with none and a bound of its own: ``in_children``, else the same. Call it
+    before the first connection: those that are open already are not counted.
+    """
+    global _bound, _in_children
+    _bound, _in_children = Bound(told(most)), in_children
+
+
+def told(most: int) -> int:
+    """DATABASE_CONNECTIONS where it is set, else ``most``."""
+    text = conf.variable(VARIABLE)
+    if text is None:
+        return most
+    if not text.isdecimal() or int(text) < 1:
+        raise ImproperlyConfigured(f"{VARIABLE}={text!r} is not a number of connections.")
+    return int(text)
+
+
+def take() -> Callable[[], None]:
+    return _bound.take()
+
+
+def _begin_anew() -> None:
+    global _bound
+    _bound = Bound(_in_children or _bound.most)
+
+
+os.register_at_fork(after_in_child=_begin_anew)
