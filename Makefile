@@ -10,7 +10,7 @@ MANAGE := $(RUN) manage.py
 LOCAL := $(VENV)/.installed-local
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus new-service
+.PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus bench-registry new-service
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 
 bench-orders: $(DEV) ## orders confirmed per second, on each broker
 	@$(RUN) -m bench.orders
+
+bench-registry: $(DEV) ## what a heartbeat costs and what a flood does; before=COMMIT compares
+	@PYTHONPATH=.:platform $(RUN) -m bench.registry $(before)
 
 bench-bus: $(DEV) ## the bus beside what its parts can do; needs RabbitMQ, PostgreSQL and Redis
 	@PYTHONPATH=.:platform $(RUN) -m bench.bus

@@ -35,12 +35,15 @@ class Answer:
 
     ``state``: `CURRENT`, also for a service whose last instance left; `LAST_KNOWN` while some of
     the instances are silent; `UNKNOWN` for a name under which nothing was ever registered.
+    ``stale_s``: it is from memory, that old, because the database is away.
     """
 
     index: int
     instances: list[dict[str, Any]]
     valid_s: float | None
     state: str = CURRENT
+    seats: tuple[Seat, ...] = ()
+    stale_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -119,32 +122,45 @@ def status(instance: Any) -> str:
     return "draining" if instance.is_drained else "healthy"
 
 
-def all_services() -> list[dict[str, Any]]:
-    """Everything registered, with health and last heartbeat."""
-    return [_described(service) for service in Service.objects.all()]
+def service_names() -> list[str]:
+    return list(Service.objects.values_list("name", flat=True))
 
 
-def _described(service: Service) -> dict[str, Any]:
+def services_page(start: int, size: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many services there are, and some of them by name, with health and last heartbeat."""
+    found = Service.objects.all()
+    return found.count(), [describe(one.name, _judged(one)) for one in found[start : start + size]]
+
+
+def _judged(service: Service) -> Answer:
     now = visible(service)
+    return Answer(service.index, now.instances, now.valid_s, now.state, tuple(now.seats))
+
+
+def describe(name: str, answer: Answer, later_s: float = 0.0) -> dict[str, Any]:
+    """A service with all its instances, ``later_s`` seconds after it was read."""
+    kept = last_known(answer.seats)
     return {
-        "name": service.name,
-        "index": service.index,
-        "healthy": sum(seat.is_live and not seat.is_drained for seat in now.seats),
-        "lastKnown": len(now.last_known),
-        "total": len(now.seats),
-        "instances": [_described_instance(seat, now.last_known) for seat in now.seats],
+        "name": name,
+        "index": answer.index,
+        "healthy": sum(seat.is_live and not seat.is_drained for seat in answer.seats),
+        "lastKnown": len(kept),
+        "total": len(answer.seats),
+        "instances": [
+            seat.wire
+            | {
+                "status": seat_status(seat, kept),
+                "lastHeartbeat": seat.beat_at,
+                "lastHeartbeatAgeS": round(seat.beat_age_s + later_s, 3),
+                "registeredAt": seat.registered_at,
+                "incarnation": seat.incarnation,
+            }
+            for seat in answer.seats
+        ],
     }
 
 
-def _described_instance(seat: Seat, kept: frozenset[int]) -> dict[str, Any]:
+def seat_status(seat: Seat, kept: frozenset[int]) -> str:
     if seat.is_live:
-        state = "draining" if seat.is_drained else "healthy"
-    else:
-        state = LAST_KNOWN if seat.pk in kept else "unhealthy"
-    return seat.wire | {
-        "status": state,
-        "lastHeartbeat": seat.beat_at,
-        "lastHeartbeatAgeS": round(seat.beat_age_s, 3),
-        "registeredAt": seat.registered_at,
-        "incarnation": seat.incarnation,
-    }
+        return "draining" if seat.is_drained else "healthy"
+    return LAST_KNOWN if seat.pk in kept else "unhealthy"

@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 from atoll.errors import Conflict, NotFound
 from registry.models import Event, Instance, Service, Tombstone
-from registry.usecases.settle import settle
+from registry.usecases.settle import settle, tell
 
 
 def deregister(service_name: str, instance_id: str, incarnation: int = 0, *, actor: str) -> None:
@@ -44,3 +44,4 @@ def deregister(service_name: str, instance_id: str, incarnation: int = 0, *, act
                 kind=Event.Kind.DEREGISTERED, service=service.name, instance_id=instance_id, actor=actor
             )
         settle(service.pk)
+        tell(service.name)

@@ -18,4 +18,4 @@ def discover(service_name: str) -> Answer:
     now = visible(service)
     if now.digest != service.answer_digest:
         return settle(service.pk)
-    return Answer(service.index, now.instances, now.valid_s, now.state)
+    return Answer(service.index, now.instances, now.valid_s, now.state, tuple(now.seats))

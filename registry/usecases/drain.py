@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from registry.models import Event, Instance, Service
-from registry.usecases.settle import settle
+from registry.usecases.settle import settle, tell
 
 
 def drain(instance: Instance, *, actor: str) -> bool:
@@ -28,4 +28,5 @@ def _set(instance: Instance, *, is_drained: bool, kind: Event.Kind, actor: str) 
                 kind=kind, service=service.name, instance_id=instance.instance_id, actor=actor
             )
             settle(service.pk)
+            tell(service.name)
         return bool(changed)

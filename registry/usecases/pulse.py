@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from registry.constants import FORGET_AFTER, JOURNAL_KEPT, LEASE, PULSE_LOST, TOMBSTONE_KEPT
 from registry.models import Event, Instance, Pulse, Service, Tombstone
 from registry.selectors import judged_at, visible
-from registry.usecases.settle import settle
+from registry.usecases.settle import settle, tell
 
 
 def pulse() -> timedelta | None:
@@ -62,6 +62,8 @@ def sweep() -> int:
                     Event(kind=Event.Kind.FORGOTTEN, service=service.name, instance_id=name) for name in names
                 )
             settle(service.pk)
+            if names:
+                tell(service.name)
     Tombstone.objects.filter(buried_at__lt=Now() - TOMBSTONE_KEPT).delete()
     Event.objects.filter(at__lt=Now() - JOURNAL_KEPT).delete()
     return forgotten

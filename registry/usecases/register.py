@@ -10,7 +10,7 @@ from atoll.errors import Conflict, Refusal, Unprocessable
 from registry.constants import LEASE, MAX_INSTANCES_PER_SERVICE, QUARANTINE
 from registry.models import Event, Instance, Lease, Service, Tombstone
 from registry.selectors import visible
-from registry.usecases.settle import settle
+from registry.usecases.settle import settle, tell
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def register(service_name: str, offer: Offer, *, actor: str) -> Registered:
         if refusal is None:
             is_new = _store(service, offer, existing, actor)
             index = settle(service.pk).index
+            tell(service.name)
     if refusal is not None:
         _journal(Event.Kind.REFUSED, service, offer, actor, {"reason": refusal.code})
         raise refusal

@@ -26,9 +26,14 @@ def settle(service_id: int) -> Answer:
         if now.digest != service.answer_digest:
             Service.objects.filter(pk=service_id).update(index=F("index") + 1, answer_digest=now.digest)
             service.index += 1
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, service.name])
-        return Answer(service.index, now.instances, now.valid_s, now.state)
+            tell(service.name)
+        return Answer(service.index, now.instances, now.valid_s, now.state, tuple(now.seats))
+
+
+def tell(service_name: str) -> None:
+    """Every process of the registry hears at commit that something about the service changed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, service_name])
 
 
 def _note_silence(service: Service, now: Visible) -> None:

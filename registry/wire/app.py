@@ -9,13 +9,18 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
+from atoll.errors import Unavailable
+from registry.selectors import Answer, service_names
 from registry.usecases.credentials import InvalidCredential, live
 from registry.usecases.discover import discover as look_up
 from registry.wire import lanes, messages
 from registry.wire.auth import Doorkeeper
+from registry.wire.beats import Beats, Flusher
+from registry.wire.board import Board
 from registry.wire.calls import DISCOVER, Calls
 from registry.wire.failures import Failures
 from registry.wire.figures import LEFT, REFUSED
@@ -38,9 +43,11 @@ class RegistryApplication:
         self._django = django
         self.keys = Keys(partial(lanes.LOOKS.run, live))
         self.failures = Failures()
-        self.hub = Hub(partial(lanes.LOOKS.run, look_up))
+        self.beats = Beats()
+        self.board = Board(partial(lanes.LOOKS.run, self._look), self.beats)
+        self.hub = Hub(self.board.answer, self.board.mark)
         self.limits = Limits()
-        calls = Calls(Doorkeeper(self.keys, self.failures), self.limits, self.hub)
+        calls = Calls(Doorkeeper(self.keys, self.failures), self.limits, self.hub, self.board)
         self._writes: dict[str, Call] = {
             "/heartbeat": calls.heartbeat,
             "/register": calls.register,
@@ -48,6 +55,8 @@ class RegistryApplication:
         }
         self._reads: dict[str, Call] = {"/services": calls.services, DISCOVER: calls.discover}
         self._listener: Listener | None = None
+        self._flusher: Flusher | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._told = (0, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,24 +75,49 @@ class RegistryApplication:
             return lambda *args: _call_soon(loop, function, *args)
 
         self._listener = Listener(
-            on_change=in_loop(self.hub.wake),
+            on_change=in_loop(self._changed),
             on_credentials=in_loop(self.keys.change),
             on_listening=in_loop(self._set_listening),
             on_draining=in_loop(self.hub.close),
             used_credentials=self.keys.take_used,
         )
         self._listener.start()
+        self._flusher = Flusher(self.beats)
+        self._flusher.start()
 
     async def stop(self) -> None:
+        """Ends the threads; heartbeats that were accepted are written first."""
         if self._listener is not None:
             await asyncio.to_thread(self._listener.stop)
             self._listener = None
+        if self._flusher is not None:
+            await asyncio.to_thread(self._flusher.stop)
+            self._flusher = None
         await asyncio.to_thread(lanes.close)
 
     def _set_listening(self, is_listening: bool) -> None:
-        self.hub.is_listening = is_listening
+        self.board.mark_all()
+        self.board.is_listening = self.hub.is_listening = is_listening
         self.hub.wake_all()
         self.keys.listen(is_listening)
+        if is_listening:
+            self._learning = asyncio.ensure_future(self._learn_all())
+
+    async def _learn_all(self) -> None:
+        """Every service into memory, so that it can be told when the database is away."""
+        with suppress(Unavailable, OperationalError, InterfaceError):
+            for service in await lanes.LOOKS.run(service_names):
+                await self.hub.answer(service)
+
+    def _changed(self, service: str) -> None:
+        self.board.mark(service)
+        self.hub.wake(service)
+        self.hub.refresh(service)
+
+    def _look(self, service: str) -> Answer:
+        """What the database says, with the heartbeats accepted here."""
+        self.beats.flush()
+        return look_up(service)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -6,23 +6,29 @@ In this order, so that nothing is done for whoever may not ask: credential, limi
 import re
 from typing import Any
 
-from atoll.errors import InvalidInput
+from django.db import InterfaceError, OperationalError
+
+from atoll.errors import InvalidInput, Unavailable
 from registry.constants import DEFAULT_WAIT_S, LEASE, MAX_WAIT_S
-from registry.selectors import all_services
+from registry.selectors import services_page
 from registry.usecases.credentials import Key
 from registry.usecases.deregister import deregister as remove
 from registry.usecases.heartbeat import heartbeat as beat
 from registry.usecases.register import register as add
 from registry.wire import inputs, limits, messages
 from registry.wire.auth import Doorkeeper, check_name
+from registry.wire.board import Board
 from registry.wire.figures import BEATS as ACCEPTED
 from registry.wire.hub import Hub
 from registry.wire.lanes import BEATS, PEOPLE, WRITES
 from registry.wire.limits import Limits, Rate
 from registry.wire.messages import Receive, Request, Response, unless_gone
+from registry.wire.paging import Page
 
 INDEX_HEADER = "X-Registry-Index"
 STATE_HEADER = "X-Registry-List"
+# Seconds: the database is away, and this is from memory.
+STALE_HEADER = "X-Registry-Stale"
 HEARTBEAT_S = 15
 DISCOVER = "/discover/"
 WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,20})?)(s|ms)?", re.ASCII)
@@ -30,24 +36,29 @@ INDEX = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Calls:
-    def __init__(self, door: Doorkeeper, rates: Limits, hub: Hub) -> None:
+    def __init__(self, door: Doorkeeper, rates: Limits, hub: Hub, board: Board) -> None:
         self._door = door
         self._limits = rates
         self._hub = hub
+        self._board = board
 
     async def heartbeat(self, request: Request, receive: Receive) -> Response:
         _, body = await self._admit(request, receive, limits.HEARTBEATS)
         named = inputs.named(body)
-        status = await unless_gone(
-            BEATS.run(beat, named.service, named.instance_id, named.incarnation), receive
-        )
+        status = self._board.beat(named.service, named.instance_id, named.incarnation)
+        if status is None:
+            beating = BEATS.run(beat, named.service, named.instance_id, named.incarnation)
+            status = await unless_gone(beating, receive)
+            self._refresh(named.service)
         ACCEPTED.inc()
         return Response({"status": status})
 
     async def register(self, request: Request, receive: Receive) -> Response:
         key, body = await self._admit(request, receive, limits.REGISTRATIONS)
         adding = WRITES.run_in_turn(key.service, _register, _actor(key, request), body)
-        return await unless_gone(adding, receive)
+        response = await unless_gone(adding, receive)
+        self._refresh(str(body["serviceName"]))
+        return response
 
     async def deregister(self, request: Request, receive: Receive) -> Response:
         key, body = await self._admit(request, receive, limits.REGISTRATIONS)
@@ -61,6 +72,7 @@ class Calls:
             actor=_actor(key, request),
         )
         await unless_gone(removing, receive)
+        self._board.forget(named.service, named.instance_id)
         return Response({"status": "deregistered"})
 
     async def discover(self, request: Request, receive: Receive) -> Response:
@@ -80,21 +92,33 @@ class Calls:
 
     async def _discover(self, request: Request) -> Response:
         """The index comes as a header; asked with it, the answer is held until it differs."""
-        await self._door.reader(request)
+        caller = await self._door.reader(request)
         name = inputs.service_name(request.path.removeprefix(DISCOVER))
         _check_query(request, ("index", "wait"))
-        answer = await self._hub.answer(name, index=_index(request), wait_s=_wait_s(request))
-        headers = {
-            INDEX_HEADER: str(answer.index),
-            STATE_HEADER: answer.state,
-            "Cache-Control": "no-store",
-        }
+        answer = await self._hub.answer(name, index=_index(request), wait_s=_wait_s(request), caller=caller)
+        headers = {INDEX_HEADER: str(answer.index), STATE_HEADER: answer.state, "Cache-Control": "no-store"}
+        if answer.stale_s is not None:
+            headers[STALE_HEADER] = f"{answer.stale_s:.1f}"
         return Response(answer.instances, headers=headers)
 
     async def _services(self, request: Request) -> Response:
         await self._door.reader(request)
-        _check_query(request, ())
-        return Response(await PEOPLE.run(all_services), headers={"Cache-Control": "no-store"})
+        _check_query(request, ("page", "pageSize"))
+        page = Page.asked(request.query)
+        headers = {"Cache-Control": "no-store"}
+        try:
+            total, services = await PEOPLE.run(services_page, page.start, page.size)
+        except (Unavailable, OperationalError, InterfaceError):
+            total, services, age_s = self._board.listed(page.start, page.size)
+            if not total:
+                raise
+            headers[STALE_HEADER] = f"{age_s:.1f}"
+        return Response(services, headers=headers | page.headers(total))
+
+    def _refresh(self, service: str) -> None:
+        """Something about it has changed that memory does not have yet."""
+        self._board.mark(service)
+        self._hub.refresh(service)
 
 
 def _register(actor: str, body: dict[str, Any]) -> Response:

@@ -19,6 +19,8 @@ HEADER_READ_TIMEOUT_S = 30
 MAX_HEAD_BYTES = 64 * 1024
 WORKER_KILL_TIMEOUT_S = 4
 THREADS_IDLE_TIMEOUT_S = 60
+# Connections of an ASGI server, most of which only wait; a WSGI server's stay at Granian's own.
+MAX_ASGI_CONNECTIONS = 8192
 LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {}}}
 
 
@@ -53,6 +55,7 @@ class HTTPServer(MPServer):
             port=port,
             interface=Interfaces.ASGI if is_asgi else Interfaces.WSGI,
             workers=workers,
+            backpressure=MAX_ASGI_CONNECTIONS if is_asgi else None,
             blocking_threads=1 if is_asgi else threads,
             blocking_threads_idle_timeout=THREADS_IDLE_TIMEOUT_S,
             loop=Loops.auto if is_asgi else Loops.asyncio,
