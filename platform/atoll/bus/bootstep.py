@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
 from atoll.bus import board, contracts, guard, inflight, quarantine, retention, safety, topology
+from atoll.bus.attendance import Attendance
 from atoll.bus.guard import Guard
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
@@ -62,6 +63,8 @@ class BusStep(bootsteps.StartStopStep):
         self._guard.start()
         worker_shutting_down.connect(self._leave)
         safety.report_database()
+        self._attendance = Attendance()
+        self._attendance.start()
         if conf.flag("BUS_IN_WORKER", default=True):
             self._host = Host(Hints(worker.app), self._presence.ready)
             self._host.start()
@@ -69,6 +72,7 @@ class BusStep(bootsteps.StartStopStep):
             self._presence.ready()
 
     def stop(self, worker: Any) -> None:
+        self._attendance.stop()
         if self._host:
             self._host.stop()
         self._presence.gone()

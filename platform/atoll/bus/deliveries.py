@@ -16,8 +16,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection
 
-from atoll.bus import registry, sessions
+from atoll.bus import known, sessions, unattended
 from atoll.bus.inbox import HINT_GRACE_S
+from atoll.bus.lanes import IN_TURN, ITS_HEAD, NEXT
 
 # Renewed while a handler's ``before`` runs (renewal.py).
 LEASE_S = 30.0
@@ -35,6 +36,7 @@ WITH due AS (
     FROM atoll_bus_delivery AS delivery
     WHERE delivery.id = {which} AND delivery.status IN ('pending', 'running')
       AND delivery.next_attempt_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
+      AND delivery.handler = ANY(%(runnable)s)
       AND {may_run}
     FOR UPDATE SKIP LOCKED
 )
@@ -61,33 +63,6 @@ CLAIM_FREE = CLAIM.format(
     created_at="delivery.created_at",
 )
 
-# The first of a lane. An ORDER BY that one index serves, and no EXISTS with a comparison:
-# planners read whole tables for those, expecting to find an example soon.
-HEAD = """(
-    SELECT head.id FROM atoll_bus_delivery AS head
-    WHERE head.handler = {handler} AND head.lane = {lane} AND head.lane <> ''
-      AND head.status IN ('pending', 'running', 'dead')
-    ORDER BY head.position, head.id LIMIT 1)"""
-ITS_HEAD = HEAD.format(handler="delivery.handler", lane="delivery.lane")
-NEXT = HEAD.format(handler="%(handler)s", lane="%(lane)s")
-
-# Its turn has come when nothing before it is open or dead, and nothing else is running.
-# It is late when one behind it took effect already, unless it was attempted or replayed
-# before: both set ``created_at``, from which ``Retry.max_age_s`` counts.
-IN_TURN = {
-    "may_run": f"""delivery.lane <> '' AND delivery.id = {ITS_HEAD}
-      AND NOT EXISTS (
-        SELECT FROM atoll_bus_delivery AS other
-        WHERE other.handler = delivery.handler AND other.lane = delivery.lane AND other.lane <> ''
-          AND other.status = 'running' AND other.id <> delivery.id)""",
-    "is_behind": """COALESCE((
-        SELECT max(later.position) FROM atoll_bus_delivery AS later
-        WHERE later.handler = delivery.handler AND later.lane = delivery.lane AND later.lane <> ''
-          AND later.status IN ('done', 'ignored')), delivery.position) > delivery.position""",
-    "created_at": """CASE
-        WHEN delivery.attempts > 0 OR due.is_behind AND due.created_at = message.received_at
-        THEN delivery.created_at ELSE COALESCE(%(now)s, statement_timestamp()) END""",
-}
 CLAIM_IN_TURN = CLAIM.format(which="%(id)s", **IN_TURN)
 CLAIM_NEXT = CLAIM.format(which=NEXT, **IN_TURN)
 
@@ -148,10 +123,13 @@ WHERE id IN (
 
 # Hints that stay unanswered are repeated after 10, 20, 40, ... at most 640 s, so
 # that a backlog is not multiplied by its own reminders. What waits for its lane gets none
-# and is marked as parked, by -1.
+# and is marked as parked, by -1; what no worker has code for, by -2.
 SWEEP = f"""
 WITH due AS (
-    SELECT delivery.id, delivery.lane <> '' AND delivery.id <> {ITS_HEAD} AS is_parked
+    SELECT delivery.id, CASE
+        WHEN delivery.handler <> ALL(%(runnable)s) AND delivery.handler IN ({known.ABANDONED})
+        THEN {unattended.MARK}
+        WHEN delivery.lane <> '' AND delivery.id <> {ITS_HEAD} THEN -1 END AS parked
     FROM atoll_bus_delivery AS delivery
     WHERE delivery.status IN ('pending', 'running')
       AND delivery.hint_at <= COALESCE(%(now)s::timestamptz, statement_timestamp())
@@ -159,11 +137,12 @@ WITH due AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE atoll_bus_delivery AS delivery
-SET hints = CASE WHEN due.is_parked THEN -1 ELSE delivery.hints + 1 END,
+SET hints = COALESCE(due.parked, GREATEST(delivery.hints + 1, 0)),
     hint_at = COALESCE(%(now)s, statement_timestamp()) + make_interval(secs => CASE
-        WHEN due.is_parked THEN %(parked_s)s ELSE %(grace_s)s * 2 ^ LEAST(delivery.hints, 6) END)
+        WHEN due.parked IS NOT NULL THEN %(parked_s)s
+        ELSE %(grace_s)s * 2 ^ LEAST(delivery.hints, 6) END)
 FROM due WHERE delivery.id = due.id
-RETURNING delivery.id, due.is_parked
+RETURNING delivery.id, due.parked
 """  # noqa: S608
 
 
@@ -194,7 +173,7 @@ def claim(delivery_id: UUID, now: datetime | None = None) -> Claim | None:
     Counted and committed before anything runs, so that a handler that takes its
     worker down with it cannot do so for ever.
     """
-    has_ordered = registry.has_ordered()
+    has_ordered = known.roster().has_ordered
     wanted = {"id": delivery_id, "now": now, "has_ordered": has_ordered}
     found = claim_with(CLAIM_FREE, wanted)
     return claim_with(CLAIM_IN_TURN, wanted) if found is None and has_ordered else found
@@ -257,29 +236,38 @@ def take_back() -> int:
         return int(cursor.rowcount)
 
 
-def sweep(limit: int, now: datetime | None = None) -> list[UUID]:
+def sweep(limit: int, now: datetime | None = None, *, attends: bool = True) -> list[UUID]:
     """The deliveries whose hint is due: timers, retries, lost hints, lost leases.
 
-    What waits for its lane is parked and left out.
+    What waits for its lane is parked and left out, and so is what no worker has code for.
+    ``attends``: this process runs handlers itself.
     """
     due: list[UUID] = []
+    values: dict[str, Any] = {
+        "now": now,
+        "grace_s": HINT_GRACE_S,
+        "parked_s": PARKED_S,
+        "runnable": known.roster().runnable() if attends else [],
+    }
+    runnable = values["runnable"]
+    unattended.wake(runnable)
     with connection.cursor() as cursor:
         looked_at = wanted = limit
         while looked_at == wanted and len(due) < limit:
             wanted = limit - len(due)
-            cursor.execute(
-                SWEEP, {"limit": wanted, "now": now, "grace_s": HINT_GRACE_S, "parked_s": PARKED_S}
-            )
+            cursor.execute(SWEEP, values | {"limit": wanted})
             rows = cursor.fetchall()
             looked_at = len(rows)
-            due.extend(delivery_id for delivery_id, is_parked in rows if not is_parked)
+            due.extend(delivery_id for delivery_id, parked in rows if parked is None)
+            if any(parked == unattended.MARK for _, parked in rows):
+                unattended.park(runnable, now, PARKED_S)
     return due
 
 
 def claim_with(sql: str, parameters: dict[str, Any]) -> Claim | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(sql, parameters | {"lease_s": LEASE_S})
+            cursor.execute(sql, parameters | {"lease_s": LEASE_S, "runnable": known.roster().runnable()})
             row = cursor.fetchone()
     except IntegrityError:
         # delivery_one_per_lane: another one of the lane was claimed at the same moment.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from atoll.bus import deliveries, execute, registry
+from atoll.bus import deliveries, execute, known, lanes
 from atoll.bus.deliveries import Claim
 
 # How long one empty hint keeps its thread from hints that wait behind it.
@@ -26,7 +26,7 @@ _IN_ORDER = "SET LOCAL enable_sort = off;"
 _DUE = """(
         SELECT due.id FROM atoll_bus_delivery AS due
         WHERE due.status IN ('pending', 'running') AND due.hint_at <= statement_timestamp()
-          AND due.next_attempt_at <= statement_timestamp() AND {}
+          AND due.next_attempt_at <= statement_timestamp() AND due.handler = ANY(%(runnable)s) AND {}
         ORDER BY due.hint_at LIMIT 1 FOR UPDATE SKIP LOCKED)"""
 CLAIM_DUE = _IN_ORDER + deliveries.CLAIM.format(
     which=_DUE.format("due.lane = ''"),
@@ -37,9 +37,9 @@ CLAIM_DUE = _IN_ORDER + deliveries.CLAIM.format(
 # What is not the first of its lane is left to the sweep, which parks it.
 CLAIM_DUE_IN_TURN = _IN_ORDER + deliveries.CLAIM.format(
     which=_DUE.format(
-        f"due.lane <> '' AND due.id = {deliveries.HEAD.format(handler='due.handler', lane='due.lane')}"
+        f"due.lane <> '' AND due.id = {lanes.HEAD.format(handler='due.handler', lane='due.lane')}"
     ),
-    **deliveries.IN_TURN,
+    **lanes.IN_TURN,
 )
 
 
@@ -61,6 +61,6 @@ def _claim_due() -> Claim | None:
     """Begin an attempt of the delivery that has been due longest and that nobody else is looking at;
     of one in a lane, whose turn has come, only when no other is due."""
     claim = deliveries.claim_with(CLAIM_DUE, {"now": None})
-    if claim is None and registry.has_ordered():
+    if claim is None and known.roster().has_ordered:
         claim = deliveries.claim_with(CLAIM_DUE_IN_TURN, {"now": None})
     return claim

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atoll import wire
-from atoll.bus import decoding, registry
+from atoll.bus import decoding, known
 from atoll.bus.models import Delivery
 from atoll.errors import InvalidInput
 
@@ -49,12 +49,12 @@ def edit(delivery: Delivery, text: str) -> Edit:
 
 
 def _check(delivery: Delivery, body: str) -> None:
-    handler = registry.by_id(delivery.handler)
+    message = delivery.message
+    handler = known.code_for(delivery.handler, message.kind, message.name)
     if handler is None:
         raise InvalidInput(
             f"No handler is called {delivery.handler} here, so nothing can tell whether this fits."
         )
-    message = delivery.message
     try:
         # The whole body again, as a worker reads it: the envelope adds a level and some bytes.
         data = _envelope(body)["data"]

@@ -19,24 +19,23 @@ from atoll.bus import (
     failures,
     faults,
     inflight,
+    known,
     limits,
-    registry,
     renewal,
     sessions,
+    unattended,
 )
 from atoll.bus.deliveries import Claim
 from atoll.bus.outcome import Dead, Ignore
-from atoll.bus.retry import Retry
+from atoll.bus.registry import Handler
 from atoll.errors import Unavailable
 
 log = structlog.get_logger("atoll.bus")
 
 # How many of a lane one worker runs in a row before others get the worker's place.
 LANE_TURN = 100
-
-
-class UnknownHandler(LookupError):
-    """No function of that name is registered in this process."""
+# Another version of the service takes this message for the same handler: it has so long to come by.
+SET_ASIDE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,10 @@ def execute(
     run LANE_TURN of a lane leaves to the next.
     """
     claim = deliveries.claim(delivery_id, now)
-    return run(claim, now, hint) if claim else 0
+    if claim is None:
+        unattended.pass_on(delivery_id)
+        return 0
+    return run(claim, now, hint)
 
 
 def run(
@@ -67,10 +69,14 @@ def run(
     attempts = in_lane = 0
     claim: Claim | None = begun
     while claim:
+        handler = known.code_for(claim.handler_id, claim.kind, claim.name)
+        if handler is None:
+            _leave_to_others(claim)
+            break
         faults.point("deliver.after_claim")
         sessions.notice_vanished_host()
         attempts += 1
-        with inflight.running(claim):
+        with inflight.running(claim, handler.timeout_s):
             may_repeat = attempt(claim, now)
         faults.point("deliver.after_commit")
         if may_repeat:
@@ -87,9 +93,23 @@ def run(
     return attempts
 
 
+def _leave_to_others(claim: Claim) -> None:
+    """The handler is the same, but the version of it here takes no such message."""
+    roster = known.reload()
+    if roster.names_of(claim.handler_id) & roster.takers(claim.kind, claim.name).keys():
+        unattended.set_aside(claim.id, claim.attempt, SET_ASIDE_S)
+    else:
+        why = f"No version of {claim.handler_id} takes {claim.name} any more."
+        deliveries.finish(claim, "discarded", why)
+        log.warning("delivery discarded", reason=why, delivery=str(claim.id))
+
+
 def attempt(claim: Claim, now: datetime | None = None) -> bool:
     """Make one claimed attempt; True when the next one may follow at once."""
     started = time.monotonic()
+    handler = known.code_for(claim.handler_id, claim.kind, claim.name)
+    if handler is None:
+        raise LookupError(f"There is no code here for {claim.handler_id} and {claim.name}.")
     facts = {
         "message_type": claim.name,
         "message_id": claim.message_id,
@@ -98,7 +118,7 @@ def attempt(claim: Claim, now: datetime | None = None) -> bool:
         "correlation_id": claim.correlation_id,
     }
     try:
-        _run(claim, started)
+        _run(claim, handler, started)
     except LeaseLost:
         log.warning("delivery taken over", **facts)
         return False
@@ -108,15 +128,12 @@ def attempt(claim: Claim, now: datetime | None = None) -> bool:
         return False
     except Exception as error:
         limits.drop_interrupted_session()
-        return _failed(claim, error, facts, now)
+        return _failed(claim, handler, error, facts, now)
     log.info("handler done", duration_ms=round((time.monotonic() - started) * 1000, 1), **facts)
     return False
 
 
-def _run(claim: Claim, started: float) -> None:
-    handler = registry.by_id(claim.handler_id)
-    if handler is None:
-        raise UnknownHandler(f"No handler is called {claim.handler_id} here; was it renamed or removed?")
+def _run(claim: Claim, handler: Handler, started: float) -> None:
     if claim.attempt > handler.retry.attempts:
         raise Dead(f"Each of {claim.attempt - 1} attempts ended with the process that made it.")
     if claim.is_late:
@@ -140,10 +157,10 @@ def _run(claim: Claim, started: float) -> None:
                 faults.point("deliver.in_handler")
 
 
-def _failed(claim: Claim, error: Exception, facts: dict[str, Any], now: datetime | None) -> bool:
-    handler = registry.by_id(claim.handler_id)
-    policy = handler.retry if handler else Retry(immediate=0)
-    wait = None if isinstance(error, Dead) else policy.wait_after(claim.attempt, claim.age_s)
+def _failed(
+    claim: Claim, handler: Handler, error: Exception, facts: dict[str, Any], now: datetime | None
+) -> bool:
+    wait = None if isinstance(error, Dead) else handler.retry.wait_after(claim.attempt, claim.age_s)
     summary = str(error) if isinstance(error, Dead) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     group = failures.group_of(error)

@@ -27,6 +27,7 @@ GAUGES = (
     ("deliveries_failing", "Deliveries whose last attempt failed and that are not dead yet.", "failing"),
     ("deliveries_scheduled", "Timers and others that are due later.", "scheduled"),
     ("deliveries_behind", "Deliveries that wait for their turn in a lane.", "behind"),
+    ("deliveries_unattended", "Deliveries whose handler no running worker has code for.", "unattended"),
     ("deliveries_dead", "Dead letters.", "dead"),
     ("lanes_blocked", "Lanes that wait behind a dead letter.", "blocked_lanes"),
     ("quarantine_waiting", "Arrivals that cannot be read.", "quarantined"),

@@ -20,9 +20,10 @@ STOP_TIMEOUT_S = 3.0
 class Host:
     """Two threads with a database and a broker connection each, and one that cleans now and then."""
 
-    def __init__(self, hints: Hints, on_ready: Callable[[], None]) -> None:
-        self._ingestor = Ingestor(hints)
-        self._relay = Relay(hints, drain=hints.drain)
+    def __init__(self, hints: Hints, on_ready: Callable[[], None], *, attends: bool = True) -> None:
+        """``attends``: this process runs handlers, too."""
+        self._ingestor = Ingestor(hints, attends=attends)
+        self._relay = Relay(hints, drain=hints.drain, attends=attends)
         self._janitor = Janitor()
         self._on_ready = on_ready
         self._threads = [

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.utils import Error
 
-from atoll.bus import board, deliveries, registry
+from atoll.bus import board, deliveries
 from atoll.bus.deliveries import Claim
 
 # Ends the sessions that made the claims, so that their locks are gone at once: a session
@@ -40,11 +40,10 @@ _running: dict[int, Held] = {}
 
 
 @contextmanager
-def running(claim: Claim) -> Iterator[None]:
+def running(claim: Claim, timeout_s: float) -> Iterator[None]:
     """The claim is being worked on by this thread, on its current database connection."""
     thread = threading.get_ident()
-    handler = registry.by_id(claim.handler_id)
-    ends_at = time.monotonic() + (handler.timeout_s if handler else registry.DEFAULT_TIMEOUT_S)
+    ends_at = time.monotonic() + timeout_s
     with _lock:
         _running[thread] = Held(claim, connection.connection.fileno(), ends_at)
     board.note(claim.id, claim.attempt, ends_at)

@@ -6,6 +6,10 @@ matters. While the database is away nothing is consumed: the broker keeps it.
 
 Where a handler is ordered, one instance of the service consumes and the others
 stand by: two would store a key's messages in any order (docs/decisions/0030).
+
+Handlers are written down before their keys are bound, so that what a new binding
+brings finds them known, and the bindings are made again every few seconds: an
+exchange or a binding that somebody deleted is back soon.
 """
 
 import random
@@ -20,7 +24,8 @@ import structlog
 from django.db import connection
 from kombu import Connection, Consumer
 
-from atoll.bus import faults, registry, topology, turn
+from atoll.bus import enrolment, faults, known, topology, turn
+from atoll.bus.inbox import OutOfTurn
 from atoll.bus.quarantine import Arrival
 from atoll.bus.receiving import receive
 
@@ -32,6 +37,7 @@ POLL_S = 0.5
 # The Redis transport fetches one message at a time: worth a short wait for the next.
 LINGER_S = 0.002
 PUT_BACK_EVERY_S = 5.0
+ASSERT_EVERY_S = 2.0
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 STAND_BY_S = 1.0
@@ -44,14 +50,17 @@ class Ingestor:
     """One consumer of the service's queues, on a thread, a broker connection and a database connection
     of its own; comes back by itself when either is lost."""
 
-    def __init__(self, hint: Hint) -> None:
+    def __init__(self, hint: Hint, *, attends: bool = True) -> None:
+        """``attends``: this process runs handlers, too."""
         self._hint = hint
+        self._attends = attends
         self._stopping = threading.Event()
         self.consuming = threading.Event()
         # Consuming, or standing by for whoever consumes.
         self.ready = threading.Event()
         self._batch: list[Any] = []
         self._queues: dict[str, str] = {}
+        self._is_alone = False
 
     def run(self) -> None:
         """Until ``stop``."""
@@ -61,8 +70,11 @@ class Ingestor:
             try:
                 connection.ensure_connection()
                 broker.connect()
-                if not registry.has_ordered() or self._take_turn(broker):
+                enrolment.register(attends=self._attends)
+                if self._take_turn(broker):
                     self._consume(broker)
+            except OutOfTurn:
+                log.info("ingest makes way, a handler of another version wants its messages in order")
             except Exception as error:
                 # Whatever it is, a service that stopped listening would be the greater evil.
                 log.error(
@@ -86,9 +98,13 @@ class Ingestor:
         self._stopping.set()
 
     def _take_turn(self, broker: Connection) -> bool:
-        """Stand by until nobody else of this service consumes; False when told to stop."""
+        """Stand by until this process may consume; False when told to stop.
+
+        With an ordered handler it may when nobody else of the service does, and without one
+        beside all that hold the same of theirs.
+        """
         has_waited = False
-        while not turn.take():
+        while not turn.take(alone=self._wants_to_be_alone()):
             if not has_waited:
                 log.info("ingest standing by, another instance consumes")
             has_waited = True
@@ -99,8 +115,13 @@ class Ingestor:
                 broker.heartbeat_check()
             if self._stopping.wait(random.uniform(STAND_BY_S / 2, STAND_BY_S)):  # noqa: S311
                 return False
+            known.reload()
         # The broker may need a moment to put back what an ended consumer had taken.
         return not (has_waited and self._stopping.wait(SETTLE_S))
+
+    def _wants_to_be_alone(self) -> bool:
+        self._is_alone = known.roster().has_ordered
+        return self._is_alone
 
     def _consume(self, broker: Connection) -> None:
         is_amqp = broker.transport.driver_type == "amqp"
@@ -115,6 +136,7 @@ class Ingestor:
             # What ended consumers had taken, first of all the one we were started to replace.
             channel.put_back()
         next_put_back = time.monotonic() + PUT_BACK_EVERY_S
+        next_assert = time.monotonic() + ASSERT_EVERY_S
         self._batch.clear()
         with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=PREFETCH, accept=None):
             self.consuming.set()
@@ -129,6 +151,11 @@ class Ingestor:
                     elif time.monotonic() > next_put_back:
                         channel.put_back(topology.VISIBILITY_TIMEOUT_S)
                         next_put_back = time.monotonic() + PUT_BACK_EVERY_S
+                    if time.monotonic() > next_assert:
+                        if known.reload().has_ordered != self._is_alone:
+                            raise OutOfTurn
+                        names.declare_queues(channel, exact_matching=is_amqp)
+                        next_assert = time.monotonic() + ASSERT_EVERY_S
             finally:
                 if not is_amqp:
                     # kombu has asked Redis for the next message already, and drops what comes once

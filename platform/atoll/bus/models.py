@@ -4,6 +4,7 @@ These rows are the truth; broker and Celery only carry hints about them. The
 hot paths write them with the SQL in outbox.py, inbox.py and deliveries.py.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -173,10 +174,45 @@ class Delivery(models.Model):
                 name="delivery_lane_done",
                 condition=Q(status__in=["done", "ignored"]) & ~Q(lane=""),
             ),
+            models.Index(
+                "handler",
+                name="delivery_unattended",
+                condition=Q(status__in=["pending", "running"], hints=-2),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.handler} {self.id}"
+
+
+class KnownHandler(models.Model):
+    """A handler of this service and one kind of message that it takes: every version of the
+    service's code that has run, or is about to, has written its own here (known.py).
+
+    ``seen_at`` is when a worker last said that it has code for it, and is renewed every few
+    seconds. A retired one gets no more deliveries.
+    """
+
+    handler = models.TextField()
+    aliases = ArrayField(models.TextField(), default=list, help_text="Its earlier names.")
+    kind = models.TextField(choices=Kind)
+    name = models.TextField(help_text="Event type, pattern of event types, or command.")
+    ordered = models.BooleanField(default=False)
+    known_since = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True)
+    seen_by = models.TextField(default="", help_text="Host and process of the worker that was last seen.")
+    seen_ordered_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
+    retired_by = models.TextField(default="")
+    why = models.TextField(default="", help_text="Why it was retired.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["handler", "kind", "name"], name="known_handler_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.handler}: {self.kind} {self.name}"
 
 
 class Quarantine(models.Model):

@@ -32,11 +32,11 @@ IS_FAILING = "(error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 EL
 # Of a lane only the first that is not settled may run; what stands behind it is not late.
 DELIVERIES = f"""
 WITH open AS MATERIALIZED (
-    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at,
+    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at, hints,
         {IS_FAILING} AS is_failing
     FROM atoll_bus_delivery WHERE status IN ('pending', 'running') LIMIT %(counted)s
 ), told AS MATERIALIZED (
-    SELECT status, attempts, next_attempt_at, claimed_at, is_failing,
+    SELECT status, attempts, next_attempt_at, claimed_at, hints, is_failing,
         next_attempt_at > statement_timestamp() AS is_later,
         lane <> '' AND EXISTS (
             SELECT FROM atoll_bus_delivery AS earlier
@@ -54,7 +54,8 @@ SELECT count(*),
         FILTER (WHERE status = 'pending' AND NOT is_behind AND NOT is_later))::float8,
     count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts > 0),
     count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts = 0),
-    count(*) FILTER (WHERE is_failing)
+    count(*) FILTER (WHERE is_failing),
+    count(*) FILTER (WHERE hints = -2)
 FROM told
 """  # noqa: S608
 
@@ -131,6 +132,7 @@ class Backlog:
     retrying: int
     scheduled: int
     failing: int
+    unattended: int
     dead: int
     quarantined: int
     blocked_lanes: int

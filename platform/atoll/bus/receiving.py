@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from django.db import DataError
 
-from atoll.bus import envelope, inbox, quarantine, registry
+from atoll.bus import envelope, inbox, known, quarantine
 from atoll.bus.envelope import Envelope, Unreadable
 from atoll.bus.quarantine import Arrival
 
@@ -20,8 +20,10 @@ FRESH_S = 5.0
 
 def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
     """Store a batch; the new deliveries that want a hint. What cannot be read goes to quarantine.
+    What can be read is stored although nothing handles it.
 
-    When it returns, everything is committed and may be acknowledged.
+    When it returns, everything is committed and may be acknowledged. OutOfTurn is that of
+    ``inbox.store``.
     """
     readable: list[tuple[Arrival, Envelope]] = []
     for arrival in arrivals:
@@ -29,15 +31,16 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
             readable.append((arrival, read(arrival)))
         except Unreadable as error:
             _refuse(arrival, str(error))
-    wanted = [pair for pair in readable if registry.handlers_for(pair[1].kind, pair[1].name)]
-    if not wanted:
+    if not readable:
         return []
     try:
-        messages = [message for _, message in wanted]
+        messages = [message for _, message in readable]
         fresh = inbox.store(messages, unhurried=_late(messages))
+    except inbox.Unhandled:
+        return receive(arrivals)
     except DataError:
-        fresh = _store_one_by_one(wanted)
-    for _, message in wanted:
+        fresh = _store_one_by_one(readable)
+    for _, message in readable:
         log.info(
             "message received",
             message_type=message.name,
@@ -49,9 +52,11 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
 
 
 def read(arrival: Arrival) -> Envelope:
-    """Raises Unreadable for what no handler here could ever be given."""
+    """Raises Unreadable for what no known handler of this service takes."""
     message = envelope.parse(arrival.body, arrival.properties, arrival.headers)
-    if message.kind == "command" and registry.command_handler(message.name) is None:
+    if message.kind == "command" and not (
+        known.roster().takers("command", message.name) or known.reload().takers("command", message.name)
+    ):
         raise Unreadable(f"Nothing in this service handles the command {message.name}.")
     return message
 
@@ -64,10 +69,10 @@ def _late(messages: Sequence[Envelope]) -> set[str]:
     return {message.dedupe_key for message in messages if message.sent_at < since}
 
 
-def _store_one_by_one(wanted: Sequence[tuple[Arrival, Envelope]]) -> list[UUID]:
+def _store_one_by_one(readable: Sequence[tuple[Arrival, Envelope]]) -> list[UUID]:
     """One message that the database refuses must not keep its neighbours out."""
     fresh: list[UUID] = []
-    for arrival, message in wanted:
+    for arrival, message in readable:
         try:
             fresh.extend(inbox.store([message]))
         except DataError as error:

@@ -102,7 +102,10 @@ def replay_quarantined(row_id: int) -> bool:
         Quarantine.objects.filter(pk=row.pk).update(reason=str(error))
         return False
     with transaction.atomic():
-        fresh = inbox.store([message])
+        try:
+            fresh = inbox.store([message])
+        except inbox.Unhandled:
+            return False
         note = f"{len(fresh)} deliveries" if fresh else "nothing new: known already, or nothing handles it"
         Quarantine.objects.filter(pk=row.pk).update(status=Quarantine.Status.REPLAYED, note=note)
     return True

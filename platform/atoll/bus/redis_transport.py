@@ -52,6 +52,29 @@ class Channel(redis.Channel):
     def _commands(self) -> Any:
         return self._create_client()
 
+    def queue_bind(
+        self, queue: str, exchange: str, routing_key: str = "", arguments: Any = None, **_: Any
+    ) -> None:
+        """kombu would do nothing about a binding that it has made before and the server has lost."""
+        if not self.state.has_binding(queue, exchange, routing_key):
+            self.state.binding_declare(queue, exchange, routing_key, arguments)
+        self._queue_bind(exchange, *self._binding(queue, exchange, routing_key, arguments))
+
+    def queue_unbind(
+        self, queue: str, exchange: str, routing_key: str = "", arguments: Any = None, **_: Any
+    ) -> None:
+        """kombu would change its own copy of the bindings, not the server's."""
+        self.state.binding_delete(queue, exchange, routing_key)
+        member = self.sep.join(self._binding(queue, exchange, routing_key, arguments))
+        with self.conn_or_acquire() as client:
+            for table in (self.keyprefix_queue, self.keyprefix_binding_permanent):
+                client.srem(table % (exchange,), member)
+
+    def _binding(self, queue: str, exchange: str, routing_key: str, arguments: Any) -> tuple[str, str, str]:
+        made: tuple[Any, ...] = self.typeof(exchange).prepare_bind(queue, exchange, routing_key, arguments)
+        key, pattern, name = (part or "" for part in made)
+        return key, pattern, name
+
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
         yield client or self._commands

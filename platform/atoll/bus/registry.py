@@ -5,7 +5,8 @@ registry of Django imports them all once it is ready.
 """
 
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -18,6 +19,7 @@ Kind = Literal["event", "command"]
 Function = TypeVar("Function", bound=Callable[..., None])
 
 DEFAULT_TIMEOUT_S = 30.0
+HANDLER_ID = re.compile(r"[\w.<>-]{1,250}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class Handler:
     """One function and the messages it reacts to.
 
     ``name`` is an event type, a pattern of event types in AMQP's notation, or a command.
+    ``stable_id`` and ``aliases`` are ``name=`` and ``aliases=`` of the decorators.
     """
 
     kind: Kind
@@ -34,11 +37,24 @@ class Handler:
     timeout_s: float = DEFAULT_TIMEOUT_S
     before: Callable[..., Any] | None = None
     ordered: bool = False
+    stable_id: str = ""
+    aliases: tuple[str, ...] = ()
 
     @cached_property
     def id(self) -> str:
-        """What a delivery row calls it; survives restarts, changes when the function is renamed."""
+        """What a delivery row calls it. It survives restarts. Without a stable id it is where the
+        function lives, and changes when the function is moved or renamed."""
+        return self.stable_id or self.place
+
+    @cached_property
+    def place(self) -> str:
+        """The function's module and name."""
         return f"{self.function.__module__}.{self.function.__qualname__}"
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Its id and all that it was called before."""
+        return frozenset((self.id, *self.aliases))
 
     @cached_property
     def payload_type(self) -> type[Any]:
@@ -62,6 +78,8 @@ def on(
     retry: Retry | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     ordered: bool = False,
+    name: str = "",
+    aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """React to an event type, or to all that match a pattern such as ``order.*``.
 
@@ -73,6 +91,10 @@ def on(
     the order in which they were announced; one that is retried or dead keeps those
     behind it waiting, until it is replayed or discarded. Messages without a key,
     other keys and other handlers go on.
+    ``name`` is what the service's database calls the handler; without it, the
+    function's module and name. ``aliases`` are earlier names: with the old one among
+    them, a function that was moved, renamed or given a ``name`` stays the same handler.
+    Raises Misuse when another function has one of the names.
     """
 
     def register(function: Function) -> Function:
@@ -84,6 +106,8 @@ def on(
                 retry=retry or Retry(),
                 timeout_s=timeout_s,
                 ordered=ordered,
+                stable_id=name,
+                aliases=tuple(aliases),
             )
         )
         return function
@@ -98,13 +122,15 @@ def handles(
     retry: Retry | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     ordered: bool = False,
+    name: str = "",
+    aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
     """Carry out a command addressed to this service, or a timer it scheduled for itself.
 
     With ``before``, ``before(payload, message)`` runs first, outside any
     transaction: the place for the network. It may run more than once, so it must
-    be repeatable; what it returns is the handler's third argument. ``ordered`` is
-    as for ``on``; a timer has no key.
+    be repeatable; what it returns is the handler's third argument. ``ordered``,
+    ``name`` and ``aliases`` are as for ``on``; a timer has no key.
     Raises Misuse when the command has a handler already.
     """
     if is_pattern(command):
@@ -112,7 +138,7 @@ def handles(
 
     def register(function: Function) -> Function:
         other = command_handler(command)
-        if other and other.id != f"{function.__module__}.{function.__qualname__}":
+        if other and other.place != f"{function.__module__}.{function.__qualname__}":
             raise Misuse(f"{command} is handled by {other.id} already; a command has one handler.")
         _add(
             Handler(
@@ -123,6 +149,8 @@ def handles(
                 timeout_s=timeout_s,
                 before=before,
                 ordered=ordered,
+                stable_id=name,
+                aliases=tuple(aliases),
             )
         )
         return function
@@ -132,7 +160,16 @@ def handles(
 
 def _add(handler: Handler) -> None:
     """A module that is imported again replaces its own registrations."""
-    _handlers[:] = [held for held in _handlers if (held.id, held.name) != (handler.id, handler.name)]
+    for identifier in handler.ids:
+        if not HANDLER_ID.fullmatch(identifier):
+            raise Misuse(
+                f"{handler.place} cannot be called {identifier!r}: give it 1 to 250 letters, digits, dots, "
+                "dashes or underscores."
+            )
+    for held in _handlers:
+        if held.place != handler.place and (common := held.ids & handler.ids):
+            raise Misuse(f"{held.place} and {handler.place} are both called {sorted(common)[0]}.")
+    _handlers[:] = [held for held in _handlers if (held.place, held.name) != (handler.place, handler.name)]
     _handlers.append(handler)
 
 
@@ -150,7 +187,8 @@ def command_handler(command: str) -> Handler | None:
 
 
 def by_id(handler_id: str) -> Handler | None:
-    return next((handler for handler in _handlers if handler.id == handler_id), None)
+    """The handler of that name, or of that earlier name."""
+    return next((handler for handler in _handlers if handler_id in handler.ids), None)
 
 
 def has_ordered() -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from atoll.bus import deliveries, faults, outbox, publisher, registry, sessions, topology
+from atoll.bus import deliveries, faults, known, outbox, publisher, retiring, sessions, topology
 from atoll.bus.ingest import Hint
 from atoll.bus.lanes import Waking
 from atoll.bus.outbox import Row
@@ -85,9 +85,13 @@ class Relay:
         hint: Hint,
         open_publisher: Callable[[], Publisher] = publisher.open_publisher,
         drain: Callable[[], None] | None = None,
+        *,
+        attends: bool = True,
     ) -> None:
-        """``drain`` is called when more is due than is worth a hint each; without it each gets one."""
+        """``drain`` is called when more is due than is worth a hint each; without it each gets one.
+        ``attends``: this process runs handlers, too."""
         self._hint = hint
+        self._attends = attends
         self._drain = drain
         self._is_behind = False
         self._news_at = self._next_slice = float("-inf")
@@ -145,11 +149,12 @@ class Relay:
                 self._take_back()
                 next_take_back = now + TAKE_BACK_EVERY_S
             if now >= next_waking:
-                if registry.has_ordered():
+                if known.reload().has_ordered:
                     lanes.step()
+                retiring.discard_left_over()
                 next_waking = now + WAKE_LANES_EVERY_S
             if now >= next_sweep:
-                swept = deliveries.sweep(SWEEP_BATCH)
+                swept = deliveries.sweep(SWEEP_BATCH, attends=self._attends)
                 if swept:
                     self._hint(swept)
                 next_sweep = now + SWEEP_EVERY_S

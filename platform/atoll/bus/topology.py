@@ -14,7 +14,7 @@ from kombu import Connection, Exchange, Queue
 from kombu.exceptions import OperationalError as BrokerAway
 
 from atoll import conf
-from atoll.bus import registry
+from atoll.bus import known
 from atoll.bus.match import is_pattern
 
 HEARTBEAT_S = 30
@@ -77,20 +77,24 @@ class Topology:
                 exchange(channel).declare()
 
     def declare_queues(self, channel: Any, *, exact_matching: bool) -> list[Queue]:
-        """The service's two queues, bound; ready to be consumed. Raises Mismatch.
+        """The service's two queues, bound for every handler that the service knows; ready to be
+        consumed. What nobody takes any more is unbound. Raises Mismatch.
 
         Where the transport's matching is not AMQP's, a service with patterns gets
-        every event and ingest picks with its own matcher.
+        every event and the inbox picks with its own matcher.
         """
         self.declare_exchanges(channel)
         queues = [self.event_queue(channel), self.command_queue(channel)]
         for queue in queues:
             self._declare(queue)
-        patterns = registry.event_patterns()
-        if not exact_matching and any(is_pattern(pattern) for pattern in patterns):
-            patterns = ["#"]
-        for pattern in patterns:
+        roster = known.roster()
+        wanted, former = roster.patterns(), roster.former_patterns()
+        if not exact_matching:
+            wanted, former = _coarse(wanted), _coarse(former)
+        for pattern in sorted(wanted):
             queues[0].bind_to(self.events.name, routing_key=pattern)
+        for pattern in sorted(former - wanted):
+            queues[0].unbind_from(self.events, routing_key=pattern)
         queues[1].bind_to(self.commands.name, routing_key=self.service)
         return queues
 
@@ -119,6 +123,10 @@ class Topology:
     def _queue(self, name: str, **options: Any) -> Queue:
         arguments = QUORUM if self.queue_type == "quorum" else None
         return Queue(name, durable=True, queue_arguments=arguments, **options)
+
+
+def _coarse(patterns: set[str]) -> set[str]:
+    return {"#"} if any(is_pattern(pattern) for pattern in patterns) else patterns
 
 
 def current() -> Topology:

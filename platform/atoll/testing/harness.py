@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Min, Q
 
 from atoll import conf, wire
-from atoll.bus import deliveries, execute, receiving, registry, relay
+from atoll.bus import deliveries, execute, known, receiving, registry, relay
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
 from atoll.bus.quarantine import Arrival
 from atoll.ids import uuid7
@@ -224,7 +224,7 @@ class Bus:
 
     def _declare(self) -> None:
         """Our own queues as our worker declares them, and our neighbours', as if they ran."""
-        self._broker.declare(settings.ATOLL_SERVICE, registry.event_patterns())
+        self._broker.declare(settings.ATOLL_SERVICE, known.roster().patterns())
         for project in conf.projects().values():
             if project.worker:
                 self._broker.declare(project.service)

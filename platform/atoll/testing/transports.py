@@ -14,7 +14,7 @@ import kombu
 import pytest
 from django.test import override_settings
 
-from atoll.bus import ingest, registry, topology
+from atoll.bus import ingest, known, topology
 from atoll.bus.outbox import Row
 from atoll.bus.publisher import Outcome, Publisher, open_publisher
 from atoll.bus.quarantine import Arrival
@@ -248,8 +248,8 @@ class KombuTransport(Transport):
 
     def _declare_queues(self, channel: Any) -> Sequence[kombu.Queue]:
         names = topology.current()
-        patterns = sorted(self._patterns[names.service])
-        with mock.patch.object(registry, "event_patterns", return_value=patterns):
+        patterns = self._patterns[names.service]
+        with mock.patch.object(known.Roster, "patterns", return_value=set(patterns)):
             return names.declare_queues(channel, exact_matching=self._is_amqp)
 
 

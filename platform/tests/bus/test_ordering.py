@@ -31,7 +31,7 @@ from atoll.bus.publisher import open_publisher
 
 from .arrivals import store_one
 from .conftest import Until
-from .receiver import receiving
+from .receiver import every_delivery_hinted, receiving
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -88,7 +88,7 @@ class Consumer:
 
 @contextmanager
 def consumers(count: int, stored: list[UUID]) -> Iterator[list[Consumer]]:
-    with ExitStack() as stack:
+    with every_delivery_hinted(), ExitStack() as stack:
         started = []
         for _ in range(count):
             started.append(Consumer(stored))

@@ -78,6 +78,8 @@ def _told(request: HttpRequest) -> dict[str, Any]:
                   "arrived and cannot be read", alarming=True),
             _card("Blocked lanes", backlog.blocked_lanes, "#lanes",
                   f"{_count(backlog.behind)} wait their turn in lanes", alarming=True),
+            _card("Without a worker", backlog.unattended, reverse("admin:atoll_bus_handlers"),
+                  "no worker has code for their handlers", alarming=True),
         ],
         "refused": backlog.refused,
         "lately": lately,

@@ -1,7 +1,7 @@
 """The bus's pages that are no list of rows, in the order of the menu."""
 
 from atoll.admin import register_page
-from atoll.bus.admin import dead_letters, log, overview, where
+from atoll.bus.admin import dead_letters, handlers, log, overview, where
 
 LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
 
@@ -13,6 +13,8 @@ for address, view, name, permission, title in (
     ("dead-letters/group/", dead_letters.group_page, "dead_group", LOOK, ""),
     ("dead-letters/replay/", dead_letters.replay_page, "dead_replay", DECIDE, ""),
     ("dead-letters/discard/", dead_letters.discard_page, "dead_discard", DECIDE, ""),
+    ("handlers/", handlers.handlers_page, "handlers", LOOK, "Handlers"),
+    ("handlers/retire/", handlers.retire_page, "retire", DECIDE, ""),
     ("decisions/", log.decisions_page, "decisions", LOOK, "Decisions"),
 ):
     register_page("atoll_bus", address, view, name=f"atoll_bus_{name}", permission=permission, title=title)
