@@ -18,6 +18,7 @@ ASKED_EVERY_S = 5.0
 GAUGES = (
     ("outbox_pending", "Messages that are not published yet.", "to_publish"),
     ("outbox_refused", "Messages not published yet that the broker refused.", "refused"),
+    ("outbox_unroutable", "Messages kept because a receiver would miss them.", "unroutable"),
     ("outbox_oldest_pending_seconds", "Age of the oldest of them; 0 without any.", "oldest_to_publish_s"),
     ("deliveries_due", "Deliveries that could run now and do not.", "due"),
     ("deliveries_oldest_due_seconds", "How long the oldest of them is due; 0 without any.", "oldest_due_s"),

@@ -25,6 +25,7 @@ from django.db import connection
 from kombu import Connection, Consumer
 
 from atoll.bus import enrolment, faults, known, topology, turn
+from atoll.bus.bindings import Bindings
 from atoll.bus.inbox import OutOfTurn
 from atoll.bus.quarantine import Arrival
 from atoll.bus.receiving import receive
@@ -127,6 +128,8 @@ class Ingestor:
         is_amqp = broker.transport.driver_type == "amqp"
         channel: Any = broker.channel()
         names = topology.current()
+        bindings = Bindings(broker, names)
+        bindings.restore_exchanges()
         queues = names.declare_queues(channel, exact_matching=is_amqp)
         self._queues = {
             names.events.name: names.event_queue.name,
@@ -154,6 +157,7 @@ class Ingestor:
                     if time.monotonic() > next_assert:
                         if known.reload().has_ordered != self._is_alone:
                             raise OutOfTurn
+                        bindings.restore_exchanges()
                         names.declare_queues(channel, exact_matching=is_amqp)
                         next_assert = time.monotonic() + ASSERT_EVERY_S
             finally:

@@ -5,7 +5,7 @@ given before commits, so a cursor would skip what commits late. The clock is
 the database's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -125,6 +125,16 @@ WHERE id = %(id)s AND status = 'pending'
 """
 
 
+# The longer it has waited, the rarer the attempts, 1 to 30 s apart. They are not counted:
+# nothing is wrong with the message.
+UNROUTABLE = """
+UPDATE atoll_bus_outbox
+SET error = %(error)s, session = NULL, next_attempt_at = statement_timestamp() + make_interval(secs =>
+    LEAST(30, GREATEST(1, EXTRACT(EPOCH FROM statement_timestamp() - created_at)::float8 / 4)))
+WHERE id = ANY(%(ids)s) AND status = 'pending'
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A claimed row, ready to go on the wire."""
@@ -216,6 +226,13 @@ def take_back() -> int:
 def mark_refused(row_id: int, error: str) -> None:
     """The broker is there and does not take this message: keep it, visible, and try again later."""
     _run(REFUSED, {"id": row_id, "error": error})
+
+
+def mark_unroutable(reasons: Mapping[int, str]) -> None:
+    """Nobody would have got these: keep them, visible, and try again soon; costs them no attempt."""
+    for reason in set(reasons.values()):
+        ids = [row_id for row_id, given in reasons.items() if given == reason]
+        _run(UNROUTABLE, {"ids": ids, "error": reason})
 
 
 def _run(sql: str, parameters: dict[str, Any]) -> None:

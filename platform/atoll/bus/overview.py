@@ -21,8 +21,9 @@ TIMEOUT_MS = 3000
 
 OUTBOX = """
 SELECT count(*), count(*) FILTER (WHERE attempts > 0),
-    extract(epoch FROM statement_timestamp() - min(created_at))::float8
-FROM (SELECT attempts, created_at FROM atoll_bus_outbox WHERE status = 'pending'
+    extract(epoch FROM statement_timestamp() - min(created_at))::float8,
+    count(*) FILTER (WHERE attempts = 0 AND error <> '')
+FROM (SELECT attempts, error, created_at FROM atoll_bus_outbox WHERE status = 'pending'
       ORDER BY id LIMIT %(counted)s) AS pending
 """
 
@@ -132,10 +133,11 @@ class Backlog:
     retrying: int
     scheduled: int
     failing: int
-    unattended: int
     dead: int
     quarantined: int
     blocked_lanes: int
+    unroutable: int = 0
+    unattended: int = 0
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ class Recency:
 def backlog() -> Backlog:
     counted = {"counted": COUNTED}
     outbox, deliveries, failed = _rows((OUTBOX, counted), (DELIVERIES, counted), (FAILED, counted))
-    return Backlog(*outbox[0], *deliveries[0], *failed[0])
+    *to_publish, unroutable = outbox[0]
+    *opened, unattended = deliveries[0]
+    return Backlog(*to_publish, *opened, *failed[0], unroutable=unroutable, unattended=unattended)
 
 
 def blocked_lanes(limit: int = LANES_SHOWN) -> list[Lane]:

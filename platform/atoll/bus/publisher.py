@@ -11,26 +11,38 @@ from amqp.basic_message import Message
 from kombu import Connection
 
 from atoll.bus import envelope, topology
+from atoll.bus.bindings import Bindings
 from atoll.bus.outbox import Row
+from atoll.bus.subscribers import Address
 from atoll.bus.topology import Topology
 
 # RabbitMQ gains little from more unconfirmed messages than this.
 WINDOW = 500
 CONFIRM_DEADLINE_S = 10.0
+PREPARE_EVERY_S = 2.0
 UNROUTABLE = "No queue on the broker takes commands for {}; has its worker ever run?"
+UNBOUND = "The broker has no queue for it, and {} should receive it."
+BEHIND = "An earlier message of its key waits: {}"
 
 
 @dataclass
 class Outcome:
-    """What became of a batch; a row that is in neither list is in doubt and must be sent again."""
+    """What became of a batch; a row that is in none of the three is in doubt and must be sent again.
+
+    ``unroutable`` are those that a known receiver would not have got; nobody got them.
+    """
 
     published: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    unroutable: dict[int, str] = field(default_factory=dict)
     error: BaseException | None = None
 
 
 class Publisher(ABC):
     """One connection to the broker, used by one thread."""
+
+    _bindings: Bindings | None = None
+    _prepared_at: float | None = None
 
     def __init__(self, connection: Connection, topology: Topology) -> None:
         self._connection = connection
@@ -38,7 +50,18 @@ class Publisher(ABC):
         self._errors = (*connection.connection_errors, *connection.channel_errors)
         self._exchanges = {"event": topology.events.name, "command": topology.commands.name}
         self._channel: Any = connection.channel()
-        topology.declare_exchanges(self._channel)
+        self._bindings = Bindings(connection, topology)
+        self._bindings.restore_exchanges()
+
+    def prepare(self) -> None:
+        """Make the queues and bindings that are missing: this service's, and those of the known receivers
+        of what it publishes. ``keep_alive`` then does it again every PREPARE_EVERY_S seconds.
+
+        Raises the connection's errors, and Mismatch.
+        """
+        if self._bindings:
+            self._bindings.make()
+            self._prepared_at = time.monotonic()
 
     @abstractmethod
     def publish(self, rows: Sequence[Row]) -> Outcome:
@@ -50,7 +73,24 @@ class Publisher(ABC):
 
     def keep_alive(self) -> None:
         """Call every few seconds, and when the socket is readable; raises when the connection is gone."""
-        return
+        if self._prepared_at is not None and time.monotonic() - self._prepared_at > PREPARE_EVERY_S:
+            self.prepare()
+
+    def _receivers(self, row: Row) -> frozenset[str]:
+        """Who should get it, by the document of contracts."""
+        return self._bindings.receivers.get(_address(row), frozenset()) if self._bindings else frozenset()
+
+    def _may_go(self, row: Row, outcome: Outcome, waiting: dict[str, str]) -> bool:
+        """Whether it may be published now; ``waiting`` says of which keys an earlier one may not, and why."""
+        reason = self._bindings.held.get(_address(row)) if self._bindings else None
+        if reason is None and row.key in waiting:
+            reason = BEHIND.format(waiting[row.key])
+        if reason is None:
+            return True
+        outcome.unroutable[row.id] = reason
+        if row.key:
+            waiting.setdefault(row.key, reason)
+        return False
 
     def close(self) -> None:
         try:
@@ -63,7 +103,8 @@ class ConfirmingPublisher(Publisher):
     """AMQP with publisher confirms, up to WINDOW of them outstanding.
 
     A row counts as published when RabbitMQ has confirmed it; a command that no
-    queue takes, and a nack, are refusals.
+    queue takes, and a nack, are refusals. What has a known receiver is unroutable when
+    RabbitMQ has no queue for it.
     """
 
     def __init__(self, connection: Connection, topology: Topology) -> None:
@@ -83,15 +124,20 @@ class ConfirmingPublisher(Publisher):
         self._unconfirmed.clear()
         self._returned.clear()
         deadline = time.monotonic() + CONFIRM_DEADLINE_S
+        waiting: dict[str, str] = {}
         try:
+            if self._bindings:
+                self._bindings.renew(self._channel, dict.fromkeys(map(_address, rows)))
             for row in rows:
+                if not self._may_go(row, outcome, waiting):
+                    continue
                 self._last_tag += 1
                 self._unconfirmed[self._last_tag] = row
                 self._channel.basic_publish(
                     Message(row.body, **properties(row, self._topology.service)),
                     exchange=self._exchanges[row.kind],
                     routing_key=row.destination,
-                    mandatory=row.kind == "command",
+                    mandatory=row.kind == "command" or bool(self._receivers(row)),
                 )
                 while len(self._unconfirmed) >= WINDOW:
                     self._amqp.drain_events(timeout=max(0.001, deadline - time.monotonic()))
@@ -108,11 +154,15 @@ class ConfirmingPublisher(Publisher):
         with suppress(TimeoutError):
             self._amqp.drain_events(timeout=0)
         self._amqp.heartbeat_tick()
+        super().keep_alive()
 
     def _on_ack(self, tag: int, multiple: bool) -> None:
         for row in self._settled(tag, multiple):
             if str(row.message_id) in self._returned:
-                self._outcome.refused[row.id] = UNROUTABLE.format(row.destination)
+                if receivers := self._receivers(row):
+                    self._outcome.unroutable[row.id] = UNBOUND.format(" and ".join(sorted(receivers)))
+                else:
+                    self._outcome.refused[row.id] = UNROUTABLE.format(row.destination)
             else:
                 self._outcome.published.append(row.id)
 
@@ -140,10 +190,15 @@ class PlainPublisher(Publisher):
 
     def publish(self, rows: Sequence[Row]) -> Outcome:
         outcome = Outcome()
+        waiting: dict[str, str] = {}
         try:
             with self._channel.same_bindings():
+                if not all(self._reaches_its_receivers(row) for row in rows):
+                    self.prepare()
+                    self._channel.read_again()
                 for row in rows:
-                    self._publish(row, outcome)
+                    if self._may_go(row, outcome, waiting):
+                        self._publish(row, outcome)
         except self._errors as error:
             outcome.error = error
         return outcome
@@ -162,10 +217,27 @@ class PlainPublisher(Publisher):
         )
         outcome.published.append(row.id)
 
+    def _reaches_its_receivers(self, row: Row) -> bool:
+        """These transports have no ``mandatory``; their table of bindings tells more than that would."""
+        receivers = self._receivers(row)
+        if not receivers:
+            return True
+        queues = self._channel.typeof(self._exchanges[row.kind]).lookup(
+            self._channel.get_table(self._exchanges[row.kind]),
+            self._exchanges[row.kind],
+            row.destination,
+            None,
+        )
+        return receivers <= {topology.service_of(queue) for queue in queues}
+
     def _is_routable(self, row: Row) -> bool:
-        """These transports have no ``mandatory``; their table of bindings answers the same question."""
+        """Whether any queue takes commands for that service."""
         bindings = self._channel.get_table(self._exchanges[row.kind])
         return any(routing_key == row.destination for routing_key, _pattern, _queue in bindings)
+
+
+def _address(row: Row) -> Address:
+    return Address("command" if row.kind == "command" else "event", row.destination)
 
 
 def open_publisher(purpose: str = "relay") -> Publisher:
@@ -175,6 +247,17 @@ def open_publisher(purpose: str = "relay") -> Publisher:
     connection.connect()
     kind = ConfirmingPublisher if connection.transport.driver_type == "amqp" else PlainPublisher
     return kind(connection, names)
+
+
+def open_prepared() -> Publisher:
+    """As ``open_publisher``, for a relay: everything is bound before it has published anything."""
+    opened = open_publisher()
+    try:
+        opened.prepare()
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def properties(row: Row, service_id: str) -> dict[str, Any]:

@@ -124,6 +124,10 @@ class RelayChannel(Channel):
         finally:
             self._tables = None
 
+    def read_again(self) -> None:
+        """Inside ``same_bindings``: forget what was read."""
+        self._tables = {}
+
     def get_table(self, exchange: str) -> Any:
         if self._tables is None:
             return super().get_table(exchange)

@@ -2,6 +2,8 @@
 
 A stateless loop over the database: nothing is remembered between two steps, so
 a broker that comes back finds the whole backlog, and several relays share it.
+Before the first step, and every few seconds, queues and bindings are made that
+are missing (bindings.py).
 """
 
 import random
@@ -14,7 +16,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from atoll.bus import deliveries, faults, known, outbox, publisher, retiring, sessions, topology
+from atoll.bus import deliveries, enrolment, faults, known, outbox, publisher, retiring, sessions, topology
 from atoll.bus.ingest import Hint
 from atoll.bus.lanes import Waking
 from atoll.bus.outbox import Row
@@ -34,7 +36,7 @@ POLL_EVERY_S = 1.0
 SLICE = 50
 PAUSE_S = 0.05
 NEWS_S = 2.0
-KEEP_ALIVE_EVERY_S = 5.0
+KEEP_ALIVE_EVERY_S = 2.0
 FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 
@@ -59,7 +61,8 @@ def step(to: Publisher, claim: Callable[[int], list[Row]] = outbox.claim, limit:
     outbox.mark_published(outcome.published)
     for row_id, reason in outcome.refused.items():
         outbox.mark_refused(row_id, reason)
-    settled = {*outcome.published, *outcome.refused}
+    outbox.mark_unroutable(outcome.unroutable)
+    settled = {*outcome.published, *outcome.refused, *outcome.unroutable}
     outbox.release([row.id for row in rows if row.id not in settled])
     published = set(outcome.published)
     for row in rows:
@@ -72,6 +75,8 @@ def step(to: Publisher, claim: Callable[[int], list[Row]] = outbox.claim, limit:
             log.info("message published", **facts)
         elif row.id in outcome.refused:
             log.error("message refused by the broker", reason=outcome.refused[row.id], **facts)
+        elif row.id in outcome.unroutable:
+            log.error("message kept, a receiver would miss it", reason=outcome.unroutable[row.id], **facts)
     if outcome.error:
         raise outcome.error
     return len(rows)
@@ -83,7 +88,7 @@ class Relay:
     def __init__(
         self,
         hint: Hint,
-        open_publisher: Callable[[], Publisher] = publisher.open_publisher,
+        open_publisher: Callable[[], Publisher] = publisher.open_prepared,
         drain: Callable[[], None] | None = None,
         *,
         attends: bool = True,
@@ -105,6 +110,8 @@ class Relay:
         while not self._stopping.is_set():
             to: Publisher | None = None
             try:
+                # First the handlers, then their queues, then messages: one to ourselves must arrive.
+                enrolment.register(attends=self._attends)
                 to = self._open_publisher()
                 self._prepare_session()
                 self.connected.set()

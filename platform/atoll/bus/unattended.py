@@ -5,7 +5,6 @@ until they reach it. While none has, they lie still, marked, and cost nothing; t
 them when a worker with the code has started.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -63,13 +62,13 @@ WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
 """
 
 
-def park(runnable: Sequence[str], now: datetime | None, for_s: float) -> None:
+def park(runnable: list[str], now: datetime | None, for_s: float) -> None:
     """Mark what is due and what neither this process nor another has code for."""
     with connection.cursor() as cursor:
         cursor.execute(PARK, {"runnable": runnable, "now": now, "parked_s": for_s, "limit": AT_ONCE})
 
 
-def wake(runnable: Sequence[str]) -> None:
+def wake(runnable: list[str]) -> None:
     """Make due what was parked and has a worker by now, AT_ONCE at most."""
     with connection.cursor() as cursor:
         cursor.execute(WAKE, {"runnable": runnable, "limit": AT_ONCE})

@@ -329,6 +329,9 @@ class CutInMidBatch(Publisher):
     def publish(self, rows: Sequence[Row]) -> Outcome:
         return self._inner.publish(_Rows(rows, self._transport, self._after))
 
+    def prepare(self) -> None:
+        self._inner.prepare()
+
     def close(self) -> None:
         self._inner.close()
 

@@ -82,6 +82,7 @@ def _told(request: HttpRequest) -> dict[str, Any]:
                   "no worker has code for their handlers", alarming=True),
         ],
         "refused": backlog.refused,
+        "unroutable": backlog.unroutable,
         "lately": lately,
         "lately_s": overview.RECENT_S,
         "recency": [

@@ -1,0 +1,416 @@
+"""Queues and bindings: there before the first message, and back after somebody deleted them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import amqp
+import kombu
+import pytest
+from amqp.exceptions import AccessRefused
+from django.db import transaction
+from testproject.models import Note
+
+from atoll import conf
+from atoll.bus import Message, bindings, ingest, on, overview, publisher, relay, send, subscribers, topology
+from atoll.bus.models import Outbox
+from atoll.bus.publisher import Publisher, open_publisher
+from atoll.bus.publishing import publish_raw
+from atoll.bus.relay import Relay
+from atoll.bus.subscribers import Address
+from atoll.bus.topology import Topology
+from atoll.testing.conformance import CloseAccount
+
+from .conftest import Until
+from .receiver import receiving
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
+
+OURS, OTHER = "library-service", "other-service"
+
+
+def listen() -> None:
+    @on("account.opened")
+    def note(event: dict[str, Any], message: Message) -> None:
+        Note.objects.create(text=str(event["number"]))
+
+
+def announce(*numbers: int, name: str = "account.opened", key: str | None = None) -> None:
+    for number in numbers:
+        with transaction.atomic():
+            publish_raw(name, {"number": number}, key=key)
+
+
+def notes() -> list[int]:
+    return sorted(int(text) for text in Note.objects.values_list("text", flat=True))
+
+
+def outgoing() -> list[tuple[str, int, str]]:
+    return list(Outbox.objects.order_by("id").values_list("status", "attempts", "error"))
+
+
+def all_are_published() -> bool:
+    return set(Outbox.objects.values_list("status", flat=True)) == {"published"}
+
+
+@pytest.fixture
+def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write a document: who receives each event that this service sends."""
+
+    def write(**receivers: list[str]) -> None:
+        made: dict[str, Any] = {"channels": {}, "operations": {}}
+        for name, services in receivers.items():
+            event = name.replace("_", ".")
+            channel = f"events.{event}"
+            made["channels"][channel] = {
+                "address": event,
+                "bindings": {"amqp": {"exchange": {"name": "events"}}},
+            }
+            for action, service in (("send", OURS), *(("receive", service) for service in services)):
+                made["operations"][f"{service}.{action}.{channel}"] = {
+                    "action": action,
+                    "channel": {"$ref": f"#/channels/{channel}"},
+                    "tags": [{"name": service}],
+                }
+        place = tmp_path / "asyncapi.json"
+        place.write_text(json.dumps(made))
+        monkeypatch.setattr(subscribers, "PLACE", place)
+
+    yield write
+    if not topology.is_redis(conf.broker_url()):
+        with topology.connect("cleaning") as opened:
+            theirs().event_queue(opened.channel()).delete()
+
+
+def theirs() -> Topology:
+    names = topology.current()
+    return Topology(OTHER, names.prefix, names.queue_type)
+
+
+@pytest.fixture
+def to(broker: str) -> Iterator[Publisher]:
+    opened = open_publisher()
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def relaying() -> Iterator[Relay]:
+    """A relay beside the test, from its start to its end."""
+    running = Relay(lambda _: None)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    try:
+        assert running.connected.wait(20)
+        yield running
+    finally:
+        running.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def waiting_in(queue: kombu.Queue) -> int:
+    with topology.connect("test") as opened:
+        channel: Any = opened.channel()
+        if opened.transport.driver_type == "amqp":
+            return int(channel.queue_declare(queue.name, passive=True).message_count)
+        return int(channel.client.llen(queue.name))
+
+
+def delete_exchange() -> None:
+    names = topology.current()
+    with topology.connect("test") as opened:
+        channel: Any = opened.channel()
+        if opened.transport.driver_type == "amqp":
+            names.events(channel).delete()
+            return
+        names.declare_exchanges(channel)
+        for table in (channel.keyprefix_queue, channel.keyprefix_binding_permanent):
+            channel.client.delete(table % (names.events.name,))
+
+
+def unbind(queue: kombu.Queue, key: str) -> None:
+    names = topology.current()
+    with topology.connect("test") as opened:
+        channel: Any = opened.channel()
+        names.declare_exchanges(channel)
+        queue(channel).unbind_from(names.events, routing_key=key)
+
+
+def test_the_first_event_of_a_service_to_itself_arrives_although_only_its_relay_runs_yet(
+    broker: str, until: Until
+) -> None:
+    listen()
+    announce(1)
+    with relaying():
+        until(all_are_published)
+    with receiving():
+        until(lambda: notes() == [1])
+
+
+def test_a_relay_whose_own_queue_cannot_be_declared_publishes_nothing(rabbitmq: str, until: Until) -> None:
+    listen()
+    announce(1)
+    name = topology.current().event_queue.name
+    with topology.connect("test") as opened:
+        opened.channel().queue_declare(name, durable=False, auto_delete=False)
+    running = Relay(lambda _: None)
+    thread = threading.Thread(target=running.run)
+    thread.start()
+    assert not running.connected.wait(1.0)
+    assert outgoing() == [("pending", 0, "")]
+    with topology.connect("test") as opened:
+        opened.channel().queue_delete(name)
+    with receiving():
+        until(lambda: notes() == [1])
+    running.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_what_goes_to_a_service_that_has_never_been_up_waits_in_its_queue(
+    contracts: Any, to: Publisher
+) -> None:
+    contracts(account_opened=[OTHER])
+    announce(1, 2, name="account.opened")
+    announce(3, name="account.closed")
+    to.prepare()
+    assert relay.step(to) == 3
+    assert all_are_published()
+    assert waiting_in(theirs().event_queue) == 2
+
+
+def test_what_has_no_known_receiver_is_published_as_before(to: Publisher) -> None:
+    announce(1)
+    to.prepare()
+    assert relay.step(to) == 1
+    assert outgoing() == [("published", 0, "")]
+
+
+def test_what_a_receiver_would_miss_because_its_queue_may_not_be_made_is_kept_in_order(
+    rabbitmq: str, contracts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts(account_opened=[OTHER], account_closed=[OURS])
+    listen()
+    on("account.closed")(lambda event, message: None)
+    original = kombu.Queue.queue_declare
+
+    def declare(queue: kombu.Queue, *args: Any, passive: bool = False, **options: Any) -> Any:
+        if queue.name == theirs().event_queue.name and not passive:
+            raise AccessRefused("no permission")
+        return original(queue, *args, passive=passive, **options)
+
+    monkeypatch.setattr(kombu.Queue, "queue_declare", declare)
+    to = open_publisher()
+    to.prepare()
+    announce(1, key="a")
+    announce(2, name="account.closed", key="a")
+    announce(3, name="account.closed")
+    assert relay.step(to) == 3
+    reason = bindings.NEVER_UP.format(OTHER)
+    assert outgoing() == [
+        ("pending", 0, reason),
+        ("pending", 0, publisher.BEHIND.format(reason)),
+        ("published", 0, ""),
+    ]
+    assert relay.step(to) == 0
+    backlog = overview.backlog()
+    assert (backlog.to_publish, backlog.unroutable, backlog.refused) == (2, 2, 0)
+    monkeypatch.setattr(kombu.Queue, "queue_declare", original)
+    to.prepare()
+    Outbox.objects.update(next_attempt_at="2000-01-01T00:00:00Z")
+    assert relay.step(to) == 2
+    to.close()
+    assert all_are_published()
+    assert waiting_in(theirs().event_queue) == 1
+
+
+def test_a_queue_that_we_may_not_bind_is_left_to_its_owner_and_gets_what_it_is_bound_for(
+    rabbitmq: str, contracts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts(account_opened=[OTHER])
+    with topology.connect("test") as opened:
+        channel = opened.channel()
+        topology.current().declare_exchanges(channel)
+        theirs().event_queue(channel).queue_declare()
+        theirs().event_queue(channel).bind_to(topology.current().events.name, routing_key="account.*")
+
+    def refuse(queue: kombu.Queue, *args: Any, **options: Any) -> Any:
+        if queue.name == theirs().event_queue.name:
+            raise AccessRefused("no permission")
+        return original(queue, *args, **options)
+
+    original = kombu.Queue.bind_to
+    monkeypatch.setattr(kombu.Queue, "bind_to", refuse)
+    to = open_publisher()
+    to.prepare()
+    announce(1)
+    assert relay.step(to) == 1
+    to.close()
+    assert outgoing() == [("published", 0, "")]
+    assert waiting_in(theirs().event_queue) == 1
+
+
+def test_a_binding_that_was_deleted_is_back_before_the_next_message(rabbitmq: str, contracts: Any) -> None:
+    contracts(account_opened=[OURS, OTHER])
+    listen()
+    to = open_publisher()
+    to.prepare()
+    for lost in (topology.current(), theirs()):
+        unbind(lost.event_queue, "account.opened")
+        announce(1)
+        assert relay.step(to) == 1
+    to.close()
+    assert all_are_published()
+    assert [waiting_in(names.event_queue) for names in (topology.current(), theirs())] == [2, 2]
+
+
+def test_an_event_that_the_broker_cannot_route_to_its_receiver_is_kept_until_it_can(
+    rabbitmq: str, contracts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts(account_opened=[OURS])
+    listen()
+    to = open_publisher()
+    to.prepare()
+    monkeypatch.setattr(bindings.Bindings, "renew", lambda *_: None)
+    unbind(topology.current().event_queue, "account.opened")
+    announce(1)
+    assert relay.step(to) == 1
+    assert outgoing() == [("pending", 0, publisher.UNBOUND.format(OURS))]
+    to.prepare()
+    Outbox.objects.update(next_attempt_at="2000-01-01T00:00:00Z")
+    assert relay.step(to) == 1
+    to.close()
+    assert outgoing() == [("published", 0, "")]
+    assert waiting_in(topology.current().event_queue) == 1
+
+
+def test_a_queue_that_was_deleted_ends_the_channel_and_the_next_relay_makes_it_again(
+    rabbitmq: str, contracts: Any, until: Until
+) -> None:
+    contracts(account_opened=[OTHER])
+    with relaying():
+        with topology.connect("test") as opened:
+            theirs().event_queue(opened.channel()).delete()
+        announce(1)
+        until(all_are_published)
+    assert waiting_in(theirs().event_queue) == 1
+    assert outgoing() == [("published", 0, "")]
+
+
+def test_on_the_embedded_broker_a_lost_binding_is_made_again_before_anything_is_published(
+    valkey: str, contracts: Any
+) -> None:
+    contracts(account_opened=[OURS, OTHER])
+    listen()
+    to = open_publisher()
+    to.prepare()
+    unbind(theirs().event_queue, "account.opened")
+    announce(1)
+    assert relay.step(to) == 1
+    to.close()
+    assert outgoing() == [("published", 0, "")]
+    assert [waiting_in(names.event_queue) for names in (topology.current(), theirs())] == [1, 1]
+
+
+def test_after_the_exchange_was_deleted_under_load_every_event_arrives(
+    broker: str, contracts: Any, until: Until
+) -> None:
+    contracts(account_opened=[OURS, OTHER])
+    listen()
+    with receiving(), relaying():
+        for number in range(60):
+            announce(number)
+            if number in (10, 30):
+                delete_exchange()
+        until(lambda: notes() == list(range(60)))
+        until(all_are_published)
+    assert set(Outbox.objects.values_list("attempts", flat=True)) == {0}
+    assert waiting_in(theirs().event_queue) >= 60
+
+
+def test_after_somebody_made_the_exchange_anew_without_bindings_every_event_arrives(
+    rabbitmq: str, contracts: Any, until: Until
+) -> None:
+    contracts(account_opened=[OURS])
+    listen()
+    with receiving(), relaying():
+        announce(1)
+        until(lambda: notes() == [1])
+        delete_exchange()
+        with topology.connect("stranger") as opened:
+            topology.current().declare_exchanges(opened.channel())
+        announce(2)
+        until(lambda: notes() == [1, 2])
+        until(all_are_published)
+    assert set(Outbox.objects.values_list("attempts", flat=True)) == {0}
+
+
+def test_who_makes_a_deleted_exchange_anew_binds_the_receivers_of_others(
+    rabbitmq: str, contracts: Any
+) -> None:
+    contracts(account_opened=[OTHER])
+    events = topology.current().events
+    to = open_publisher()
+    to.prepare()
+    delete_exchange()
+    with topology.connect("another") as opened:
+        bindings.Bindings(opened, Topology("third-service", topology.current().prefix)).restore_exchanges()
+        channel: Any = opened.channel()
+        channel.basic_publish_confirm(amqp.Message(b"{}"), events.name, "account.opened", mandatory=True)
+    to.close()
+    assert waiting_in(theirs().event_queue) == 1
+
+
+@pytest.mark.parametrize("lost", ["a binding", "the exchange"])
+def test_a_running_ingest_makes_what_it_lost_again(
+    broker: str, lost: str, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(ingest, "ASSERT_EVERY_S", 0.1)
+    listen()
+    with receiving():
+        if lost == "a binding":
+            unbind(topology.current().event_queue, "account.opened")
+        else:
+            delete_exchange()
+        until(is_bound)
+
+
+def is_bound() -> bool:
+    """Whether a message for our queue reaches one; it is no message that counts."""
+    events = topology.current().events.name
+    with topology.connect("test") as opened:
+        channel: Any = opened.channel()
+        if opened.transport.driver_type != "amqp":
+            return any(key == "account.opened" for key, _pattern, _queue in channel.get_table(events))
+        returned: list[object] = []
+        channel.events["basic_return"].add(lambda *arguments: returned.append(arguments))
+        try:
+            channel.basic_publish_confirm(amqp.Message(b"{}"), events, "account.opened", mandatory=True)
+        except amqp.NotFound:
+            return False
+        return not returned
+
+
+def test_a_command_for_a_service_that_nobody_knows_is_refused_as_before(to: Publisher) -> None:
+    with transaction.atomic():
+        send(CloseAccount(1), to="nobody-service")
+    to.prepare()
+    assert relay.step(to) == 1
+    assert outgoing() == [("pending", 1, publisher.UNROUTABLE.format("nobody-service"))]
+
+
+def test_the_platforms_own_document_names_the_receivers() -> None:
+    found = subscribers.of("payment-service")
+    assert found[Address("event", "payment.completed")] == {"order-service"}
+    assert found[Address("command", "payment-service")] == {"payment-service"}
+    assert subscribers.of("order-service")[Address("command", "product-service")] == {"product-service"}
+    assert subscribers.of("library-service") == {}
+
+
+def test_without_a_document_nobody_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribers, "PLACE", tmp_path / "none.json")
+    assert (subscribers.of("payment-service"), subscribers.of_all()) == ({}, {})
