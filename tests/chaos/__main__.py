@@ -21,7 +21,7 @@ from pathlib import Path
 
 from atoll import conf
 from atoll.dev.process import Spec
-from tests.chaos import rabbitmq, settling
+from tests.chaos import rabbitmq, settling, versions
 from tests.chaos.journal import Journal
 from tests.chaos.nemesis import Nemesis, inside
 from tests.chaos.schedule import Fault, plan
@@ -37,6 +37,7 @@ ANSWER_WITHIN_S = 60.0
 READY_WITHIN_S = 90.0
 SHORT_SETTLE_S, LONG_SETTLE_S = 60.0, 600.0
 REPLAYED = 20
+EARLY, EARLY_WITHIN_S = 20, 20.0
 
 SERVICES = ("users", "products", "orders", "payments")
 
@@ -71,10 +72,13 @@ def run(seed: int, minutes: float, *, per_s: float, sabotaged: bool, with_rabbit
         begun = time.monotonic()
         system.start_engines()
         mirror = watch_the_wire(system)
-        system.start_platform(sabotage if sabotaged else lambda spec: spec)
+        system.start_platform(sabotage if sabotaged else versions.arranged)
+        early = publish_before_the_first_start(system)
+        system.start_late()
         say(f"The platform is ready after {time.monotonic() - begun:.1f} s.")
         journal = Journal(home / "journal.jsonl")
-        note_run(journal, system, seed=seed, minutes=seconds / 60)
+        note_run(journal, system, seed=seed, minutes=seconds / 60, sabotaged=sabotaged)
+        journal.write("first_start", messages=early)
         faults = plan(seed, seconds, rabbitmq=system.node is not None, short_run=short_run)
         if sabotaged:
             faults = [Fault(at_s, "duplicate", "", 0.0, seed) for at_s in (4.0, 6.0, 8.0)]
@@ -84,7 +88,24 @@ def run(seed: int, minutes: float, *, per_s: float, sabotaged: bool, with_rabbit
         system.close()
 
 
-def note_run(journal: Journal, system: System, *, seed: int, minutes: float) -> None:
+def publish_before_the_first_start(system: System) -> int:
+    """What goes to a service that has never been up; returns when the senders' outbox is empty, or later.
+
+    The checker asks for its deliveries as for those of any other message.
+    """
+    done = inside("payments", "announce", str(EARLY))
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    deadline = time.monotonic() + EARLY_WITHIN_S
+    while settling.unpublished(system, "payments") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    say(
+        f"{EARLY} messages for a service that has never run; {settling.unpublished(system, 'payments')} held."
+    )
+    return EARLY
+
+
+def note_run(journal: Journal, system: System, *, seed: int, minutes: float, sabotaged: bool) -> None:
     journal.write(
         "run",
         seed=seed,
@@ -99,6 +120,8 @@ def note_run(journal: Journal, system: System, *, seed: int, minutes: float) -> 
         said = pool.map(lambda name: inside(name, "handlers").stdout, SERVICES)
     for name, handlers in zip(SERVICES, said, strict=True):
         journal.write("subscriptions", project=name, handlers=json.loads(handlers))
+    if not sabotaged:
+        journal.write("subscriptions", project=versions.PROJECT, handlers=versions.subscriptions())
     journal.write("stock", on_hand=settling.stock(system))
 
 
@@ -149,7 +172,7 @@ def misbehave(
     settling.replay(system, journal, random.Random(seed), REPLAYED)
     settling.settle(system, settle_s)
     say(f"Settled after {took:.1f} s." if took is not None else f"Not settled within {settle_s:g} s.")
-    journal.write("end", faults=dict(nemesis.done), ready=ready, settled_after_s=took)
+    journal.write("end", faults=dict(nemesis.done) | {"first_start": 1}, ready=ready, settled_after_s=took)
     system.stop_platform()
     if mirror:
         mirror.stop()

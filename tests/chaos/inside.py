@@ -1,6 +1,7 @@
 """What can only be done with a service's own code: ``python -m tests.chaos.inside PROJECT VERB ...``.
 
 handlers         print the service's subscriptions, one JSON object
+announce COUNT   publish events that another service handles and finds nothing to do about
 rollback COUNT   publish in transactions that are rolled back, and in one whose process is killed
 replay ID...     run deliveries again that are settled
 """
@@ -23,6 +24,8 @@ def main(arguments: list[str]) -> int:
     django.setup()
     if verb == "handlers":
         print(json.dumps(subscriptions()))
+    elif verb == "announce":
+        announce(int(rest[0]))
     elif verb == "rollback":
         roll_back(project, int(rest[0]))
     else:
@@ -45,6 +48,18 @@ def subscriptions() -> list[dict[str, object]]:
         }
         for handler in registry.handlers()
     ]
+
+
+def announce(count: int) -> None:
+    """Payments' events about orders that nobody knows."""
+    from django.db import transaction
+
+    from atoll import bus
+    from services.payments.events import PaymentVoided
+
+    for _ in range(count):
+        with transaction.atomic():
+            bus.publish(PaymentVoided(order_id=uuid4(), payment_id=uuid4(), reason="chaos"))
 
 
 def roll_back(project: str, count: int) -> None:

@@ -116,7 +116,8 @@ class Nemesis:
         self._system.signal_family(fault.target, signal.SIGCONT)
         return f"for {fault.lasts_s:.1f} s"
 
-    _pause_worker_past_its_lease = _pause_worker
+    # Of two versions side by side one is away, and the other takes the messages of both.
+    _pause_worker_past_its_lease = _two_versions = _pause_worker
 
     # -- engines -----------------------------------------------------------------------------
 
@@ -200,6 +201,25 @@ class Nemesis:
             conf.project(fault.target).database,
         )
         return f"{count} sessions"
+
+    # -- bindings ----------------------------------------------------------------------------
+
+    def _bindings_deleted(self, fault: Fault) -> str:
+        assert self._system.node
+        began = time.time()
+        count = wire.unbind(self._system.node, f"evt.{conf.project(fault.target).service}")
+        self._note_unbound(began, mirror=False)
+        return f"{count} bindings"
+
+    def _exchange_deleted(self, fault: Fault) -> str:
+        assert self._system.node
+        began = time.time()
+        wire.delete_events(self._system.node.port)
+        self._note_unbound(began, mirror=True)
+        return ""
+
+    def _note_unbound(self, began: float, *, mirror: bool) -> None:
+        self._journal.write("unbound", **{"from": began - 1.0, "until": time.time() + 1.0}, mirror=mirror)
 
     # -- messages ----------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 BIG_BYTES = 10_000_000
 
 # Where a poison must be afterwards: in quarantine; there or a dead letter, since a schema may be
-# checked on arrival or later; anywhere in sight; or dropped, because nobody asked for it.
-QUARANTINE, HELD, KEPT, NOWHERE = "quarantine", "held", "kept", "nowhere"
+# checked on arrival or later; or anywhere in sight, such as in the inbox, because nobody handles it.
+QUARANTINE, HELD, KEPT = "quarantine", "held", "kept"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def make(sort: str, project: str) -> Poison | None:
             return Poison(sort, token, json.dumps(good | {"data": data}).encode(), HELD)
         case "unknown_event":
             renamed = {**good, "eventType": "nobody.hears.this"}
-            return Poison(sort, token, _without(renamed, "command"), NOWHERE)
+            return Poison(sort, token, _without(renamed, "command"), KEPT)
         case "missing_field" if command:
             return Poison(sort, token, json.dumps(good | {"data": {"token": token}}).encode(), HELD)
         case "field_of_wrong_type" if command:

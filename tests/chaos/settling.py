@@ -72,6 +72,11 @@ def sleep_until_over(crowd: Crowd) -> None:
         time.sleep(0.1)
 
 
+def unpublished(system: System, project: str) -> int:
+    """Messages in a service's outbox that are not published yet."""
+    return int(rows(system, project, "SELECT count(*) FROM atoll_bus_outbox WHERE status = 'pending'")[0][0])
+
+
 def unsettled(system: System) -> dict[str, int]:
     """What is still on its way, by place; empty when nothing is."""
     found = {name: int(rows(system, name, OPEN)[0][0]) for name in WITH_BUS}

@@ -26,6 +26,8 @@ READY_TIMEOUT_S = 240.0
 SPLIT = ("orders", "products")
 PREFORK = ("orders",)
 TWICE = ("payments",)
+# A service that has never been up: the others publish to it before its first start.
+LATE = ("orders-bus", "orders-worker")
 
 Answer = TypeVar("Answer")
 
@@ -63,6 +65,7 @@ class System:
         self._thread = threading.Thread(target=self._loop.run_forever, name="system", daemon=True)
         self._engines = Supervisor(forks=False, on_notice=self._notice)
         self._platform = Supervisor(on_notice=self._notice)
+        self._late: list[Spec] = []
 
     # -- life --------------------------------------------------------------------------------
 
@@ -78,8 +81,13 @@ class System:
         databases.ensure_on_real_servers()
 
     def start_platform(self, wrap: Callable[[Spec], Spec] = lambda spec: spec) -> None:
-        """Returns when it is ready. ``wrap`` may change how a process is started."""
+        """All but the processes in LATE; returns when it is ready. ``wrap`` may change how a process
+        is started."""
         self.on_loop(self._start_platform(wrap), READY_TIMEOUT_S)
+
+    def start_late(self) -> None:
+        """The processes in LATE, for the first time; returns when they are ready."""
+        self.on_loop(self._start_late(), READY_TIMEOUT_S)
 
     async def _start_engines(self) -> None:
         server = await asyncio.to_thread(postgres.prepare, self.home)
@@ -133,7 +141,13 @@ class System:
     async def _start_platform(self, wrap: Callable[[Spec], Spec]) -> None:
         os.environ.update(plan.environment(self.home))
         await self._platform.open()
-        self._platform.add(wrap(spec) for spec in arranged(plan.processes(self.home, [])))
+        specs = [wrap(spec) for spec in arranged(plan.processes(self.home, []))]
+        self._late = [spec for spec in specs if spec.name in LATE]
+        self._platform.add(spec for spec in specs if spec.name not in LATE)
+        await self._platform.ready()
+
+    async def _start_late(self) -> None:
+        self._platform.add(self._late)
         await self._platform.ready()
 
     def stop_platform(self) -> None:

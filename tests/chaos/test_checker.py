@@ -297,6 +297,39 @@ def test_a_well_formed_message_that_died(evidence):
     assert len(found(bus.attempts_wasted, evidence)) == 1
 
 
+@pytest.mark.parametrize("handler", ["chaos.both", "chaos.old", "chaos.second", "chaos.new"])
+def test_a_message_that_one_version_took_from_the_other(evidence, handler):
+    """As the versions of a service did while each stored for its own handlers alone."""
+    evidence.records = [row for row in evidence.records if row["record"] != "unbound"]
+    evidence.change(
+        "payments",
+        "DELETE FROM atoll_bus_delivery WHERE id = "
+        f"(SELECT id FROM atoll_bus_delivery WHERE handler = '{handler}' LIMIT 1)",
+    )
+    lost = [text for text in found(bus.not_exactly_once, evidence) if f": {handler} never handled" in text]
+    assert lost
+
+
+def test_what_a_handler_outside_the_contracts_misses_while_it_is_unbound_is_excused(evidence):
+    handler = {"outside_contracts": True}
+    message = {"published_at": 100.0}
+    evidence.records.append({"record": "unbound", "from": 99.0, "until": 101.0, "mirror": False})
+    assert bus._is_excused(message, handler, evidence)
+    assert not bus._is_excused(message, {}, evidence)
+    assert not bus._is_excused({"published_at": 98.0}, handler, evidence)
+    assert not evidence.was_blind(message)
+
+
+def test_a_message_before_the_first_start_that_is_lost(evidence):
+    evidence.change(
+        "orders",
+        "DELETE FROM atoll_bus_delivery WHERE id IN (SELECT delivery.id FROM atoll_bus_delivery AS delivery "
+        "JOIN atoll_bus_inbox AS message ON message.id = delivery.message_id "
+        "WHERE message.name = 'payment.voided' ORDER BY message.id LIMIT 1)",
+    )
+    assert len(found(bus.not_exactly_once, evidence)) == 1
+
+
 def test_more_attempts_than_the_policy_gives(evidence):
     evidence.change("orders", f"UPDATE atoll_bus_delivery SET attempts = 99 WHERE {ONE_DONE}")
     assert len(found(bus.attempts_wasted, evidence)) == 1

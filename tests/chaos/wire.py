@@ -13,6 +13,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from tests.chaos.poison import Poison
+from tests.chaos.rabbitmq import Node
 
 MIRROR = "chaos.mirror"
 REMEMBERED = 2000
@@ -161,6 +162,32 @@ def feed(port: int, queue: str, poisons: list[Poison]) -> None:
                     content_type=poison.content_type, delivery_mode=2, headers={MARK: 1, **poison.headers}
                 ),
             )
+
+
+def unbind(node: Node, queue: str) -> int:
+    """Delete all bindings of a queue to the exchange of events; how many there were."""
+    told = node.control("list_bindings", "source_name", "destination_name", "routing_key")
+    rows = [line.split("\t") for line in told.splitlines()]
+    keys = [row[2] for row in rows if row[:2] == ["events", queue]]
+    with connect(node.port) as connection:
+        channel = connection.channel()
+        for key in keys:
+            channel.queue_unbind(queue, "events", key)
+    return len(keys)
+
+
+def delete_events(port: int) -> None:
+    """Delete the exchange of events with all its bindings; some other process makes it anew.
+
+    Returns when the mirror is bound again.
+    """
+    with connect(port) as connection:
+        connection.channel().exchange_delete("events")
+        # Whoever publishes in this moment is to meet an error, and no exchange without its bindings.
+        connection.sleep(0.2)
+        channel = connection.channel()
+        channel.exchange_declare("events", "topic", durable=True)
+        channel.queue_bind(MIRROR, "events", "#")
 
 
 def depth(port: int, queue: str) -> int | None:

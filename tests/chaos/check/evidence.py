@@ -11,6 +11,8 @@ import psycopg2
 import psycopg2.extras
 
 Row = dict[str, Any]
+# Every instance makes its bindings again after 2 s (docs/decisions/0040), on a machine that is not busy.
+BOUND_AGAIN_S = 6.0
 
 
 class Evidence:
@@ -59,7 +61,8 @@ class Evidence:
             for row in self.rows(
                 project,
                 "SELECT id, message_id::text, kind, name, destination, key, key_sequence, body, "
-                "correlation_id, status, attempts FROM atoll_bus_outbox ORDER BY id",
+                "correlation_id, status, attempts, extract(epoch FROM published_at)::float8 AS published_at "
+                "FROM atoll_bus_outbox ORDER BY id",
             )
         }
 
@@ -102,6 +105,21 @@ class Evidence:
     def poison(self) -> dict[str, Row]:
         """By token, which is the message id of those that have a readable one."""
         return {row["token"]: row for row in self.of("poison")}
+
+    def was_blind(self, message: Row) -> bool:
+        """Whether the mirror had lost its binding when the message was published."""
+        return any(
+            row["from"] <= message["published_at"] <= row["until"]
+            for row in self.of("unbound")
+            if row["mirror"]
+        )
+
+    def was_unbound(self, message: Row) -> bool:
+        """Whether it was published when a queue's owner may not have made its bindings again."""
+        return message["published_at"] is not None and any(
+            row["from"] <= message["published_at"] <= row["until"] + BOUND_AGAIN_S
+            for row in self.of("unbound")
+        )
 
     def is_poison(self, message_id: str) -> bool:
         return message_id in self.poison
