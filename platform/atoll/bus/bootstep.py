@@ -51,6 +51,7 @@ class BusStep(bootsteps.StartStopStep):
         # Before the pool forks its children.
         bound.hold_to(budget.BESIDE_HANDLERS + worker.concurrency, in_children=budget.IN_CHILD)
         self._host: Host | None = None
+        self._attendance = Attendance()
         self._presence = Presence()
         self._exit_code = os.EX_OK
         self._is_leaving = False
@@ -63,7 +64,6 @@ class BusStep(bootsteps.StartStopStep):
         self._guard.start()
         worker_shutting_down.connect(self._leave)
         safety.report_database()
-        self._attendance = Attendance()
         self._attendance.start()
         if conf.flag("BUS_IN_WORKER", default=True):
             self._host = Host(Hints(worker.app), self._presence.ready)

@@ -92,18 +92,26 @@ class Roster:
     def takers(self, kind: str, name: str) -> dict[str, bool]:
         """The handlers that a message is for, and whether each wants its messages in order.
 
-        All that the table knows, and what this process has code for unless that was retired.
+        All that the table knows, and what this process has code for unless that was retired. A
+        command has one: where versions call it differently, the newest that some worker runs.
         """
-        found = {
-            row.handler: row.ordered
-            for row in sorted(self.rows, key=lambda row: row.ordered)
-            if not row.is_retired and row.kind == kind and matches(row.name, name)
-        }
+        found = self._known_takers(kind, name)
+        if kind == "command" and found:
+            return found
         for handler in registry.handlers_for(kind, name):
             called = self.name_of(handler)
             if called not in found and not self._is_retired(called, handler):
                 found[called] = handler.ordered
         return found
+
+    def _known_takers(self, kind: str, name: str) -> dict[str, bool]:
+        rows = [
+            row for row in self.rows if not row.is_retired and row.kind == kind and matches(row.name, name)
+        ]
+        if kind == "command" and rows:
+            row = max(rows, key=lambda row: (not row.is_unseen, row.id))
+            return {row.handler: row.ordered}
+        return {row.handler: row.ordered for row in sorted(rows, key=lambda row: row.ordered)}
 
     def patterns(self) -> set[str]:
         """What the service's event queue has to be bound to."""

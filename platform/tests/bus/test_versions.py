@@ -171,6 +171,26 @@ def test_a_command_that_only_the_new_version_handles_is_not_quarantined_by_the_o
     assert Quarantine.objects.get().reason == "Nothing in this service handles the command burn.notes."
 
 
+def test_a_command_has_one_handler_although_the_versions_call_it_differently() -> None:
+    handles("count.notes")(write)
+    enrolment.register(attends=True)
+    registry._handlers.clear()
+    handles("count.notes")(count)
+    enrolment.register(attends=True)
+    assert set(stored_for("count.notes")) == {COUNT}
+    become(lambda: handles("count.notes")(write))
+    assert set(stored_for("count.notes")) == {COUNT}
+    silence(COUNT)
+    known.reload()
+    assert set(stored_for("count.notes")) == {WRITE}
+
+
+def stored_for(command: str) -> list[str]:
+    """The handlers of one more such command."""
+    row = receive([arrival(command, "x", kind="command")])
+    return list(Delivery.objects.filter(id__in=row).values_list("handler", flat=True))
+
+
 def test_an_event_that_nobody_handles_is_stored_once() -> None:
     start(old)
     message = arrival("note.burnt", "x")
