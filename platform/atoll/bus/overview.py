@@ -6,7 +6,7 @@ What came in lately is found by the time inside the ids (UUIDv7).
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -182,7 +182,8 @@ def backlog() -> Backlog:
     outbox, deliveries, failed = _rows((OUTBOX, counted), (DELIVERIES, counted), (FAILED, counted))
     *to_publish, unroutable = outbox[0]
     *opened, unattended = deliveries[0]
-    return Backlog(*to_publish, *opened, *failed[0], unroutable=unroutable, unattended=unattended)
+    told = Backlog(*to_publish, *opened, *failed[0])
+    return replace(told, unroutable=unroutable, unattended=unattended)
 
 
 def blocked_lanes(limit: int = LANES_SHOWN) -> list[Lane]:
