@@ -5,7 +5,7 @@ together is refused with the reason, and nothing is half changed.
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -19,6 +19,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile, short_id
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT, TITLES
 from gateway.edge import snapshot
 from gateway.models import ONLY_ROW, CorsSettings, Publication, RequestLog, Route
 from gateway.usecases.publish import publish
@@ -28,6 +30,13 @@ METHOD_CHOICES = [(method, method) for method in snapshot.METHODS]
 
 class PublishingAdmin(ModelAdmin):
     """Saves and deletes publish; a table that does not hold undoes the edit."""
+
+    rights: ClassVar[Rights] = {
+        "view": (SUPPORT, OPERATOR),
+        "add": (OPERATOR,),
+        "change": (OPERATOR,),
+        "delete": (OPERATOR,),
+    }
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -60,6 +69,12 @@ class RouteForm(forms.ModelForm):
     methods = forms.MultipleChoiceField(
         choices=METHOD_CHOICES, initial=snapshot.METHODS, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
+    roles = forms.MultipleChoiceField(
+        choices=[(role, TITLES[role]) for role in snapshot.ROLES],
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Where roles are asked for: who may. An administrator always may.",
+    )
 
     class Meta:
         model = Route
@@ -78,7 +93,10 @@ class RouteAdmin(PublishingAdmin):
     fieldsets = (
         (None, {"fields": ("name", "prefix", "methods", "priority", "enabled")}),
         ("Leads to", {"fields": ("service", "service_path", "builtin")}),
-        ("Rules", {"fields": ("access", ("rate_limit", "rate_window_s"), ("timeout_s", "max_body_bytes"))}),
+        (
+            "Rules",
+            {"fields": ("access", "roles", ("rate_limit", "rate_window_s"), ("timeout_s", "max_body_bytes"))},
+        ),
         (None, {"fields": ("updated_at",)}),
     )
 
@@ -151,18 +169,17 @@ class CorsForm(forms.ModelForm):
 
 @admin.register(CorsSettings)
 class CorsSettingsAdmin(PublishingAdmin):
+    never = frozenset({"delete"})
     form = CorsForm
     list_display = ("__str__", "credentials", "max_age_s")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return not CorsSettings.objects.filter(pk=ONLY_ROW).exists() and super().has_add_permission(request)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Publication)
 class PublicationAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("version", "created_at", "by", "routes")
     list_filter = ("created_at",)
     search_fields = ("by",)
@@ -176,6 +193,7 @@ class PublicationAdmin(ReadOnlyAdmin):
 
 @admin.register(RequestLog)
 class RequestLogAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = (
         "time",
         "asked",

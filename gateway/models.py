@@ -28,8 +28,8 @@ def default_exposed() -> list[str]:
 class Access(models.TextChoices):
     PUBLIC = "public", "Anyone"
     SIGNED_IN = "signed_in", "Signed in"
-    STAFF = "staff", "Staff"
-    READ_STAFF_WRITE = "public_read_staff_write", "Reading anyone, writing staff"
+    STAFF = "staff", "The roles below"
+    READ_STAFF_WRITE = "public_read_staff_write", "Reading anyone, writing the roles below"
     READ_SIGNED_IN_WRITE = "public_read_signed_in_write", "Reading anyone, writing signed in"
 
 
@@ -55,6 +55,13 @@ class Route(models.Model):
     )
     methods = ArrayField(models.CharField(max_length=7), default=all_methods)
     access = models.CharField("who", max_length=30, choices=Access, default=Access.SIGNED_IN)
+    roles = ArrayField(
+        models.CharField(max_length=32),
+        default=list,
+        db_default=models.Value("{}"),
+        blank=True,
+        help_text="Where roles are asked for: who may. An administrator always may.",
+    )
     timeout_s = models.FloatField(
         "time-out (s)", default=30, help_text="Until the answer begins, and between two pieces of it."
     )
@@ -103,7 +110,9 @@ class Route(models.Model):
             raise ValidationError(str(error)) from None
 
     def compiled(self) -> snapshot.Route:
-        return snapshot.Route(**self.document() | {"methods": tuple(self.methods)})
+        return snapshot.Route(
+            **self.document() | {"methods": tuple(self.methods), "roles": tuple(self.roles)}
+        )
 
     def document(self) -> dict[str, Any]:
         """The row as it stands in a published table."""
@@ -116,6 +125,7 @@ class Route(models.Model):
             "methods": [method for method in snapshot.METHODS if method in self.methods]
             + [method for method in self.methods if method not in snapshot.METHODS],
             "access": self.access,
+            "roles": list(self.roles),
             "timeout_s": self.timeout_s,
             "max_body_bytes": self.max_body_bytes,
             "rate_limit": self.rate_limit,

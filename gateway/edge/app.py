@@ -105,7 +105,7 @@ class Edge:
         is_open = settings.access == "public" or (is_read and route.reads_are_public)
         if refused is not None and not is_open:
             raise refused
-        authorise(settings.access, is_read=is_read, principal=exchange.principal)
+        authorise(settings.access, settings.roles, is_read=is_read, principal=exchange.principal)
         if settings.service is not None:
             service = self._parts.directory.service(settings.service)
             await self._parts.forwarder.forward(exchange, route, service)

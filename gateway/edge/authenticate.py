@@ -16,6 +16,7 @@ from typing import Any
 
 from atoll.identity.jwks import KeySet, Refresh
 from atoll.identity.principal import Principal
+from atoll.identity.roles import TITLES
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
 from gateway.edge.refusals import Refused, unavailable
 
@@ -130,7 +131,7 @@ class Authenticator:
             return
 
 
-def authorise(access: str, *, is_read: bool, principal: Principal | None) -> None:
+def authorise(access: str, roles: tuple[str, ...], *, is_read: bool, principal: Principal | None) -> None:
     """Whether this principal may use a route. Raises Refused: 401 without a token, 403 without the role."""
     if access == "public" or (is_read and access.startswith("public_read")):
         return
@@ -142,8 +143,9 @@ def authorise(access: str, *, is_read: bool, principal: Principal | None) -> Non
             "Sign in and send the access token as 'Authorization: Bearer ...'.",
             headers=[(b"www-authenticate", CHALLENGE)],
         )
-    if access in ("staff", "public_read_staff_write") and not principal.is_staff:
-        raise Refused(403, "Not allowed", "not_allowed", "Only staff may do this.")
+    if roles and not principal.holds_one_of(*roles):
+        needed = " or ".join(TITLES[role] for role in roles)
+        raise Refused(403, "Not allowed", "not_allowed", f"This needs the role {needed}.")
 
 
 def invalid_token() -> Refused:

@@ -32,7 +32,7 @@ async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: f
         )
     user_id = match[1].decode().lower()
     principal = exchange.principal
-    if principal is None or (principal.id != user_id and not principal.is_staff):
+    if principal is None or (principal.id != user_id and not principal.is_support):
         raise Refused(403, "Not allowed", "not_allowed", "This dashboard belongs to somebody else.")
     fields = own_fields(exchange) + b"authorization: %b\r\n" % (exchange.authorization or b"")
     user_id = quote(user_id)

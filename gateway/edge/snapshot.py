@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atoll.identity import roles
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ACCESS = ("public", "signed_in", "staff", "public_read_staff_write", "public_read_signed_in_write")
+FOR_ROLES = ("staff", "public_read_staff_write")
+ROLES = tuple(role for role in roles.ROLES if role != roles.ADMIN)
 BUILTINS = ("dashboard",)
 RESERVED = ("/admin", "/static", "/health", "/metrics")
 
@@ -32,7 +36,8 @@ class InvalidConfiguration(ValueError):
 @dataclass(frozen=True)
 class Route:
     """``service_path`` replaces ``prefix`` at the upstream. ``rate_limit`` requests per
-    ``rate_window_s``, 0 for no limit."""
+    ``rate_window_s``, 0 for no limit. ``roles`` are those that ``access`` asks for, beside
+    the administrator; none where it asks for no role."""
 
     name: str
     prefix: str
@@ -41,6 +46,7 @@ class Route:
     service_path: str
     methods: tuple[str, ...]
     access: str
+    roles: tuple[str, ...]
     timeout_s: float
     max_body_bytes: int
     rate_limit: int
@@ -83,7 +89,11 @@ def read(document: dict[str, Any]) -> Snapshot:
 
 
 def _route(row: dict[str, Any]) -> Route:
-    return Route(**{**row, "methods": tuple(row["methods"])})
+    """A table that was published before routes named roles means what staff could do then."""
+    given = row.get("roles")
+    if given is None:
+        given = roles.FORMER_ROLES["staff"] if row["access"] in FOR_ROLES else ()
+    return Route(**{**row, "methods": tuple(row["methods"]), "roles": tuple(given)})
 
 
 def _cors(values: dict[str, Any]) -> Cors:
@@ -116,6 +126,12 @@ def _problem(route: Route) -> str | None:
         return f"its methods must be some of {', '.join(METHODS)}."
     if route.access not in ACCESS:
         return f"{route.access!r} is no access rule."
+    if not set(route.roles) <= set(ROLES):
+        return f"its roles must be some of {', '.join(ROLES)}; an administrator always may."
+    if route.access in FOR_ROLES and not route.roles:
+        return "choose at least one role that may use it."
+    if route.roles and route.access not in FOR_ROLES:
+        return "it asks for no role: take its roles away, or choose a rule that asks for them."
     if not 0 < route.timeout_s <= MAX_TIMEOUT_S:
         return f"the time-out must be above 0 and at most {MAX_TIMEOUT_S} s."
     if not 0 <= route.max_body_bytes <= MAX_BODY_BYTES:

@@ -47,12 +47,18 @@ def make_gateway(tmp_path: Path, upstream: Upstream) -> Iterator[Callable[..., G
 
 @pytest.fixture
 def gateway(make_gateway: Callable[..., Gateway]) -> Gateway:
-    """``/open`` for anyone, ``/mine`` signed in, ``/staff``, ``/shop`` reading anyone and writing staff."""
+    """``/open`` for anyone, ``/mine`` signed in, ``/staff`` operators, ``/shop`` written by catalogue."""
     return make_gateway(
         row("open", "/open"),
         row("mine", "/mine", access="signed_in", service_path="/orders"),
-        row("staff", "/staff", access="staff"),
-        row("shop", "/shop", access="public_read_staff_write", service_path="/products"),
+        row("staff", "/staff", access="staff", roles=["operator"]),
+        row(
+            "shop",
+            "/shop",
+            access="public_read_staff_write",
+            roles=["catalogue"],
+            service_path="/products",
+        ),
         row("small", "/small", max_body_bytes=100),
         row("brief", "/brief", timeout_s=0.5),
         row(

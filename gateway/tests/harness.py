@@ -53,6 +53,7 @@ def row(name: str, prefix: str, **fields: Any) -> dict[str, Any]:
         "service_path": "" if fields.get("builtin") else prefix,
         "methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
         "access": "public",
+        "roles": [],
         "timeout_s": 5,
         "max_body_bytes": 1024 * 1024,
         "rate_limit": 0,

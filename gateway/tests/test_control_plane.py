@@ -1,10 +1,12 @@
 """Rows in the admin become the table that gateways work with, or are refused with a reason."""
 
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
@@ -15,7 +17,7 @@ from gateway.edge.request_log import MAX_QUEUED, PER_SECOND, Entry, RequestLog
 from gateway.models import CorsSettings, Publication, Route
 from gateway.models import RequestLog as LoggedRequest
 from gateway.publications import Publications
-from gateway.tests.harness import until
+from gateway.tests.harness import row, table, until
 from gateway.usecases.load_routes import load_routes
 from gateway.usecases.publish import publish
 
@@ -197,3 +199,40 @@ def test_a_database_in_trouble_costs_log_rows_and_nothing_else() -> None:
     log.add(entry())
     log.flush()
     assert log.dropped == 1
+
+
+@pytest.mark.django_db
+def test_routes_of_the_version_before_ask_for_what_staff_has_become() -> None:
+    load_routes()
+    Route.objects.update(roles=[])
+    for name, access in (("inner", "staff"), ("notes", "public_read_staff_write"), ("mine", "signed_in")):
+        Route.objects.create(name=name, prefix=f"/{name}", service="a-service", access=access, roles=[])
+
+    import_module("gateway.migrations.0002_roles").name_roles(apps, None)
+
+    named = dict(Route.objects.exclude(roles=[]).values_list("name", "roles"))
+    assert named == {
+        "products": ["catalogue"],
+        "inner": ["support", "catalogue"],
+        "notes": ["support", "catalogue"],
+    }
+
+
+def test_a_table_that_was_published_before_routes_named_roles_is_read() -> None:
+    old = {name: value for name, value in row("inner", "/inner", access="staff").items() if name != "roles"}
+    [route] = snapshot.read(table(old)).routes
+    assert route.roles == ("support", "catalogue")
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"access": "staff", "roles": []}, "choose at least one role"),
+        ({"access": "public_read_staff_write", "roles": []}, "choose at least one role"),
+        ({"access": "public", "roles": ["support"]}, "asks for no role"),
+        ({"access": "staff", "roles": ["owner"]}, "must be some of support, catalogue, operator"),
+    ],
+)
+def test_roles_and_the_rule_that_asks_for_them_belong_together(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(snapshot.InvalidConfiguration, match=problem):
+        snapshot.read(table(row("inner", "/inner", **fields)))

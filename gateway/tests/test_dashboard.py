@@ -69,7 +69,8 @@ def test_the_legs_are_asked_at_the_same_time(gateway: Gateway, upstream: Upstrea
 
 
 def test_staff_may_see_anybodys_and_others_only_their_own(gateway: Gateway, upstream: Upstream) -> None:
-    assert dashboard(gateway, by=BOB, roles=("staff",)).status == 200
+    assert dashboard(gateway, by=BOB, roles=("support",)).status == 200
+    assert dashboard(gateway, by=BOB, roles=("operator", "catalogue")).status == 403
     asked = len(upstream.seen)
     refused = dashboard(gateway, by=BOB)
     assert (refused.status, refused.json()["error"]) == (403, "Not allowed")

@@ -50,7 +50,7 @@ def test_what_only_the_gateway_may_say_is_dropped(gateway: Gateway, upstream: Up
 def test_a_signed_in_users_identity_is_added_once_whatever_the_client_sent(
     gateway: Gateway, upstream: Upstream
 ) -> None:
-    token = access_token(USER, ["staff", "admin", "bad role\r\nX-Evil: 1"])
+    token = access_token(USER, ["support", "admin", "bad role\r\nX-Evil: 1"])
     gateway.raw(
         b"GET /mine/x HTTP/1.1\r\nHost: x\r\nX-User-ID: evil\r\nx-user-id: evil\r\nX_USER_ID: evil\r\n"
         b"Connection: X-User-ID, x-user-roles, x-correlation-id, authorization\r\n"
@@ -59,7 +59,7 @@ def test_a_signed_in_users_identity_is_added_once_whatever_the_client_sent(
 
     seen = upstream.seen[-1]
     assert seen.header("x-user-id") == USER
-    assert seen.header("x-user-roles") == "admin,staff"
+    assert seen.header("x-user-roles") == "admin,support"
     assert seen.header("x-evil") is None
     assert seen.header("x-correlation-id") is not None
     assert seen.header("connection") is None

@@ -143,7 +143,12 @@ def test_the_path_that_is_decided_on_is_the_path_that_is_forwarded(path: bytes) 
     assert decoded.count(b"/") == path.count(b"/")
     assert unquote_to_bytes(quote(decoded)) == decoded
     routes = Table(
-        read(table(row("root", "/a", service_path="/b"), row("admin", "/a/admin", access="staff")))
+        read(
+            table(
+                row("root", "/a", service_path="/b"),
+                row("admin", "/a/admin", access="staff", roles=["support"]),
+            )
+        )
     )
     try:
         matched = routes.match("GET", path)

@@ -103,11 +103,15 @@ def test_a_good_token_passes_and_the_service_gets_it_to_verify_itself(
     ("roles", "method", "target", "status"),
     [
         ([], "GET", "/staff/x", 403),
-        (["staff"], "GET", "/staff/x", 200),
+        (["operator"], "GET", "/staff/x", 200),
+        (["support", "catalogue"], "GET", "/staff/x", 403),
+        (["staff"], "GET", "/staff/x", 403),
         (["admin"], "DELETE", "/staff/x", 200),
         ([], "GET", "/shop/x", 200),
         ([], "POST", "/shop/x", 403),
+        (["catalogue"], "POST", "/shop/x", 200),
         (["staff"], "POST", "/shop/x", 200),
+        (["support", "operator"], "POST", "/shop/x", 403),
     ],
 )
 def test_roles_open_what_they_should(

@@ -1,6 +1,6 @@
 """Issuing and revoking the secrets of services. Only admins: a secret lets its holder be a service."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,6 +12,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT
 from registry.models import Credential
 from registry.usecases.credentials import OWNER_NAME, issue, revoke
 
@@ -37,6 +39,8 @@ class IssueForm(forms.ModelForm):
 
 @admin.register(Credential)
 class CredentialAdmin(ModelAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
+    never = frozenset({"change", "delete"})
     form = IssueForm
     secret_fields = ("digest",)
     list_display = ("service", "label", "state", "created_at", "created_by", "last_used_at")
@@ -45,17 +49,8 @@ class CredentialAdmin(ModelAdmin):
     search_help_text = "Service, label or who made it"
     actions = ("revoke_selected",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
+        return self.may(request, "revoke")
 
     @display(description="state", label=TONES)
     def state(self, credential: Credential) -> str:

@@ -5,7 +5,7 @@ Each action asks first and says what it will not do: nothing here stops a proces
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -18,6 +18,8 @@ from unfold.enums import ActionVariant
 
 from atoll.admin import ReadOnlyAdmin
 from atoll.errors import Refusal
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT
 from registry import selectors
 from registry.models import Instance
 from registry.usecases.deregister import deregister
@@ -91,6 +93,7 @@ class HealthFilter(admin.SimpleListFilter):
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR), "operate": (OPERATOR,)}
     list_display = ("instance_id", "service", "status", "place", "beat", "version", "zone", "registered_at")
     list_filter = (HealthFilter, ("service", RelatedDropdownFilter), "is_drained", "registered_at")
     search_fields = ("instance_id", "service__name", "host", "metadata")
@@ -109,7 +112,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         return selectors.with_health(super().get_queryset(request))
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("registry.change_instance"))
+        return self.may(request, "operate")
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         is_drained = Instance.objects.filter(pk=object_id, is_drained=True).exists()

@@ -1,10 +1,14 @@
 """What happened, newest first; nobody writes here by hand."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from atoll.admin import ReadOnlyAdmin
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT
 from registry.models import Event
 
 Kind = Event.Kind
@@ -27,6 +31,7 @@ TONES = {
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("at", "what", "service", "instance_id", "actor")
     list_filter = (("kind", ChoicesDropdownFilter), ("at", RangeDateTimeFilter), "service")
     search_fields = ("service", "instance_id", "actor")

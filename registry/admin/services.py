@@ -1,6 +1,6 @@
 """One row a service: how many of its instances are healthy, and how its answer stands."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
@@ -10,6 +10,8 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT
 from registry import selectors
 from registry.models import Instance, Service
 
@@ -26,6 +28,7 @@ HEALTHY = Q(instances__is_drained=False, instances__lease__expires_at__gt=select
 
 @admin.register(Service)
 class ServiceAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("name", "state", "healthy_of_total", "drained", "versions", "index", "instances_link")
     search_fields = ("name",)
     search_help_text = "Service name"

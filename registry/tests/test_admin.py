@@ -4,11 +4,11 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.db.models import DateTimeField, Value
 
 from atoll.admin.tiles import tiles
+from atoll.identity.roles import ADMIN, OPERATOR
+from atoll.testing.rights import member
 from registry import selectors
 from registry.models import Credential, Event, Instance, Lease
 from registry.tests.conftest import SERVICE
@@ -24,12 +24,7 @@ CREDENTIALS = "/admin/registry/credential/"
 
 
 def signed_in(client, *, is_admin=False):
-    user = User.objects.create(
-        username="0198c0de-0000-7000-8000-00000000aaaa",
-        is_staff=True,
-        is_superuser=is_admin,
-        password=make_password(None),
-    )
+    user = member(ADMIN if is_admin else OPERATOR, username="0198c0de-0000-7000-8000-00000000aaaa")
     client.force_login(user, backend="atoll.identity.backends.AccountBackend")
     return client
 

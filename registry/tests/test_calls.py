@@ -120,7 +120,9 @@ def test_staff_and_services_read_with_a_token_and_customers_do_not(wire, token, 
     def reading(text):
         return ask(wire, "GET", "/services", secret=None, headers={"authorization": f"Bearer {text}"})
 
-    assert reading(token(roles=["staff"])).status == 200
+    for role in ("support", "operator", "admin", "staff"):
+        assert reading(token(roles=[role])).status == 200
+    assert reading(token(roles=["catalogue"])).status == 403
     assert reading(token()).status == 403
     assert reading("forged").status == 403
 

@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 from atoll.errors import NotAllowed, NotSignedIn
 from atoll.identity import verify
+from atoll.identity.roles import OPERATOR, SUPPORT
 from registry.usecases.credentials import InvalidCredential, Key, may_write
 from registry.wire.failures import UNKNOWN, Failures
 from registry.wire.keys import Keys
@@ -46,7 +47,7 @@ class Doorkeeper:
             raise
 
     async def reader(self, request: Request) -> str:
-        """Passes any service's credential, any service's token and staff; who is counted."""
+        """Passes any service's credential, any service's token, support and operators; who is counted."""
         scheme, _, value = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return (await self.service(request)).service
@@ -59,8 +60,8 @@ class Doorkeeper:
         except (NotSignedIn, NotAllowed) as error:
             await self._failures.refuse(request, UNKNOWN, error)
             raise
-        if not (principal.is_service or principal.is_staff):
-            raise NotAllowed("Only services and staff may see where services run.")
+        if not (principal.is_service or principal.holds_one_of(SUPPORT, OPERATOR)):
+            raise NotAllowed("Only services, support and operators may see where services run.")
         self._remember(remembered)
         return PERSON
 

@@ -1,6 +1,6 @@
 """Staff look at payments and at the provider's books; the one thing they can do is ask for a refund."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,6 +17,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.errors import Refusal
+from atoll.identity.rights import Rights
+from atoll.identity.roles import SUPPORT
 from services.payments import selectors
 from services.payments.models import REASON_MAX_CHARS, Payment, SandboxCharge, SandboxRefund
 from services.payments.usecases.refund_by_staff import refund_by_staff
@@ -46,6 +48,7 @@ class RefundForm(BaseDialogForm):
 
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT,), "refund": (SUPPORT,)}
     list_display = (
         "order_id",
         "sum",
@@ -76,7 +79,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def has_refund_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Of the one payment that is shown: whether it has money that could go back."""
         payment = object_id and self.get_object(request, object_id)
-        return bool(payment and payment.is_refundable and request.user.has_perm("payments.change_payment"))
+        return bool(payment and payment.is_refundable and self.may(request, "refund"))
 
     @display(description="amount", ordering="amount")
     def sum(self, payment: Payment) -> str:
@@ -145,6 +148,7 @@ def _in_words(charge: SandboxCharge) -> str:
 
 @admin.register(SandboxCharge)
 class SandboxChargeAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     list_display = (
         "memo",
         "amount",
@@ -176,6 +180,7 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
 
 @admin.register(SandboxRefund)
 class SandboxRefundAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     list_display = ("charge", "amount", "created_at")
     list_filter = (("created_at", RangeDateTimeFilter),)
     list_select_related = ("charge",)

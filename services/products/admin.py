@@ -1,7 +1,7 @@
 """Staff keep the catalogue here. Every change goes through a use case; stock and reservations have none
 but "receive stock"."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,6 +25,8 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
 from atoll.errors import Refusal
+from atoll.identity.rights import Rights
+from atoll.identity.roles import CATALOGUE, SUPPORT
 from services.products import selectors
 from services.products.models import MAX_STOCK, Product, ReservedItem, StockMovement, StockReservation
 from services.products.usecases.changes import EDITABLE
@@ -83,6 +85,13 @@ class ReceiveStockForm(BaseDialogForm):
 
 @admin.register(Product)
 class ProductAdmin(ModelAdmin):
+    rights: ClassVar[Rights] = {
+        "view": (SUPPORT, CATALOGUE),
+        "add": (CATALOGUE,),
+        "change": (CATALOGUE,),
+        "receive_stock": (CATALOGUE,),
+    }
+    never = frozenset({"delete"})
     list_display = (
         "code", "name", "category", "amount", "stock_on_hand", "stock_reserved", "left", "is_active",
         "updated_at",
@@ -115,11 +124,8 @@ class ProductAdmin(ModelAdmin):
         booked = ("stock_reserved", "left", "id", "created_at", "updated_at")
         return booked if obj is None else ("stock_on_hand", *booked)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def has_receive_stock_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return bool(request.user.has_perm("products.change_product"))
+        return self.may(request, "receive_stock")
 
     @display(description="SKU", ordering="sku")
     def code(self, product: Product) -> SafeString:
@@ -216,6 +222,7 @@ class ReservedItemInline(TabularInline):
 
 @admin.register(StockReservation)
 class StockReservationAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, CATALOGUE)}
     list_display = ("order_id", "coloured_state", "pieces", "short_of", "created_at", "updated_at")
     list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     search_fields = ("order_id", "items__product__sku", "items__product__name")
@@ -244,6 +251,7 @@ class StockReservationAdmin(ReadOnlyAdmin):
 
 @admin.register(StockMovement)
 class StockMovementAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, CATALOGUE)}
     list_display = ("created_at", "product", "amount", "reason", "actor")
     list_filter = (("created_at", RangeDateTimeFilter), ("amount", RangeNumericFilter))
     list_select_related = ("product",)

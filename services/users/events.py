@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class UserCreated:
-    """There is a new account: somebody registered, or staff made it."""
+    """There is a new account: somebody registered, or support made it."""
 
     type: ClassVar[str] = "user.created"
     version: ClassVar[int] = 1

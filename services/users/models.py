@@ -10,7 +10,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from atoll.identity.roles import ADMIN, ROLES, STAFF, staff_may
+from atoll.identity.rights import roles_for
+from atoll.identity.roles import ADMIN, FORMER_ROLES, ROLES, current_roles, holds_one_of
 from atoll.ids import uuid7
 
 
@@ -54,7 +55,8 @@ class User(AbstractBaseUser):
             ),
             models.CheckConstraint(condition=Q(email=Lower("email")), name="users_email_lower_case"),
             models.CheckConstraint(
-                condition=Q(roles__contained_by=list(ROLES)),
+                # A process of the version before may still write a former name.
+                condition=Q(roles__contained_by=[*ROLES, *FORMER_ROLES]),
                 name="users_roles_known",
                 violation_error_message=f"The roles there are: {', '.join(ROLES)}.",
             ),
@@ -71,15 +73,21 @@ class User(AbstractBaseUser):
         return self.name
 
     @property
+    def roles_held(self) -> frozenset[str]:
+        """The roles under their names of today."""
+        return current_roles(self.roles)
+
+    @property
     def is_staff(self) -> bool:
-        return STAFF in self.roles or self.is_superuser
+        """Whether the account holds any role, which is what opens the admins."""
+        return holds_one_of(self.roles_held, ROLES)
 
     @property
     def is_superuser(self) -> bool:
         return ADMIN in self.roles
 
     def has_perm(self, perm: str, obj: object | None = None) -> bool:
-        return self.is_active and (self.is_superuser or (self.is_staff and staff_may(perm)))
+        return self.is_active and holds_one_of(self.roles_held, roles_for(perm))
 
     def has_perms(self, perms: list[str], obj: object | None = None) -> bool:
         return all(self.has_perm(perm, obj) for perm in perms)

@@ -10,18 +10,18 @@ from services.users.usecases.update_user import user_not_found
 
 
 def visible_account(caller: Principal, user_id: UUID) -> User:
-    """Own, or any for staff and services; somebody else's is NotFound like a missing one."""
-    if not (caller.is_service or caller.is_staff or _is_self(caller, user_id)):
+    """Own, or any for support and services; somebody else's is NotFound like a missing one."""
+    if not (caller.is_service or caller.is_support or _is_self(caller, user_id)):
         raise user_not_found()
     return account(user_id)
 
 
 def changeable_account(caller: Principal, user_id: UUID) -> User:
-    """Own while it is active, or any customer's for staff, or any for admins.
+    """Own while it is active, or any customer's for support, or any for administrators.
 
     Raises NotFound and NotAllowed.
     """
-    if not (caller.is_staff or _is_self(caller, user_id)):
+    if not (caller.is_support or _is_self(caller, user_id)):
         raise user_not_found()
     user = account(user_id)
     if _is_self(caller, user_id) and not user.is_active:
@@ -32,7 +32,7 @@ def changeable_account(caller: Principal, user_id: UUID) -> User:
 
 
 def check_roles_change(caller: Principal, user_id: UUID | None) -> None:
-    """Roles are given by admins, to others; ``user_id`` is None for an account to be made."""
+    """Roles are given by administrators, to others; ``user_id`` is None for an account to be made."""
     if not caller.is_admin:
         raise NotAllowed("Only an administrator may set roles.", code="roles_need_admin")
     if user_id is not None and _is_self(caller, user_id):
@@ -40,8 +40,8 @@ def check_roles_change(caller: Principal, user_id: UUID | None) -> None:
 
 
 def check_active_change(caller: Principal, user_id: UUID) -> None:
-    if not caller.is_staff or _is_self(caller, user_id):
-        raise NotAllowed("Only staff may activate or deactivate accounts, and not their own.")
+    if not caller.is_support or _is_self(caller, user_id):
+        raise NotAllowed("Only support may activate or deactivate accounts, and not their own.")
 
 
 def check_password_change(caller: Principal, user: User, current_password: str | None) -> None:

@@ -58,7 +58,7 @@ class AccessToken(SignedToken):
     def of(cls, user: User) -> "AccessToken":
         token = cls()
         token["sub"] = str(user.id)
-        token["roles"] = list(user.roles)
+        token["roles"] = sorted(user.roles_held)
         token["email"] = user.email
         token["name"] = user.name
         return token

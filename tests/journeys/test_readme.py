@@ -152,7 +152,7 @@ def create_admin(platform: Platform, command: str) -> None:
         json={"email": email, "password": "four words nobody guesses"},
         timeout=10,
     )
-    assert signed_in.json()["user"]["roles"] == ["admin", "staff"]
+    assert signed_in.json()["user"]["roles"] == ["admin"]
 
 
 PROOFS: dict[str, Callable[[Platform, str], None]] = {

@@ -1,5 +1,6 @@
 """Bases of every admin class."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -8,20 +9,66 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
+from atoll.admin.refusals import RoleNeeded
+from atoll.identity import rights
+from atoll.identity.rights import Rights
+
 
 class ModelAdmin(UnfoldModelAdmin):
     """Unfold's, with filters that apply together, 50 rows a page and a warning before edits are lost.
 
     ``secret_fields`` cannot be filtered by: ``?password__startswith=a`` in the address would tell
     a field that no page shows, letter by letter.
+
+    ``rights`` says by verb which roles may do it; a verb that is not there is an administrator's.
+    The verbs are Django's (view, add, change, delete) and those of the class's own actions.
+    ``never`` are the verbs that nobody does by hand, an administrator neither.
     """
 
+    rights: ClassVar[Rights] = {}
+    never: ClassVar[frozenset[str]] = frozenset()
     secret_fields: ClassVar[tuple[str, ...]] = ()
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
     # Counting all rows of a large table on every search is slow and tells little.
     show_full_result_count = False
+
+    def __init__(self, model: Any, admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        rights.declare(self.opts.app_label, self.opts.model_name, self.rights)
+        looking = {"view": self.rights.get("view", ())}
+        for inline in self.inlines:
+            shown = inline.model._meta
+            rights.declare(shown.app_label, shown.model_name, looking, unless_declared=True)
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return "add" not in self.never and bool(super().has_add_permission(request, *args))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return "change" not in self.never and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return "delete" not in self.never and bool(super().has_delete_permission(request, obj))
+
+    def permission(self, verb: str) -> str:
+        """Django's name for doing ``verb`` to the rows of this class."""
+        return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
+
+    def may(self, request: HttpRequest, verb: str) -> bool:
+        """Whether the roles of the request's user allow ``verb``; for ``has_VERB_permission``."""
+        return bool(request.user.has_perm(self.permission(verb)))
+
+    def require_action(self, request: HttpRequest) -> None:
+        """Raises RoleNeeded when the form of the list asks for an action that is for other roles."""
+        for function, name, _description in self._get_base_actions():
+            if name in request.POST.getlist("action"):
+                self._require_verbs(request, function)
+
+    def _require_verbs(self, request: HttpRequest, function: Callable[..., Any]) -> None:
+        for verb in getattr(function, "allowed_permissions", ()):
+            if not self.may(request, verb):
+                raise RoleNeeded(rights.roles_for(self.permission(verb)))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         if lookup.split("__")[0] in self.secret_fields:
@@ -44,11 +91,4 @@ class ReadOnlyAdmin(ModelAdmin):
     For rows whose truth is made elsewhere: state changes go through use cases, as actions.
     """
 
-    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    never = frozenset({"add", "change", "delete"})

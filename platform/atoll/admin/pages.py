@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
+
+from atoll.admin.refusals import require
 
 View = Callable[..., HttpResponse]
 
@@ -29,7 +30,7 @@ def register_page(
 ) -> None:
     """Serve ``view`` to staff at ``/admin/APP_LABEL/ADDRESS`` as ``admin:NAME``.
 
-    Staff without ``permission`` get 403, those who are not signed in the sign-in page. With a
+    Staff without ``permission`` get 403 and read which role has it; a visitor gets the sign-in page. With a
     ``title`` the menu and the index lead there. Register in ``admin.py``; the name replaces an
     earlier one.
     """
@@ -59,10 +60,15 @@ def menu_entries(request: HttpRequest, app_label: str) -> list[dict[str, Any]]:
     ]
 
 
+def permission_of(name: str) -> str | None:
+    """What the page ``admin:NAME`` asks for; None when no page has that name."""
+    page = _pages.get(name.removeprefix("admin:"))
+    return page.permission if page else None
+
+
 def _permitted(page: Page) -> View:
     def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.user.has_perm(page.permission):
-            raise PermissionDenied
+        require(request, [page.permission])
         return page.view(request, *args, **kwargs)
 
     return view

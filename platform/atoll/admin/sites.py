@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, ValidationError
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.sites import UnfoldAdminSite
 
 from atoll.admin.pages import menu_entries, page_urls
+from atoll.admin.refusals import permissions_needed, refused_page, require
 from atoll.admin.tiles import tiles
 from atoll.server.identity import instance_id
 
@@ -25,7 +26,7 @@ class AtollAdminSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         shown = {
-            "tiles": tiles(),
+            "tiles": tiles(request.user.has_perm),
             "service": settings.ATOLL_SERVICE,
             "instance": instance_id(settings.ATOLL_SERVICE),
         }
@@ -33,15 +34,21 @@ class AtollAdminSite(UnfoldAdminSite):
         return page
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
-        """An address that was edited by hand (an id that is none, a broken pattern) is 400 and no 500.
+        """A page for other roles is 403 and says for which, before anything of it is looked up.
 
-        What a form refuses never gets here: forms show it.
+        An address that was edited by hand (an id that is none, a broken pattern) is 400 and no 500;
+        what a form refuses never gets here: forms show it.
         """
 
         @functools.wraps(view)
         def careful(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
+                require(request, permissions_needed(view, request))
+                if request.method == "POST" and getattr(view, "__name__", "") == "changelist_view":
+                    view.__self__.require_action(request)  # type: ignore[attr-defined]
                 response: HttpResponse = view(request, *args, **kwargs)
+            except PermissionDenied as error:
+                return refused_page(self, request, error)
             except (ValidationError, DataError) as error:
                 raise BadRequest("The address or the selection names something that cannot exist.") from error
             return response

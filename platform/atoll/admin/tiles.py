@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from django.db import Error, transaction
 from django.urls import NoReverseMatch, reverse
 
+from atoll.admin.pages import permission_of
+
 log = logging.getLogger(__name__)
 
 
@@ -24,6 +26,7 @@ class _Source:
     url_name: str | None
     query: str
     alarming: bool
+    permission: str
 
 
 _sources: dict[str, _Source] = {}
@@ -36,18 +39,40 @@ def register_tile(
     url_name: str | None = None,
     query: str = "",
     alarming: bool = False,
+    permission: str = "",
 ) -> None:
     """A figure computed whenever the index page is opened, so it should cost one cheap query.
 
     ``url_name`` and ``query`` lead to the rows behind it: ``admin:orders_order_changelist``
     and ``status=pending``. An ``alarming`` figure is red unless it is 0. Register in
-    ``AppConfig.ready`` or ``admin.py``; the title replaces an earlier one.
+    ``AppConfig.ready`` or ``admin.py``; the title replaces an earlier one. Who may see the list or
+    page it leads to sees the figure; ``permission`` says it for one that leads nowhere.
     """
-    _sources[title] = _Source(value, url_name, query, alarming)
+    _sources[title] = _Source(value, url_name, query, alarming, permission)
 
 
-def tiles() -> list[Tile]:
-    return [_tile(title, source) for title, source in _sources.items()]
+def tiles(may: Callable[[str], bool] = lambda permission: True) -> list[Tile]:
+    """The figures that a reader for whom ``may`` answers is allowed to see."""
+    return [_tile(title, source) for title, source in _sources.items() if _is_for(source, may)]
+
+
+def _is_for(source: _Source, may: Callable[[str], bool]) -> bool:
+    needed = source.permission or _permission(source.url_name)
+    return not needed or may(needed)
+
+
+def _permission(url_name: str | None) -> str:
+    """What the page asks for that a tile leads to; "" when it is open to all staff."""
+    if url_name is None:
+        return ""
+    known = permission_of(url_name)
+    if known is not None:
+        return known
+    place = url_name.removeprefix("admin:")
+    if not place.endswith("_changelist"):
+        return ""
+    app_label, _underscore, model_name = place.removesuffix("_changelist").rpartition("_")
+    return f"{app_label}.view_{model_name}"
 
 
 def _tile(title: str, source: _Source) -> Tile:

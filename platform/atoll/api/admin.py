@@ -1,13 +1,18 @@
+from typing import ClassVar
+
 from django.contrib import admin
 
 from atoll.admin import ReadOnlyAdmin
 from atoll.api.models import IdempotencyRecord
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT
 
 
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(ReadOnlyAdmin):
     """Which keys were used, by whom, and how it ended; the stored answers are not shown."""
 
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("key", "principal", "method", "route", "status", "created_at")
     list_filter = ("route", "status")
     search_fields = ("key", "principal")

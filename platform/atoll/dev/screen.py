@@ -143,6 +143,8 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
 
 DEMO_ACCOUNTS = (
     ("administrator", "admin@atoll.example", "atoll-demo-admin"),
-    ("staff", "staff@atoll.example", "atoll-demo-staff"),
+    ("support", "support@atoll.example", "atoll-demo-support"),
+    ("catalogue", "catalogue@atoll.example", "atoll-demo-catalogue"),
+    ("operator", "operator@atoll.example", "atoll-demo-operator"),
     ("customer", "ada@atoll.example", "atoll-demo-ada"),
 )

@@ -6,14 +6,15 @@ from uuid import UUID
 
 from django.contrib.auth.backends import BaseBackend
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 from atoll.errors import TooManyRequests, Unavailable
 from atoll.identity.addresses import client_address
-from atoll.identity.roles import ADMIN, STAFF, staff_may
+from atoll.identity.rights import roles_for
+from atoll.identity.roles import ADMIN, ROLES, current_roles, holds_one_of
 from atoll.identity.tokens import InvalidToken
 from atoll.identity.verification import verify
 
@@ -27,14 +28,14 @@ class AccountBackend(BaseBackend):
 
     A local row of ``auth.User`` is made or brought up to date at each sign-in,
     as the session and the admin's log need one. Its username is the user's id;
-    it holds no password. Admins are superusers; staff may view, add and change,
-    not delete; everybody else is refused. During a session the account is looked
-    at again every five minutes, so a role that was taken or an account that was
+    it holds no password. Its groups are the account's roles, and an administrator
+    is a superuser; an account without a role is refused. During a session the account is
+    looked at again every five minutes, so a role that was taken or an account that was
     closed is gone here too; while users is away the session goes on.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
-        """``username`` (the email) and ``password``; None when they are wrong or of no staff.
+        """``username`` (the email) and ``password``; None when they are wrong or the account holds no role.
 
         Raises Unavailable or TooManyRequests.
         """
@@ -49,19 +50,19 @@ class AccountBackend(BaseBackend):
         except InvalidToken:
             log.error("users answered a sign-in with a token that does not verify")
             raise Unavailable("user-service", "answered with a token that cannot be verified") from None
-        if not principal.is_staff:
+        if not principal.holds_one_of(*ROLES):
             return None
-        return _mirror(principal.id, principal.email, principal.name, is_admin=principal.is_admin)
+        return mirror(principal.id, principal.email, principal.name, principal.roles)
 
     def get_user(self, user_id: Any) -> Any:
         """The signed-in user of each request; None ends the session."""
         user = User.objects.filter(pk=user_id, is_active=True).first()
-        if user is None or not _check_is_due(user):
+        if user is None or not (_check_is_due(user) or _has_no_role_yet(user)):
             return user
         return self._checked(user)
 
     def has_perm(self, user_obj: Any, perm: str, obj: object | None = None) -> bool:
-        return bool(user_obj.is_active and user_obj.is_staff and (user_obj.is_superuser or staff_may(perm)))
+        return bool(user_obj.is_active and holds_one_of(roles_of(user_obj), roles_for(perm)))
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
         return bool(user_obj.is_active and user_obj.is_staff)
@@ -92,27 +93,47 @@ class AccountBackend(BaseBackend):
         if not reply.ok and reply.status != 404:
             log.warning("users refused to show the account of a session: %s", reply.status)
             return user
-        roles = set(account.get("roles", ()))
-        if not account.get("isActive") or not roles & {ADMIN, STAFF}:
+        roles = current_roles(account.get("roles", ()))
+        if not account.get("isActive") or not holds_one_of(roles, ROLES):
             User.objects.filter(pk=user.pk).update(is_active=False, is_staff=False, is_superuser=False)
             return None
-        return _mirror(user.username, account["email"], account["name"], is_admin=ADMIN in roles)
+        return mirror(user.username, account["email"], account["name"], roles)
 
 
-def _mirror(user_id: str, email: str | None, name: str | None, *, is_admin: bool) -> User:
+def roles_of(user: Any) -> frozenset[str]:
+    """The roles of a local row, read once for each object of it; none for a visitor."""
+    if not (user.is_active and user.is_staff):
+        return frozenset()
+    held: frozenset[str] | None = getattr(user, "held_roles", None)
+    if held is None:
+        held = frozenset(user.groups.values_list("name", flat=True)) & frozenset(ROLES)
+        user.held_roles = held
+    return held | {ADMIN} if user.is_superuser else held
+
+
+def mirror(user_id: str, email: str | None, name: str | None, roles: frozenset[str]) -> User:
+    """The local row for an account, made or brought up to date, with its roles as groups."""
     current = {
         "email": email or "",
         "first_name": (name or "")[:150],
         "is_active": True,
         "is_staff": True,
-        "is_superuser": is_admin,
+        "is_superuser": ADMIN in roles,
     }
     user, _made = User.objects.update_or_create(
         username=user_id,
         defaults=current,
         create_defaults={**current, "password": make_password(None)},
     )
+    held = sorted(roles & frozenset(ROLES))
+    Group.objects.bulk_create([Group(name=role) for role in held], ignore_conflicts=True)
+    user.groups.set(Group.objects.filter(name__in=held))
     return user
+
+
+def _has_no_role_yet(user: User) -> bool:
+    """A row that an earlier version made, before roles were kept with it."""
+    return user.is_staff and not roles_of(user)
 
 
 def _check_is_due(user: User) -> bool:

@@ -1,7 +1,7 @@
 """Django REST framework: authentication by bearer token, and the permissions of the platform.
 
-A service's token is no user's token: ``IsSignedIn`` and ``IsStaff`` admit
-people, ``IsService`` admits services, and a view that serves both says so.
+A service's token is no user's token: ``IsSignedIn`` and the classes named after
+roles admit people, ``IsService`` admits services, and a view that serves both says so.
 """
 
 import re
@@ -108,11 +108,25 @@ class IsSignedInOrService(_Needs):
         return True
 
 
-class IsStaff(_Needs):
-    refusal = "Only staff may do this."
+class IsSupport(_Needs):
+    refusal = "Only support may do this."
 
     def allows(self, caller: Principal) -> bool:
-        return caller.is_staff
+        return caller.is_support
+
+
+class IsCatalogue(_Needs):
+    refusal = "Only the role catalogue may do this."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_catalogue
+
+
+class IsOperator(_Needs):
+    refusal = "Only an operator may do this."
+
+    def allows(self, caller: Principal) -> bool:
+        return caller.is_operator
 
 
 class IsAdmin(_Needs):
@@ -129,23 +143,23 @@ class IsService(_Needs):
         return caller.is_service
 
 
-class IsServiceOrStaff(_Needs):
-    refusal = "Only staff and services of the platform may do this."
+class IsServiceOrSupport(_Needs):
+    refusal = "Only support and services of the platform may do this."
 
     def allows(self, caller: Principal) -> bool:
-        return caller.is_service or caller.is_staff
+        return caller.is_service or caller.is_support
 
 
-class IsStaffOrReadOnly(IsStaff):
+class IsCatalogueOrReadOnly(IsCatalogue):
     """Anyone, signed in or not, may read."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return request.method in SAFE_METHODS or super().has_permission(request, view)
 
 
-def owner_or_staff(caller: Principal, user_id: UUID | str) -> bool:
-    """Whether the caller is that very user, or staff. Services are neither.
+def owner_or_support(caller: Principal, user_id: UUID | str) -> bool:
+    """Whether the caller is that very user, or support. Services are neither.
 
     Answer 404 when it is False: 403 would tell that the thing exists.
     """
-    return caller.is_staff or (caller.is_user and caller.id == str(user_id))
+    return caller.is_support or (caller.is_user and caller.id == str(user_id))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from atoll.identity.roles import ADMIN, STAFF
+from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT, holds_one_of
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,21 @@ class Principal:
     def is_service(self) -> bool:
         return self.kind == "service"
 
+    def holds_one_of(self, *roles: str) -> bool:
+        """Whether a person with one of these roles, or an administrator, is asking."""
+        return self.is_user and holds_one_of(self.roles, roles)
+
     @property
-    def is_staff(self) -> bool:
-        return self.is_user and bool(self.roles & {STAFF, ADMIN})
+    def is_support(self) -> bool:
+        return self.holds_one_of(SUPPORT)
+
+    @property
+    def is_catalogue(self) -> bool:
+        return self.holds_one_of(CATALOGUE)
+
+    @property
+    def is_operator(self) -> bool:
+        return self.holds_one_of(OPERATOR)
 
     @property
     def is_admin(self) -> bool:

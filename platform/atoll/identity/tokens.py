@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from atoll import conf
 from atoll.errors import NotAllowed
 from atoll.identity.principal import Principal
+from atoll.identity.roles import current_roles
 
 ALGORITHM = "RS256"
 AUDIENCE = "atoll"
@@ -108,7 +109,7 @@ def _user(claims: dict[str, Any]) -> Principal:
         raise InvalidToken() from error
     return Principal(
         id=str(user_id),
-        roles=frozenset(roles),
+        roles=current_roles(roles),
         kind="user",
         service=None,
         token_id=claims["jti"],

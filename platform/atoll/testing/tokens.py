@@ -1,8 +1,8 @@
 """Tokens for tests: signed by a key that only the running test trusts, with no network.
 
 Fixtures: ``token(user_id=..., roles=...)`` makes the text of a token, and
-``as_user``, ``as_staff``, ``as_admin`` and ``as_service`` make DRF clients that
-carry one.
+``as_user``, ``as_support``, ``as_catalogue``, ``as_operator``, ``as_admin`` and
+``as_service`` make DRF clients that carry one; ``as_staff`` holds support and catalogue.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from atoll.identity.roles import ADMIN, STAFF
+from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT
 from atoll.identity.tokens import ALGORITHM, AUDIENCE, issuer
 from atoll.ids import uuid7
 
@@ -107,6 +107,10 @@ def client_with(token: str) -> APIClient:
     return client
 
 
+def _member(user_id: UUID | str | None, *roles: str) -> APIClient:
+    return client_with(access_token(user_id, roles, email="staff@example.com", name="Stan Staff"))
+
+
 @pytest.fixture
 def as_user(trusted_test_key: None) -> Callable[..., APIClient]:
     """``as_user(user_id=None, roles=(), ...)``: a client signed in as that user."""
@@ -120,7 +124,31 @@ def as_user(trusted_test_key: None) -> Callable[..., APIClient]:
 @pytest.fixture
 def as_staff(trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
-        return client_with(access_token(user_id, roles=[STAFF], email="staff@example.com", name="Stan Staff"))
+        return _member(user_id, SUPPORT, CATALOGUE)
+
+    return make
+
+
+@pytest.fixture
+def as_support(trusted_test_key: None) -> Callable[..., APIClient]:
+    def make(user_id: UUID | str | None = None) -> APIClient:
+        return _member(user_id, SUPPORT)
+
+    return make
+
+
+@pytest.fixture
+def as_catalogue(trusted_test_key: None) -> Callable[..., APIClient]:
+    def make(user_id: UUID | str | None = None) -> APIClient:
+        return _member(user_id, CATALOGUE)
+
+    return make
+
+
+@pytest.fixture
+def as_operator(trusted_test_key: None) -> Callable[..., APIClient]:
+    def make(user_id: UUID | str | None = None) -> APIClient:
+        return _member(user_id, OPERATOR)
 
     return make
 
@@ -128,9 +156,7 @@ def as_staff(trusted_test_key: None) -> Callable[..., APIClient]:
 @pytest.fixture
 def as_admin(trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
-        return client_with(
-            access_token(user_id, roles=[ADMIN, STAFF], email="admin@example.com", name="Ann Admin")
-        )
+        return client_with(access_token(user_id, [ADMIN], email="admin@example.com", name="Ann Admin"))
 
     return make
 

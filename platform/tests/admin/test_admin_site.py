@@ -7,6 +7,8 @@ from testproject.models import Note, Stamp
 
 from atoll.admin import register_tile, tiles
 from atoll.api.models import IdempotencyRecord
+from atoll.identity.roles import CATALOGUE, OPERATOR, SUPPORT
+from atoll.testing.rights import ANY_STAFF, API_PAGES, BUS_PAGES, member, model_pages, walk
 
 pytestmark = pytest.mark.django_db
 
@@ -146,16 +148,64 @@ def test_a_secret_field_cannot_be_guessed_letter_by_letter(admin, monkeypatch):
     assert admin.get("/admin/testproject/note/?text__startswith=h").status_code == 400
 
 
-def test_a_page_of_an_app_is_in_its_menu_and_for_whoever_may_see_it(admin, monkeypatch):
+def test_a_page_of_an_app_is_in_its_menu_and_for_whoever_may_see_it(admin):
     assert html(admin, "/admin/testproject/shelf/") == "Shelf of ada"
     index = html(admin, "/admin/")
     assert 'href="/admin/testproject/shelf/"' in index
     assert "/admin/testproject/cellar/" not in index
     assert html(admin, "/admin/testproject/cellar/") == "Shelf of ada"
 
-    User.objects.update(is_superuser=False)
-    monkeypatch.setattr("atoll.identity.backends.staff_may", lambda name: name != "testproject.view_note")
+    member(OPERATOR, username="ada")
     assert admin.get("/admin/testproject/shelf/").status_code == 403
     assert "/admin/testproject/shelf/" not in html(admin, "/admin/")
     admin.logout()
     assert "/login/" in admin.get("/admin/testproject/shelf/")["Location"]
+
+
+def test_every_page_of_the_librarys_own_admin_is_for_its_roles():
+    assert walk() == {
+        **ANY_STAFF,
+        **API_PAGES,
+        **BUS_PAGES,
+        **model_pages(
+            "testproject_note", view="catalogue support", add="support", change="support", delete=""
+        ),
+        **model_pages("testproject_stamp", view=""),
+        "testproject.note: delete_selected": "",
+        "testproject_cellar": "catalogue support",
+        "testproject_shelf": "catalogue support",
+    }
+
+
+def test_a_page_for_other_roles_says_which_and_which_the_reader_holds(client):
+    client.force_login(member(CATALOGUE, username="cato"), backend=BACKEND)
+    answer = client.get("/admin/testproject/note/add/")
+    page = answer.content.decode()
+    assert answer.status_code == 403
+    assert "This page needs the role <b>support or administrator</b>." in page
+    assert "You hold: catalogue." in page
+    assert "Atoll library" in page
+
+    chosen = {"action": "delete_selected", "_selected_action": "1", "index": "0"}
+    note = Note.objects.create(text="kept")
+    refused = client.post("/admin/testproject/note/", {**chosen, "_selected_action": note.pk, "post": "yes"})
+    assert refused.status_code == 403
+    assert "<b>administrator</b>" in refused.content.decode()
+    assert Note.objects.get() == note
+
+
+def test_what_nobody_does_by_hand_names_no_role(admin):
+    answer = admin.get("/admin/atoll_api/idempotencyrecord/add/")
+    assert answer.status_code == 403
+    assert "Nobody may do this here" in answer.content.decode()
+    assert "needs the role" not in answer.content.decode()
+
+
+def test_a_role_without_a_page_in_the_project_gets_in_and_sees_no_figure(client):
+    client.force_login(member(OPERATOR, username="otis"), backend=BACKEND)
+    page = html(client, "/admin/")
+    assert "Dead letters" in page
+    assert "/admin/testproject/note/" not in page
+    assert ">Notes<" not in page
+    client.force_login(member(SUPPORT, username="sue"), backend=BACKEND)
+    assert ">Notes<" in html(client, "/admin/")

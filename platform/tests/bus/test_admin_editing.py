@@ -13,7 +13,9 @@ from testproject.models import Note
 
 from atoll.bus import Message, Retry, on, recovery
 from atoll.bus.models import Delivery
+from atoll.identity.roles import OPERATOR
 from atoll.testing.bus import Bus
+from atoll.testing.rights import member
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -185,7 +187,7 @@ def test_a_delivery_whose_handler_is_gone_cannot_be_checked_and_is_not_edited(
 
 def test_editing_is_for_administrators(staff: Client, dead: Delivery) -> None:
     seen = hidden(staff, dead)
-    User.objects.update(is_superuser=False)
+    member(OPERATOR, username="ada")
     assert staff.get(address(dead)).status_code == 403
     answer = staff.post(
         address(dead), {"payload": '{"text": "x", "price": 1}', "reason": "x", "instead_of": seen}

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client
 from testproject.handlers import NoteWritten
@@ -15,7 +14,9 @@ from atoll.bus.admin import overview as page
 from atoll.bus.lookup import Trail
 from atoll.bus.models import Delivery
 from atoll.discovery import Instance
+from atoll.identity.roles import CATALOGUE, OPERATOR
 from atoll.testing.bus import Bus
+from atoll.testing.rights import member
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -88,11 +89,15 @@ def test_the_workers_are_those_that_renew_their_lease(staff: Client, monkeypatch
 
 
 @pytest.mark.parametrize("address", [OVERVIEW, FIGURES, WHERE, "/admin/atoll_bus/dead-letters/"])
-def test_the_pages_are_for_staff_with_the_role(client: Client, staff: Client, address: str, monkeypatch: Any):
+def test_the_pages_are_for_staff_with_the_role(client: Client, staff: Client, address: str):
     assert staff.get(address).status_code == 200
-    User.objects.update(is_superuser=False)
-    monkeypatch.setattr("atoll.identity.backends.staff_may", lambda name: "atoll_bus" not in name)
-    assert staff.get(address).status_code == 403
+    member(OPERATOR, username="ada")
+    assert staff.get(address).status_code == 200
+    member(CATALOGUE, username="ada")
+    refused = staff.get(address)
+    assert refused.status_code == 403
+    assert "This page needs the role <b>support or operator or administrator</b>" in refused.content.decode()
+    assert "You hold: catalogue." in refused.content.decode()
     staff.logout()
     assert "/login/" in staff.get(address)["Location"]
 

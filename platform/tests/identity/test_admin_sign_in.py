@@ -15,8 +15,7 @@ from django.test import Client
 
 from atoll import conf
 from atoll.client.service_client import process_pool
-from atoll.identity import verification
-from atoll.identity.roles import staff_may
+from atoll.identity import rights, verification
 from atoll.ids import uuid7
 from atoll.testing import tokens
 
@@ -33,7 +32,7 @@ class UsersService:
     id: str = field(default_factory=lambda: str(uuid7()))
     email: str = "stan@example.com"
     name: str = "Stan Staff"
-    roles: tuple[str, ...] = ("staff",)
+    roles: tuple[str, ...] = ("support",)
     status: int = 200
     token: str | None = None
     is_active: bool = True
@@ -122,14 +121,14 @@ def test_staff_sign_in_with_their_users_account(users: UsersService) -> None:
 
 def test_roles_and_names_are_brought_up_to_date_at_each_sign_in(users: UsersService) -> None:
     enter()
-    users.roles, users.name, users.email = ("admin", "staff"), "Stan Admin", "stan.admin@example.com"
+    users.roles, users.name, users.email = ("admin",), "Stan Admin", "stan.admin@example.com"
 
     enter("stan.admin@example.com")
 
     mirror = User.objects.get()
     assert (mirror.username, mirror.email, mirror.first_name) == (users.id, users.email, "Stan Admin")
     assert mirror.is_superuser
-    users.roles = ("staff",)
+    users.roles = ("support",)
     enter("stan.admin@example.com")
     assert not User.objects.get().is_superuser
 
@@ -231,9 +230,9 @@ def test_who_is_no_longer_staff_is_out_at_the_next_look(users: UsersService, cha
 
 
 def test_an_admin_who_is_only_staff_now_loses_what_admins_may(users: UsersService) -> None:
-    users.roles = ("admin", "staff")
+    users.roles = ("admin",)
     browser, _answer = enter()
-    users.roles = ("staff",)
+    users.roles = ("support",)
 
     assert browser.get("/admin/").status_code == 200
 
@@ -255,27 +254,63 @@ def test_users_learns_the_address_of_the_person(users: UsersService) -> None:
     assert users.asked[0]["forwarded_for"] == "203.0.113.7"
 
 
-@pytest.mark.parametrize(
-    ("permission", "allowed"),
-    [
-        ("orders.view_order", True),
-        ("orders.change_order", True),
-        ("orders.add_order", True),
-        ("orders.delete_order", False),
-        ("orders.purge_order", False),
-        ("", False),
-    ],
-)
-def test_staff_may_do_all_but_delete(permission: str, allowed: bool) -> None:
-    assert staff_may(permission) is allowed
+def held() -> set[str]:
+    return set(User.objects.get().groups.values_list("name", flat=True))
+
+
+def test_the_local_row_holds_the_roles_of_the_account(users: UsersService) -> None:
+    users.roles = ("support", "operator", "no such role")
+    enter()
+    assert held() == {"support", "operator"}
+
+    users.roles = ("catalogue",)
+    enter()
+    assert held() == {"catalogue"}
+
+
+def test_a_role_of_the_version_before_means_support_and_catalogue(users: UsersService) -> None:
+    users.roles = ("staff",)
+    enter()
+    assert held() == {"support", "catalogue"}
+
+
+def test_a_row_without_roles_is_looked_at_before_it_may_do_anything(users: UsersService) -> None:
+    """It is of the version before, when roles were not kept with it."""
+    browser, _answer = enter()
+    browser.get("/admin/")
+    User.objects.get().groups.clear()
+    assert browser.get("/admin/testproject/note/").status_code == 200
+    assert held() == {"support"}
 
 
 def test_permissions_follow_the_roles_of_the_row(users: UsersService) -> None:
     enter()
     staff = User.objects.get()
-    assert staff.has_perm("testproject.view_thing")
-    assert not staff.has_perm("testproject.delete_thing")
+    assert staff.has_perm("testproject.view_note")
+    assert not staff.has_perm("testproject.delete_note")
+    assert not staff.has_perm("testproject.view_stamp")
     assert staff.has_module_perms("testproject")
     staff.is_active = False
-    assert not staff.has_perm("testproject.view_thing")
+    assert not staff.has_perm("testproject.view_note")
     assert not staff.has_module_perms("testproject")
+
+
+@pytest.mark.parametrize(
+    ("permission", "roles"),
+    [
+        ("shop.view_order", {"support"}),
+        ("shop.receive_stock_order", {"catalogue"}),
+        ("shop.delete_order", set()),
+        ("shop.view_parcel", set()),
+        ("view_order", set()),
+        ("", set()),
+    ],
+)
+def test_what_is_not_declared_is_an_administrators_alone(
+    permission: str, roles: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rights, "_declared", {})
+    rights.declare("shop", "order", {"view": ("support",), "receive_stock": ("catalogue",)})
+    rights.declare("shop", "order", {"view": ("operator",)}, unless_declared=True)
+
+    assert rights.roles_for(permission) == roles

@@ -15,13 +15,15 @@ from rest_framework.views import APIView
 from atoll.identity import verification
 from atoll.identity.drf import (
     IsAdmin,
+    IsCatalogue,
+    IsCatalogueOrReadOnly,
+    IsOperator,
     IsService,
-    IsServiceOrStaff,
+    IsServiceOrSupport,
     IsSignedIn,
     IsSignedInOrService,
-    IsStaff,
-    IsStaffOrReadOnly,
-    owner_or_staff,
+    IsSupport,
+    owner_or_support,
     principal,
 )
 from atoll.identity.principal import Principal
@@ -30,11 +32,13 @@ from atoll.ids import uuid7
 PERMISSIONS: dict[str, type[BasePermission]] = {
     "signed-in": IsSignedIn,
     "signed-in-or-service": IsSignedInOrService,
-    "staff": IsStaff,
+    "support": IsSupport,
+    "catalogue": IsCatalogue,
+    "operator": IsOperator,
     "admin": IsAdmin,
     "service": IsService,
-    "service-or-staff": IsServiceOrStaff,
-    "staff-or-read": IsStaffOrReadOnly,
+    "service-or-support": IsServiceOrSupport,
+    "catalogue-or-read": IsCatalogueOrReadOnly,
 }
 
 
@@ -58,42 +62,47 @@ def _probe_urls() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("needed", "anonymous", "user", "staff", "admin", "service"),
+    ("needed", "anonymous", "user", "roles", "admin", "service"),
     [
-        ("signed-in", 401, 200, 200, 200, 403),
-        ("signed-in-or-service", 401, 200, 200, 200, 200),
-        ("staff", 401, 403, 200, 200, 403),
-        ("admin", 401, 403, 403, 200, 403),
-        ("service", 401, 403, 403, 403, 200),
-        ("service-or-staff", 401, 403, 200, 200, 200),
-        ("staff-or-read", 401, 403, 200, 200, 403),
+        ("signed-in", 401, 200, (200, 200, 200), 200, 403),
+        ("signed-in-or-service", 401, 200, (200, 200, 200), 200, 200),
+        ("support", 401, 403, (200, 403, 403), 200, 403),
+        ("catalogue", 401, 403, (403, 200, 403), 200, 403),
+        ("operator", 401, 403, (403, 403, 200), 200, 403),
+        ("admin", 401, 403, (403, 403, 403), 200, 403),
+        ("service", 401, 403, (403, 403, 403), 403, 200),
+        ("service-or-support", 401, 403, (200, 403, 403), 200, 200),
+        ("catalogue-or-read", 401, 403, (403, 200, 403), 200, 403),
     ],
 )
 def test_who_may_post(
     needed: str,
     anonymous: int,
     user: int,
-    staff: int,
+    roles: tuple[int, int, int],
     admin: int,
     service: int,
     as_user: Callable[..., APIClient],
-    as_staff: Callable[..., APIClient],
+    as_support: Callable[..., APIClient],
+    as_catalogue: Callable[..., APIClient],
+    as_operator: Callable[..., APIClient],
     as_admin: Callable[..., APIClient],
     as_service: Callable[..., APIClient],
 ) -> None:
-    clients = (APIClient(), as_user(), as_staff(), as_admin(), as_service())
+    members = (as_support(), as_catalogue(), as_operator())
+    clients = (APIClient(), as_user(), *members, as_admin(), as_service())
 
     assert [client.post(f"/{needed}", {}).status_code for client in clients] == [
         anonymous,
         user,
-        staff,
+        *roles,
         admin,
         service,
     ]
 
 
-def test_anyone_may_read_what_staff_write(trusted_test_key: None) -> None:
-    assert APIClient().get("/staff-or-read").json() == {"id": None}
+def test_anyone_may_read_what_catalogue_writes(trusted_test_key: None) -> None:
+    assert APIClient().get("/catalogue-or-read").json() == {"id": None}
 
 
 def test_without_a_token_the_answer_is_401_with_a_challenge(trusted_test_key: None) -> None:
@@ -104,7 +113,7 @@ def test_without_a_token_the_answer_is_401_with_a_challenge(trusted_test_key: No
     assert answer["WWW-Authenticate"] == 'Bearer realm="atoll"'
 
 
-@pytest.mark.parametrize("url", ["/signed-in", "/staff-or-read"])
+@pytest.mark.parametrize("url", ["/signed-in", "/catalogue-or-read"])
 def test_a_bad_token_is_403_with_a_challenge_even_where_anyone_may_read(
     url: str, trusted_test_key: None
 ) -> None:
@@ -151,7 +160,7 @@ def test_a_token_in_the_query_or_a_cookie_is_not_seen(token: Callable[..., str])
 
 
 def test_identity_headers_prove_nothing(trusted_test_key: None) -> None:
-    answer = APIClient().get("/staff", HTTP_X_USER_ID=str(uuid7()), HTTP_X_USER_ROLES="admin")
+    answer = APIClient().get("/support", HTTP_X_USER_ID=str(uuid7()), HTTP_X_USER_ROLES="admin")
 
     assert answer.status_code == 401
 
@@ -171,11 +180,12 @@ def test_an_owner_is_that_very_user() -> None:
 
     me, other = uuid7(), uuid7()
 
-    assert owner_or_staff(caller(), me)
-    assert not owner_or_staff(caller(), other)
-    assert owner_or_staff(caller(roles=frozenset({"staff"})), other)
-    assert owner_or_staff(caller(roles=frozenset({"admin"})), other)
-    assert not owner_or_staff(caller(kind="service", id="order-service", roles=frozenset({"admin"})), other)
+    assert owner_or_support(caller(), me)
+    assert not owner_or_support(caller(), other)
+    assert owner_or_support(caller(roles=frozenset({"support"})), other)
+    assert not owner_or_support(caller(roles=frozenset({"catalogue", "operator"})), other)
+    assert owner_or_support(caller(roles=frozenset({"admin"})), other)
+    assert not owner_or_support(caller(kind="service", id="order-service", roles=frozenset({"admin"})), other)
 
 
 def test_principal_asks_the_anonymous_to_sign_in() -> None:

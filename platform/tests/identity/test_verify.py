@@ -52,7 +52,7 @@ def test_an_access_token_proves_a_user() -> None:
 
     assert verify(tokens.sign(claims)) == Principal(
         id=str(USER),
-        roles=frozenset({"staff"}),
+        roles=frozenset({"support", "catalogue"}),
         kind="user",
         service=None,
         token_id=claims["jti"],
@@ -66,8 +66,26 @@ def test_a_service_token_proves_a_service_and_never_carries_roles() -> None:
 
     assert (principal.kind, principal.id, principal.service) == ("service", "order-service", "order-service")
     assert not principal.roles
-    assert not principal.is_staff
+    assert not (principal.is_support or principal.is_catalogue or principal.is_operator)
     assert not principal.is_admin
+
+
+@pytest.mark.parametrize(
+    ("roles", "means"),
+    [
+        (["staff"], {"support", "catalogue"}),
+        (["admin", "staff"], {"admin", "support", "catalogue"}),
+        (["operator"], {"operator"}),
+        (["Staff", "STAFF", "owner"], {"Staff", "STAFF", "owner"}),
+    ],
+)
+def test_a_token_of_the_version_before_keeps_what_it_opened_and_opens_no_more(
+    roles: list[str], means: set[str]
+) -> None:
+    principal = verify(tokens.access_token(roles=roles))
+
+    assert principal.roles == means
+    assert principal.is_operator is bool({"operator", "admin"} & means)
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE"])

@@ -1,12 +1,17 @@
+from typing import ClassVar
+
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_page, register_tile
+from atoll.identity.rights import Rights
+from atoll.identity.roles import CATALOGUE, SUPPORT
 from testproject.models import Note, Stamp
 
 
 @admin.register(Note)
 class NoteAdmin(ModelAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT, CATALOGUE), "add": (SUPPORT,), "change": (SUPPORT,)}
     list_display = ("text", "price_paid", "is_pinned", "created_at")
     list_filter = ("is_pinned",)
     search_fields = ("text",)
@@ -14,6 +19,8 @@ class NoteAdmin(ModelAdmin):
 
 @admin.register(Stamp)
 class StampAdmin(ReadOnlyAdmin):
+    """No rights declared: an administrator's alone."""
+
     list_display = ("name",)
 
 

@@ -1,6 +1,6 @@
 """What staff can do about an order that could not be undone, and about goods that came back."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,6 +15,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin.options import ReadOnlyAdmin
 from atoll.errors import Refusal
+from atoll.identity.rights import Rights
+from atoll.identity.roles import SUPPORT
 from services.orders import selectors
 from services.orders.compensation import Compensation
 from services.orders.models import MAX_REASON_LENGTH, Order
@@ -51,8 +53,12 @@ def cause_of(request: HttpRequest) -> Cause:
 class Mending(ReadOnlyAdmin):
     """The actions on an order, each written to the log of actions and to the order's history."""
 
-    def _may_act(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("orders.change_order"))
+    rights: ClassVar[Rights] = {
+        "view": (SUPPORT,),
+        "cancel": (SUPPORT,),
+        "mend": (SUPPORT,),
+        "return": (SUPPORT,),
+    }
 
     def _is_among(self, orders: QuerySet[Order], request: HttpRequest, object_id: Any) -> bool:
         order = self.get_object(request, object_id)
@@ -60,13 +66,13 @@ class Mending(ReadOnlyAdmin):
 
     def has_mend_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Of the one order that is shown: whether something of it failed to be undone."""
-        return self._may_act(request) and (
+        return self.may(request, "mend") and (
             object_id is None or self._is_among(selectors.orders_not_undone(), request, object_id)
         )
 
     def has_return_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Of the one order that is shown: whether it is refunded and its goods are still sold."""
-        return self._may_act(request) and (
+        return self.may(request, "return") and (
             object_id is None or self._is_among(selectors.orders_with_goods_out(), request, object_id)
         )
 

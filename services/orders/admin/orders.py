@@ -60,7 +60,7 @@ class OrderAdmin(Mending):
         return orders.prefetch_related("compensations")
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self._may_act(request) and (
+        return self.may(request, "cancel") and (
             object_id is None or self._is_among(selectors.open_orders(), request, object_id)
         )
 

@@ -33,16 +33,16 @@ from services.orders.usecases.quote_order import quote_order
 
 
 def _owner(caller: Principal) -> UUID | None:
-    """Whose orders the caller may see; None for staff, who see all."""
-    return None if caller.is_staff else UUID(caller.id)
+    """Whose orders the caller may see; None for support, who see all."""
+    return None if caller.is_support else UUID(caller.id)
 
 
 def _cause(caller: Principal) -> Cause:
-    return Cause(actor=f"{'staff' if caller.is_staff else 'user'}:{caller.id}")
+    return Cause(actor=f"{'staff' if caller.is_support else 'user'}:{caller.id}")
 
 
 class OrdersView(ListAPIView[Order]):
-    """The caller's orders, newest first; staff see everybody's."""
+    """The caller's orders, newest first; support sees everybody's."""
 
     permission_classes = (IsSignedIn,)
     serializer_class = OrderSerializer
@@ -107,6 +107,6 @@ class SummaryView(APIView):
             user_id = UUID(asked)
         except ValueError:
             raise InvalidInput("userId must be a user's id, a UUID.", details={"userId": asked}) from None
-        if caller.is_user and not caller.is_staff and caller.id != str(user_id):
+        if caller.is_user and not caller.is_support and caller.id != str(user_id):
             raise NotFound("You have no access to this user's orders.", code="user_not_found")
         return Response(SummarySerializer(selectors.summary_of(user_id)).data)

@@ -2,10 +2,10 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.test import Client
 
+from atoll.identity.roles import SUPPORT
+from atoll.testing.rights import member
 from services.orders.tests.neighbours import Neighbours, serving
 
 
@@ -29,7 +29,6 @@ def nobody_there() -> Iterator[str]:
 
 @pytest.fixture
 def staff(client: Client) -> Client:
-    """A browser signed in by somebody with the staff role."""
-    user = User.objects.create(username="stan", is_staff=True, password=make_password(None))
-    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
+    """A browser signed in by somebody of support."""
+    client.force_login(member(SUPPORT), backend="atoll.identity.backends.AccountBackend")
     return client

@@ -18,12 +18,12 @@ from services.payments.selectors import find_payment, payments_of
 
 
 def _owner(caller: Principal) -> UUID | None:
-    """Whose payments the caller may see; None for staff, who see all."""
-    return None if caller.is_staff else UUID(caller.id)
+    """Whose payments the caller may see; None for support, who see all."""
+    return None if caller.is_support else UUID(caller.id)
 
 
 class PaymentsView(ListAPIView[Payment]):
-    """The caller's payments, newest first; staff see everybody's."""
+    """The caller's payments, newest first; support sees everybody's."""
 
     permission_classes = (IsSignedIn,)
     serializer_class = PaymentSerializer

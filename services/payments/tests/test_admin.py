@@ -4,9 +4,10 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 
+from atoll.identity.roles import SUPPORT
+from atoll.testing.rights import member
 from services.payments import selectors
 from services.payments.errors import InvalidPayment, NotRefundable, PaymentNotFound
 from services.payments.models import Payment, SandboxCharge, SandboxRefund
@@ -16,7 +17,7 @@ from services.payments.usecases.refund_by_staff import refund_by_staff
 
 @pytest.fixture
 def staff(client, db):
-    client.force_login(User.objects.create_user("stan", is_staff=True))
+    client.force_login(member(SUPPORT))
     return client
 
 

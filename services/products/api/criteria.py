@@ -31,7 +31,9 @@ class CriteriaSerializer(StrictSerializer):
             "maxPrice": _price("max_price"),
             "inStock": serializers.BooleanField(source="in_stock", required=False),
             "isActive": serializers.BooleanField(
-                source="is_active", required=False, help_text="false: what left the catalogue; staff only."
+                source="is_active",
+                required=False,
+                help_text="false: what left the catalogue; for catalogue and support.",
             ),
             "ordering": serializers.ChoiceField(
                 [ordering.value for ordering in Ordering],

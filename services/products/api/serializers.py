@@ -1,4 +1,4 @@
-"""Products on the wire: what staff may send, and what everybody gets to see."""
+"""Products on the wire: what the role catalogue may send, and what everybody gets to see."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The products API: thin edges around use cases and selectors. Anyone reads, staff write."""
+"""The products API: thin edges around use cases and selectors. Anyone reads, the role catalogue writes."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -14,7 +14,8 @@ from rest_framework.views import APIView
 from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.pagination import PageNumberPagination
 from atoll.errors import NotAllowed
-from atoll.identity.drf import IsStaff, IsStaffOrReadOnly, principal, principal_or_none
+from atoll.identity.drf import IsCatalogue, IsCatalogueOrReadOnly, principal, principal_or_none
+from atoll.identity.roles import CATALOGUE, SUPPORT
 from services.products.api.criteria import (
     MAX_IDS,
     CriteriaSerializer,
@@ -36,9 +37,9 @@ from services.products.usecases.receive_stock import receive_stock
 from services.products.usecases.update_product import update_product
 
 
-def _asked_by_staff(request: Request) -> bool:
+def _may_see_inactive(request: Request) -> bool:
     caller = principal_or_none(request)
-    return caller is not None and caller.is_staff
+    return caller is not None and caller.holds_one_of(CATALOGUE, SUPPORT)
 
 
 def _actor(request: Request) -> str:
@@ -52,7 +53,7 @@ class BatchPagination(PageNumberPagination):
 
 
 class ProductsView(GenericAPIView[Product]):
-    permission_classes = (IsStaffOrReadOnly,)
+    permission_classes = (IsCatalogueOrReadOnly,)
     serializer_class = ProductSerializer
     queryset = Product.objects.none()
     filter_backends = ()
@@ -69,8 +70,8 @@ class ProductsView(GenericAPIView[Product]):
             batch = BatchPagination()
             return batch.get_paginated_response(batch.paginate_queryset(active_products(ids), request, self))
         criteria = read_criteria(request.query_params)
-        if not criteria.is_active and not _asked_by_staff(request):
-            raise NotAllowed("Only staff may look at products that left the catalogue.")
+        if not criteria.is_active and not _may_see_inactive(request):
+            raise NotAllowed("Only the roles catalogue and support see products that left the catalogue.")
         # All that paging needs of a sequence is its length and slices.
         found = cast("Sequence[Any]", CachedSearch(criteria))
         pages = PageNumberPagination()
@@ -81,7 +82,7 @@ class ProductsView(GenericAPIView[Product]):
     )
     @idempotent
     def post(self, request: IdempotentRequest) -> Response:
-        """Add a product. Staff only."""
+        """Add a product; for the role catalogue."""
         wish = NewProductSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
         with request.idempotency.transaction() as keep:
@@ -96,16 +97,16 @@ class ProductsView(GenericAPIView[Product]):
 
 
 class ProductView(APIView):
-    permission_classes = (IsStaffOrReadOnly,)
+    permission_classes = (IsCatalogueOrReadOnly,)
 
     @extend_schema(responses=ProductSerializer)
     def get(self, request: Request, product_id: UUID) -> Response:
-        """One product. Staff also see one that left the catalogue."""
-        return Response(product_page(product_id, with_inactive=_asked_by_staff(request)))
+        """One product; the roles catalogue and support also see one that left the catalogue."""
+        return Response(product_page(product_id, with_inactive=_may_see_inactive(request)))
 
     @extend_schema(request=ProductChangesSerializer(partial=True), responses=ProductSerializer)
     def patch(self, request: Request, product_id: UUID) -> Response:
-        """Change the given fields. Staff only."""
+        """Change the given fields; for the role catalogue."""
         wish = ProductChangesSerializer(data=request.data, partial=True)
         wish.is_valid(raise_exception=True)
         update_product(product_id, wish.validated_data)
@@ -113,18 +114,18 @@ class ProductView(APIView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, product_id: UUID) -> Response:
-        """Take the product out of the catalogue; orders that hold some of it go on. Staff only."""
+        """Take the product out of the catalogue; orders that hold some of it go on."""
         delete_product(product_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class StockView(APIView):
-    permission_classes = (IsStaff,)
+    permission_classes = (IsCatalogue,)
 
     @extend_schema(request=StockMovementSerializer, responses=ProductSerializer)
     @idempotent
     def post(self, request: IdempotentRequest, product_id: UUID) -> Response:
-        """Book stock that came in, or with a negative amount went. Staff only."""
+        """Book stock that came in, or with a negative amount went; for the role catalogue."""
         wish = StockMovementSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
         with request.idempotency.transaction() as keep:

@@ -4,9 +4,10 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
 from django.urls import reverse
 
+from atoll.identity.roles import CATALOGUE
+from atoll.testing.rights import member
 from services.products.models import Product, StockMovement, StockReservation
 from services.products.usecases.reserve_stock import reserve_stock
 
@@ -19,8 +20,7 @@ FORM = {
 
 @pytest.fixture
 def staff(client, db):
-    user = User.objects.create_user("stan", is_staff=True)
-    client.force_login(user)
+    client.force_login(member(CATALOGUE))
     return client
 
 

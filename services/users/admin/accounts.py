@@ -1,7 +1,7 @@
 """Accounts: look, change, deactivate, delete."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,7 +15,8 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminP
 
 from atoll.admin import ModelAdmin
 from atoll.errors import Refusal
-from atoll.identity.roles import ROLES
+from atoll.identity.rights import Rights
+from atoll.identity.roles import ROLES, SUPPORT, TITLES
 from services.users.admin.filters import RoleFilter
 from services.users.models import User
 from services.users.selectors import accounts
@@ -60,7 +61,10 @@ class NewAccountForm(AccountForm):
 
 @admin.register(User)
 class AccountAdmin(ModelAdmin):
-    """Staff may change customers; only admins change staff, and nobody their own roles."""
+    """Support may change customers; only administrators change staff, and nobody their own roles."""
+
+    rights: ClassVar[Rights] = {"view": (SUPPORT,), "add": (SUPPORT,), "change": (SUPPORT,)}
+    never = frozenset({"delete"})
 
     form = AccountForm
     secret_fields = ("password",)
@@ -89,7 +93,7 @@ class AccountAdmin(ModelAdmin):
         """Roles as checkboxes. Not declared on the form: a declared field stays even when it is read-only."""
         if db_field.name == "roles":
             return forms.MultipleChoiceField(
-                choices=[(role, role) for role in ROLES],
+                choices=[(role, TITLES[role]) for role in ROLES],
                 required=False,
                 widget=UnfoldAdminCheckboxSelectMultipleWidget,
             )
@@ -113,11 +117,8 @@ class AccountAdmin(ModelAdmin):
             return False
         return bool(super().has_change_permission(request, obj))
 
-    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return False
-
     def has_erase_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
+        return self.may(request, "erase")
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         given = form.cleaned_data

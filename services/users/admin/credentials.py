@@ -1,6 +1,6 @@
 """Service credentials: issue, which shows the secret once, and withdraw."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.validators import RegexValidator
@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from atoll.admin import ModelAdmin
+from atoll.identity.rights import Rights
+from atoll.identity.roles import SUPPORT
 from atoll.identity.tokens import SERVICE_NAME
 from services.users.models import ServiceCredential
 from services.users.usecases.issue_credential import issue_credential
@@ -31,7 +33,10 @@ class NewCredentialForm(ModelForm):
 
 @admin.register(ServiceCredential)
 class ServiceCredentialAdmin(ModelAdmin):
-    """Only administrators; a secret is shown on the page that answers, and kept nowhere."""
+    """Issued by administrators; a secret is shown on the page that answers, and kept nowhere."""
+
+    rights: ClassVar[Rights] = {"view": (SUPPORT,)}
+    never = frozenset({"change", "delete"})
 
     form = NewCredentialForm
     secret_fields = ("secret_hash",)
@@ -44,17 +49,8 @@ class ServiceCredentialAdmin(ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: ServiceCredential | None = None) -> tuple[str, ...]:
         return ("service",) if obj is None else ("service", *self.readonly_fields)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
     def has_issue_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
-
-    def has_change_permission(self, request: HttpRequest, obj: ServiceCredential | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: ServiceCredential | None = None) -> bool:
-        return False
+        return self.may(request, "issue")
 
     def save_model(self, request: HttpRequest, obj: ServiceCredential, form: Any, change: bool) -> None:
         """Saved by ``response_add``, which shows the secret."""

@@ -1,17 +1,22 @@
 """Signing keys: look, and rotate."""
 
+from typing import ClassVar
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from atoll.admin import ReadOnlyAdmin
 from atoll.errors import Refusal
+from atoll.identity.rights import Rights
+from atoll.identity.roles import SUPPORT
 from services.users.models import SigningKey
 from services.users.usecases.rotate_signing_key import rotate_signing_key
 
 
 @admin.register(SigningKey)
 class SigningKeyAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     secret_fields = ("private_pem_encrypted",)
     list_display = ("key_id", "status", "created_at", "activated_at", "retired_at")
     list_filter = ("status",)
@@ -24,7 +29,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return key.kid
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
+        return self.may(request, "rotate")
 
     @admin.action(description="Rotate: the next key signs from now on", permissions=["rotate"])
     def rotate(self, request: HttpRequest, chosen: QuerySet[SigningKey]) -> None:

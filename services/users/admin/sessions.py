@@ -1,16 +1,21 @@
 """Sign-ins with their refresh tokens."""
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from atoll.admin import ReadOnlyAdmin
+from atoll.identity.rights import Rights
+from atoll.identity.roles import SUPPORT
 from services.users.models import RefreshFamily
 from services.users.usecases.end_sessions import Because, revoke
 
 
 @admin.register(RefreshFamily)
 class RefreshFamilyAdmin(ReadOnlyAdmin):
+    rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     list_display = ("user", "created_at", "expires_at", "refreshed", "revoked_at", "revoked_because")
     list_filter = ("revoked_because", "created_at")
     search_fields = ("user__email", "user__id", "id")
@@ -26,7 +31,7 @@ class RefreshFamilyAdmin(ReadOnlyAdmin):
         return int(family.issued) - 1  # type: ignore[attr-defined]
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_superuser)
+        return self.may(request, "end")
 
     @admin.action(description="End these sign-ins", permissions=["end"])
     def end(self, request: HttpRequest, families: QuerySet[RefreshFamily]) -> None:

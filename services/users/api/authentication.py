@@ -22,5 +22,5 @@ class CurrentRoles(BearerAuthentication):
             return shown
         caller, token = shown
         account = User.objects.filter(id=caller.id, is_active=True).first()
-        held = frozenset(account.roles) if account is not None else frozenset()
+        held = account.roles_held if account is not None else frozenset()
         return replace(caller, roles=caller.roles & held), token

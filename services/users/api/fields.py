@@ -49,3 +49,9 @@ class Password(ExactText):
 class Roles(serializers.ListField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=serializers.ChoiceField(choices=list(ROLES)), max_length=len(ROLES), **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        roles: list[str] = super().to_internal_value(data)
+        if len(set(roles)) < len(roles):
+            raise serializers.ValidationError("Name each role once.")
+        return roles

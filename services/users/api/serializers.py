@@ -11,6 +11,12 @@ from services.users.models import User
 class UserSerializer(serializers.ModelSerializer[User]):
     """An account as anybody who may see it sees it."""
 
+    roles = serializers.SerializerMethodField()
+
+    def get_roles(self, user: User) -> list[str]:
+        """Under their names of today, in alphabetical order."""
+        return sorted(user.roles_held)
+
     class Meta:
         model = User
         fields = ("id", "email", "name", "roles", "is_active", "created_at", "updated_at")

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.serializers import represent
-from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsStaff, principal
+from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsSupport, principal
 from services.users import permissions
 from services.users.api import limits
 from services.users.api.filters import UserFilter
@@ -27,7 +27,7 @@ from services.users.usecases.update_user import Changes, update_user
 
 
 class UsersView(GenericAPIView[User]):
-    permission_classes = (IsStaff,)
+    permission_classes = (IsSupport,)
     serializer_class = UserSerializer
     filterset_class = UserFilter
     queryset = User.objects.none()

@@ -85,7 +85,7 @@ def bearer() -> Callable[[str], APIClient]:
 def as_staff(db: None, as_user: Callable[..., APIClient]) -> Callable[..., APIClient]:
     """``as_staff(user=None)``: like the test kit's, of an account that exists: roles are looked up."""
 
-    def make(user: User | None = None, roles: tuple[str, ...] = ("staff",)) -> APIClient:
+    def make(user: User | None = None, roles: tuple[str, ...] = ("support",)) -> APIClient:
         account = user or User.objects.create(
             email=f"{uuid7()}@colleagues.example", name="Stan Staff", roles=list(roles)
         )
@@ -95,19 +95,24 @@ def as_staff(db: None, as_user: Callable[..., APIClient]) -> Callable[..., APICl
 
 
 @pytest.fixture
+def as_support(as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
+    return as_staff
+
+
+@pytest.fixture
 def as_admin(as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
-    return lambda: as_staff(roles=("admin", "staff"))
+    return lambda: as_staff(roles=("admin",))
 
 
 @pytest.fixture
 def admin(make_user: Callable[..., User]) -> Client:
     """A browser that an administrator has signed in with."""
-    make_user("admin@example.com", "Ann Admin", roles=("admin", "staff"))
+    make_user("admin@example.com", "Ann Admin", roles=("admin",))
     return enter("admin@example.com")[0]
 
 
 @pytest.fixture
 def staff(make_user: Callable[..., User]) -> Client:
     """A browser that staff has signed in with."""
-    make_user("staff@example.com", "Stan Staff", roles=("staff",))
+    make_user("staff@example.com", "Stan Staff", roles=("support",))
     return enter("staff@example.com")[0]

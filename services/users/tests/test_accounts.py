@@ -82,7 +82,7 @@ class TestListing:
     @pytest.fixture
     def staff(self, make_user: Make, as_staff: As) -> APIClient:
         make_user("ada@example.com", "Ada Lovelace")
-        grace = make_user("grace@example.com", "Grace Hopper", roles=("staff",))
+        grace = make_user("grace@example.com", "Grace Hopper", roles=("support",))
         update_user(make_user("alan@example.com", "Alan Turing").id, Changes(is_active=False))
         delete_user(make_user("gone@example.com", "Gone").id)
         return as_staff(grace)
@@ -97,7 +97,7 @@ class TestListing:
             ("search=hopper", ["Grace Hopper"]),
             ("search=ADA@", ["Ada Lovelace"]),
             ("search=%25", []),
-            ("role=staff", ["Grace Hopper"]),
+            ("role=support", ["Grace Hopper"]),
             ("role=admin", []),
             ("active=false", ["Alan Turing"]),
             ("active=true&ordering=name", ["Ada Lovelace", "Grace Hopper"]),

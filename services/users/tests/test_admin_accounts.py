@@ -65,7 +65,7 @@ class TestAccounts:
     def test_staff_neither_change_staff_nor_delete_anybody(
         self, staff: Client, make_user: Make, bus: Any
     ) -> None:
-        colleague, customer = make_user(roles=("staff",)), make_user()
+        colleague, customer = make_user(roles=("support",)), make_user()
 
         run(staff, ACCOUNTS, "deactivate", colleague)
         run(staff, ACCOUNTS, "delete_accounts", customer)
@@ -112,14 +112,14 @@ class TestAccounts:
 
         answer = admin.post(
             reverse("admin:users_user_change", args=[user.id]),
-            {"email": "Countess@example.com", "name": user.name, "roles": ["staff"], "is_active": "on"},
+            {"email": "Countess@example.com", "name": user.name, "roles": ["support"], "is_active": "on"},
         )
 
         assert answer.status_code == 302
         user.refresh_from_db()
-        assert (user.email, user.roles) == ("countess@example.com", ["staff"])
+        assert (user.email, user.roles) == ("countess@example.com", ["support"])
         assert [event["data"]["changes"] for event in bus.published("user.updated")] == [
-            {"email": "countess@example.com", "roles": ["staff"]}
+            {"email": "countess@example.com", "roles": ["support"]}
         ]
 
     def test_an_address_in_use_is_told_in_the_form(self, admin: Client, make_user: Make) -> None:

@@ -17,7 +17,7 @@ ACCOUNTS = "admin:users_user_changelist"
 
 class TestSigningIn:
     def test_staff_get_in_with_email_and_password(self, make_user: Make) -> None:
-        make_user("staff@example.com", roles=("staff",))
+        make_user("staff@example.com", roles=("support",))
 
         browser, answer = enter("STAFF@example.com")
 
@@ -36,7 +36,7 @@ class TestSigningIn:
     )
     def test_everybody_else_reads_the_same_refusal(self, make_user: Make, email: str, password: str) -> None:
         make_user("customer@example.com")
-        make_user("staff@example.com", roles=("staff",))
+        make_user("staff@example.com", roles=("support",))
 
         browser, answer = enter(email, password)
 
@@ -45,7 +45,7 @@ class TestSigningIn:
         assert browser.get("/admin/").status_code == 302
 
     def test_guessing_is_limited_here_too(self, make_user: Make) -> None:
-        make_user("staff@example.com", roles=("staff",))
+        make_user("staff@example.com", roles=("support",))
         for host in range(10):
             enter("staff@example.com", "wrong", REMOTE_ADDR=f"203.0.113.{host}")
 
@@ -55,7 +55,7 @@ class TestSigningIn:
         assert browser.get("/admin/").status_code == 302
 
     def test_the_way_back_leads_nowhere_else(self, make_user: Make) -> None:
-        make_user("staff@example.com", roles=("staff",))
+        make_user("staff@example.com", roles=("support",))
 
         answer = Client().post(
             "/admin/login/?next=//evil.example/", {"username": "staff@example.com", "password": PASSWORD}
@@ -64,14 +64,14 @@ class TestSigningIn:
         assert "evil" not in answer["Location"]
 
     def test_a_deactivated_account_is_out_with_its_next_click(self, make_user: Make) -> None:
-        user = make_user("staff@example.com", roles=("staff",))
+        user = make_user("staff@example.com", roles=("support",))
         browser, _answer = enter("staff@example.com")
         User.objects.filter(id=user.id).update(is_active=False)
 
         assert browser.get("/admin/").status_code == 302
 
     def test_a_role_that_was_taken_is_gone_with_the_next_click(self, make_user: Make) -> None:
-        user = make_user("staff@example.com", roles=("staff",))
+        user = make_user("staff@example.com", roles=("support",))
         browser, _answer = enter("staff@example.com")
         User.objects.filter(id=user.id).update(roles=[])
 

@@ -36,11 +36,11 @@ class TestCreating:
         assert [event["data"]["userId"] for event in bus.published("user.created")] == [str(user.id)]
 
     def test_only_admins_create_staff(self, as_staff: As, as_admin: As) -> None:
-        refused = as_staff().post("/users", self.new | {"roles": ["staff"]})
+        refused = as_staff().post("/users", self.new | {"roles": ["support"]})
         assert refused.status_code == 403
         assert not User.objects.filter(email="new@example.com").exists()
 
-        assert as_admin().post("/users", self.new | {"roles": ["staff"]}).json()["roles"] == ["staff"]
+        assert as_admin().post("/users", self.new | {"roles": ["support"]}).json()["roles"] == ["support"]
 
     def test_customers_create_nothing(self, as_user: As) -> None:
         assert as_user().post("/users", self.new).status_code == 403
@@ -126,7 +126,7 @@ class TestChanging:
         user.refresh_from_db()
         assert user.check_password(PASSWORD)
 
-    @pytest.mark.parametrize("roles", [(), ("staff",), ("admin", "staff")])
+    @pytest.mark.parametrize("roles", [(), ("support",), ("admin",)])
     def test_nobody_raises_their_own_roles(
         self, make_user: Make, as_user: As, roles: tuple[str, ...]
     ) -> None:
@@ -141,14 +141,16 @@ class TestChanging:
         self, make_user: Make, as_admin: As, as_staff: As, bus: Any
     ) -> None:
         user = make_user()
-        assert as_staff().patch(f"/users/{user.id}", {"roles": ["staff"]}).status_code == 403
+        assert as_staff().patch(f"/users/{user.id}", {"roles": ["support"]}).status_code == 403
 
-        assert as_admin().patch(f"/users/{user.id}", {"roles": ["staff"]}).json()["roles"] == ["staff"]
+        assert as_admin().patch(f"/users/{user.id}", {"roles": ["support"]}).json()["roles"] == ["support"]
 
-        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"roles": ["staff"]}]
+        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [
+            {"roles": ["support"]}
+        ]
 
     def test_staff_change_customers_and_no_staff(self, make_user: Make, as_staff: As) -> None:
-        customer, colleague = make_user(), make_user(roles=("staff",))
+        customer, colleague = make_user(), make_user(roles=("support",))
         staff = as_staff()
 
         assert staff.patch(f"/users/{customer.id}", {"isActive": False}).json()["isActive"] is False
@@ -161,8 +163,8 @@ class TestChanging:
         self, make_user: Make, as_user: As
     ) -> None:
         make_user(roles=("admin",))
-        former = make_user(roles=("admin", "staff"))
-        me = as_user(former.id, roles=("admin", "staff"))
+        former = make_user(roles=("admin",))
+        me = as_user(former.id, roles=("admin",))
         assert me.get("/users").status_code == 200
 
         update_user(former.id, Changes(roles=frozenset()))
@@ -260,7 +262,7 @@ class TestDeleting:
         for go in (
             lambda: delete_user(last.id),
             lambda: update_user(last.id, Changes(is_active=False)),
-            lambda: update_user(last.id, Changes(roles=frozenset({"staff"}))),
+            lambda: update_user(last.id, Changes(roles=frozenset({"support"}))),
         ):
             with pytest.raises(LastAdmin):
                 go()

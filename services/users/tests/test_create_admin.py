@@ -35,7 +35,7 @@ def test_the_first_administrator_is_made_announced_and_signs_in(
     assert create_admin("Root@Shop.example") == "root@shop.example is an administrator now.\n"
 
     user = User.objects.get()
-    assert (user.email, user.name, user.roles, user.is_active) == (EMAIL, "Root", ["admin", "staff"], True)
+    assert (user.email, user.name, user.roles, user.is_active) == (EMAIL, "Root", ["admin"], True)
     [event] = bus.published("user.created")
     assert event["data"]["userId"] == str(user.id)
     browser, _ = enter(EMAIL, PASSWORD)

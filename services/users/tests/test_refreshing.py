@@ -162,9 +162,9 @@ def test_a_new_role_is_in_the_next_access_token(
 ) -> None:
     user = make_user()
     token = signed_in(user)["refreshToken"]
-    update_user(user.id, Changes(roles=frozenset({"staff"})))
+    update_user(user.id, Changes(roles=frozenset({"support"})))
 
-    assert identity.verify(refresh(token).json()["accessToken"]).roles == {"staff"}
+    assert identity.verify(refresh(token).json()["accessToken"]).roles == {"support"}
 
 
 def test_no_token_is_kept_in_the_database(

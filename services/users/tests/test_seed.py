@@ -19,11 +19,14 @@ def seed() -> str:
 
 
 def test_the_demo_accounts_can_sign_in_and_the_customers_cannot(client: APIClient, bus: Any) -> None:
-    assert seed() == "33 accounts made, 0 were there.\n"
+    assert seed() == "36 accounts made, 0 were there.\n"
 
     for email, password, roles in (
-        ("admin@atoll.example", "atoll-demo-admin", ["admin", "staff"]),
-        ("staff@atoll.example", "atoll-demo-staff", ["staff"]),
+        ("admin@atoll.example", "atoll-demo-admin", ["admin"]),
+        ("staff@atoll.example", "atoll-demo-staff", ["catalogue", "support"]),
+        ("support@atoll.example", "atoll-demo-support", ["support"]),
+        ("catalogue@atoll.example", "atoll-demo-catalogue", ["catalogue"]),
+        ("operator@atoll.example", "atoll-demo-operator", ["operator"]),
         ("ada@atoll.example", "atoll-demo-ada", []),
     ):
         answer = client.post("/auth/token", {"email": email, "password": password})
@@ -31,17 +34,17 @@ def test_the_demo_accounts_can_sign_in_and_the_customers_cannot(client: APIClien
     customers = User.objects.filter(email__startswith="customer")
     assert customers.count() == 30
     assert not any(customer.has_usable_password() for customer in customers)
-    assert len(bus.published("user.created")) == 33
+    assert len(bus.published("user.created")) == 36
 
 
 def test_seeding_again_changes_nothing(bus: Any) -> None:
     seed()
     before = list(User.objects.values_list("id", "password", "updated_at"))
 
-    assert seed() == "0 accounts made, 33 were there.\n"
+    assert seed() == "0 accounts made, 36 were there.\n"
 
     assert list(User.objects.values_list("id", "password", "updated_at")) == before
-    assert len(bus.published("user.created")) == 33
+    assert len(bus.published("user.created")) == 36
 
 
 def test_public_passwords_are_never_made_in_production(monkeypatch: pytest.MonkeyPatch) -> None:

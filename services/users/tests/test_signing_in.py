@@ -22,12 +22,12 @@ def sign_in(client: APIClient, email: str, password: str = PASSWORD, **headers: 
 
 
 def test_the_tokens_say_who_signed_in(client: APIClient, make_user: Callable[..., User]) -> None:
-    user = make_user("ada@example.com", roles=("staff",))
+    user = make_user("ada@example.com", roles=("support",))
 
     body = sign_in(client, "ada@example.com").json()
 
     principal = identity.verify(body["accessToken"])
-    assert (principal.id, principal.kind, principal.roles) == (str(user.id), "user", frozenset({"staff"}))
+    assert (principal.id, principal.kind, principal.roles) == (str(user.id), "user", frozenset({"support"}))
     assert (principal.email, principal.name) == ("ada@example.com", "Ada Lovelace")
     assert body["user"]["id"] == str(user.id)
     assert body["expiresIn"] == 600

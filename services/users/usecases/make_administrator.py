@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from atoll.errors import Conflict, InvalidInput
-from atoll.identity.roles import ADMIN, STAFF
+from atoll.identity.roles import ADMIN
 from services.users.models import User
 from services.users.usecases.register_user import EmailTaken, prepare_user, register_user
 
@@ -51,7 +51,7 @@ def make_administrator(*, email: str, password: str, name: str) -> bool:
         return False
     if not 1 <= len(name.strip()) <= NAME_MAX_CHARS:
         raise InvalidInput(f"The name must have 1 to {NAME_MAX_CHARS} characters.")
-    user = prepare_user(email=email, password=password, name=name, roles=(ADMIN, STAFF))
+    user = prepare_user(email=email, password=password, name=name, roles=(ADMIN,))
     try:
         register_user(user)
     except EmailTaken:

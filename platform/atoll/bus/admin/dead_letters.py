@@ -24,7 +24,7 @@ from atoll.bus.failing import Failing
 from atoll.bus.models import Delivery
 
 SAMPLES = 10
-CHANGE = "atoll_bus.change_delivery"
+DECIDE = "atoll_bus.decide_delivery"
 
 
 def groups_page(request: HttpRequest) -> HttpResponse:
@@ -137,7 +137,7 @@ def _addresses(request: HttpRequest, group: Group, as_of: datetime) -> dict[str,
         "group_url": f"{reverse('admin:atoll_bus_dead_group')}?{named}",
         "replay_url": f"{reverse('admin:atoll_bus_dead_replay')}?{named}&{until}",
         "discard_url": f"{reverse('admin:atoll_bus_dead_discard')}?{named}&{until}",
-        "may_decide": request.user.has_perm(CHANGE),
+        "may_decide": request.user.has_perm(DECIDE),
     }
 
 

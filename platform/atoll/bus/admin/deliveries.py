@@ -112,7 +112,7 @@ class DeliveryAdmin(LedgerAdmin):
 
     def has_edit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Changing what a message says may move money: for administrators."""
-        return bool(request.user.has_perm("atoll_bus.edit_delivery"))
+        return self.may(request, "edit")
 
     @admin.action(description="Replay dead and discarded deliveries", permissions=["decide"])
     def replay(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:

@@ -24,6 +24,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from atoll.admin import ReadOnlyAdmin, short_id
 from atoll.bus.admin.bodies import SHOWN, Body
 from atoll.bus.recovery import Chosen
+from atoll.identity.rights import Rights
+from atoll.identity.roles import OPERATOR, SUPPORT
 
 TONES = {
     "pending": "info",
@@ -60,6 +62,7 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     bodies: ClassVar[dict[str, Body]] = {}
 
+    rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR), "decide": (OPERATOR,)}
     action_form = ReasonForm
     # Keeps the lines of what was changed.
     object_history_template = "atoll/bus/history.html"
@@ -116,8 +119,7 @@ class LedgerAdmin(ReadOnlyAdmin):
         )
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Whoever may change rows elsewhere may decide about them here."""
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+        return self.may(request, "decide")
 
     @display(description="correlation id", ordering="correlation_id")
     def correlation(self, row: Any) -> SafeString:

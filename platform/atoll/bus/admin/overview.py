@@ -93,7 +93,7 @@ def _told(request: HttpRequest) -> dict[str, Any]:
         "workers": _workers(),
         "lanes": [_lane(lane) for lane in overview.blocked_lanes()] if backlog.blocked_lanes else [],
         "lanes_not_shown": max(backlog.blocked_lanes - overview.LANES_SHOWN, 0),
-        "may_decide": request.user.has_perm("atoll_bus.change_delivery"),
+        "may_decide": request.user.has_perm("atoll_bus.decide_delivery"),
     }  # fmt: skip
 
 

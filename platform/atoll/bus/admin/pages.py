@@ -3,7 +3,7 @@
 from atoll.admin import register_page
 from atoll.bus.admin import dead_letters, handlers, log, overview, where
 
-LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.change_delivery"
+LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.decide_delivery"
 
 for address, view, name, permission, title in (
     ("overview/", overview.overview_page, "overview", LOOK, "Live overview"),

@@ -8,14 +8,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from atoll import conf
-from atoll.identity.roles import ADMIN, STAFF
+from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT
 from services.users.keys import ensure_keys
 from services.users.models import User
 from services.users.usecases.register_user import EmailTaken, register_user
 
 ACCOUNTS: tuple[tuple[str, str, str, list[str]], ...] = (
-    ("admin@atoll.example", "Ann Admin", "atoll-demo-admin", [ADMIN, STAFF]),
-    ("staff@atoll.example", "Stan Staff", "atoll-demo-staff", [STAFF]),
+    ("admin@atoll.example", "Ann Admin", "atoll-demo-admin", [ADMIN]),
+    ("staff@atoll.example", "Stan Staff", "atoll-demo-staff", [SUPPORT, CATALOGUE]),
+    ("support@atoll.example", "Sue Support", "atoll-demo-support", [SUPPORT]),
+    ("catalogue@atoll.example", "Cato Catalogue", "atoll-demo-catalogue", [CATALOGUE]),
+    ("operator@atoll.example", "Otis Operator", "atoll-demo-operator", [OPERATOR]),
     ("ada@atoll.example", "Ada Lovelace", "atoll-demo-ada", []),
 )
 

@@ -1,0 +1,25 @@
+"""Which role may open which page of the admin of the gateway."""
+
+import pytest
+
+from atoll.testing.rights import ANY_STAFF, API_PAGES, model_pages, walk
+
+pytestmark = pytest.mark.django_db
+
+PAGES = {
+    **ANY_STAFF,
+    **API_PAGES,
+    **model_pages(
+        "gateway_route", view="operator support", add="operator", change="operator", delete="operator"
+    ),
+    **model_pages("gateway_corssettings", view="operator support", add="operator", change="operator"),
+    **model_pages("gateway_publication", view="operator support"),
+    **model_pages("gateway_requestlog", view="operator support"),
+    "gateway.route: delete_selected": "operator",
+    "gateway.route: disable": "operator",
+    "gateway.route: enable": "operator",
+}
+
+
+def test_every_page_form_and_action_is_for_its_roles():
+    assert walk() == PAGES

@@ -1,0 +1,27 @@
+"""Which role may open which page of the admin of the registry."""
+
+import pytest
+
+from atoll.testing.rights import ANY_STAFF, API_PAGES, model_pages, walk
+
+pytestmark = pytest.mark.django_db
+
+PAGES = {
+    **ANY_STAFF,
+    **API_PAGES,
+    **model_pages("registry_credential", view="operator support", add=""),
+    **model_pages("registry_event", view="operator support"),
+    **model_pages("registry_instance", view="operator support"),
+    **model_pages("registry_service", view="operator support"),
+    "registry_instance_deregister_this": "operator",
+    "registry_instance_drain_this": "operator",
+    "registry_instance_undrain_this": "operator",
+    "registry.credential: revoke_selected": "",
+    "registry.instance: deregister_selected": "operator",
+    "registry.instance: drain_selected": "operator",
+    "registry.instance: undrain_selected": "operator",
+}
+
+
+def test_every_page_form_and_action_is_for_its_roles():
+    assert walk() == PAGES

@@ -1,0 +1,21 @@
+"""Which role may open which page of the admin of payments."""
+
+import pytest
+
+from atoll.testing.rights import ANY_STAFF, API_PAGES, BUS_PAGES, model_pages, walk
+
+pytestmark = pytest.mark.django_db
+
+PAGES = {
+    **ANY_STAFF,
+    **API_PAGES,
+    **BUS_PAGES,
+    **model_pages("payments_payment", view="support"),
+    **model_pages("payments_sandboxcharge", view="support"),
+    **model_pages("payments_sandboxrefund", view="support"),
+    "payments_payment_refund": "support",
+}
+
+
+def test_every_page_form_and_action_is_for_its_roles():
+    assert walk() == PAGES
