@@ -36,6 +36,7 @@ class Node:
     """One node, ready to be started; ``port`` speaks AMQP on loopback as guest/guest."""
 
     folder: Path
+    logs: Path
     port: int
     epmd_port: int
     variables: dict[str, str]
@@ -53,7 +54,7 @@ class Node:
             account=self.account,
             probe=_listening(self.epmd_port),
             stop_stage=STOP_STAGE,
-            log=self.folder.parent / "logs" / "epmd.log",
+            log=self.logs / "epmd.log",
         )
         return [
             epmd,
@@ -67,7 +68,7 @@ class Node:
                 account=self.account,
                 probe=_greets(self.port),
                 stop_stage=STOP_STAGE,
-                log=self.folder.parent / "logs" / "rabbitmq.log",
+                log=self.logs / "rabbitmq.log",
             ),
         ]
 
@@ -123,7 +124,7 @@ def prepare(home: Path) -> Node:
         "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +S 2:2 +sbwt none",
         "LC_ALL": "C.UTF-8",
     }
-    return Node(folder, port, epmd_port, variables, account)
+    return Node(folder, home / "logs", port, epmd_port, variables, account)
 
 
 def _found(name: str) -> str:
