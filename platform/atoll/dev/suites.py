@@ -11,6 +11,7 @@ from pathlib import Path
 from atoll import conf
 
 NO_TESTS_COLLECTED = 5
+FAILED = {"failure", "error"}  # as JUnit's format calls them
 # Variables that would send a suite to a real server; suites run on engines of their own.
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
 
@@ -39,6 +40,7 @@ class Result:
     skipped: int = 0
     skips: list[str] = field(default_factory=list)
     passed_names: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)  # which test, and pytest's short account
 
     @property
     def ok(self) -> bool:
@@ -102,7 +104,7 @@ async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: li
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "pytest", "-c", str(suite.table), str(suite.folder)),
-            *("-q", f"--junitxml={report}", "-o", "junit_family=xunit2"),
+            *("-q", "--tb=short", f"--junitxml={report}", "-o", "junit_family=xunit2"),
             *suite.arguments,
             *arguments,
             cwd=conf.root(),
@@ -126,8 +128,11 @@ async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: li
 def _count(result: Result, report: Path) -> None:
     for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314
         kinds = {child.tag for child in case}
-        if kinds & {"failure", "error"}:
+        if kinds & FAILED:
             result.failed += 1
+            name = ".".join(part for part in (case.get("classname"), case.get("name")) if part)
+            texts = [child.text or child.get("message") or "" for child in case if child.tag in FAILED]
+            result.failures.append((name, "\n".join(texts).strip()))
         elif "skipped" in kinds:
             result.skipped += 1
             skip = case.find("skipped")

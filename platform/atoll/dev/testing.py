@@ -14,7 +14,8 @@ from atoll.dev.suites import Result, Suite
 from atoll.dev.supervisor import Supervisor
 
 AT_ONCE = 3
-QUOTED_LINES = 120
+# Of what failed; all of it, with the captured output, is in the file that is named.
+QUOTED_TESTS, QUOTED_LINES = 10, 30
 
 Say = Callable[[str], None]
 
@@ -83,9 +84,23 @@ def _report(result: Result, folder: Path, say: Say) -> None:
     counts = f"{result.passed} passed, {result.failed} failed, {result.skipped} skipped"
     say(f"{result.suite.name:<14} {counts} in {result.took_s:.1f} s")
     if not result.ok:
-        output = (folder / f"{result.suite.name}.out").read_text(errors="replace").splitlines()
-        say("\n".join(output[-QUOTED_LINES:]))
+        say(_quoted(result, folder / f"{result.suite.name}.out"))
         say(f"-- {result.suite.name} ended with {result.exit_code}; see {folder}/{result.suite.name}.out")
+
+
+def _quoted(result: Result, output: Path) -> str:
+    """The assertion of each failed test; where no test failed, the end of what pytest printed."""
+    if not result.failures:
+        return "\n".join(output.read_text(errors="replace").splitlines()[-QUOTED_LINES:])
+    parts = []
+    for name, text in result.failures[:QUOTED_TESTS]:
+        lines = text.splitlines()
+        left_out = ["    ..."] if len(lines) > QUOTED_LINES else []
+        parts += [f"-- {name}", *left_out, *(f"    {line}" for line in lines[-QUOTED_LINES:])]
+    if len(result.failures) > QUOTED_TESTS:
+        rest = [name for name, _ in result.failures[QUOTED_TESTS:]]
+        parts += [f"-- and {len(rest)} more: {', '.join(rest)}"]
+    return "\n".join(parts)
 
 
 def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:

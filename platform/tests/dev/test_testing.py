@@ -116,3 +116,56 @@ def test_no_two_suites_share_a_name_since_each_writes_its_results_under_it():
     names = [suite.name for suite in suites.all_suites()]
 
     assert sorted(names) == sorted(set(names))
+
+
+NOISY = """
+import logging
+def test_money():
+    for number in range(500):
+        logging.getLogger("orders").warning("noise %s", number)
+        print("noise", number)
+    total = 139.90
+    assert total == 39.90, "the customer saw another price"
+def test_second(): assert "one" == "two"
+"""
+
+
+def report(tmp_path: Path, text: str) -> str:
+    heard: list[str] = []
+    result = run(suite(tmp_path, text), tmp_path)
+    testing._report(result, tmp_path, heard.append)
+    return "\n".join(heard)
+
+
+def test_a_failed_test_is_told_by_its_assertion_without_what_it_logged(tmp_path: Path):
+    told = report(tmp_path, NOISY)
+
+    assert "-- test_it.test_money" in told
+    assert "E   AssertionError: the customer saw another price" in told
+    assert "E   AssertionError: assert 'one' == 'two'" in told
+    assert "noise" not in told.replace("noise %s", "").replace('print("noise", number)', "")
+    assert len(told.splitlines()) < 40
+    assert told.splitlines()[-1] == f"-- orders ended with 1; see {tmp_path}/orders.out"
+    assert "noise 499" in (tmp_path / "orders.out").read_text()
+
+
+def test_of_many_failed_tests_ten_are_quoted_and_all_are_named(tmp_path: Path):
+    tests = [f"def test_{n:02}(): assert {n} == 100" for n in range(12)]
+    told = report(tmp_path, "\n".join(tests))
+
+    assert "assert 9 == 100" in told
+    assert "assert 10 == 100" not in told
+    assert "-- and 2 more: test_it.test_10, test_it.test_11" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("import os\ndef test_it(): os._exit(9)", "orders ended with 9"),
+    ],
+)
+def test_a_suite_that_ends_without_a_failed_test_is_told_by_what_it_printed_last(
+    tmp_path: Path, text: str, said: str
+):
+    assert said in report(tmp_path, text)
