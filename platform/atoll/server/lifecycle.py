@@ -33,6 +33,7 @@ def set_state(value: State) -> None:
     if not path:
         return
     fresh = Path(f"{path}.{os.getpid()}")
+    fresh.parent.mkdir(parents=True, exist_ok=True)  # somebody may have tidied up
     fresh.write_text(value)
     fresh.replace(path)
 

@@ -67,7 +67,7 @@ class Process:
     def terminate(self) -> int:
         """SIGTERM; the exit code."""
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(20)
+        return self.popen.wait(60)
 
     def close(self) -> None:
         if self.popen.poll() is None:
@@ -125,7 +125,9 @@ class World:
         )
 
     def start_registry(self) -> Process:
+        """Returns when it answers, so that it can also be asked to stop."""
         self.registry = self._start("registry.settings", "--port", str(self.registry_port))
+        eventually(lambda: "ready: http://" in self.registry.printed(), timeout_s=60, what="a registry")
         return self.registry
 
     def serve(self, *arguments: str) -> Process:

@@ -11,12 +11,14 @@ import requests
 
 from atoll.client import ServiceClient
 from atoll.client.pool import Pool
+from atoll.testing import pace
 from atoll.testing.running import eventually
 from atoll.testing.servers import accepts_connections
 from server.running import SERVICE
 
 CALLERS = 4
 ENOUGH = 40
+STOP_DEADLINE_S = 8.0  # on an idle machine
 
 
 class Traffic:
@@ -67,13 +69,13 @@ def test_a_second_instance_shares_the_traffic_and_stopping_it_costs_no_request(w
 
         begun = time.monotonic()
         assert first.terminate() == 0, first.printed()
-        took_s = time.monotonic() - begun
+        took_s = pace.idle_seconds(time.monotonic() - begun, STOP_DEADLINE_S)
         left = both - {before["id"]}
         assert {instance["id"] for instance in world.discovered()} == left
         assert traffic.after(ENOUGH) == left
 
     assert traffic.failed == []
-    assert took_s < 8
+    assert took_s < STOP_DEADLINE_S
     assert second.terminate() == 0
     assert world.discovered() == []
 
@@ -145,7 +147,10 @@ def test_without_a_registry_an_instance_serves_and_registers_when_it_comes_back(
     process = world.serve("--port", "0")
     eventually(lambda: "ready: http://" in process.printed(), timeout_s=30, what="it serves")
     port = process.printed().split("ready: http://127.0.0.1:")[1].split('"')[0]
-    assert requests.get(f"http://127.0.0.1:{int(port)}/health/ready", timeout=5).status_code == 200
+    ready = f"http://127.0.0.1:{int(port)}/health/ready"
+    eventually(
+        lambda: requests.get(ready, timeout=5).status_code == 200, what="it is ready without a registry"
+    )
 
     world.start_registry()
 
