@@ -19,11 +19,22 @@ def enter_virtual_environment() -> None:
     """Run again with the repository's own interpreter, if there is one and we are in none."""
     python = VENV / "bin" / "python"
     if sys.prefix == sys.base_prefix and python.exists():
-        os.execv(python, [str(python), *sys.argv])  # noqa: S606 - ourselves, in the repository's own environment
+        try:
+            os.execv(python, [str(python), *sys.argv])  # noqa: S606 - ourselves, in the repository's own environment
+        except OSError as error:
+            sys.exit(
+                f"{python} cannot be run ({error.strerror}): made on another machine? rm -rf {VENV}; make up"
+            )
 
 
 def main() -> None:
+    if os.geteuid() == 0 and ROOT.stat().st_uid != 0:
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        sys.dont_write_bytecode = True  # root's files would be in the way of the clone's owner
     enter_virtual_environment()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 gets question marks
     for folder in (ROOT / "platform", ROOT):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
@@ -32,6 +43,8 @@ def main() -> None:
         from atoll.cli import run
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is not installed here. Run `make up` (or `make install`) first.")
+    except PermissionError as error:
+        sys.exit(f"{error.filename} cannot be read by this account: whose is {VENV}?")
     sys.exit(run(sys.argv[1:]))
 
 

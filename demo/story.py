@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from atoll import conf
+from atoll.dev import command
 from demo.page import Page, open_page
 from demo.shopper import Item, Json, NotFinal, PlatformNotRunning, Refused, Shopper
 
@@ -32,7 +33,7 @@ def main(argv: list[str]) -> int:
     except Refused as refused:
         return _give_up(f"The platform refused: {refused}")
     except NotFinal as slow:
-        return _give_up(f"{slow} `python manage.py logs` tells what every service is doing.")
+        return _give_up(f"{slow} `{command.manage('logs')}` tells what every service is doing.")
     return 0 if good else 1
 
 
@@ -77,9 +78,8 @@ def tell(shopper: Shopper, page: Page, *, failing: bool) -> bool:
         ],
     )
     good = _judge(page, order, failing=failing)
-    page.line(
-        f"Every line about it: python manage.py logs --correlation {order['history'][0]['correlationId']}"
-    )
+    correlation_id = order["history"][0]["correlationId"]
+    page.line(f"Every line about it: {command.manage(f'logs --correlation {correlation_id}')}")
     return good
 
 

@@ -2,6 +2,7 @@ import socket
 
 import pytest
 
+from atoll.dev import command
 from demo import page, story
 from demo.tests.shop import Shop
 
@@ -27,7 +28,7 @@ def test_a_confirmed_order_is_told_step_by_step(shop, capsys):
     assert "250 ms payment-service payment.completed → confirmed" in lines
     assert lines.count("60.00 EUR by card: completed") == 1
     assert "The order is confirmed after 0.25 s." in lines
-    assert lines[-1] == "Every line about it: python manage.py logs --correlation c1"
+    assert lines[-1] == f"Every line about it: {command.manage('logs --correlation c1')}"
     for row in ("Lamp 10 9 9", "Rope 10 8 8", "Tent 10 7 7"):
         assert row in lines
 

@@ -23,7 +23,10 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from atoll import privatefile
+
 SECRET_BYTES = 48
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ def projects() -> dict[str, Project]:
     and ATOLL_DATABASE_PREFIX, put before every database name.
     """
     table = tomllib.loads((root() / "projects.toml").read_text())
-    port_offset = int(os.environ.get("ATOLL_PORT_OFFSET") or 0)
+    port_offset = _port_offset(max(row["port"] for row in table.values()))
     prefix = os.environ.get("ATOLL_DATABASE_PREFIX") or ""
     return {
         name: Project(
@@ -75,6 +78,20 @@ def projects() -> dict[str, Project]:
         )
         for name, row in table.items()
     }
+
+
+def _port_offset(highest_port: int) -> int:
+    value = os.environ.get("ATOLL_PORT_OFFSET") or "0"
+    try:
+        offset = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"ATOLL_PORT_OFFSET={value!r} is not a number.") from None
+    if not 0 <= offset <= LAST_PORT - highest_port:
+        raise ImproperlyConfigured(
+            f"ATOLL_PORT_OFFSET={value} leads to ports that do not exist: "
+            f"it goes from 0 to {LAST_PORT - highest_port}."
+        )
+    return offset
 
 
 def project(name: str) -> Project:
@@ -133,10 +150,7 @@ def engines() -> dict[str, Any]:
     Keys: ``postgres`` {host, port}, ``redis_url``, ``broker_url``.
     """
     path = Path(os.environ.get("ATOLL_ENGINES") or home() / "engines.json")
-    try:
-        return dict(json.loads(path.read_text()))
-    except FileNotFoundError:
-        return {}
+    return privatefile.read_json(path)
 
 
 def _missing(name: str, what: str) -> ImproperlyConfigured:
@@ -260,17 +274,14 @@ def secret(name: str, project_name: str) -> str:
 
 
 def _local_secrets() -> dict[str, dict[str, str]]:
-    try:
-        return dict(json.loads((home() / "secrets.json").read_text()))
-    except FileNotFoundError:
-        return {}
+    return privatefile.read_json(home() / "secrets.json")
 
 
 def ensure_local_secrets() -> None:
     """Give every project of this clone its random secrets; what is already there stays."""
     path = home() / "secrets.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    held: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.exists() else {}
+    held = _local_secrets()
     changed = False
     for name in projects():
         for kind in SECRET_NAMES:
@@ -278,6 +289,4 @@ def ensure_local_secrets() -> None:
                 held[name][kind] = secrets.token_urlsafe(SECRET_BYTES)
                 changed = True
     if changed:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(held, file, indent=1)
+        privatefile.write(path, json.dumps(held, indent=1))

@@ -5,11 +5,29 @@ import os
 import runpy
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
+
 from atoll import conf
+from atoll.dev import command, place
 
 
 def run(argv: list[str]) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line; the exit code.
+
+    What the operating system or the configuration refuses is told in a sentence; with
+    ``--traceback`` it is raised.
+    """
+    try:
+        return _run(argv)
+    except (OSError, ImproperlyConfigured, place.Unusable) as error:
+        told = place.told(error) if isinstance(error, OSError) else str(error)
+        if told is None or "--traceback" in argv:
+            raise
+        print(told, file=sys.stderr)
+        return 1
+
+
+def _run(argv: list[str]) -> int:
     if argv and argv[0] in conf.projects():
         return _run_django(conf.project(argv[0]), argv[1:])
     asks_for_help = not argv or argv[0] in ("-h", "--help")
@@ -21,13 +39,12 @@ def run(argv: list[str]) -> int:
             raise
         if (conf.root() / verb / "__main__.py").exists():
             return _run_package(verb, argv[1:])
-        print(f"Neither a project nor a verb: {argv[0]}. Try `python manage.py help`.", file=sys.stderr)
+        print(f"Neither a project nor a verb: {argv[0]}. Try `{command.manage('help')}`.", file=sys.stderr)
         return 2
     return int(module.main(argv[1:]) or 0)
 
 
 def _run_django(project: conf.Project, argv: list[str]) -> int:
-    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import ManagementUtility
     from django.db import OperationalError
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import atoll.cli
 from atoll import conf
+from atoll.dev import command
 
 
 def verbs() -> dict[str, str]:
@@ -29,9 +30,11 @@ def _first_line(module: Path) -> str:
 
 
 def main(argv: list[str]) -> int:
-    print("python manage.py PROJECT COMMAND ...   plain Django for one project: `orders migrate`")
-    print("python manage.py VERB ...              the whole platform\n")
-    print("Verbs (`python manage.py VERB --help` tells more):")
+    called = {command.manage("PROJECT COMMAND ..."): "plain Django for one project: `orders migrate`"}
+    called[command.manage("VERB ...")] = "the whole platform"
+    for line, text in called.items():
+        print(f"{line:<39} {text}")
+    print(f"\nVerbs (`{command.manage('VERB --help')}` tells more):")
     for verb, text in verbs().items():
         print(f"  {verb:<14} {text}")
     print("\nProjects:")

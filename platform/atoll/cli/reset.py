@@ -1,21 +1,31 @@
 """Delete all data of the embedded engines, after asking; logs and secrets go too."""
 
 import argparse
-import shutil
+import os
 import sys
+from pathlib import Path
 
 from atoll import conf
 
-KEPT = {"up.lock"}
+KEPT = {"up.lock", "fresh"}  # `fresh`: the bare systems of `make test-fresh`, which are root's
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="manage.py reset", description=__doc__)
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(argv)
-    from atoll.dev import instance
+    from atoll.dev import erasing, instance, place
 
     home = conf.home().resolve()
+    if not home.exists():
+        print(f"There is no {home}; nothing to delete.")
+        return 0
+    try:
+        place.check_writable(home)
+        place.check_belongings(home)
+    except place.Unusable as reason:
+        print(f"{reason}\nNothing was deleted.", file=sys.stderr)
+        return 1
     try:
         held = instance.Instance(home, "")
     except instance.AlreadyRunning as refusal:
@@ -32,18 +42,20 @@ def main(argv: list[str]) -> int:
                 print("Nothing was deleted.")
                 return 1
         held.clear_leftovers()
-        for path in home.iterdir():
-            if path.name in KEPT:
-                continue
-            if path.is_symlink():
-                # Data that PostgreSQL's account could not reach here; see atoll.dev.account.
-                shutil.rmtree(path.resolve(), ignore_errors=True)
-                path.unlink()
-            elif path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        erasing.erase(home, KEPT)
+    except erasing.NotErased as reason:
+        print(f"{reason}\nNothing was deleted.", file=sys.stderr)
+        return 1
     finally:
         held.close()
+        _give_back(home)
     print("Deleted. `make up` starts anew.")
     return 0
+
+
+def _give_back(home: Path) -> None:
+    """Root resets anybody's home, and leaves it to the owner of the clone."""
+    if os.geteuid() == 0 and home.parent == conf.root():
+        owner = conf.root().stat()
+        for path in (home, home / "up.lock"):
+            os.chown(path, owner.st_uid, owner.st_gid)

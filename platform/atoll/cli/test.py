@@ -27,8 +27,10 @@ def main(argv: list[str]) -> int:
         return 2
     chosen = [known[name] for name in options.names or known]
     from atoll import conf
+    from atoll.dev import place
 
     home = conf.root() / ".atoll" / "test"
+    place.check_start(conf.root(), home, "make test")
     given = dict(os.environ)
     testing.without_servers()
     os.environ["ATOLL_HOME"] = str(home)

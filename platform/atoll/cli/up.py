@@ -10,7 +10,11 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="manage.py up", description=__doc__)
     parser.add_argument("--no-demo-data", action="store_true", help="start with empty databases")
     options = parser.parse_args(argv)
+    from atoll.dev import place
+
+    home = conf.home().resolve()
+    place.check_start(conf.root(), home, "make up")
     from atoll.dev.screen import for_terminal
     from atoll.dev.up import up
 
-    return asyncio.run(up(conf.home().resolve(), for_terminal(), demo_data=not options.no_demo_data))
+    return asyncio.run(up(home, for_terminal(), demo_data=not options.no_demo_data))

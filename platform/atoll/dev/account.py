@@ -26,6 +26,7 @@ class Account:
 
     uid: int
     gid: int
+    name: str = ""
 
     def popen_options(self) -> dict[str, object]:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
@@ -45,7 +46,18 @@ def server_account() -> Account | None:
         command = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT]
         made = shutil.which("useradd") and subprocess.run(command, capture_output=True).returncode == 0
         entry = pwd.getpwnam(ACCOUNT if made else "nobody")
-    return Account(entry.pw_uid, entry.pw_gid)
+    return Account(entry.pw_uid, entry.pw_gid, entry.pw_name)
+
+
+def told(data: Path, programs: Path) -> str:
+    """Whom root lends PostgreSQL, and where its parts are, for the person who started it; "" otherwise."""
+    account = server_account()
+    if account is None:
+        return ""
+    return (
+        f"As root: PostgreSQL runs under the account {account.name} (made if it was missing), "
+        f"keeps its data in {data.resolve()} and is run from {programs}."
+    )
 
 
 def _reaches(account: Account, command: list[str]) -> bool:

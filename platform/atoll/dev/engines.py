@@ -1,11 +1,10 @@
 """Which engines run embedded here, and where everybody finds them (``engines.json``)."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from atoll import conf
+from atoll import conf, privatefile
 from atoll.dev import postgres, probes, valkey
 from atoll.dev.postgres import Postgres
 from atoll.dev.process import Kind, Spec
@@ -62,9 +61,7 @@ class Engines:
         if self.valkey:
             addresses["redis_url"] = self.valkey.url(CACHE_DATABASE)
             addresses["broker_url"] = self.valkey.url(BROKER_DATABASE)
-        descriptor = os.open(home / "engines.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(addresses, file, indent=1)
+        privatefile.write(home / "engines.json", json.dumps(addresses, indent=1))
 
 
 def prepare(home: Path, *, durable: bool = True) -> Engines:

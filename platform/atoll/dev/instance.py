@@ -113,8 +113,11 @@ class Instance:
 
     def _save(self) -> None:
         fresh = self.home / "up.json.new"
-        fresh.write_text(json.dumps(self.record, indent=1))
-        fresh.replace(self.home / "up.json")
+        # Without it `status` shows older news; running matters more than that.
+        with suppress(OSError):
+            self.home.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(json.dumps(self.record, indent=1))
+            fresh.replace(self.home / "up.json")
 
 
 def read(home: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ restarts are the supervisor's.
     {"do": "start", "name", "argv", "env", "log", "python", "account", "engine", "stop"}
     {"do": "signal", "name", "signal", "group"}
 
-and go out: ``{"is": "started", "name", "pid"}``, ``{"is": "exited", "name", "pid", "status"}``.
+and go out: ``{"is": "started", "name", "pid"}``, ``{"is": "exited", "name", "pid", "status"}``;
+``pid`` is null for a process that could not be started.
 """
 
 import gc
@@ -39,37 +40,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
 from atoll.dev import kernel
+from atoll.dev.preloaded import SHARED_IMPORTS
 
 SERVICE_GRACE_S = 8.0
 ENGINE_GRACE_S = 5.0
 _STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-
-# What every project imports and what asks for no settings while it is imported: whatever asks,
-# fails here, so that no value of one project can reach another. A missing one costs only time.
-SHARED_IMPORTS = (
-    *("asyncio", "yaml", "jsonschema", "inflection", "uritemplate", "requests", "redis", "structlog"),
-    *("psycopg2.extras", "jwt", "argon2", "cryptography.hazmat.primitives.asymmetric.rsa"),
-    *("prometheus_client.multiprocess", "uuid_utils", "pygments.formatters.html", "httptools", "uvloop"),
-    *("django.core.management", "django.core.cache.backends.redis", "django.core.servers.basehttp"),
-    *("django.core.handlers.wsgi", "django.core.handlers.asgi", "django.db.backends.postgresql.base"),
-    *("django.db.migrations.executor", "django.template.engine", "django.template.loaders.cached"),
-    *("django.templatetags.i18n", "django.test.signals", "django.middleware.common"),
-    *("django.middleware.csrf", "django.middleware.security", "django.middleware.clickjacking"),
-    *("django.contrib.admin.sites", "django.contrib.admin.options", "django.contrib.admin.views.main"),
-    *("django.contrib.admin.templatetags.admin_list", "django.contrib.admindocs.views"),
-    *("django.contrib.auth.hashers", "django.contrib.auth.password_validation"),
-    *("django.contrib.auth.tokens", "django.contrib.auth.management", "django.contrib.contenttypes.apps"),
-    *("django.contrib.sessions.backends.db", "django.contrib.messages.middleware"),
-    *("django.contrib.staticfiles.storage", "django.contrib.staticfiles.handlers"),
-    *("django.contrib.postgres.search", "django_ratelimit.core", "whitenoise.middleware"),
-    *("rest_framework.serializers", "rest_framework.authentication", "rest_framework.permissions"),
-    *("rest_framework.metadata", "rest_framework.mixins", "rest_framework.response"),
-    *("rest_framework.validators", "drf_spectacular.utils", "unfold.sections", "granian.server.mp"),
-    *("kombu.transport.redis", "kombu.transport.pyamqp", "celery.app.amqp", "celery.app.control"),
-    *("celery.app.events", "celery.app.log", "celery.worker.worker", "celery.worker.components"),
-    *("celery.worker.consumer", "celery.apps.worker", "celery.concurrency.thread", "celery.bin.worker"),
-    *("celery.backends.base", "atoll.server.serving", "atoll.client", "atoll.bus.host"),
-)
 
 
 @dataclass
@@ -144,7 +119,12 @@ class Keeper:
                 self._import_next()
             # A signal between the fork and the child's own handlers must wait, not get lost.
             signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+                self._tell_not_started(order, error)
+                return None
             if pid == 0:
                 self.connection.close()
                 signal.set_wakeup_fd(-1)
@@ -156,10 +136,19 @@ class Keeper:
                 return list(order["argv"])
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         else:
-            pid = _execute(order)
+            try:
+                pid = _execute(order)
+            except (OSError, subprocess.SubprocessError) as error:
+                self._tell_not_started(order, error)
+                return None
         self.children[pid] = Child(order["name"], pid, order["engine"], order["stop"])
         self._tell(**{"is": "started", "name": order["name"], "pid": pid})
         return None
+
+    def _tell_not_started(self, order: dict[str, Any], error: Exception) -> None:
+        with suppress(OSError), open(_open_log(order["log"]), "a") as log:
+            log.write(f"{order['name']} could not be started: {error}\n")
+        self._tell(**{"is": "exited", "name": order["name"], "pid": None, "status": os.EX_OSERR})
 
     def _signal(self, name: str, signum: int, *, group: bool) -> None:
         for child in self.children.values():
@@ -221,7 +210,12 @@ def _exits() -> Iterator[tuple[int, int]]:
 
 
 def _open_log(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    """Open it to append. Where that cannot be, the output goes nowhere: running matters more."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # it may have been deleted meanwhile
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def _settle_in(order: dict[str, Any]) -> None:

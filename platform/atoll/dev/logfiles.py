@@ -15,7 +15,10 @@ def rotate(folder: Path, max_bytes: int = MAX_BYTES) -> list[Path]:
     """
     rotated = []
     for log in sorted(folder.glob("*.log")):
-        if log.stat().st_size <= max_bytes:
+        try:
+            if log.stat().st_size <= max_bytes:
+                continue
+        except FileNotFoundError:  # deleted meanwhile
             continue
         for number in range(KEPT - 1, 0, -1):
             older = log.with_name(f"{log.name}.{number}")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from atoll import privatefile
 from atoll.dev import ending, ports
 from atoll.dev.account import Account, reachable_data, reachable_programs, server_account
 
@@ -123,9 +124,7 @@ def _initialise(programs: Path, data: Path, secret: Path) -> None:
         raise EngineError(
             f"PostgreSQL could not be set up in {data}; `make reset` clears it.\n{done.stdout}{done.stderr}"
         )
-    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(password)
+    privatefile.write(secret, password)
 
 
 def _write(path: Path, text: str) -> None:

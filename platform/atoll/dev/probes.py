@@ -42,7 +42,7 @@ def lifecycle(file: Path) -> Probe:
     async def ready() -> bool:
         try:
             return file.read_text().strip() == "ready"
-        except FileNotFoundError:
+        except OSError:
             return False
 
     return ready

@@ -1,5 +1,7 @@
 """What the supervisor runs: one description per process, and how it stands."""
 
+import errno
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -70,3 +72,18 @@ class Member:
     @property
     def age_s(self) -> float:
         return time.monotonic() - self.started_at
+
+
+def cause_of(status: int) -> str:
+    """An exit code, or minus a signal, in words."""
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return f"ended with exit code {status}"
+
+
+def describe_failure(member: Member, status: int) -> str:
+    """Why it does not start, with the end of its log."""
+    lines = member.spec.log.read_text(errors="replace").splitlines()[-15:] if member.spec.log.exists() else []
+    quoted = "\n".join(f"    {line}" for line in lines)
+    full = "The disk is full: make room. " if os.strerror(errno.ENOSPC) in quoted else ""
+    return f"{full}{member.name} does not start: {cause_of(status)}. The end of {member.spec.log}:\n{quoted}"

@@ -17,7 +17,7 @@ import psutil
 
 from atoll import conf
 from atoll.dev import ending, kernel
-from atoll.dev.process import Kind, Member, Spec, State
+from atoll.dev.process import Kind, Member, Spec, State, cause_of, describe_failure
 
 PROBE_INTERVAL_S = 0.1
 START_LIMIT_S = 90.0
@@ -65,7 +65,7 @@ class Supervisor:
         self.stopping = False
         self.keeper: subprocess.Popen[bytes] | None = None
         self._reached: dict[str, asyncio.Event] = {}
-        self._started: dict[str, asyncio.Future[int]] = {}
+        self._started: dict[str, asyncio.Future[int | None]] = {}
         self._exited: dict[str, asyncio.Future[int]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -168,18 +168,18 @@ class Supervisor:
             stable = member.ready_after_s is not None and member.age_s >= STABLE_AFTER_S
             failures = 1 if stable else failures + 1
             if failures >= FIRST_STARTS and not self._reached[member.name].is_set():
-                raise StartFailed(_describe_failure(member, status))
+                raise StartFailed(describe_failure(member, status))
             delay_s = BACKOFF_S[min(failures, len(BACKOFF_S)) - 1]
             member.restarts += 1
             self._change(member, State.RESTARTING)
             self.on_notice(
-                member, f"{_cause(status)}; starting again in {delay_s:g} s (log: {member.spec.log})"
+                member, f"{cause_of(status)}; starting again in {delay_s:g} s (log: {member.spec.log})"
             )
             await asyncio.sleep(delay_s)
 
     async def _run_once(self, member: Member) -> int:
         loop = asyncio.get_running_loop()
-        started: asyncio.Future[int] = loop.create_future()
+        started: asyncio.Future[int | None] = loop.create_future()
         exited: asyncio.Future[int] = loop.create_future()
         self._started[member.name], self._exited[member.name] = started, exited
         member.started_at = time.monotonic()
@@ -206,7 +206,7 @@ class Supervisor:
         env = dict(spec.env) | {"ATOLL_INSTANCE": f"{spec.name}-{secrets.token_hex(3)}"}
         lifecycle_file = env.get("ATOLL_LIFECYCLE_FILE")
         if lifecycle_file:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(lifecycle_file)
         account = spec.account.popen_options() if spec.account else None
         self._send(
@@ -223,7 +223,9 @@ class Supervisor:
 
     def _change(self, member: Member, state: State) -> None:
         member.state = state
-        self.on_change(member)
+        # A full disk or a terminal that is gone must not end the tending of a process.
+        with suppress(OSError):
+            self.on_change(member)
 
     # -- stopping ------------------------------------------------------------------------
 
@@ -268,6 +270,8 @@ class Supervisor:
                 if event["is"] == "started":
                     self._started[name].set_result(event["pid"])
                 else:
+                    if not self._started[name].done():
+                        self._started[name].set_result(None)  # it could not be started at all
                     self._exited[name].set_result(event["status"])
                     if self.stopping:
                         self._change(self.members[name], State.STOPPED)
@@ -283,15 +287,3 @@ def _end_orphans(pids: list[int]) -> None:
     for process in ending.still_running(orphans, within_s=KILL_AFTER_S):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _cause(status: int) -> str:
-    if status < 0:
-        return f"killed by {signal.Signals(-status).name}"
-    return f"ended with exit code {status}"
-
-
-def _describe_failure(member: Member, status: int) -> str:
-    lines = member.spec.log.read_text(errors="replace").splitlines()[-15:] if member.spec.log.exists() else []
-    quoted = "\n".join(f"    {line}" for line in lines)
-    return f"{member.name} does not start: {_cause(status)}. The end of {member.spec.log}:\n{quoted}"

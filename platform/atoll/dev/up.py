@@ -6,8 +6,10 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg2
+
 from atoll import conf
-from atoll.dev import databases, engines, logfiles, plan, ports, setup
+from atoll.dev import account, databases, engines, logfiles, plan, ports, setup
 from atoll.dev.engines import Engines
 from atoll.dev.instance import AlreadyRunning, Instance
 from atoll.dev.postgres import EngineError
@@ -93,6 +95,9 @@ class _Platform:
         await self.supervisor.open()
         self._background.append(asyncio.create_task(self._draw()))
         found = self.engines = await asyncio.to_thread(engines.prepare, self.home)
+        if found.postgres and found.postgres.account:
+            programs = Path(found.postgres.argv[0]).parent
+            self.screen.say(account.told(self.home / "postgres", programs), "yellow")
         await self._start_engines(found)
         names = [spec.name for spec in found.specs(self.home / "logs")]
         self.supervisor.add(plan.processes(self.home, names, demo_data=demo_data))
@@ -112,7 +117,10 @@ class _Platform:
         if specs:
             await self.supervisor.ready(*[spec.name for spec in specs])
         if found.postgres:
-            await asyncio.to_thread(databases.make_own, found.postgres.url())
+            try:
+                await asyncio.to_thread(databases.make_own, found.postgres.url())
+            except psycopg2.Error as error:
+                raise EngineError(f"PostgreSQL did not make the databases: {error}".strip()) from error
         await asyncio.to_thread(databases.ensure_on_real_servers)
 
     async def stop(self) -> None:
@@ -136,7 +144,8 @@ class _Platform:
 
     def _changed(self, member: Member) -> None:
         if member.state == State.DONE:
-            setup.Stamp(self.home, conf.project(member.name.removesuffix("-setup"))).refresh()
+            with suppress(OSError):  # without it the set-up runs again at the next start
+                setup.Stamp(self.home, conf.project(member.name.removesuffix("-setup"))).refresh()
         with suppress(OSError):  # the terminal may be gone
             self.screen.changed(member)
         shown = [m for m in self.supervisor.members.values() if m.spec.kind != Kind.SETUP]
@@ -154,7 +163,8 @@ class _Platform:
 
     async def _rotate_logs(self) -> None:
         while True:
-            await asyncio.to_thread(logfiles.rotate, self.home / "logs")
+            with suppress(OSError):  # such as a full disk: next time
+                await asyncio.to_thread(logfiles.rotate, self.home / "logs")
             await asyncio.sleep(ROTATE_INTERVAL_S)
 
 

@@ -5,13 +5,13 @@ cache never empties a queue. Every write goes to its append-only file, which is
 flushed to disk once a second.
 """
 
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from atoll import privatefile
 from atoll.dev import ending, ports
 from atoll.dev.postgres import EngineError
 
@@ -64,9 +64,7 @@ def prepare(home: Path) -> Valkey:
     }
     text = "".join(f"{name} {value}\n" for name, value in settings.items())
     path = data / "valkey.conf"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    privatefile.write(path, text)
     return Valkey(argv=(str(get_binary_path()), str(path)), port=port, password=password)
 
 

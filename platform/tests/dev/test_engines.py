@@ -197,3 +197,21 @@ def test_data_of_a_home_that_was_deleted_is_dropped_when_the_next_one_is_made(ho
     assert not kept.exists()
     assert (second / "postgres").resolve().is_dir()
     shutil.rmtree((second / "postgres").resolve())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL an account of its own")
+def test_root_is_told_which_account_and_folders_are_made(tmp_path: Path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    data = account.reachable_data(closed / "postgres")
+
+    told = account.told(closed / "postgres", tmp_path / "programs")
+
+    lent = account.server_account()
+    assert lent is not None
+    assert told == (
+        f"As root: PostgreSQL runs under the account {lent.name} (made if it was missing), "
+        f"keeps its data in {data} and is run from {tmp_path / 'programs'}."
+    )
+    assert str(data).startswith("/var/lib/atoll/")
+    shutil.rmtree(data)

@@ -49,8 +49,8 @@ def _gone(before: Definition, newest: int | None) -> list[str]:
     if newest < before.version:
         return [f"{before} became version {newest}. Versions only go up."]
     return [
-        f"{before} is missing beside version {newest}: messages of it may still wait. Let `python manage.py "
-        "asyncapi` list it as superseded; a later change may drop it."
+        f"{before} is missing beside version {newest}: messages of it may still wait. Let "
+        "`manage.py asyncapi` list it as superseded; a later change may drop it."
     ]
 
 

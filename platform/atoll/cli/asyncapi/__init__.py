@@ -16,6 +16,7 @@ from atoll.bus.contracts import PLACE
 from atoll.bus.schemas import agreement, asyncapi, catalogue, evolution, names
 from atoll.bus.schemas.definitions import Definition, Messages
 from atoll.cli.asyncapi import earlier, services
+from atoll.dev import command
 from atoll.errors import Misuse
 
 SHOWN_LINES = 40
@@ -103,7 +104,7 @@ def _check(path: Path, text: str, compared: str) -> int:
     print("\n".join(difference[:SHOWN_LINES]), file=sys.stderr)
     if len(difference) > SHOWN_LINES:
         print(f"... and {len(difference) - SHOWN_LINES} lines more", file=sys.stderr)
-    print(f"\n{PLACE} is not current: run `python manage.py asyncapi` and commit it.", file=sys.stderr)
+    print(f"\n{PLACE} is not current: run `{command.manage('asyncapi')}` and commit it.", file=sys.stderr)
     return 1
 
 

@@ -17,6 +17,7 @@ from string import Template
 
 from atoll import conf
 from atoll.cli.new_service import edits
+from atoll.dev import command
 
 TEMPLATE = Path(__file__).with_name("template")
 PLURAL = re.compile(r"[a-z]{3,20}")
@@ -124,7 +125,7 @@ def main(argv: list[str]) -> int:
         f"Wrote {folder.relative_to(conf.root())}/ and added {wanted.service} to projects.toml, "
         "the import walls, the gateway's routes and the compose file.\n\n"
         "  make check                       holds its rooms to the rules\n"
-        f"  python manage.py test {wanted.plural:<11}runs its suite\n"
+        f"  {command.manage(f'test {wanted.plural}'):<33}runs its suite\n"
         f"  make up                          serves it at /api/{wanted.plural}"
     )
     return 0
