@@ -1,6 +1,6 @@
 # The verbs of this repository. A person and CI use the same ones.
-SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -10,31 +10,47 @@ MANAGE := $(RUN) manage.py
 LOCAL := $(VENV)/.installed-local
 DEV := $(VENV)/.installed-dev
 
+OLDEST := 3.11
+NEWEST := 3.14
+
 .PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus bench-registry new-service
+.PHONY: ground test-fresh
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 	@echo "  python manage.py    all verbs and projects"
 
-$(VENV)/bin/python:
-	@command -v $(PYTHON) >/dev/null || { \
-	  echo "There is no $(PYTHON) here. Install Python 3.11 or newer (Debian: apt install python3 python3-venv; macOS: brew install python)."; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is $$($(PYTHON) --version). Atoll needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+# Whether Atoll can live in this clone and on this machine, asked before anything is written.
+IN_RANGE = import sys; low, high = [tuple(map(int, v.split("."))) for v in sys.argv[1:]]; \
+  sys.exit(not low <= sys.version_info[:2] <= high)
+ground:
+	@test -x $(RUN) || command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON) here. Install Python $(OLDEST) to $(NEWEST) (Debian: apt install python3 python3-venv; macOS: brew install python)."; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -c '$(IN_RANGE)' $(OLDEST) $(NEWEST) || { \
+	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1). Atoll needs Python $(OLDEST) to $(NEWEST); name one: make PYTHON=python$(NEWEST) $(MAKECMDGOALS)"; exit 1; }
+	@python=$(RUN); test -x $$python || python=$(PYTHON); $$python -I platform/atoll/dev/place.py $(MAKECMDGOALS)
+
+$(VENV)/bin/python: | ground
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Making the virtual environment in $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@rm -f $(VENV)/.installed-*
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "The virtual environment could not be made; what Python says stands above. Then: rm -rf $(VENV), and again."; exit 1; }
 
 # Installing takes a while, so it happens again only when a requirements file changes.
-$(LOCAL): requirements/base.txt requirements/local.txt platform/pyproject.toml | $(VENV)/bin/python
+INSTALL = $(RUN) -m pip install -qq --disable-pip-version-check -r $(1) || { \
+	  echo "The packages of $(1) could not be installed; what pip says stands above. After that is mended: make $(MAKECMDGOALS)"; \
+	  echo "Where $(VENV) itself is broken or half made: rm -rf $(VENV)"; exit 1; }
+
+$(LOCAL): requirements/base.txt requirements/local.txt platform/pyproject.toml | ground $(VENV)/bin/python
 	@echo "Installing the pinned packages that running needs ..."
-	@$(RUN) -m pip install -qq --disable-pip-version-check -r requirements/local.txt
+	@$(call INSTALL,requirements/local.txt)
 	@touch $@
 
 $(DEV): requirements/dev.txt $(LOCAL)
 	@echo "Installing the pinned packages that checking and testing need ..."
-	@$(RUN) -m pip install -qq --disable-pip-version-check -r requirements/dev.txt
+	@$(call INSTALL,requirements/dev.txt)
 	@touch $@
 
 install: $(DEV) ## virtual environment and every pinned package
@@ -62,6 +78,9 @@ test: $(DEV) ## every suite; sets up all it needs
 
 test-long: $(DEV) ## further combinations of what the shorter tests of the bus show
 	@$(MANAGE) test workers -- -m long
+
+test-fresh: | $(VENV)/bin/python ## system=13 user=root part=up: the README in bare Debian systems; needs root
+	@$(RUN) -m tests.fresh $(foreach name,system user part suites keep folder offset only,$(if $(filter command,$(origin $(name))),$(name)='$($(name))'))
 
 chaos: $(DEV) ## minutes=30 seed=N: orders under kill -9, outages and poison, then the checker
 	@$(RUN) -m tests.chaos $(if $(minutes),minutes=$(minutes)) $(if $(seed),seed=$(seed)) $(if $(per_s),per_s=$(per_s))

@@ -1,0 +1,1 @@
+"""Bare Debian systems, and the README's commands in them: ``make test-fresh``."""

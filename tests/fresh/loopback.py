@@ -1,0 +1,21 @@
+"""A network of one's own with nothing in it but loopback: no server of this machine, no internet."""
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+
+# <linux/sched.h>, <linux/sockios.h>, <linux/if.h>
+_CLONE_NEWNET = 0x40000000
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+
+
+def enter() -> None:
+    """This process, and what it starts from now on, is alone there. Needs root."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        fcntl.ioctl(handle, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))

@@ -1,0 +1,146 @@
+"""Bare Debian systems in folders: made once by debootstrap, copied for each visit, entered by chroot."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.fresh import machine
+from tests.fresh.pythons import ROOT, Python
+
+# What README asks for, git to clone with, and certificates for machines that have their own.
+PACKAGES = ("ca-certificates", "git", "make", "python3", "python3-venv")
+ACCOUNT = "ada"
+CODE = "opt"  # where the code of the visit lies in there
+
+# Runs in namespaces of its own, so that its mounts and its processes end with it.
+ENTER = """
+set -e
+mount --make-rprivate /
+mount -t proc proc "$1/proc"
+mount -t tmpfs -o mode=1777,nosuid,nodev shm "$1/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts "$1/dev/pts"
+mount --bind "$1/dev/pts/ptmx" "$1/dev/ptmx"
+system=$1
+shift
+exec chroot "$system" /usr/bin/env -i "$@"
+"""
+
+
+class NotPossible(Exception):
+    """This machine cannot make or enter bare systems; the message says why and what to do."""
+
+
+class BuildFailed(Exception):
+    """A system could not be made; the message quotes the end of what was printed."""
+
+
+def check_machine() -> None:
+    if os.geteuid() != 0:
+        raise NotPossible("Bare systems are made and entered by root: `sudo make test-fresh`.")
+    for program, package in (("debootstrap", "debootstrap"), ("unshare", "util-linux"), ("git", "git")):
+        if shutil.which(program) is None:
+            raise NotPossible(f"There is no {program} here. On Debian and Ubuntu: apt install {package}")
+    tried = subprocess.run(
+        ["unshare", "--mount", "--pid", "--net", "--fork", "mount", "--make-rprivate", "/"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if tried.returncode:
+        raise NotPossible(f"This machine lets nobody make namespaces: {tried.stderr.strip()}")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One ``make test-fresh`` per folder; what a killed one left there is deleted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotPossible(f"Another `make test-fresh` uses {folder}.") from None
+        for left in (*folder.glob("visit-*"), *folder.glob("*.unfinished")):
+            shutil.rmtree(left)
+        yield
+
+
+def base(folder: Path, python: Python) -> Path:
+    """The bare system of ``python``'s Debian under ``folder``: the one of an earlier run, or a new one."""
+    mirror = machine.mirror()
+    wanted = json.dumps([python.codename, mirror, PACKAGES, machine.apt_settings(), machine.pip_settings()])
+    place = folder / f"debian-{python.debian}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+    if place.exists():
+        return place
+    for older in folder.glob(f"debian-{python.debian}-*"):
+        shutil.rmtree(older) if older.is_dir() else older.unlink()
+    unfinished = place.with_suffix(".unfinished")
+    command = ["debootstrap", "--variant=minbase", python.codename, str(unfinished)]
+    script = Path("/usr/share/debootstrap/scripts", python.codename)
+    if mirror:
+        command.append(mirror)
+        if not script.exists():
+            # A release that is newer than this machine's debootstrap is made as Debian unstable is.
+            command.append(str(script.with_name("sid")))
+    _build(command, place.with_suffix(".log"), os.environ)
+    machine.settle_into(unfinished)
+    script = (
+        "apt-get -q update && apt-get -q install -y --no-install-recommends " + " ".join(PACKAGES) + " && "
+        f"apt-get clean && useradd --create-home --shell /bin/bash {ACCOUNT} && chmod 700 /root"
+    )
+    environment = {"DEBIAN_FRONTEND": "noninteractive", **machine.proxies()}
+    _build(entering(unfinished, ["sh", "-c", script], environment), place.with_suffix(".log"), os.environ)
+    unfinished.rename(place)
+    return place
+
+
+def _build(command: list[str], log: Path, environment: "os._Environ[str]") -> None:
+    with log.open("ab") as output:
+        done = subprocess.run(command, stdout=output, stderr=output, env=dict(environment), check=False)
+    if done.returncode:
+        end = "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-15:])
+        raise BuildFailed(f"{command[0]} failed. The end of {log}:\n{end}")
+
+
+def entering(system: Path, command: list[str], environment: dict[str, str]) -> list[str]:
+    """The command line that runs ``command`` as root of ``system``, as its process 1."""
+    variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **environment}
+    assignments = [f"{name}={value}" for name, value in variables.items()]
+    unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    return [*unshare, "sh", "-c", ENTER, "sh", str(system), *assignments, *command]
+
+
+@contextmanager
+def copied(base_system: Path, name: str, *, keep: bool) -> Iterator[Path]:
+    """A copy of it to work in, with the committed state of this clone; deleted afterwards."""
+    place = base_system.parent / f"{'kept' if keep else 'visit'}-{name}"
+    if place.exists():
+        shutil.rmtree(place)
+    try:
+        subprocess.run(["cp", "-a", "--reflink=auto", str(base_system), str(place)], check=True)
+        (place / CODE / "tests").mkdir()
+        for file in ("__init__.py", "terminal.py", "visit.py", "steps.py", "loopback.py"):
+            (place / CODE / "tests" / "fresh").mkdir(exist_ok=True)
+            shutil.copyfile(Path(__file__).with_name(file), place / CODE / "tests" / "fresh" / file)
+        _clone_into(place / "srv" / "atoll.git")
+        yield place
+    finally:
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _clone_into(place: Path) -> None:
+    """Only what is committed: a colleague who clones gets nothing else."""
+    # The clone belongs to its owner, and we are root: git trusts that only when it is told to.
+    environment = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    source = f"file://{ROOT}"
+    subprocess.run(
+        ["git", "clone", "--quiet", "--bare", "--depth=1", source, str(place)],
+        env=os.environ | environment,
+        check=True,
+    )
