@@ -16,6 +16,8 @@ from atoll.testing.running import eventually
 from atoll.testing.servers import accepts_connections
 from server.running import SERVICE
 
+# Else pytest-django makes no database where these tests run by themselves.
+pytestmark = pytest.mark.django_db
 CALLERS = 4
 ENOUGH = 40
 STOP_DEADLINE_S = 8.0  # on an idle machine
