@@ -18,7 +18,7 @@ NEWEST := 3.14
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
-	@echo "  python manage.py    all verbs and projects"
+	@echo "  ./manage.py         all verbs and projects"
 
 # Whether Atoll can live in this clone and on this machine, asked before anything is written.
 IN_RANGE = import sys; low, high = [tuple(map(int, v.split("."))) for v in sys.argv[1:]]; \

@@ -63,7 +63,7 @@ class Keys:
                 raise Unavailable("registry", "its database is away, so no credential can be checked.")
             raise InvalidCredential(
                 "Send HTTP Basic with the service's name and its SERVICE_SECRET. If it was set only "
-                "now, run `python manage.py registry sync_credentials`."
+                "now, run `./manage.py registry sync_credentials`."
             )
         self._used.add(found.pk)
         return found

@@ -48,5 +48,5 @@ def refuse_unknown_names() -> None:
         raise ImproperlyConfigured(str(error)) from error
     if found := names.unknown(mine, [*written, *mine.announces], services()):
         raise ImproperlyConfigured(
-            "\n".join([*found, "After a change elsewhere, `python manage.py asyncapi` writes the document."])
+            "\n".join([*found, "After a change elsewhere, `./manage.py asyncapi` writes the document."])
         )
