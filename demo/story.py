@@ -4,9 +4,10 @@ import argparse
 import sys
 import time
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from atoll import conf
+from atoll import conf, money
 from atoll.dev import command
 from demo.page import Page, open_page
 from demo.shopper import Item, Json, NotFinal, PlatformNotRunning, Refused, Shopper
@@ -153,7 +154,8 @@ def _payment_words(payment: Json) -> list[str]:
 
 
 def _money(amount: Any, currency: str) -> str:
-    return f"{float(amount):.2f} {currency}"
+    """As many places as the currency has; JSON does not keep the zeros at the end."""
+    return f"{money.exact(Decimal(str(amount)), currency)} {currency}"
 
 
 def _give_up(text: str) -> int:

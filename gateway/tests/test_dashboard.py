@@ -38,6 +38,18 @@ def test_both_legs_make_one_answer(gateway: Gateway) -> None:
     assert body == {"user": {"id": ADA, "name": "Ada", "email": "ada@example.com"}, "orders": SUMMARY}
 
 
+def test_sums_of_several_currencies_pass_through(gateway: Gateway, upstream: Upstream) -> None:
+    sums = {
+        "totalValueCurrency": "EUR",
+        "totals": [
+            {"currency": "EUR", "orders": 6, "total": 99.9},
+            {"currency": "JPY", "orders": 1, "total": 1050},
+        ],
+    }
+    upstream.answers("/orders/summary", answer(200, json.dumps({**SUMMARY, **sums, "new": 1}).encode()))
+    assert dashboard(gateway).json()["orders"] == {**SUMMARY, **sums}
+
+
 def test_both_legs_carry_the_users_own_token_and_one_correlation_id(
     gateway: Gateway, upstream: Upstream
 ) -> None:

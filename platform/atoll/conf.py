@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import privatefile
+from atoll import money, privatefile
 
 SECRET_BYTES = 48
 LAST_PORT = 65535
@@ -137,6 +137,19 @@ def seconds(name: str, default: float, project_name: str | None = None) -> float
         return float(value)
     except ValueError:
         raise ImproperlyConfigured(f"{name}={value!r} is not a number of seconds.") from None
+
+
+def shop_currency(project_name: str) -> str:
+    """``SHOP_CURRENCY``: what a price means where no currency is named. EUR unless set.
+
+    Raises ImproperlyConfigured for what ISO 4217 does not know.
+    """
+    code = variable("SHOP_CURRENCY", project_name) or "EUR"
+    try:
+        money.places(code)
+    except money.UnknownCurrency as unknown:
+        raise ImproperlyConfigured(f"SHOP_CURRENCY: {unknown}") from None
+    return code
 
 
 def environment() -> str:

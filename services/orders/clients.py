@@ -1,22 +1,18 @@
 """What orders asks of users and products while an order is placed."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from atoll import wire
+from atoll import money, wire
 from atoll.client import Reply, ServiceClient
 from atoll.errors import BadAnswer
 
 TIMEOUT_S = 5.0
 HTTP_NOT_FOUND = 404
-CURRENCY = re.compile(r"[A-Z]{3}")
-CENT = Decimal("0.01")
-MAX_PRICE = Decimal("9999999999.99")
 
 users = ServiceClient("user-service", timeout_s=TIMEOUT_S)
 products = ServiceClient("product-service", timeout_s=TIMEOUT_S)
@@ -57,19 +53,20 @@ def fetch_products(product_ids: Sequence[UUID]) -> dict[UUID, Product]:
     rows = _body(reply, "product-service")
     if not isinstance(rows, list):
         raise BadAnswer("product-service", "did not answer with a list of products")
-    found = [_read(Product, row, "product-service") for row in rows]
-    for product in found:
-        _check_price(product)
+    found = (_with_exact_price(_read(Product, row, "product-service")) for row in rows)
     return {product.id: product for product in found}
 
 
-def _check_price(product: Product) -> None:
-    """A price we could not store or charge exactly is no price."""
-    in_bounds = 0 <= product.price <= MAX_PRICE and product.price == product.price.quantize(CENT)
-    if not in_bounds or not CURRENCY.fullmatch(product.currency):
-        raise BadAnswer(
-            "product-service", f"sells {product.id} for {product.price} {product.currency}, which is no price"
-        )
+def _with_exact_price(product: Product) -> Product:
+    """A price that nobody could be charged exactly is no price."""
+    try:
+        price = money.check(product.price, product.currency)
+        if price > 0:
+            return replace(product, price=price)
+        problem = "A price is above 0."
+    except (money.UnknownCurrency, money.UnfitAmount) as unfit:
+        problem = str(unfit)
+    raise BadAnswer("product-service", f"sells {product.id} at what is no price: {problem}")
 
 
 def _body(reply: Reply, service: str) -> Any:

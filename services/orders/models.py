@@ -1,12 +1,12 @@
 """Orders, what is in them, and everything that happened to them."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from atoll import money
 from atoll.ids import uuid7
 from services.orders.compensation import Compensation, Undoing
 from services.orders.course import FINAL, MONEY_BACK, Event, Status
@@ -40,7 +40,7 @@ class Order(models.Model):
     customer_name_as_of = models.DateTimeField(editable=False)
     customer_email_as_of = models.DateTimeField(editable=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
-    total = models.DecimalField(max_digits=18, decimal_places=2)
+    total = models.DecimalField(max_digits=money.DIGITS, decimal_places=money.DECIMALS)
     currency = models.CharField(max_length=3)
     payment_method = models.CharField(max_length=40)
     reason = models.CharField(max_length=MAX_REASON_LENGTH, blank=True)
@@ -80,6 +80,11 @@ class Order(models.Model):
         return self.status in FINAL
 
     @property
+    def amount(self) -> str:
+        """What the order costs, for a person."""
+        return money.text(self.total, self.currency)
+
+    @property
     def refund(self) -> str | None:
         """The customer's refund: pending, done or failed; None when there is no money to give back."""
         if self.status == Status.REFUNDED:
@@ -98,7 +103,7 @@ class OrderLine(models.Model):
     product_id = models.UUIDField()
     name = models.CharField(max_length=MAX_NAME_LENGTH)
     quantity = models.PositiveIntegerField()
-    unit_price = models.DecimalField(max_digits=12, decimal_places=2)
+    unit_price = models.DecimalField(max_digits=money.DIGITS, decimal_places=money.DECIMALS)
 
     class Meta:
         ordering = ("id",)
@@ -114,8 +119,14 @@ class OrderLine(models.Model):
         return f"{self.quantity} × {self.name}"
 
     @property
-    def amount(self) -> Decimal:
-        return self.quantity * self.unit_price
+    def price(self) -> str:
+        """Of one piece, for a person."""
+        return money.text(self.unit_price, self.order.currency)
+
+    @property
+    def amount(self) -> str:
+        """Of all pieces, for a person."""
+        return money.text(self.quantity * self.unit_price, self.order.currency)
 
 
 class OrderCompensation(models.Model):

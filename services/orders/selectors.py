@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from atoll.errors import NotFound
@@ -18,12 +18,31 @@ OVERDUE_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
+class CurrencyTotal:
+    """What orders in one currency come to. ``orders`` counts all; ``total`` only those whose money stays."""
+
+    currency: str
+    orders: int
+    total: Decimal
+
+
+@dataclass(frozen=True)
 class Summary:
-    """A user's orders at a glance. ``total`` counts all; ``total_value`` only those whose money stays."""
+    """A user's orders at a glance; ``totals`` has the currency of the most orders first."""
 
     total: int
     recent: list[Order]
-    total_value: Decimal
+    totals: list[CurrencyTotal]
+
+    @property
+    def total_value(self) -> Decimal:
+        """The first of the totals. Amounts of two currencies have no sum."""
+        return self.totals[0].total if self.totals else Decimal(0)
+
+    @property
+    def total_value_currency(self) -> str | None:
+        """That of ``total_value``; None without orders."""
+        return self.totals[0].currency if self.totals else None
 
 
 def orders_of(user_id: UUID | None) -> QuerySet[Order]:
@@ -41,13 +60,23 @@ def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
 
 
 def summary_of(user_id: UUID) -> Summary:
-    figures = Order.objects.filter(user_id=user_id).aggregate(
-        orders=Count("pk"), value=Sum("total", filter=~Q(status__in=MONEY_BACK))
+    """The sums per currency: the one with the most orders first, the later used one of two alike."""
+    figures = (
+        Order.objects.filter(user_id=user_id)
+        .order_by()
+        .values("currency")
+        .annotate(
+            orders=Count("pk"),
+            value=Sum("total", filter=~Q(status__in=MONEY_BACK)),
+            newest=Max("created_at"),
+        )
+        .order_by("-orders", "-newest", "currency")
     )
+    totals = [CurrencyTotal(row["currency"], row["orders"], row["value"] or Decimal(0)) for row in figures]
     return Summary(
-        total=figures["orders"],
+        total=sum(row.orders for row in totals),
         recent=list(orders_of(user_id)[:RECENT]),
-        total_value=figures["value"] or Decimal("0.00"),
+        totals=totals,
     )
 
 

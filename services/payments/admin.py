@@ -9,13 +9,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RangeNumericFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
+from atoll import money
 from atoll.admin import ReadOnlyAdmin, register_tile, short_id
+from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
@@ -23,7 +25,6 @@ from services.payments import selectors
 from services.payments.models import REASON_MAX_CHARS, Payment, SandboxCharge, SandboxRefund
 from services.payments.usecases.refund_by_staff import refund_by_staff
 
-NO_BREAK_SPACE = "\u00a0"
 STATUS_TONES = {
     "requested": "info",
     "completed": "success",
@@ -63,7 +64,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         ("status", ChoicesDropdownFilter),
         "method",
         "currency",
-        ("amount", RangeNumericFilter),
+        ("amount", AmountFilter),
         ("created_at", RangeDateTimeFilter),
     )
     search_fields = ("order_id", "user_id", "id", "charge_reference", "refund_reference", "reason")
@@ -81,13 +82,9 @@ class PaymentAdmin(ReadOnlyAdmin):
         payment = object_id and self.get_object(request, object_id)
         return bool(payment and payment.is_refundable and self.may(request, "refund"))
 
-    @display(description="amount", ordering="amount")
+    @display(description="amount", ordering=by_amount("amount"))
     def sum(self, payment: Payment) -> str:
-        return (
-            "never asked for"
-            if payment.amount is None
-            else f"{payment.amount}{NO_BREAK_SPACE}{payment.currency}"
-        )
+        return "never asked for" if payment.amount is None else money.text(payment.amount, payment.currency)
 
     @display(description="status", ordering="status", label=STATUS_TONES)
     def coloured_status(self, payment: Payment) -> str:
@@ -142,8 +139,11 @@ class PaymentAdmin(ReadOnlyAdmin):
 
 
 def _in_words(charge: SandboxCharge) -> str:
-    back = f", {charge.refund.amount} {charge.currency} refunded" if hasattr(charge, "refund") else ""
-    return f"{charge.amount} {charge.currency} {charge.state}, requests: {charge.requests}{back}"
+    taken = money.text(charge.amount, charge.currency)
+    back = (
+        f", {money.text(charge.refund.amount, charge.currency)} refunded" if hasattr(charge, "refund") else ""
+    )
+    return f"{taken} {charge.state}, requests: {charge.requests}{back}"
 
 
 @admin.register(SandboxCharge)
@@ -151,8 +151,7 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     list_display = (
         "memo",
-        "amount",
-        "currency",
+        "sum",
         "method",
         "coloured_state",
         "requests",
@@ -168,6 +167,10 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
         charges: QuerySet[SandboxCharge] = super().get_queryset(request)
         return charges.select_related("refund")
 
+    @display(description="amount", ordering=by_amount("amount"))
+    def sum(self, charge: SandboxCharge) -> str:
+        return money.text(charge.amount, charge.currency)
+
     @display(description="state", ordering="state", label=STATE_TONES)
     def coloured_state(self, charge: SandboxCharge) -> str:
         return charge.state
@@ -175,18 +178,22 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
     @display(description="refunded")
     def refunded(self, charge: SandboxCharge) -> str:
         """An amount, and no cross in red: most charges are rightly never refunded."""
-        return str(charge.refund.amount) if hasattr(charge, "refund") else "–"
+        return money.text(charge.refund.amount, charge.currency) if hasattr(charge, "refund") else "–"
 
 
 @admin.register(SandboxRefund)
 class SandboxRefundAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT,)}
-    list_display = ("charge", "amount", "created_at")
+    list_display = ("charge", "sum", "created_at")
     list_filter = (("created_at", RangeDateTimeFilter),)
     list_select_related = ("charge",)
     search_fields = ("charge__memo", "charge__key")
     search_help_text = "Order id or key"
     date_hierarchy = "created_at"
+
+    @display(description="amount", ordering=by_amount("amount", currency="charge__currency"))
+    def sum(self, refund: SandboxRefund) -> str:
+        return money.text(refund.amount, refund.charge.currency)
 
 
 register_tile(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
+from atoll import money
 from atoll.bus import Dead, Message, Retry, handles
 from atoll.errors import Unavailable
 from services.payments.errors import InvalidPayment, LedgersDisagree, TermsDiffer
@@ -50,7 +51,7 @@ def charge_at_provider(command: PaymentOfOrder, message: Message) -> Charge | No
         return None
     return provider().charge(
         payment.key,
-        amount=command.amount,
+        minor_units=money.minor_units(command.amount, command.currency),
         currency=command.currency,
         method=command.payment_method,
         memo=str(command.order_id),

@@ -6,16 +6,16 @@ provider reads and writes its ledger, and neither looks into the other's tables.
 
 from decimal import Decimal
 
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from atoll import money
+from atoll.errors import Misuse
 from atoll.ids import uuid7
 from services.payments.managers import PaymentManager
 
 REASON_MAX_CHARS = 200
-MIN_AMOUNT, MAX_AMOUNT = Decimal("0.01"), Decimal("9999999999.99")
 
 
 class Payment(models.Model):
@@ -36,7 +36,7 @@ class Payment(models.Model):
     order_id = models.UUIDField(unique=True)
     user_id = models.UUIDField(null=True, blank=True)
     amount = models.DecimalField(
-        max_digits=12, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(MIN_AMOUNT)]
+        max_digits=money.DIGITS, decimal_places=money.DECIMALS, null=True, blank=True
     )
     currency = models.CharField(max_length=3, blank=True, default="")
     method = models.CharField(max_length=64, blank=True, default="")
@@ -62,7 +62,7 @@ class Payment(models.Model):
             ),
             models.CheckConstraint(
                 name="payment_amount_positive",
-                condition=Q(amount__isnull=True) | Q(amount__gte=MIN_AMOUNT, amount__lte=MAX_AMOUNT),
+                condition=Q(amount__isnull=True) | Q(amount__gt=0, amount__lte=money.MAX_AMOUNT),
             ),
             models.CheckConstraint(
                 name="only_a_refused_payment_may_lack_its_terms",
@@ -83,6 +83,13 @@ class Payment(models.Model):
 
     def __str__(self) -> str:
         return f"payment of order {self.order_id}: {self.status}"
+
+    @property
+    def exact_amount(self) -> Decimal:
+        """The amount with the places of its currency. Raises Misuse when it was never asked for."""
+        if self.amount is None:
+            raise Misuse("A payment that holds or may hold money has an amount.")
+        return money.exact(self.amount, self.currency)
 
     @property
     def may_be_charged(self) -> bool:
@@ -121,7 +128,7 @@ class SandboxCharge(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     key = models.CharField(max_length=100, unique=True)
     memo = models.CharField(max_length=100, db_index=True)
-    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    amount = models.DecimalField(max_digits=money.DIGITS, decimal_places=money.DECIMALS)
     currency = models.CharField(max_length=3)
     method = models.CharField(max_length=64)
     state = models.CharField(max_length=9, choices=State)
@@ -134,7 +141,7 @@ class SandboxCharge(models.Model):
         ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.currency} {self.state}, {self.memo}"
+        return f"{money.text(self.amount, self.currency)} {self.state}, {self.memo}"
 
 
 class SandboxRefund(models.Model):
@@ -142,11 +149,11 @@ class SandboxRefund(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     charge = models.OneToOneField(SandboxCharge, models.PROTECT, related_name="refund")
-    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    amount = models.DecimalField(max_digits=money.DIGITS, decimal_places=money.DECIMALS)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.amount} back, {self.charge.memo}"
+        return f"{money.text(self.amount, self.charge.currency)} back, {self.charge.memo}"

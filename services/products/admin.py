@@ -23,7 +23,9 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
+from atoll import money
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
+from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
@@ -101,7 +103,8 @@ class ProductAdmin(ModelAdmin):
         ("category", AllValuesCheckboxFilter),
         "is_active",
         AvailabilityFilter,
-        ("price", RangeNumericFilter),
+        "currency",
+        ("price", AmountFilter),
         ("updated_at", RangeDateTimeFilter),
     )
     search_fields = ("sku", "name", "description", "id")
@@ -120,6 +123,13 @@ class ProductAdmin(ModelAdmin):
         rows: QuerySet[Product] = super().get_queryset(request)
         return rows.defer("search", "spelling").annotate(available=F("stock_on_hand") - F("stock_reserved"))
 
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Product | None:
+        """With its price as it was entered: the form would show four places of every currency."""
+        product: Product | None = super().get_object(request, *args, **kwargs)
+        if product is not None:
+            product.price = money.exact(product.price, product.currency)
+        return product
+
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> tuple[str, ...]:
         booked = ("stock_reserved", "left", "id", "created_at", "updated_at")
         return booked if obj is None else ("stock_on_hand", *booked)
@@ -131,9 +141,9 @@ class ProductAdmin(ModelAdmin):
     def code(self, product: Product) -> SafeString:
         return format_html('<span class="whitespace-nowrap">{}</span>', product.sku)
 
-    @display(description="price", ordering="price")
+    @display(description="price", ordering=by_amount("price"))
     def amount(self, product: Product) -> str:
-        return f"{product.price}\u00a0{product.currency}"
+        return money.text(product.price, product.currency)
 
     @display(description="available", ordering="available")
     def left(self, product: Product) -> int:

@@ -4,26 +4,39 @@ Rules that must always hold are constraints here: they stop a mistake in any use
 case, in the admin and in a hand-typed SQL statement alike.
 """
 
-from decimal import Decimal
-
+from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
+from atoll import money
 from atoll.ids import uuid7
 from services.products.managers import ProductManager, StockReservationManager
 
 MAX_STOCK = 1_000_000_000
-MIN_PRICE, MAX_PRICE = Decimal("0.01"), Decimal("99999999.99")
+# A hundred lines of a thousand pieces each are within money.MAX_MINOR_UNITS.
+MAX_PRICE_MINOR_UNITS = 10**10 - 1
 
 # Python and PostgreSQL read these alike; "$" would let Python pass a final newline.
 SKU_PATTERN = r"^[A-Z0-9]+(-[A-Z0-9]+)*\Z"
 CATEGORY_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"
 CURRENCY_PATTERN = r"^[A-Z]{3}\Z"
+
+
+def shop_currency() -> str:
+    return str(settings.SHOP_CURRENCY)
+
+
+def validate_currency(code: str) -> None:
+    try:
+        money.places(code)
+    except money.UnknownCurrency as unknown:
+        raise ValidationError(str(unknown)) from None
 
 
 class Product(models.Model):
@@ -48,16 +61,8 @@ class Product(models.Model):
         max_length=64,
         validators=[RegexValidator(CATEGORY_PATTERN, "Use small letters, digits and single hyphens.")],
     )
-    price = models.DecimalField(
-        max_digits=10,
-        decimal_places=2,
-        validators=[MinValueValidator(MIN_PRICE), MaxValueValidator(MAX_PRICE)],
-    )
-    currency = models.CharField(
-        max_length=3,
-        default="EUR",
-        validators=[RegexValidator(CURRENCY_PATTERN, "Use an ISO 4217 code: three capital letters.")],
-    )
+    price = models.DecimalField(max_digits=money.DIGITS, decimal_places=money.DECIMALS)
+    currency = models.CharField(max_length=3, default=shop_currency, validators=[validate_currency])
     stock_on_hand = models.PositiveIntegerField(default=0, validators=[MaxValueValidator(MAX_STOCK)])
     stock_reserved = models.PositiveIntegerField(default=0, editable=False)
     is_active = models.BooleanField("active", default=True)
@@ -107,10 +112,29 @@ class Product(models.Model):
             GinIndex(name="product_search", fields=["search"]),
             GinIndex(name="product_spelling", fields=["spelling"], opclasses=["gin_trgm_ops"]),
             models.Index(name="product_category_price", fields=["category", "price"]),
+            models.Index(name="product_currency_price", fields=["currency", "price"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.sku})"
+
+    def clean(self) -> None:
+        """The price fits its currency. Raises ValidationError."""
+        # A currency or price that is wrong by itself is told by clean_fields().
+        if self.currency not in money.PLACES or self.price is None:
+            return
+        try:
+            price = money.check(self.price, self.currency)
+        except money.UnfitAmount as unfit:
+            raise ValidationError({"price": str(unfit)}) from None
+        most = money.from_minor_units(MAX_PRICE_MINOR_UNITS, self.currency)
+        if not 0 < price <= most:
+            raise ValidationError({"price": f"A price in {self.currency} is above 0 and at most {most}."})
+
+    def check_values(self) -> None:
+        """Each field by itself, then the price in its currency. Raises ValidationError."""
+        self.clean_fields()
+        self.clean()
 
     @property
     def stock_available(self) -> int:

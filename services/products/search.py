@@ -13,6 +13,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank, TrigramWordS
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
+from atoll import money
 from services.products.models import Product
 
 # Share of the misspelt query's trigrams that must be found side by side in the product's
@@ -27,12 +28,12 @@ ROW = (
 )  # fmt: skip
 
 
-def rows(products: QuerySet[Product]) -> QuerySet[Product, dict[str, Any]]:
+def rows(products: QuerySet[Product], window: slice = slice(None)) -> list[dict[str, Any]]:
     """Products as the API shows them; ``stock`` is what can still be ordered."""
     shown: QuerySet[Product, dict[str, Any]] = products.annotate(
         stock=F("stock_on_hand") - F("stock_reserved")
     ).values(*ROW)
-    return shown
+    return [row | {"price": money.exact(row["price"], row["currency"])} for row in shown[window]]
 
 
 class Ordering(StrEnum):
@@ -45,22 +46,27 @@ class Ordering(StrEnum):
     NEWEST = "-createdAt"
 
 
+# Prices of two currencies cannot be compared, so each currency has a run of its own.
 _COLUMNS = {
-    Ordering.NAME: "name",
-    Ordering.NAME_DESCENDING: "-name",
-    Ordering.PRICE: "price",
-    Ordering.PRICE_DESCENDING: "-price",
-    Ordering.OLDEST: "created_at",
-    Ordering.NEWEST: "-created_at",
+    Ordering.NAME: ("name",),
+    Ordering.NAME_DESCENDING: ("-name",),
+    Ordering.PRICE: ("currency", "price"),
+    Ordering.PRICE_DESCENDING: ("currency", "-price"),
+    Ordering.OLDEST: ("created_at",),
+    Ordering.NEWEST: ("-created_at",),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """What to look for. ``ordering`` None means by relevance when searching, else by name."""
+    """What to look for. ``ordering`` None means by relevance when searching, else by name.
+
+    ``min_price`` and ``max_price`` are amounts in ``currency`` and need one.
+    """
 
     search: str = ""
     category: str | None = None
+    currency: str | None = None
     min_price: Decimal | None = None
     max_price: Decimal | None = None
     in_stock: bool | None = None
@@ -80,7 +86,7 @@ class ProductSearch:
 
     def __getitem__(self, window: slice) -> list[dict[str, Any]]:
         with self._spelling_threshold():
-            return list(rows(self._ordered)[window])
+            return rows(self._ordered, window)
 
     @cached_property
     def _filtered(self) -> QuerySet[Product]:
@@ -88,6 +94,8 @@ class ProductSearch:
         rows = Product.objects.filter(is_active=criteria.is_active)
         if criteria.category is not None:
             rows = rows.filter(category=criteria.category)
+        if criteria.currency is not None:
+            rows = rows.filter(currency=criteria.currency)
         if criteria.min_price is not None:
             rows = rows.filter(price__gte=criteria.min_price)
         if criteria.max_price is not None:
@@ -124,7 +132,7 @@ class ProductSearch:
         text = self.criteria.search
         ordering = self.criteria.ordering or (Ordering.RELEVANCE if text else Ordering.NAME)
         if ordering is not Ordering.RELEVANCE:
-            return self._matches.order_by(_COLUMNS[ordering], "id")
+            return self._matches.order_by(*_COLUMNS[ordering], "id")
         if not text:
             return self._matches.order_by("name", "id")
         closeness = (

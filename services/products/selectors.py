@@ -33,12 +33,12 @@ def product_as_stored(product_id: UUID) -> Row:
 
 
 def _row(product_id: UUID) -> Row | None:
-    return rows(Product.objects.filter(id=product_id)).first()
+    return next(iter(rows(Product.objects.filter(id=product_id))), None)
 
 
 def active_products(product_ids: Iterable[UUID]) -> list[Row]:
     """Those of the products that can be ordered, past the cache: prices of orders come from here."""
-    return list(rows(Product.objects.filter(id__in=list(product_ids), is_active=True).order_by("name", "id")))
+    return rows(Product.objects.filter(id__in=list(product_ids), is_active=True).order_by("name", "id"))
 
 
 class CachedSearch:

@@ -58,3 +58,6 @@ FORMAT_MODULE_PATH = base.FORMAT_MODULE_PATH
 TIME_ZONE = "UTC"
 USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
+
+# What a price means where no currency is named.
+SHOP_CURRENCY = conf.shop_currency(PROJECT.name)

@@ -41,6 +41,9 @@ def test_an_order_goes_from_sign_up_to_confirmed(shopper: Shopper):
     assert dashboard["user"]["id"] == shopper.user["id"]
     assert (dashboard["orders"]["total"], dashboard["orders"]["recent"][0]["id"]) == (1, placed["id"])
     assert Decimal(str(dashboard["orders"]["totalValue"])) == total
+    assert dashboard["orders"]["totalValueCurrency"] == placed["currency"]
+    [sum_] = dashboard["orders"]["totals"]
+    assert (sum_["currency"], sum_["orders"]) == (placed["currency"], 1)
 
 
 def test_a_declined_payment_cancels_the_order_and_gives_the_stock_back(shopper: Shopper):

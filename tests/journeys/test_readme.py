@@ -135,7 +135,13 @@ def second_instance(platform: Platform, command: str) -> None:
 def call(platform: Platform, command: str) -> None:
     printed = io.StringIO(type_in(platform, command))
     assert printed.readline() == "200\n"
-    assert json.loads(printed.read().split("\n\n", 1)[1]) == {"total": 0, "recent": [], "totalValue": 0.0}
+    assert json.loads(printed.read().split("\n\n", 1)[1]) == {
+        "total": 0,
+        "recent": [],
+        "totalValue": 0,
+        "totalValueCurrency": None,
+        "totals": [],
+    }
 
 
 def publish(platform: Platform, command: str) -> None:

@@ -1,4 +1,4 @@
-"""Input fields that take exactly the JSON type they are for.
+"""Input fields that take exactly the JSON type they are for, and how money is shown.
 
 REST framework's own fields guess: ``"2"`` passes for a number and ``1`` for text or
 for true. A client that sends the wrong type has a mistake to find, so these say so.
@@ -8,7 +8,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import get_attribute
+
+from atoll import money
 
 
 class ExactText(serializers.CharField):
@@ -60,3 +64,23 @@ class ExactId(serializers.UUIDField):
         if not isinstance(data, str):
             self.fail("invalid", value=data)
         return super().to_internal_value(data)
+
+
+@extend_schema_field({"type": "number"})
+class MoneyAmount(serializers.Field[Any, Any, Any, Any]):
+    """An amount in an answer: a JSON number with the places of its currency, null when there is none.
+
+    ``currency`` is the path from the instance to the currency, such as ``order.currency``.
+    """
+
+    def __init__(self, *, currency: str = "currency", **options: Any) -> None:
+        super().__init__(**options | {"read_only": True})
+        self._currency = currency.split(".")
+
+    def get_attribute(self, instance: Any) -> tuple[Decimal, str | None] | None:
+        amount = super().get_attribute(instance)
+        return None if amount is None else (amount, get_attribute(instance, self._currency))
+
+    def to_representation(self, value: tuple[Decimal, str | None]) -> Decimal:
+        amount, currency = value
+        return money.exact(amount, currency or "")

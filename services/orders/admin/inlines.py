@@ -27,8 +27,8 @@ class ReadOnlyInline(TabularInline):
 
 class LinesInline(ReadOnlyInline):
     model = OrderLine
-    fields = ("product_id", "name", "quantity", "unit_price", "amount")
-    readonly_fields = ("amount",)
+    fields = ("product_id", "name", "quantity", "price", "amount")
+    readonly_fields = ("price", "amount")
 
 
 class CompensationsInline(ReadOnlyInline):

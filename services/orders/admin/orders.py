@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from atoll.admin.amounts import by_amount
 from atoll.errors import Conflict
 from services.orders import selectors
 from services.orders.admin.filters import ProgressFilter
@@ -79,9 +80,9 @@ class OrderAdmin(Mending):
         worst = next((state for state in UNDOING_TONES if state in states), None)
         return (worst, worst.label) if worst else "–"
 
-    @display(description="total", ordering="total")
+    @display(description="total", ordering=by_amount("total"))
     def amount(self, order: Order) -> str:
-        return f"{order.total}{NO_BREAK_SPACE}{order.currency}"
+        return order.amount
 
     @display(description="took")
     def took(self, order: Order) -> str:

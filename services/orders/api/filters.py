@@ -3,6 +3,7 @@
 
 from django_filters import rest_framework as filters
 
+from atoll import money
 from services.orders.course import Status
 from services.orders.models import Order
 
@@ -15,6 +16,7 @@ class OrderFilter(filters.FilterSet):
 
     status = filters.ChoiceFilter(choices=Status.choices)
     userId = filters.UUIDFilter(field_name="user_id")
+    currency = filters.ChoiceFilter(choices=[(code, code) for code in sorted(money.PLACES)])
     createdAfter = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     createdBefore = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 

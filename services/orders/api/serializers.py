@@ -5,7 +5,7 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from atoll.api.fields import ExactId, ExactInteger, ExactText
+from atoll.api.fields import ExactId, ExactInteger, ExactText, MoneyAmount
 from atoll.api.serializers import StrictSerializer
 from services.orders.models import (
     MAX_LINES,
@@ -48,6 +48,8 @@ class CancelOrderSerializer(StrictSerializer):
 
 
 class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
+    unit_price = MoneyAmount(currency="order.currency")
+
     class Meta:
         model = OrderLine
         fields = ("product_id", "name", "quantity", "unit_price")
@@ -61,6 +63,7 @@ class CustomerSerializer(serializers.Serializer[Order]):
 class OrderSerializer(serializers.ModelSerializer[Order]):
     items = OrderLineSerializer(source="lines", many=True)
     customer = CustomerSerializer(source="*")
+    total = MoneyAmount()
     refund = serializers.ChoiceField(
         choices=sorted(set(REFUND_TOLD_AS.values())),
         allow_null=True,
@@ -118,7 +121,18 @@ class OrderDetailSerializer(OrderSerializer):
         fields = (*OrderSerializer.Meta.fields, "history")
 
 
+class CurrencyTotalSerializer(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    orders = serializers.IntegerField(help_text="All of them.")
+    total = MoneyAmount(help_text="Of those whose money is not to go back.")
+
+
 class SummarySerializer(serializers.Serializer[Any]):
-    total = serializers.IntegerField()
+    total = serializers.IntegerField(help_text="How many orders there are.")
     recent = OrderSerializer(many=True)
-    total_value = serializers.DecimalField(max_digits=20, decimal_places=2)
+    total_value = MoneyAmount(
+        currency="total_value_currency",
+        help_text="The first of the totals: of the currency in which there are the most orders.",
+    )
+    total_value_currency = serializers.CharField(allow_null=True, help_text="null without orders.")
+    totals = CurrencyTotalSerializer(many=True)

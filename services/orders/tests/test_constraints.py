@@ -171,7 +171,7 @@ def test_the_history_tells_of_undoing_only_where_money_goes_back():
 def test_a_total_that_is_not_the_sum_of_the_lines_is_refused():
     order = placed()
     message = refused(lambda: Order.objects.filter(pk=order.pk).update(total=Decimal("1.00")))
-    assert "has total 1.00, its lines sum up to 129.30" in message
+    assert "has total 1.0000, its lines sum up to 129.3000" in message
     assert Order.objects.get(pk=order.pk).total == Decimal("129.30")
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 
 from django.conf import settings
 
-from atoll import bus
+from atoll import bus, money
 from services.orders.compensation import Compensation
 from services.orders.course import Action
 from services.orders.events import (
@@ -69,6 +70,10 @@ class Outgoing:
             self._known_lines = list(self._order.lines.all())
         return self._known_lines
 
+    @property
+    def _total(self) -> Decimal:
+        return money.exact(self._order.total, self._order.currency)
+
     def _stock_items(self) -> list[StockItem]:
         return [StockItem(line.product_id, line.quantity) for line in self._lines]
 
@@ -77,7 +82,7 @@ class Outgoing:
 
     def _request_payment(self) -> None:
         order = self._order
-        self._send(ProcessPayment(order.pk, order.total, order.currency, order.user_id, order.payment_method))
+        self._send(ProcessPayment(order.pk, self._total, order.currency, order.user_id, order.payment_method))
 
     def _commit_stock(self) -> None:
         self._send(CommitStock(self._order.pk, self._stock_items()))
@@ -94,21 +99,24 @@ class Outgoing:
     def _announce_created(self) -> None:
         order = self._order
         items = [
-            OrderedItem(line.product_id, line.name, line.quantity, line.unit_price) for line in self._lines
+            OrderedItem(
+                line.product_id, line.name, line.quantity, money.exact(line.unit_price, order.currency)
+            )
+            for line in self._lines
         ]
-        self._publish(OrderCreated(order.pk, order.user_id, items, order.total, order.currency))
+        self._publish(OrderCreated(order.pk, order.user_id, items, self._total, order.currency))
 
     def _announce_confirmed(self) -> None:
         order = self._order
-        self._publish(OrderConfirmed(order.pk, order.user_id, order.total, order.currency))
+        self._publish(OrderConfirmed(order.pk, order.user_id, self._total, order.currency))
 
     def _announce_cancelled(self) -> None:
         order = self._order
-        self._publish(OrderCancelled(order.pk, order.user_id, order.total, order.currency, order.reason))
+        self._publish(OrderCancelled(order.pk, order.user_id, self._total, order.currency, order.reason))
 
     def _announce_refunded(self) -> None:
         order = self._order
-        self._publish(OrderRefunded(order.pk, order.user_id, order.total, order.currency, order.reason))
+        self._publish(OrderRefunded(order.pk, order.user_id, self._total, order.currency, order.reason))
 
     def _start_deadline(self) -> None:
         bus.schedule(ExpireOrder(self._order.pk), after=time_allowed(), token=self._timer("deadline"))

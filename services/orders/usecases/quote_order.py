@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from atoll.errors import InvalidInput, NotAllowed, Unprocessable
+from atoll import money
+from atoll.errors import Conflict, InvalidInput, NotAllowed, Unprocessable
 from services.orders.clients import Customer, Product, fetch_customer, fetch_products
 from services.orders.models import MAX_LINES, MAX_QUANTITY
 
@@ -37,7 +38,8 @@ def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
 
     Call it outside any transaction: it waits for two other services. Raises
     InvalidInput (no line, too many, a quantity out of bounds), NotAllowed when the
-    account is gone or inactive, Unprocessable for a product that is not for sale or
+    account is gone or inactive, Conflict (``total_too_large``) when nobody could be charged
+    for all of it at once, Unprocessable for a product that is not for sale or
     lines in several currencies, Unavailable when a service cannot answer.
     """
     wanted = _merge(items)
@@ -66,8 +68,20 @@ def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
             title="Mixed currencies",
             details={"currencies": currencies},
         )
-    total = sum((line.quantity * line.product.price for line in lines), Decimal("0.00"))
-    return Quote(customer, lines, total, currencies[0])
+    return Quote(customer, lines, _total(lines, currencies[0]), currencies[0])
+
+
+def _total(lines: Sequence[QuotedLine], currency: str) -> Decimal:
+    total = sum((line.quantity * line.product.price for line in lines), Decimal(0))
+    most = money.largest(currency)
+    if total > most:
+        raise Conflict(
+            f"An order comes to at most {most} {currency}; this one comes to {total}. Order less at once.",
+            code="total_too_large",
+            title="Total too large",
+            details={"total": total, "largest": most, "currency": currency},
+        )
+    return total
 
 
 def _merge(items: Sequence[RequestedItem]) -> dict[UUID, int]:

@@ -2,11 +2,14 @@
 
 from rest_framework import serializers
 
+from atoll.api.fields import MoneyAmount
 from services.payments.models import Payment
 
 
 class PaymentSerializer(serializers.ModelSerializer[Payment]):
     """``amount`` and ``userId`` are null for an order that was called off before it was to pay."""
+
+    amount = MoneyAmount(allow_null=True)
 
     class Meta:
         model = Payment

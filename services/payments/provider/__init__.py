@@ -5,7 +5,6 @@ transaction. Both take the caller's key and may be repeated with it at will.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from typing import Protocol
@@ -57,8 +56,10 @@ class PaymentProvider(Protocol):
     """What every provider promises: one key takes money at most once, however often it is asked,
     and answers alike until it is cancelled."""
 
-    def charge(self, key: str, *, amount: Decimal, currency: str, method: str, memo: str) -> Charge:
+    def charge(self, key: str, *, minor_units: int, currency: str, method: str, memo: str) -> Charge:
         """Take the money, unless the key has an outcome already: then that one again.
+
+        ``minor_units`` of the currency: 1990 is 19.90 EUR, and 1990 JPY.
 
         Raises ProviderUnavailable, ProviderTimeout, KeyReused.
         """

@@ -18,6 +18,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 
+from atoll import money
 from services.payments.models import SandboxCharge, SandboxRefund
 from services.payments.provider import (
     CANCELLED,
@@ -38,8 +39,9 @@ UNSUPPORTED_METHOD = "unsupported_payment_method"
 class SandboxProvider:
     """See the module. ``settings.SANDBOX_LATENCY_S`` is how long each answer takes, in seconds."""
 
-    def charge(self, key: str, *, amount: Decimal, currency: str, method: str, memo: str) -> Charge:
+    def charge(self, key: str, *, minor_units: int, currency: str, method: str, memo: str) -> Charge:
         time.sleep(settings.SANDBOX_LATENCY_S)
+        amount = money.from_minor_units(minor_units, currency)
         terms = {"amount": amount, "currency": currency, "method": method, "memo": memo}
         with transaction.atomic(durable=True):
             charge, _ = SandboxCharge.objects.select_for_update().get_or_create(

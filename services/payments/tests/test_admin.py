@@ -59,7 +59,9 @@ def test_every_page_of_the_admin_opens(staff, paid, bus):
     answers = {page: staff.get(page) for page in pages}
 
     assert {page: answer.status_code for page, answer in answers.items()} == dict.fromkeys(pages, 200)
-    assert "59.80 EUR captured, requests: 1, 59.80 EUR refunded" in answers[pages[3]].content.decode()
+    assert (
+        "59.80\u00a0EUR captured, requests: 1, 59.80\u00a0EUR refunded" in answers[pages[3]].content.decode()
+    )
 
 
 def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, bus):
@@ -141,9 +143,7 @@ def test_rows_cannot_be_added_changed_or_deleted(staff, paid):
 def test_an_order_charged_under_two_keys_raises_the_alarm(paid):
     assert selectors.count_orders_charged_twice() == 0
 
-    provider().charge(
-        "another key", amount=Decimal("59.80"), currency="EUR", method="card", memo=str(paid.order_id)
-    )
+    provider().charge("another key", minor_units=5980, currency="EUR", method="card", memo=str(paid.order_id))
 
     assert selectors.count_orders_charged_twice() == 1
     assert len(selectors.charges_of(paid.order_id)) == 2

@@ -16,7 +16,7 @@ from services.payments.provider import (
     provider,
 )
 
-TERMS = {"amount": Decimal("59.80"), "currency": "EUR", "memo": "order 1"}
+TERMS = {"minor_units": 5980, "currency": "EUR", "memo": "order 1"}
 
 
 def charge(key: str = "k1", method: str = "card", **more):
@@ -45,9 +45,7 @@ def test_another_key_is_another_charge_that_the_ledger_shows():
     assert captured() == [("k2", Decimal("59.80")), ("k1", Decimal("59.80"))]
 
 
-@pytest.mark.parametrize(
-    "other", [{"amount": Decimal("1.00")}, {"currency": "USD"}, {"method": "card-flaky"}]
-)
+@pytest.mark.parametrize("other", [{"minor_units": 100}, {"currency": "USD"}, {"method": "card-flaky"}])
 def test_a_key_cannot_be_used_for_other_terms(other):
     charge()
     with pytest.raises(KeyReused):

@@ -3,7 +3,6 @@
 from django.db import transaction
 
 from atoll.bus import publish
-from atoll.errors import Misuse
 from services.payments.events import PaymentRefundFailed
 from services.payments.models import Payment
 
@@ -14,14 +13,12 @@ def report_failed_refund(payment: Payment, *, reason: str) -> None:
     ``reason`` is for programs: ``ledgers_disagree`` or ``provider_unavailable``.
     The payment itself stays as it is, and the refund may still succeed later.
     """
-    if payment.amount is None:
-        raise Misuse("A payment that may hold money has an amount.")
     with transaction.atomic():
         publish(
             PaymentRefundFailed(
                 order_id=payment.order_id,
                 payment_id=payment.id,
-                amount=payment.amount,
+                amount=payment.exact_amount,
                 currency=payment.currency,
                 reason=reason,
             ),

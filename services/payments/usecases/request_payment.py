@@ -5,8 +5,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from atoll import money
 from services.payments.errors import InvalidPayment, TermsDiffer
-from services.payments.models import MAX_AMOUNT, MIN_AMOUNT, Payment
+from services.payments.models import Payment
 
 METHOD_MAX_CHARS = 64
 
@@ -17,10 +18,12 @@ def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency:
     Raises InvalidPayment for terms nobody could be charged for, TermsDiffer when the
     order's payment exists with other terms.
     """
-    if not _is_chargeable(amount):
-        raise InvalidPayment(f"The amount {amount} cannot be charged.")
-    if not (len(currency) == 3 and currency.isascii() and currency.isalpha() and currency.isupper()):
-        raise InvalidPayment(f"{currency[:10]!r} is no ISO 4217 currency code.")
+    try:
+        amount = money.check(amount, currency)
+    except (money.UnknownCurrency, money.UnfitAmount) as unfit:
+        raise InvalidPayment(str(unfit)) from None
+    if amount == 0:
+        raise InvalidPayment("Nothing is to be charged: the amount is 0.")
     if not 0 < len(method) <= METHOD_MAX_CHARS:
         raise InvalidPayment(f"A payment method has 1 to {METHOD_MAX_CHARS} characters.")
     terms = {"user_id": user_id, "amount": amount, "currency": currency, "method": method}
@@ -35,11 +38,7 @@ def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency:
             payment.save(update_fields=[*terms, "updated_at"])
         elif any(getattr(payment, name) != value for name, value in terms.items()):
             raise TermsDiffer(
-                f"Order {order_id} was to pay {payment.amount} {payment.currency} by {payment.method}; "
+                f"Order {order_id} was to pay {payment.exact_amount} {payment.currency} by {payment.method}; "
                 f"now {amount} {currency} by {method} is asked for."
             )
     return payment
-
-
-def _is_chargeable(amount: Decimal) -> bool:
-    return amount.is_finite() and MIN_AMOUNT <= amount <= MAX_AMOUNT and amount == round(amount, 2)

@@ -5,7 +5,6 @@ from uuid import UUID
 from django.db import transaction
 
 from atoll.bus import publish
-from atoll.errors import Misuse
 from services.payments.events import PaymentCompleted, PaymentFailed
 from services.payments.models import REASON_MAX_CHARS, Payment
 from services.payments.provider import CANCELLED, Charge, Outcome
@@ -41,19 +40,17 @@ def _settle(payment: Payment, charge: Charge) -> None:
 
 
 def _fact(payment: Payment) -> PaymentCompleted | PaymentFailed:
-    if payment.amount is None:
-        raise Misuse("A payment is requested, with its terms, before it is settled.")
     if payment.status == Status.COMPLETED:
         return PaymentCompleted(
             order_id=payment.order_id,
             payment_id=payment.id,
-            amount=payment.amount,
+            amount=payment.exact_amount,
             currency=payment.currency,
         )
     return PaymentFailed(
         order_id=payment.order_id,
         payment_id=payment.id,
-        amount=payment.amount,
+        amount=payment.exact_amount,
         currency=payment.currency,
         reason=payment.reason if payment.status == Status.FAILED else CANCELLED,
     )

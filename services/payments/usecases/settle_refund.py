@@ -5,7 +5,6 @@ from uuid import UUID
 from django.db import transaction
 
 from atoll.bus import publish
-from atoll.errors import Misuse
 from services.payments.errors import LedgersDisagree
 from services.payments.events import PaymentRefunded, PaymentVoided
 from services.payments.models import REASON_MAX_CHARS, Payment
@@ -48,12 +47,10 @@ def _settle(payment: Payment, cancellation: Cancellation, reason: str) -> None:
 def _fact(payment: Payment) -> PaymentRefunded | PaymentVoided:
     if payment.status != Status.REFUNDED:
         return PaymentVoided(order_id=payment.order_id, payment_id=payment.id, reason=payment.reason)
-    if payment.amount is None:
-        raise Misuse("A payment that was charged has an amount.")
     return PaymentRefunded(
         order_id=payment.order_id,
         payment_id=payment.id,
-        amount=payment.amount,
+        amount=payment.exact_amount,
         currency=payment.currency,
         reason=payment.reason,
         return_goods=payment.return_goods,

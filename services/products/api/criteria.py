@@ -7,10 +7,11 @@ from uuid import UUID
 from django.http import QueryDict
 from rest_framework import serializers
 
+from atoll import money
 from atoll.api.pagination import PARAMETERS
 from atoll.api.queries import check_query
 from atoll.api.serializers import StrictSerializer
-from services.products.models import CATEGORY_PATTERN
+from services.products.models import CATEGORY_PATTERN, shop_currency
 from services.products.search import Criteria, Ordering
 
 MAX_IDS = 100
@@ -27,6 +28,11 @@ class CriteriaSerializer(StrictSerializer):
                 help_text='Words, "a phrase", either OR or, -without. Near spellings when nothing matches.',
             ),
             "category": serializers.RegexField(CATEGORY_PATTERN, max_length=64, required=False),
+            "currency": serializers.ChoiceField(
+                sorted(money.PLACES),
+                required=False,
+                help_text="Only products with prices in it. Without it a price means the shop's own.",
+            ),
             "minPrice": _price("min_price"),
             "maxPrice": _price("max_price"),
             "inStock": serializers.BooleanField(source="in_stock", required=False),
@@ -38,12 +44,19 @@ class CriteriaSerializer(StrictSerializer):
             "ordering": serializers.ChoiceField(
                 [ordering.value for ordering in Ordering],
                 required=False,
-                help_text="relevance when searching, else name.",
+                help_text=(
+                    "relevance when searching, else name. By price: one currency after the other, since "
+                    "prices of two cannot be compared."
+                ),
             ),
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         low, high = attrs.get("min_price"), attrs.get("max_price")
+        if low is not None or high is not None:
+            currency = attrs.setdefault("currency", shop_currency())
+            for name, price in (("minPrice", low), ("maxPrice", high)):
+                _check_price(name, price, currency)
         if low is not None and high is not None and low > high:
             raise serializers.ValidationError({"minPrice": ["Must not be greater than maxPrice."]})
         return attrs
@@ -64,8 +77,20 @@ class ProductIdsSerializer(StrictSerializer):
 
 def _price(source: str) -> serializers.DecimalField:
     return serializers.DecimalField(
-        source=source, max_digits=12, decimal_places=2, min_value=Decimal(0), required=False
+        source=source,
+        max_digits=money.DIGITS,
+        decimal_places=money.DECIMALS,
+        min_value=Decimal(0),
+        required=False,
+        help_text="In the currency that is named beside it; its products only.",
     )
+
+
+def _check_price(name: str, price: Decimal | None, currency: str) -> None:
+    try:
+        money.check(price or Decimal(0), currency)
+    except money.UnfitAmount as unfit:
+        raise serializers.ValidationError({name: [str(unfit)]}) from None
 
 
 def _read(kind: type[StrictSerializer], query: QueryDict) -> dict[str, Any]:

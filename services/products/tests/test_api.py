@@ -227,8 +227,8 @@ def test_the_openapi_document_tells_the_truth(anyone, db):
     assert set(schemas["Product"]["properties"]) == FIELDS
     asked = {parameter["name"] for parameter in paths["/products"]["get"]["parameters"]}
     assert asked == {
-        "search", "category", "minPrice", "maxPrice", "inStock", "isActive", "ordering", "ids", "page",
-        "pageSize",
+        "search", "category", "currency", "minPrice", "maxPrice", "inStock", "isActive", "ordering", "ids",
+        "page", "pageSize",
     }  # fmt: skip
     listed = paths["/products"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert schemas[listed["$ref"].rpartition("/")[2]] == {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from atoll import wire
+from atoll import money, wire
 from services.products.models import Product
 
 EDITABLE = ("sku", "name", "description", "category", "price", "currency", "is_active")
@@ -11,4 +11,10 @@ ANNOUNCED = (*EDITABLE, "stock_on_hand")
 
 
 def announced(product: Product, fields: Iterable[str] = ANNOUNCED) -> dict[str, Any]:
-    return {wire.camel(field): getattr(product, field) for field in fields}
+    return {wire.camel(field): _value(product, field) for field in fields}
+
+
+def _value(product: Product, field: str) -> Any:
+    if field == "price":
+        return money.exact(product.price, product.currency)
+    return getattr(product, field)

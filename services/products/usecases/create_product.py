@@ -9,7 +9,7 @@ from atoll.bus import publish
 from services.products.cache import forget_on_commit
 from services.products.errors import InvalidProduct, SkuTaken
 from services.products.events import ProductCreated
-from services.products.models import Product, StockMovement
+from services.products.models import Product, StockMovement, shop_currency
 from services.products.usecases.changes import announced
 
 INITIAL_STOCK = "initial stock"
@@ -23,13 +23,14 @@ def create_product(
     price: Decimal,
     actor: str,
     description: str = "",
-    currency: str = "EUR",
+    currency: str | None = None,
     stock_on_hand: int = 0,
     is_active: bool = True,
 ) -> Product:
     """Store the product, book its first stock, announce product.created.
 
-    ``actor`` is who does it, for the stock's history. Raises InvalidProduct, or
+    ``actor`` is who does it, for the stock's history; ``currency`` is the shop's own when
+    none is given. Raises InvalidProduct, or
     SkuTaken when another product, active or not, has the SKU.
     """
     product = Product(
@@ -38,12 +39,12 @@ def create_product(
         category=category,
         price=price,
         description=description,
-        currency=currency,
+        currency=currency or shop_currency(),
         stock_on_hand=stock_on_hand,
         is_active=is_active,
     )
     try:
-        product.clean_fields()
+        product.check_values()
     except ValidationError as error:
         raise InvalidProduct.of(error) from None
     with transaction.atomic():

@@ -35,7 +35,7 @@ def update_product(product_id: UUID, values: Mapping[str, Any]) -> Product:
         for field in changed:
             setattr(product, field, values[field])
         try:
-            product.clean_fields()
+            product.check_values()
         except ValidationError as error:
             raise InvalidProduct.of(error) from None
         try:

@@ -9,7 +9,9 @@ from tests.chaos.check.evidence import Evidence, Row
 FINAL = ("confirmed", "cancelled", "refunded")
 
 ORDERS = """
-SELECT id::text, user_id::text, status, total, customer_name, deadline_at < now() AS late FROM orders_order
+SELECT id::text, user_id::text, status, total, currency, customer_name,
+       deadline_at < now() AS late
+FROM orders_order
 """
 # Refunded orders whose goods came back: their lines are not sold any more.
 RETURNED = """
@@ -18,7 +20,7 @@ WHERE kind = 'return.stock' AND state IN ('done', 'settled')
 """
 LINES = "SELECT order_id::text, product_id::text, quantity FROM orders_orderline"
 CHARGES = """
-SELECT charge.memo, charge.state, charge.amount, COALESCE(refund.amount, 0) AS refunded
+SELECT charge.memo, charge.state, charge.amount, charge.currency, COALESCE(refund.amount, 0) AS refunded
 FROM payments_sandboxcharge AS charge
 LEFT JOIN payments_sandboxrefund AS refund ON refund.charge_id = charge.id
 """
@@ -126,11 +128,19 @@ def sums_differ(evidence: Evidence) -> Iterator[str]:
     """Orders, payments and products agree, and orders show the customer's last name."""
     orders = {row["id"]: row for row in evidence.rows("orders", ORDERS)}
     confirmed = {identifier for identifier, row in orders.items() if row["status"] == "confirmed"}
-    turnover = sum((orders[identifier]["total"] for identifier in confirmed), Decimal(0))
-    charges = [row for row in evidence.rows("payments", CHARGES) if row["state"] == "captured"]
-    kept = sum((charge["amount"] - charge["refunded"] for charge in charges), Decimal(0))
-    if turnover != kept:
-        yield f"confirmed orders are worth {turnover}, the provider holds {kept}"
+    turnover: Counter[str] = Counter()
+    for identifier in confirmed:
+        turnover[orders[identifier]["currency"]] += orders[identifier]["total"]
+    kept: Counter[str] = Counter()
+    for charge in evidence.rows("payments", CHARGES):
+        if charge["state"] == "captured":
+            kept[charge["currency"]] += charge["amount"] - charge["refunded"]
+    for currency in sorted(turnover.keys() | kept.keys()):
+        if turnover[currency] != kept[currency]:
+            yield (
+                f"confirmed orders are worth {turnover[currency]} {currency}, "
+                f"the provider holds {kept[currency]}"
+            )
     refunded = {identifier for identifier, row in orders.items() if row["status"] == "refunded"}
     sold = (confirmed | refunded) - {row["order_id"] for row in evidence.rows("orders", RETURNED)}
     bought = Counter(
