@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -107,17 +108,30 @@ class Shopper:
         return {product["id"]: product["stock"] for product in self.products(ids=",".join(product_ids))}
 
     def place_order(
-        self, items: Sequence[Item], *, payment_method: str = "card", idempotency_key: str | None = None
+        self,
+        items: Sequence[Item],
+        *,
+        payment_method: str = "card",
+        idempotency_key: str | None = None,
+        expected_total: Decimal | None = None,
     ) -> Json:
-        """Order; with the same key a second call gives the first order again."""
+        """Order; with the same key a second call gives the first order again.
+
+        Raises Refused with the code price_changed, and orders nothing, when it comes to anything
+        but ``expected_total``.
+        """
+        wish: Json = {
+            "items": [{"productId": item.product_id, "quantity": item.quantity} for item in items],
+            "paymentMethod": payment_method,
+        }
+        if expected_total is not None:
+            # 15 digits at most, which a double keeps.
+            wish["expectedTotal"] = float(expected_total)
         return dict(
             self.ask(
                 "POST",
                 "/api/orders",
-                json={
-                    "items": [{"productId": item.product_id, "quantity": item.quantity} for item in items],
-                    "paymentMethod": payment_method,
-                },
+                json=wish,
                 headers={"Idempotency-Key": idempotency_key or str(uuid4())},
             )
         )

@@ -55,7 +55,11 @@ def tell(shopper: Shopper, page: Page, *, failing: bool) -> bool:
             for product, many in zip(products, QUANTITIES, strict=True)
         ],
     )
-    order = shopper.place_order(items, payment_method="card-declined" if failing else "card")
+    prices = [Decimal(str(product["price"])) for product in products]
+    seen = sum((price * many for price, many in zip(prices, QUANTITIES, strict=True)), Decimal(0))
+    order = shopper.place_order(
+        items, payment_method="card-declined" if failing else "card", expected_total=seen
+    )
     page.line(f"Order {order['id']}, {_money(order['total'], order['currency'])}")
 
     page.heading("Its journey across the services")

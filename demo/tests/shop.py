@@ -18,6 +18,8 @@ class Shop:
     def __init__(self) -> None:
         self.course = ["stock.reserved awaiting_payment", "payment.completed confirmed"]
         self.stock = {"lamp": 10, "rope": 10, "tent": 10}
+        # What an order pays for a piece; the catalogue shows 10.
+        self.price = 10.0
         self.order: dict[str, Any] = {}
         self.headers: list[dict[str, str]] = []
         self.broken_with: tuple[int, bytes] | None = None
@@ -35,6 +37,9 @@ class Shop:
                 names = wanted[0].split(",") if wanted else list(self.stock)
                 return 200, [self.product(name) for name in names]
             case ("POST", "/api/orders"):
+                total = sum(self.price * item["quantity"] for item in body["items"])
+                if body.get("expectedTotal", total) != total:
+                    return 409, {"error": "Price changed", "message": "Ask again.", "code": "price_changed"}
                 self.order = self.placed(body)
                 return 201, self.order
             case ("GET", "/api/payments"):

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 
 from demo.shopper import Item, NotFinal, PlatformNotRunning, Refused, Shopper
@@ -57,3 +59,13 @@ def test_nobody_at_the_address_is_told_apart_from_a_refusal(shop):
     shop_url = shop.url.replace("127.0.0.1", "127.0.0.2")
     with pytest.raises(PlatformNotRunning):
         Shopper(shop_url).health()
+
+
+def test_a_customer_who_saw_another_price_orders_nothing(shop):
+    shopper = Shopper(shop.url)
+    shop.price = 13.9
+    with pytest.raises(Refused) as refused:
+        shopper.place_order([Item("lamp", 2)], expected_total=Decimal("20.00"))
+    assert (refused.value.status, refused.value.code) == (409, "price_changed")
+    assert shop.order == {}
+    assert shopper.place_order([Item("lamp", 2)], expected_total=Decimal("27.80"))["id"] == "o1"

@@ -161,7 +161,9 @@ class Customer:
 
 
 # Conflicts that are answers, other than "a request with this key is being worked on".
-SETTLED_CONFLICTS = frozenset({"order_already_confirmed", "email_taken"})
+SETTLED_CONFLICTS = frozenset(
+    {"order_already_confirmed", "email_taken", "price_changed", "total_too_large", "too_many_open_orders"}
+)
 
 
 class Crowd:

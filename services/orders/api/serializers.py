@@ -1,11 +1,14 @@
 """Orders on the wire: what a customer may send, and what they get to see."""
 
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from atoll.api.fields import ExactId, ExactInteger, ExactText, MoneyAmount
+from atoll import money
+from atoll.api.fields import ExactDecimal, ExactId, ExactInteger, ExactText, MoneyAmount
 from atoll.api.serializers import StrictSerializer
 from services.orders.models import (
     MAX_LINES,
@@ -16,7 +19,7 @@ from services.orders.models import (
     OrderLine,
     OrderTransition,
 )
-from services.orders.usecases.quote_order import RequestedItem
+from services.orders.usecases.quote_order import Expected, RequestedItem
 
 PAYMENT_METHOD = r"^[a-z0-9][a-z0-9-]{0,39}\Z"
 DEFAULT_PAYMENT_METHOD = "card"
@@ -28,7 +31,10 @@ class RequestedItemSerializer(StrictSerializer):
 
 
 class PlaceOrderSerializer(StrictSerializer):
-    """Products and quantities only: prices and the customer are looked up, never believed."""
+    """Products and quantities: prices and the customer are looked up, never believed.
+
+    What the customer was shown may be said, to be held against what was found.
+    """
 
     items: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=RequestedItemSerializer(), allow_empty=False, max_length=MAX_LINES
@@ -37,6 +43,27 @@ class PlaceOrderSerializer(StrictSerializer):
         validators=[RegexValidator(PAYMENT_METHOD, "This is no name of a payment method.")],
         default=DEFAULT_PAYMENT_METHOD,
     )
+    user_id = ExactId(required=False, help_text="The caller's own id, and no other.")
+    expected_total = ExactDecimal(
+        max_digits=money.DIGITS,
+        decimal_places=money.DECIMALS,
+        min_value=Decimal(0),
+        required=False,
+        help_text="The total that the customer was shown. Another one: 409 price_changed, nothing is placed.",
+    )
+    expected_currency = serializers.ChoiceField(
+        choices=sorted(money.PLACES), required=False, help_text="The currency of expectedTotal."
+    )
+
+    def validate_user_id(self, value: UUID) -> UUID:
+        if value != self.context["user_id"]:
+            raise serializers.ValidationError("This must be your own id: an order is placed by its customer.")
+        return value
+
+    @property
+    def expected(self) -> Expected:
+        given = self.validated_data
+        return Expected(given.get("expected_total"), given.get("expected_currency"))
 
     @property
     def requested_items(self) -> list[RequestedItem]:

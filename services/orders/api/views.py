@@ -29,7 +29,7 @@ from services.orders.models import Order
 from services.orders.usecases.advance import Cause
 from services.orders.usecases.cancel_order import cancel_order
 from services.orders.usecases.place_order import place_order
-from services.orders.usecases.quote_order import quote_order
+from services.orders.usecases.quote_order import quote_order, require_expected
 
 
 def _owner(caller: Principal) -> UUID | None:
@@ -55,11 +55,17 @@ class OrdersView(ListAPIView[Order]):
     @extend_schema(request=PlaceOrderSerializer, responses={201: OrderDetailSerializer})
     @idempotent
     def post(self, request: IdempotentRequest) -> Response:
-        """Place an order; it then becomes confirmed or cancelled by itself."""
-        wish = PlaceOrderSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
+        """Place an order; it then becomes confirmed or cancelled by itself.
+
+        With `expectedTotal` it is placed only at that total; otherwise the answer is 409
+        `price_changed` with the new quote in `details`. The `Idempotency-Key` is not used up by that:
+        ask again with it once the customer has agreed.
+        """
         caller = principal(request)
+        wish = PlaceOrderSerializer(data=request.data, context={"user_id": UUID(caller.id)})
+        wish.is_valid(raise_exception=True)
         quote = quote_order(UUID(caller.id), wish.requested_items)
+        require_expected(quote, wish.expected)
         with request.idempotency.transaction() as keep:
             order = place_order(quote, wish.validated_data["payment_method"], _cause(caller))
             placed = selectors.find_order(order.pk, owner=None)

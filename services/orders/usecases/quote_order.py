@@ -33,6 +33,46 @@ class Quote:
     currency: str
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What the customer was shown; None where they did not say."""
+
+    total: Decimal | None = None
+    currency: str | None = None
+
+
+class PriceChanged(Conflict):
+    """The prices are not those that the customer was shown. ``details`` has the quote that holds now."""
+
+    title = "Price changed"
+    default_code = "price_changed"
+
+
+def require_expected(quote: Quote, expected: Expected) -> None:
+    """Raises PriceChanged when the customer expects another total or currency."""
+    same_total = expected.total is None or expected.total == quote.total
+    same_currency = expected.currency is None or expected.currency == quote.currency
+    if same_total and same_currency:
+        return
+    raise PriceChanged(
+        f"The order comes to {quote.total} {quote.currency} now. Ask the customer, then order again with "
+        "that as expectedTotal.",
+        details={
+            "total": quote.total,
+            "currency": quote.currency,
+            "items": [
+                {
+                    "productId": line.product.id,
+                    "name": line.product.name,
+                    "quantity": line.quantity,
+                    "unitPrice": line.product.price,
+                }
+                for line in quote.lines
+            ],
+        },
+    )
+
+
 def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
     """Price the items for this user; lines that name the same product become one.
 

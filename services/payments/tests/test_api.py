@@ -101,4 +101,6 @@ def test_the_openapi_document_tells_the_truth(client, db):
     properties = document["components"]["schemas"]["Payment"]["properties"]
     assert set(properties) == FIELDS
     asked = {parameter["name"] for parameter in document["paths"]["/payments"]["get"]["parameters"]}
-    assert asked == {"currency", "status", "orderId", "userId", "createdAfter", "createdBefore", "page", "pageSize"}
+    assert asked == {
+        "currency", "status", "orderId", "userId", "createdAfter", "createdBefore", "page", "pageSize",
+    }  # fmt: skip
