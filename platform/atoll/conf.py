@@ -139,6 +139,16 @@ def seconds(name: str, default: float, project_name: str | None = None) -> float
         raise ImproperlyConfigured(f"{name}={value!r} is not a number of seconds.") from None
 
 
+def whole_number(name: str, default: int, project_name: str | None = None) -> int:
+    """A number from 1. Raises ImproperlyConfigured for anything else."""
+    value = variable(name, project_name)
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number from 1.")
+    return int(value)
+
+
 def shop_currency(project_name: str) -> str:
     """``SHOP_CURRENCY``: what a price means where no currency is named. EUR unless set.
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from atoll import money
 from atoll.ids import uuid7
 from services.orders.compensation import Compensation, Undoing
-from services.orders.course import FINAL, MONEY_BACK, Event, Status
+from services.orders.course import FINAL, MONEY_BACK, OPEN, Event, Status
 
 MAX_LINES = 100
 MAX_QUANTITY = 1000
@@ -28,9 +28,14 @@ REFUND_TOLD_AS = {
 class Order(models.Model):
     """One order, with its customer and prices as they were when it was placed.
 
+    ``shown_lines`` and ``item_count`` are filled in by the selectors that read orders for the API.
+
     ``status`` moves only along ``course.py`` and ``total`` is the sum of the lines:
     triggers in the database refuse anything else (``0002_course_in_the_database``).
     """
+
+    shown_lines: "list[OrderLine] | None" = None
+    item_count: int | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user_id = models.UUIDField("customer id")
@@ -55,6 +60,9 @@ class Order(models.Model):
             models.Index(fields=("user_id", "-created_at"), name="order_of_user"),
             models.Index(fields=("status", "-created_at"), name="order_by_status"),
             models.Index(fields=("-created_at", "-id"), name="order_newest_first"),
+            models.Index(
+                fields=("user_id",), name="order_open_of_user", condition=Q(status__in=sorted(OPEN))
+            ),
         )
         constraints = (
             models.CheckConstraint(condition=Q(status__in=Status.values), name="order_status_is_known"),

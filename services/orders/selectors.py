@@ -1,19 +1,22 @@
 """Reading orders. Whoever may not see an order is told that there is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum, prefetch_related_objects
 from django.utils import timezone
 
 from atoll.errors import NotFound
 from services.orders.compensation import Compensation, Undoing
 from services.orders.course import MONEY_BACK, OPEN, Status
-from services.orders.models import Order
+from services.orders.models import Order, OrderLine
 
 RECENT = 5
+# An order has 100 at most: two large ones, or a hundred of the usual size.
+LINES_PER_PAGE = 200
 OVERDUE_AFTER = timedelta(seconds=30)
 
 
@@ -46,16 +49,37 @@ class Summary:
 
 
 def orders_of(user_id: UUID | None) -> QuerySet[Order]:
-    """Orders with all that is shown of them, newest first; of everybody when ``user_id`` is None."""
-    orders = Order.objects.prefetch_related("lines", "compensations")
+    """Orders as a list shows them, their lines aside, newest first; everybody's when ``user_id`` is None."""
+    orders = Order.objects.prefetch_related("compensations")
     return orders if user_id is None else orders.filter(user_id=user_id)
+
+
+def show_lines(orders: Sequence[Order]) -> None:
+    """Read the lines of a page of orders, as long as they are LINES_PER_PAGE at most.
+
+    Every order gets its ``item_count``. In the order of the page, each whose lines still fit gets
+    its ``shown_lines``; the others keep None, and are read one by one.
+    """
+    lines = OrderLine.objects.filter(order__in=orders)
+    counts = dict(lines.order_by().values_list("order").annotate(Count("pk")))
+    fitting, left = [], LINES_PER_PAGE
+    for order in orders:
+        order.item_count = counts.get(order.pk, 0)
+        if order.item_count <= left:
+            left -= order.item_count
+            fitting.append(order)
+    prefetch_related_objects(fitting, "lines")
+    for order in fitting:
+        order.shown_lines = list(order.lines.all())
 
 
 def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
     """One order with lines and history. Raises NotFound, also when it is somebody else's."""
-    order = orders_of(owner).prefetch_related("history").filter(pk=order_id).first()
+    order = orders_of(owner).prefetch_related("lines", "history").filter(pk=order_id).first()
     if order is None:
         raise NotFound("You have no order with this id.", code="order_not_found", title="Order not found")
+    order.shown_lines = list(order.lines.all())
+    order.item_count = len(order.shown_lines)
     return order
 
 
@@ -73,9 +97,11 @@ def summary_of(user_id: UUID) -> Summary:
         .order_by("-orders", "-newest", "currency")
     )
     totals = [CurrencyTotal(row["currency"], row["orders"], row["value"] or Decimal(0)) for row in figures]
+    recent = list(orders_of(user_id)[:RECENT])
+    show_lines(recent)
     return Summary(
         total=sum(row.orders for row in totals),
-        recent=list(orders_of(user_id)[:RECENT]),
+        recent=recent,
         totals=totals,
     )
 

@@ -60,5 +60,7 @@ SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
 
 # An order that is still open this long after it was placed is cancelled.
 ORDER_DEADLINE_S: float = conf.seconds("ORDER_DEADLINE_S", 60)
+# A customer with so many unfinished orders cannot place another one.
+MAX_OPEN_ORDERS: int = conf.whole_number("MAX_OPEN_ORDERS", 50, PROJECT.name)
 # What a cancelled order asked to be undone and nobody confirmed for so long needs attention.
 COMPENSATION_DEADLINE_S: float = conf.seconds("COMPENSATION_DEADLINE_S", 900)

@@ -1,7 +1,7 @@
 """The catalogue search: PostgreSQL full text first, near spellings when that finds nothing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,10 +22,26 @@ NEAR_ENOUGH = 0.45
 # A quoted phrase, an excluded word: who writes these means what is written.
 OPERATORS = re.compile(r'"|(?:^|\s)-\S')
 
+# Of the descriptions in one list; one has 5,000 at most.
+CHARS_PER_PAGE = 50_000
+
 ROW = (
     "id", "sku", "name", "description", "category", "price", "currency", "stock",
     "stock_on_hand", "stock_reserved", "is_active", "created_at", "updated_at",
 )  # fmt: skip
+
+
+def within_budget(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of a page, with their descriptions as long as these have CHARS_PER_PAGE characters at most.
+
+    The others have None for it, and are read one by one.
+    """
+    page, left = [], CHARS_PER_PAGE
+    for row in listed:
+        length = len(row["description"])
+        page.append(row if length <= left else row | {"description": None})
+        left -= length if length <= left else 0
+    return page
 
 
 def rows(products: QuerySet[Product], window: slice = slice(None)) -> list[dict[str, Any]]:
@@ -86,7 +102,7 @@ class ProductSearch:
 
     def __getitem__(self, window: slice) -> list[dict[str, Any]]:
         with self._spelling_threshold():
-            return rows(self._ordered, window)
+            return within_budget(rows(self._ordered, window))
 
     @cached_property
     def _filtered(self) -> QuerySet[Product]:

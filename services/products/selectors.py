@@ -11,7 +11,7 @@ from django.db.models import F, OuterRef, QuerySet, Sum
 from services.products.cache import CATALOGUE, product_scope, read_through
 from services.products.errors import ProductNotFound
 from services.products.models import Product, ReservedItem, StockReservation
-from services.products.search import Criteria, ProductSearch, rows
+from services.products.search import Criteria, ProductSearch, rows, within_budget
 
 Row = dict[str, Any]
 
@@ -38,7 +38,8 @@ def _row(product_id: UUID) -> Row | None:
 
 def active_products(product_ids: Iterable[UUID]) -> list[Row]:
     """Those of the products that can be ordered, past the cache: prices of orders come from here."""
-    return rows(Product.objects.filter(id__in=list(product_ids), is_active=True).order_by("name", "id"))
+    found = Product.objects.filter(id__in=list(product_ids), is_active=True).order_by("name", "id")
+    return within_budget(rows(found))
 
 
 class CachedSearch:

@@ -88,7 +88,16 @@ class CustomerSerializer(serializers.Serializer[Order]):
 
 
 class OrderSerializer(serializers.ModelSerializer[Order]):
-    items = OrderLineSerializer(source="lines", many=True)
+    items = OrderLineSerializer(
+        source="shown_lines",
+        many=True,
+        allow_null=True,
+        help_text=(
+            "In a list null for an order whose lines no longer fit: a page has 200 lines at most. "
+            "`GET /orders/{id}` has all of them."
+        ),
+    )
+    item_count = serializers.IntegerField(read_only=True, help_text="How many lines the order has.")
     customer = CustomerSerializer(source="*")
     total = MoneyAmount()
     refund = serializers.ChoiceField(
@@ -106,6 +115,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "customer",
             "status",
             "items",
+            "item_count",
             "total",
             "currency",
             "payment_method",

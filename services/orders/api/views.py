@@ -4,12 +4,13 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED
 from rest_framework.views import APIView
 
+from atoll.api.fieldsets import FIELDS, fields_parameter, only, read_fields
 from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.queries import check_query
 from atoll.api.serializers import represent
@@ -41,16 +42,29 @@ def _cause(caller: Principal) -> Cause:
     return Cause(actor=f"{'staff' if caller.is_support else 'user'}:{caller.id}")
 
 
-class OrdersView(ListAPIView[Order]):
-    """The caller's orders, newest first; support sees everybody's."""
-
+class OrdersView(GenericAPIView[Order]):
     permission_classes = (IsSignedIn,)
     serializer_class = OrderSerializer
+    query_parameters = (FIELDS,)
     filterset_class = OrderFilter
     queryset = Order.objects.none()
 
     def get_queryset(self) -> QuerySet[Order]:
         return selectors.orders_of(_owner(principal(self.request)))
+
+    @extend_schema(parameters=[fields_parameter()], responses=OrderSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """The caller's orders, newest first; support sees everybody's.
+
+        Without their history, and with 200 lines a page at most: past these `items` is null.
+        """
+        fields = read_fields(request.query_params, OrderSerializer.Meta.fields)
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        if {"items", "item_count"} & fields:
+            selectors.show_lines(page)
+        return self.get_paginated_response(
+            [only(fields, represent(OrderSerializer, order)) for order in page]
+        )
 
     @extend_schema(request=PlaceOrderSerializer, responses={201: OrderDetailSerializer})
     @idempotent

@@ -70,7 +70,7 @@ def test_a_page_of_orders_costs_the_same_few_queries_however_long_it_is(as_user,
     for _ in range(10):
         placed(ada)
     client = as_user(ada)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len(ids(client.get("/orders"))) == 10
 
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 from services.orders.course import PLACED, Event
 from services.orders.models import Order, OrderLine
 from services.orders.usecases.advance import Cause, record
+from services.orders.usecases.limit_open_orders import limit_open_orders
 from services.orders.usecases.outgoing import Outgoing, time_allowed
 from services.orders.usecases.quote_order import Quote
 
@@ -12,8 +13,10 @@ from services.orders.usecases.quote_order import Quote
 def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
     """Store the order and its lines, announce it, ask for the stock and start its deadline.
 
-    Runs in the caller's transaction. The deadline is ``ORDER_DEADLINE_S`` from now.
+    Runs in the caller's transaction. The deadline is ``ORDER_DEADLINE_S`` from now. Raises
+    Conflict (``too_many_open_orders``) when the customer has too many that are not finished.
     """
+    limit_open_orders(quote.customer.id)
     now = timezone.now()
     customer = quote.customer
     order = Order.objects.create(

@@ -104,3 +104,15 @@ def test_the_openapi_document_tells_the_truth(client, db):
     assert asked == {
         "currency", "status", "orderId", "userId", "createdAfter", "createdBefore", "page", "pageSize",
     }  # fmt: skip
+
+
+def test_the_longest_page_is_bounded(as_staff, make_payment, django_assert_num_queries):
+    for _ in range(100):
+        make_payment(
+            method="m" * 64, reason="\u20ac" * 200, amount=Decimal("9999999999999.99"), status="failed"
+        )
+    client = as_staff()
+    with django_assert_num_queries(2):
+        answer = client.get("/payments?pageSize=100")
+    assert len(answer.json()) == 100
+    assert len(answer.content) < 150_000

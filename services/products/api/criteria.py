@@ -8,12 +8,14 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from atoll import money
+from atoll.api.fieldsets import FIELDS
 from atoll.api.pagination import PARAMETERS
 from atoll.api.queries import check_query
 from atoll.api.serializers import StrictSerializer
 from services.products.models import CATEGORY_PATTERN, shop_currency
 from services.products.search import Criteria, Ordering
 
+NO_CRITERIA = (*PARAMETERS, FIELDS)
 MAX_IDS = 100
 SEARCH_MAX_CHARS = 200
 
@@ -94,8 +96,8 @@ def _check_price(name: str, price: Decimal | None, currency: str) -> None:
 
 
 def _read(kind: type[StrictSerializer], query: QueryDict) -> dict[str, Any]:
-    check_query(query, {*kind().fields, *PARAMETERS})
-    given = {name: str(value) for name, value in query.dict().items() if name not in PARAMETERS}
+    check_query(query, {*kind().fields, *NO_CRITERIA})
+    given = {name: str(value) for name, value in query.dict().items() if name not in NO_CRITERIA}
     asked = kind(data=given)
     asked.is_valid(raise_exception=True)
     return dict(asked.validated_data)

@@ -16,6 +16,12 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
     """Describes an answer; answers are rows of ``search.rows`` and are not built from this."""
 
     stock = serializers.IntegerField(source="stock_available", help_text="What a new order can still get.")
+    description = serializers.CharField(
+        allow_null=True,
+        help_text=(
+            "In a list null past 50,000 characters of descriptions on a page; `GET /products/{id}` has it."
+        ),
+    )
 
     class Meta:
         model = Product

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from atoll.api.fieldsets import fields_parameter, only, read_fields
 from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.pagination import PageNumberPagination
 from atoll.errors import NotAllowed
@@ -30,6 +31,7 @@ from services.products.api.serializers import (
     StockMovementSerializer,
 )
 from services.products.models import Product
+from services.products.search import ROW
 from services.products.selectors import CachedSearch, active_products, product_as_stored, product_page
 from services.products.usecases.create_product import create_product
 from services.products.usecases.delete_product import delete_product
@@ -60,22 +62,25 @@ class ProductsView(GenericAPIView[Product]):
 
     @extend_schema(
         operation_id="products_list",
-        parameters=[CriteriaSerializer, ProductIdsSerializer],
+        parameters=[CriteriaSerializer, ProductIdsSerializer, fields_parameter()],
         responses=ProductSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
         """Search the catalogue, or read up to 100 products by id; unknown ids are left out."""
+        fields = read_fields(request.query_params, ROW)
         ids = read_ids(request.query_params)
         if ids is not None:
             batch = BatchPagination()
-            return batch.get_paginated_response(batch.paginate_queryset(active_products(ids), request, self))
+            rows = batch.paginate_queryset(active_products(ids), request, self)
+            return batch.get_paginated_response([only(fields, row) for row in rows])
         criteria = read_criteria(request.query_params)
         if not criteria.is_active and not _may_see_inactive(request):
             raise NotAllowed("Only the roles catalogue and support see products that left the catalogue.")
         # All that paging needs of a sequence is its length and slices.
         found = cast("Sequence[Any]", CachedSearch(criteria))
         pages = PageNumberPagination()
-        return pages.get_paginated_response(pages.paginate_queryset(found, request, self))
+        rows = pages.paginate_queryset(found, request, self)
+        return pages.get_paginated_response([only(fields, row) for row in rows])
 
     @extend_schema(
         operation_id="products_create", request=NewProductSerializer, responses={201: ProductSerializer}

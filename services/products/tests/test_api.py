@@ -228,7 +228,7 @@ def test_the_openapi_document_tells_the_truth(anyone, db):
     asked = {parameter["name"] for parameter in paths["/products"]["get"]["parameters"]}
     assert asked == {
         "search", "category", "currency", "minPrice", "maxPrice", "inStock", "isActive", "ordering", "ids",
-        "page", "pageSize",
+        "fields", "page", "pageSize",
     }  # fmt: skip
     listed = paths["/products"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert schemas[listed["$ref"].rpartition("/")[2]] == {

@@ -1,0 +1,43 @@
+"""``?fields=id,total``: a list with only the fields that its reader needs."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.http import QueryDict
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.exceptions import ValidationError
+
+from atoll import wire
+from atoll.api.queries import REPEATED
+
+FIELDS = "fields"
+
+
+def read_fields(query: QueryDict, known: Collection[str]) -> frozenset[str]:
+    """Those of the known fields, by their names in Python, that are asked for; all without ``?fields=``.
+
+    On the wire they are camelCase with commas between. Raises ValidationError (400) for one that
+    does not exist, and for ``fields`` given twice.
+    """
+    if FIELDS not in query:
+        return frozenset(known)
+    if len(query.getlist(FIELDS)) > 1:
+        raise ValidationError({FIELDS: [REPEATED]})
+    by_wire_name = {wire.camel(name): name for name in known}
+    asked = [name.strip() for name in str(query[FIELDS]).split(",", len(by_wire_name))]
+    if any(name not in by_wire_name for name in asked):
+        raise ValidationError(
+            {FIELDS: [f"Name some of these, with commas between: {', '.join(sorted(by_wire_name))}."]}
+        )
+    return frozenset(by_wire_name[name] for name in asked)
+
+
+def only(fields: frozenset[str], row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with these fields, in its own order."""
+    return {name: value for name, value in row.items() if name in fields}
+
+
+def fields_parameter() -> OpenApiParameter:
+    return OpenApiParameter(
+        FIELDS, str, description="Only these fields, with commas between. All without it."
+    )
