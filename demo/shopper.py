@@ -10,7 +10,7 @@ from uuid import uuid4
 import requests
 
 SERVICE_UNAVAILABLE = 503
-FINAL = frozenset({"confirmed", "cancelled"})
+FINAL = frozenset({"confirmed", "cancelled", "refunded"})
 FIRST_POLL_S = 0.02
 SLOWEST_POLL_S = 0.5
 POLL_GROWTH = 1.3

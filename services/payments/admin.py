@@ -158,7 +158,12 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
         "refunded",
         "created_at",
     )
-    list_filter = (("state", ChoicesDropdownFilter), "method", ("created_at", RangeDateTimeFilter))
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        "method",
+        "currency",
+        ("created_at", RangeDateTimeFilter),
+    )
     search_fields = ("memo", "key")
     search_help_text = "Order id or key"
     date_hierarchy = "created_at"

@@ -1,0 +1,63 @@
+"""Staff give the money of a sale back, and later take the goods back, in the admins of three services."""
+
+import re
+from decimal import Decimal
+
+import pytest
+import requests
+
+from atoll.testing.running import Platform, eventually
+from demo.shopper import Item, Shopper
+
+pytestmark = pytest.mark.on("embedded")
+
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+
+
+class Staff:
+    """A browser without a screen, signed in to the admin of one service."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self.send("/admin/login/", username="staff@atoll.example", password="atoll-demo-staff")
+
+    def send(self, path: str, **fields: str) -> None:
+        token = TOKEN.search(self._session.get(self._address + path, timeout=10).text)
+        assert token, f"no form at {path}"
+        sent = self._session.post(
+            self._address + path, {**fields, "csrfmiddlewaretoken": token[1]}, timeout=10
+        )
+        assert sent.status_code == 200, sent.text[:500]
+
+
+def test_staff_refund_a_sale_and_return_its_goods(platform: Platform, shopper: Shopper):
+    product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
+    placed = shopper.place_order([Item(product["id"], 2)], expected_total=2 * Decimal(str(product["price"])))
+    assert shopper.wait_until_final(placed["id"])["status"] == "confirmed"
+    (payment,) = shopper.payments(placed["id"])
+
+    Staff(platform.url("payments")).send(
+        f"/admin/payments/payment/{payment['id']}/refund/", _form_submitted="on", reason="broken on arrival"
+    )
+
+    order = eventually(
+        lambda: (seen := shopper.order(placed["id"]))["status"] == "refunded" and seen, what="it is refunded"
+    )
+    assert (order["reason"], order["refund"]) == ("broken on arrival", "done")
+    (payment,) = shopper.payments(placed["id"])
+    assert payment["status"] == "refunded"
+    orders = shopper.dashboard()["orders"]
+    assert (orders["total"], orders["totalValue"]) == (1, 0)
+    assert shopper.product(product["id"])["stock"] == product["stock"] - 2
+
+    Staff(platform.url("orders")).send(
+        f"/admin/orders/order/{placed['id']}/return-goods/", _form_submitted="on", note="parcel 17"
+    )
+
+    eventually(lambda: shopper.product(product["id"])["stock"] == product["stock"], what="the goods are back")
+    eventually(
+        lambda: shopper.order(placed["id"])["history"][-1]["event"] == "stock.returned", what="orders heard"
+    )
+    assert shopper.order(placed["id"])["status"] == "refunded"
