@@ -58,7 +58,9 @@ RETURNING delivery.id, delivery.handler, delivery.attempts,
 
 CLAIM_FREE = CLAIM.format(
     which="%(id)s",
-    may_run="(delivery.lane = '' OR NOT %(has_ordered)s)",
+    # A lane that is left from a handler that was ordered once; another version may have made it so since.
+    may_run="""(delivery.lane = '' OR NOT %(has_ordered)s AND NOT EXISTS (
+        SELECT FROM atoll_bus_knownhandler WHERE ordered AND retired_at IS NULL))""",
     is_behind="FALSE",
     created_at="delivery.created_at",
 )
@@ -267,7 +269,9 @@ def sweep(limit: int, now: datetime | None = None, *, attends: bool = True) -> l
 def claim_with(sql: str, parameters: dict[str, Any]) -> Claim | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(sql, parameters | {"lease_s": LEASE_S, "runnable": known.roster().runnable()})
+            cursor.execute(
+                sql, parameters | {"lease_s": LEASE_S, "runnable": known.reload_if_old().runnable()}
+            )
             row = cursor.fetchone()
     except IntegrityError:
         # delivery_one_per_lane: another one of the lane was claimed at the same moment.

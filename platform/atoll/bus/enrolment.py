@@ -37,11 +37,15 @@ SET seen_at = statement_timestamp(), seen_by = %(by)s,
 WHERE id = ANY(%(ids)s)
 """
 
-# Deliveries under an earlier name move along, so that a lane stays one lane.
+# Deliveries under an earlier name move along, so that a lane stays one lane. Outside of lanes they
+# are found by any name: what is running there is left alone, and not waited for.
 RENAME = """
 UPDATE atoll_bus_knownhandler SET handler = %(to)s WHERE handler = %(was)s;
-UPDATE atoll_bus_delivery SET handler = %(to)s
-WHERE handler = %(was)s AND (lane <> '' OR status IN ('pending', 'running', 'dead'))
+UPDATE atoll_bus_delivery SET handler = %(to)s WHERE handler = %(was)s AND lane <> '';
+UPDATE atoll_bus_delivery SET handler = %(to)s WHERE id IN (
+    SELECT id FROM atoll_bus_delivery
+    WHERE handler = %(was)s AND lane = '' AND status IN ('pending', 'running', 'dead')
+    FOR UPDATE SKIP LOCKED)
 """
 
 DROP = "DELETE FROM atoll_bus_knownhandler WHERE id = %(id)s"

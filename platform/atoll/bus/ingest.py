@@ -168,7 +168,8 @@ class Ingestor:
 
     def _gather(self, broker: Connection, linger_s: float) -> bool:
         """Wait for a message and take what else is there already; whether there is any."""
-        timeout_s = POLL_S
+        # Something may have come while bindings were made again.
+        timeout_s = linger_s if self._batch else POLL_S
         while len(self._batch) < BATCH:
             try:
                 broker.drain_events(timeout=timeout_s)

@@ -160,7 +160,7 @@ _read_at = float("-inf")
 
 
 def roster() -> Roster:
-    """As it was last read by this process; only the statement that stores finds out whether it is current."""
+    """As it was last read by this process; the statement that stores finds out whether it is current."""
     return _roster or reload()
 
 
@@ -181,5 +181,5 @@ def reload_if_old() -> Roster:
 
 def code_for(handler_id: str, kind: str, name: str) -> Handler | None:
     """This process's own handler of any of its names that takes such a message; None when it has none."""
-    names = roster().names_of(handler_id)
+    names = reload_if_old().names_of(handler_id)
     return next((one for one in registry.handlers() if one.ids & names and one.takes(kind, name)), None)

@@ -14,7 +14,7 @@ from atoll.bus import known
 
 # In the column ``hints``.
 MARK = -2
-AT_ONCE = 500
+AT_ONCE = 2000
 # A hint that reached a worker without the code is repeated so soon, so many times; then it is rarer.
 SOON_S = 1
 SOON_TIMES = 10

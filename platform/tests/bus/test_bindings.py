@@ -379,6 +379,20 @@ def test_a_running_ingest_makes_what_it_lost_again(
         until(is_bound)
 
 
+def test_a_message_that_comes_while_bindings_are_made_again_is_stored_without_a_wait() -> None:
+    waits: list[float] = []
+
+    class Quiet:
+        def drain_events(self, timeout: float) -> None:
+            waits.append(timeout)
+            raise TimeoutError
+
+    ingestor = ingest.Ingestor(lambda _: None)
+    ingestor._batch.append("a message")
+    assert ingestor._gather(Quiet(), linger_s=0.0) is True  # type: ignore[arg-type]
+    assert waits == [0.0]
+
+
 def is_bound() -> bool:
     """Whether a message for our queue reaches one; it is no message that counts."""
     events = topology.current().events.name

@@ -44,6 +44,7 @@ from atoll.ids import uuid7
 from .arrivals import store, store_one
 from .conftest import Until
 from .receiver import receiving
+from .sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -379,6 +380,31 @@ def test_order_is_kept_until_the_last_version_that_asked_for_it_has_gone() -> No
     enrolment.register(attends=True)
     second = store_one("note.asked", {"text": "y"}, key="a", sequence=2)
     assert Delivery.objects.get(id=second).lane == ""
+
+
+def test_a_worker_that_did_not_hear_of_an_order_keeps_it() -> None:
+    on("note.asked", ordered=True)(write)
+    enrolment.register(attends=True)
+    first, second = (store_one("note.asked", {"text": str(n)}, key="a", sequence=n) for n in (1, 2))
+    become(old)
+    stale = {"now": None, "has_ordered": False}
+    assert deliveries.claim_with(deliveries.CLAIM_FREE, {"id": second, **stale}) is None
+    assert deliveries.claim_with(deliveries.CLAIM_FREE, {"id": first, **stale}) is None
+    assert [execute.execute(row) for row in (second, first)] == [0, 2]
+    assert notes() == ["write 1", "write 2"]
+
+
+def test_what_is_running_is_not_waited_for_when_its_handler_gets_a_name() -> None:
+    start(old)
+    running = store_one("note.asked", {"text": "x"})
+    with another_connection() as holder:
+        holder.execute("BEGIN; SELECT 1 FROM atoll_bus_delivery WHERE id = %s FOR UPDATE", [str(running)])
+        registry._handlers.clear()
+        on("note.asked", name="write_note", aliases=[WRITE])(write)
+        enrolment.register(attends=True)
+        holder.execute("ROLLBACK")
+    assert Delivery.objects.get().handler == WRITE
+    assert execute.execute(running) == 1
 
 
 def test_a_migrated_ledger_goes_on_with_the_deliveries_it_has() -> None:
