@@ -215,6 +215,13 @@ class Nemesis:
         assert self._system.node
         began = time.time()
         wire.delete_events(self._system.node.port)
+        # Whoever publishes in this moment is to meet an error, and no exchange without its bindings.
+        time.sleep(0.2)
+        while True:
+            with suppress(AMQPError, OSError):
+                wire.bind_mirror(self._system.node.port)
+                break
+            time.sleep(POLL_S)
         self._note_unbound(began, mirror=True)
         return ""
 

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +178,17 @@ def unbind(node: Node, queue: str) -> int:
 
 
 def delete_events(port: int) -> None:
-    """Delete the exchange of events with all its bindings; some other process makes it anew.
+    """Delete the exchange of events with all its bindings; raises while the broker is away.
 
-    Returns when the mirror is bound again.
+    A connection that is lost over it may have deleted it.
     """
-    with connect(port) as connection:
+    with connect(port) as connection, suppress(AMQPError):
         connection.channel().exchange_delete("events")
-        # Whoever publishes in this moment is to meet an error, and no exchange without its bindings.
-        connection.sleep(0.2)
+
+
+def bind_mirror(port: int) -> None:
+    """As at the start of the mirror, which has what is published from here on."""
+    with connect(port) as connection:
         channel = connection.channel()
         channel.exchange_declare("events", "topic", durable=True)
         channel.queue_bind(MIRROR, "events", "#")
