@@ -15,10 +15,12 @@ from atoll.bus import known
 # In the column ``hints``.
 MARK = -2
 AT_ONCE = 2000
-# A hint that reached a worker without the code is repeated so soon, so many times; then it is rarer.
+# A hint that reached a worker without the code is repeated so soon, so many times, and then less
+# often: much less where no worker has said yet that it has the code.
 SOON_S = 1
 SOON_TIMES = 10
-LATER_S = 60
+LATER_S = 5
+UNSURE_S = 60
 
 # A backlog that nobody can run must not be looked at row by row.
 PARK = f"""
@@ -42,16 +44,17 @@ WHERE id IN (
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 """  # noqa: S608
 
-REPEAT_SOON = """
+REPEAT_SOON = f"""
 UPDATE atoll_bus_delivery
 SET hint_at = LEAST(hint_at, statement_timestamp() + make_interval(secs => CASE
-    WHEN hints < %(times)s THEN %(soon_s)s ELSE %(later_s)s END))
+    WHEN hints < {SOON_TIMES} THEN {SOON_S}
+    WHEN handler IN ({known.ATTENDED}) THEN {LATER_S} ELSE {UNSURE_S} END))
 WHERE id = (
     SELECT id FROM atoll_bus_delivery
     WHERE id = %(id)s AND status IN ('pending', 'running') AND handler <> ALL(%(runnable)s)
       AND hints >= 0 AND next_attempt_at <= statement_timestamp()
     FOR UPDATE SKIP LOCKED)
-"""
+"""  # noqa: S608
 
 SET_ASIDE = """
 UPDATE atoll_bus_delivery
@@ -80,16 +83,7 @@ def pass_on(delivery_id: UUID) -> None:
     if not roster.has_strangers():
         return
     with connection.cursor() as cursor:
-        cursor.execute(
-            REPEAT_SOON,
-            {
-                "id": delivery_id,
-                "runnable": roster.runnable(),
-                "times": SOON_TIMES,
-                "soon_s": SOON_S,
-                "later_s": LATER_S,
-            },
-        )
+        cursor.execute(REPEAT_SOON, {"id": delivery_id, "runnable": roster.runnable()})
 
 
 def set_aside(delivery_id: UUID, attempt: int, wait_s: float) -> None:

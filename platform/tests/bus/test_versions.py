@@ -220,6 +220,27 @@ def test_hints_and_drains_of_an_old_worker_count_no_attempt_and_the_hint_is_repe
     assert stored() == {COUNT: ("done", 1)}
 
 
+@pytest.mark.parametrize(
+    ("hints", "attended", "within_s"),
+    [
+        (0, True, unattended.SOON_S),
+        (9, False, unattended.SOON_S),
+        (10, True, unattended.LATER_S),
+        (10, False, unattended.UNSURE_S),
+    ],
+)
+def test_a_hint_that_misses_the_right_worker_again_and_again_is_repeated_less_often(
+    hints: int, attended: bool, within_s: float
+) -> None:
+    start(new, attends=attended)
+    start(old)
+    row = store_one("note.added", {"text": "x"})
+    Delivery.objects.update(hints=hints, hint_at=Now() + timedelta(hours=1))
+    assert execute.execute(row) == 0
+    found = Delivery.objects.annotate(now=Now()).get()
+    assert timedelta(seconds=within_s - 1) < found.hint_at - found.now <= timedelta(seconds=within_s)
+
+
 def test_what_no_worker_can_run_waits_without_hints_until_one_can() -> None:
     start(new)
     ids = [store_one("note.added", {"text": str(number)}) for number in range(30)]
