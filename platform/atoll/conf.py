@@ -23,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import money, privatefile
+from atoll import privatefile
 
 SECRET_BYTES = 48
 LAST_PORT = 65535
@@ -147,19 +147,6 @@ def whole_number(name: str, default: int, project_name: str | None = None) -> in
     if not (value.isascii() and value.isdigit() and int(value) > 0):
         raise ImproperlyConfigured(f"{name}={value!r} is not a whole number from 1.")
     return int(value)
-
-
-def shop_currency(project_name: str) -> str:
-    """``SHOP_CURRENCY``: what a price means where no currency is named. EUR unless set.
-
-    Raises ImproperlyConfigured for what ISO 4217 does not know.
-    """
-    code = variable("SHOP_CURRENCY", project_name) or "EUR"
-    try:
-        money.places(code)
-    except money.UnknownCurrency as unknown:
-        raise ImproperlyConfigured(f"SHOP_CURRENCY: {unknown}") from None
-    return code
 
 
 def environment() -> str:

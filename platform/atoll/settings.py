@@ -7,6 +7,10 @@ final value can always be read in the project's own file.
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
+
+from atoll import conf, money
+
 ADMIN_APPS = [
     "atoll.admin.apps.AtollAdminPagesConfig",
     "unfold.apps.BasicAppConfig",
@@ -118,3 +122,16 @@ SILENCED_SYSTEM_CHECKS = [
     # Django's own Redis cache counts with INCR, atomically: what django-ratelimit asks for.
     "django_ratelimit.W001",
 ]
+
+
+def shop_currency(project_name: str) -> str:
+    """``SHOP_CURRENCY``: what a price means where no currency is named. EUR unless set.
+
+    Raises ImproperlyConfigured for what ISO 4217 does not know.
+    """
+    code = conf.variable("SHOP_CURRENCY", project_name) or "EUR"
+    try:
+        money.places(code)
+    except money.UnknownCurrency as unknown:
+        raise ImproperlyConfigured(f"SHOP_CURRENCY: {unknown}") from None
+    return code

@@ -60,4 +60,4 @@ USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
 
 # What a price means where no currency is named.
-SHOP_CURRENCY = conf.shop_currency(PROJECT.name)
+SHOP_CURRENCY = base.shop_currency(PROJECT.name)
