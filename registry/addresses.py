@@ -16,6 +16,29 @@ NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 # 2130706433, 0x7f000001, 0177.1: old spellings of an address that resolvers still follow.
 LOOKS_NUMERIC = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)")
 MAX_NAME_CHARACTERS = 253
+HIGHEST_PORT = 65535
+
+# Never an instance, whatever is allowed: where clouds tell a machine its secrets, and IPv6
+# addresses that carry an IPv4 one to somewhere else.
+NEVER = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "fd00:ec2::/32",  # metadata, time and names at Amazon
+        "fd20:ce::/32",  # metadata at Google
+        "100.100.100.200/32",  # at Alibaba
+        "168.63.129.16/32",  # at Azure
+        "192.0.0.0/24",  # at Oracle; assigned to protocols
+        "::/96",  # IPv4-compatible, but ::1 is loopback
+        "64:ff9b::/96",  # NAT64
+        "64:ff9b:1::/48",
+        "2002::/16",  # 6to4
+        "2001::/32",  # Teredo
+        "fec0::/10",  # site-local, withdrawn
+    )
+)
+# Their last 32 bits may be an IPv4 address, behind a translator or by ISATAP.
+LINK_LOCAL = ipaddress.ip_network("169.254.0.0/16")
+LOW_32_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -41,15 +64,31 @@ def place(host: str) -> Place:
     return Place(name, str(addresses[0]))
 
 
+def check_nearness(where: Place, peer: str, server: str) -> None:
+    """Raises InvalidInput for a loopback address that another machine registers: callers would
+    reach themselves. ``server`` is our own address, as the peer reached it."""
+    is_here = peer == server or (peer_address := _literal(peer)) is None or peer_address.is_loopback
+    if ipaddress.ip_address(where.address).is_loopback and not is_here:
+        raise InvalidInput(
+            f"host {where.host[:80]!r} is a loopback address, and you are another machine ({peer}): register "
+            "an address at which others reach you.",
+            code="loopback_from_afar",
+        )
+
+
 def check_port(port: int, *, is_worker: bool) -> None:
     """Raises InvalidInput. Port 0, "listens nowhere", is for workers only."""
     if is_worker and port == 0:
         return
-    low, high = settings.REGISTRY_PORTS
-    if not low <= port <= high:
-        raise InvalidInput(f"port must be between {low} and {high}.", code="invalid_port")
+    low = settings.REGISTRY_LOWEST_PORT
+    if not low <= port <= HIGHEST_PORT:
+        raise InvalidInput(
+            f"port must be between {low} (REGISTRY_LOWEST_PORT) and {HIGHEST_PORT}.", code="invalid_port"
+        )
     if port in settings.REGISTRY_REFUSED_PORTS:
-        raise InvalidInput(f"port {port} belongs to a database, a broker or a cache.", code="refused_port")
+        raise InvalidInput(
+            f"port {port} belongs to a database, a broker or a system's own service.", code="refused_port"
+        )
 
 
 def _literal(text: str) -> Address | None:
@@ -98,14 +137,21 @@ def _resolve(name: str) -> list[Address]:
 
 
 def _check(address: Address, host: str) -> None:
-    never = (
+    is_never = (
         address.is_link_local
         or address.is_multicast
         or address.is_unspecified
-        or (address.is_reserved and not address.is_loopback)
+        or (not address.is_loopback and (address.is_reserved or _is_never(address)))
     )
-    if never or not any(address in network for network in settings.REGISTRY_ALLOWED_NETWORKS):
+    if is_never or not any(address in network for network in settings.REGISTRY_ALLOWED_NETWORKS):
         raise InvalidInput(
             f"host {host[:80]!r} is outside the networks this registry accepts (REGISTRY_ALLOWED_NETWORKS).",
             code="refused_host",
         )
+
+
+def _is_never(address: Address) -> bool:
+    if any(address in network for network in NEVER):
+        return True
+    is_v6 = isinstance(address, ipaddress.IPv6Address)
+    return is_v6 and ipaddress.IPv4Address(int(address) & LOW_32_BITS) in LINK_LOCAL

@@ -27,6 +27,7 @@ def judged_at() -> RawSQL:
 
 
 CURRENT, LAST_KNOWN, UNKNOWN = "current", "last-known", "unknown"
+STATES = ("healthy", "draining", LAST_KNOWN, "unhealthy")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = base.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll registry")
-UNFOLD = unfold_settings("Atoll registry", describes_its_api=False)
+# After the hook for enums, which makes the components anew.
+SPECTACULAR_SETTINGS["POSTPROCESSING_HOOKS"].insert(1, "registry.wire.description.add_calls")
+UNFOLD = unfold_settings("Atoll registry")
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
 PASSWORD_HASHERS = base.PASSWORD_HASHERS
@@ -72,9 +74,16 @@ REGISTRY_ALLOWED_NETWORKS = [
 REGISTRY_ALLOWED_NAMES = [
     name.strip() for name in (conf.variable("REGISTRY_ALLOWED_NAMES") or "localhost").split(",")
 ]
-REGISTRY_PORTS = (1024, 65535)
+REGISTRY_LOWEST_PORT = int(conf.variable("REGISTRY_LOWEST_PORT") or 1024)
 REGISTRY_REFUSED_PORTS = frozenset(
-    {1433, 1521, 3306, 5432, 5671, 5672, 6379, 9042, 11211, 15672, 25672, 27017}
-    # and those in use here: the embedded engines listen on ports of their own
+    # of the system: shell, mail, names, files, directories, screens
+    {22, 23, 25, 53, 111, 135, 139, 389, 445, 465, 587, 636, 2049, 3389}
+    # of databases, brokers and caches
+    | {1433, 1521, 3306, 4369, 5432, 5671, 5672, 5984, 6379, 9042, 9092, 9200, 9300, 11211, 15672}
+    | {25672, 26379, 27017}
+    # of what runs containers
+    | {2375, 2376, 2379, 2380, 6443, 10250}
+    # those in use here: the embedded engines listen on ports of their own
     | {int(port) for port in (DATABASES["default"]["PORT"], urlsplit(conf.redis_url()).port) if port}
+    | {int(port) for port in (conf.variable("REGISTRY_REFUSED_PORTS") or "").split(",") if port.strip()}
 )

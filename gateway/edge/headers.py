@@ -7,6 +7,7 @@ into one key (CVE-2026-3902). Ours are added after that, so nothing a client
 sends can remove or double them.
 """
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -89,8 +90,8 @@ def to_client(headers: HeaderList) -> HeaderList:
 
 
 def identity(user_id: str, roles: Iterable[str]) -> bytes:
-    """``X-User-ID`` and ``X-User-Roles`` of a proven user, as part of a request head."""
-    listed = ",".join(sorted(role for role in roles if ROLE.fullmatch(role)))
+    """``X-User-ID`` and ``X-User-Roles``, a JSON array, of a proven user, as part of a request head."""
+    listed = json.dumps(sorted(role for role in roles if ROLE.fullmatch(role)), separators=(",", ":"))
     return f"x-user-id: {user_id}\r\nx-user-roles: {listed}\r\n".encode()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from atoll.testing.tokens import access_token
 from gateway.edge.addresses import bucket, client, networks
+from gateway.edge.headers import identity
 from gateway.tests.harness import Gateway, row
 from gateway.tests.upstream import Upstream, answer
 
@@ -59,7 +60,7 @@ def test_a_signed_in_users_identity_is_added_once_whatever_the_client_sent(
 
     seen = upstream.seen[-1]
     assert seen.header("x-user-id") == USER
-    assert seen.header("x-user-roles") == "admin,support"
+    assert seen.header("x-user-roles") == '["admin","support"]'
     assert seen.header("x-evil") is None
     assert seen.header("x-correlation-id") is not None
     assert seen.header("connection") is None
@@ -205,3 +206,16 @@ def test_the_client_is_the_nearest_address_no_trusted_proxy_owns(
 def test_an_ipv6_household_is_one_asker() -> None:
     assert bucket("2001:db8:1:2:3::4") == bucket("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
     assert bucket("::ffff:1.2.3.4") == bucket("1.2.3.4") == "1.2.3.4"
+
+
+@pytest.mark.parametrize(
+    ("roles", "listed"),
+    [
+        ([], "[]"),
+        (["admin"], '["admin"]'),
+        (["b", "a"], '["a","b"]'),
+        (['x"]', "y\r\nx: z", "a,b", "ok:1"], '["ok:1"]'),
+    ],
+)
+def test_roles_travel_as_a_json_array_that_nothing_can_break_out_of(roles: list[str], listed: str) -> None:
+    assert identity("u-1", roles) == f"x-user-id: u-1\r\nx-user-roles: {listed}\r\n".encode()

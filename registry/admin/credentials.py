@@ -5,22 +5,33 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin
+from atoll.errors import InvalidInput
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 from registry.models import Credential
-from registry.usecases.credentials import OWNER_NAME, issue, revoke
+from registry.usecases.credentials import OWNER_NAME, check_brought, check_free, ensure, issue, revoke
 
+MAX_SECRET_CHARACTERS = 512
 TONES = {"active": "success", "revoked": "danger"}
 
 
 class IssueForm(forms.ModelForm):
+    secret = forms.CharField(
+        required=False,
+        strip=True,
+        max_length=MAX_SECRET_CHARACTERS,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="One that the service has already, such as its credential at users. "
+        "Left empty, a new one is made.",
+    )
+
     class Meta:
         model = Credential
         fields = ("service", "label")
@@ -35,6 +46,16 @@ class IssueForm(forms.ModelForm):
         if not OWNER_NAME.fullmatch(service):
             raise forms.ValidationError("Lower-case letters, digits and dashes, starting with a letter.")
         return service
+
+    def clean_secret(self) -> str:
+        secret = str(self.cleaned_data["secret"])
+        if secret:
+            try:
+                check_brought(secret)
+                check_free(secret)
+            except InvalidInput as refusal:
+                raise forms.ValidationError(refusal.message) from refusal
+        return secret
 
 
 @admin.register(Credential)
@@ -57,13 +78,21 @@ class CredentialAdmin(ModelAdmin):
         return "revoked" if credential.revoked_at else "active"
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
-        made, secret = issue(obj.service, label=obj.label, actor=f"staff:{request.user.get_username()}")
+        actor, brought = f"staff:{request.user.get_username()}", form.cleaned_data["secret"]
+        if brought:
+            made, secret = ensure(obj.service, brought, label=obj.label, actor=actor)[0], None
+        else:
+            made, secret = issue(obj.service, label=obj.label, actor=actor)
         obj.pk = made.pk
         obj.refresh_from_db()
         request.issued_secret = secret  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: Credential, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The secret, in this answer and nowhere else: no redirect, no message, no cache."""
+        """A new secret, in this answer and nowhere else: no redirect, no message, no cache. One that
+        was brought along is shown nowhere."""
+        if request.issued_secret is None:  # type: ignore[attr-defined]
+            messages.success(request, f"{obj.service} may use the secret that you gave.")
+            return HttpResponseRedirect(reverse("admin:registry_credential_changelist"))
         page = {
             **self.admin_site.each_context(request),
             "title": f"Credential of {obj.service}",

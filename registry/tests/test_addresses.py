@@ -7,7 +7,7 @@ import pytest
 
 from atoll.errors import InvalidInput
 from registry import addresses
-from registry.addresses import check_port, place
+from registry.addresses import check_nearness, check_port, place
 
 
 def resolving(monkeypatch, **names):
@@ -49,6 +49,21 @@ def test_an_address_inside_the_allowed_networks_is_taken_in_its_plain_form(host,
         "::ffff:169.254.169.254",
         "2001:db8::1",
         "100.64.0.1",
+        "fd00:ec2::254",
+        "fd00:ec2:0:0::23",
+        "fd20:ce::254",
+        "fe80::a9fe:a9fe",
+        "::169.254.169.254",
+        "64:ff9b::169.254.169.254",
+        "64:ff9b:1::10.0.0.1",
+        "2002:a9fe:a9fe::1",
+        "2002:a00:1::1",
+        "2001:0:a9fe:a9fe::1",
+        "fd00:64:0:0:0:5efe:a9fe:a9fe",
+        "fd00:64::a9fe:a9fe",
+        "fec0::1",
+        "[fd00:ec2::254]",
+        "168.63.129.16",
     ],
 )
 def test_an_address_outside_them_is_refused(host):
@@ -57,12 +72,40 @@ def test_an_address_outside_them_is_refused(host):
     assert refusal.value.code == "refused_host"
 
 
-def test_a_widened_allow_list_never_lets_the_metadata_service_in(settings):
-    settings.REGISTRY_ALLOWED_NETWORKS = [addresses.ipaddress.ip_network("0.0.0.0/0")]
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "::ffff:169.254.169.254",
+        "::a9fe:a9fe",
+    ],
+)
+def test_a_widened_allow_list_never_lets_the_metadata_service_in(settings, host):
+    widest = ("0.0.0.0/0", "::/0")
+    settings.REGISTRY_ALLOWED_NETWORKS = [addresses.ipaddress.ip_network(network) for network in widest]
 
     assert place("8.8.8.8").address == "8.8.8.8"
+    assert place("2a00:1450::1").address == "2a00:1450::1"
     with pytest.raises(InvalidInput):
-        place("169.254.169.254")
+        place(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
+def test_a_loopback_address_is_taken_from_this_machine_and_refused_from_another(host):
+    where = place(host)
+    for here in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.7"):
+        check_nearness(where, here, server="10.0.0.7")
+    with pytest.raises(InvalidInput) as refusal:
+        check_nearness(where, "10.0.0.8", server="10.0.0.7")
+    assert refusal.value.code == "loopback_from_afar"
+    check_nearness(place("10.0.0.9"), "10.0.0.8", server="10.0.0.7")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +175,15 @@ def test_ports_of_engines_and_of_the_system_are_refused(port):
 def test_the_ports_of_the_engines_in_use_are_refused_wherever_they_are(settings):
     used = {settings.DATABASES["default"]["PORT"], urlsplit(settings.CACHES["default"]["LOCATION"]).port}
     assert {int(port) for port in used if port} <= settings.REGISTRY_REFUSED_PORTS
+
+
+def test_ports_below_1024_are_allowed_by_a_setting_and_those_of_the_system_never(settings):
+    settings.REGISTRY_LOWEST_PORT = 1
+    check_port(80, is_worker=False)
+    check_port(443, is_worker=False)
+    for port in (0, 22, 25, 53, 111, 389, 445, 2375, 2379, 6443, 9200, 10250, 65536):
+        with pytest.raises(InvalidInput):
+            check_port(port, is_worker=False)
 
 
 def test_only_a_worker_listens_nowhere():

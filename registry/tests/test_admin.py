@@ -13,7 +13,7 @@ from registry import selectors
 from registry.models import Credential, Event, Instance, Lease
 from registry.tests.conftest import SERVICE
 from registry.tests.credentials import accepted
-from registry.usecases.credentials import issue
+from registry.usecases.credentials import ensure, issue
 from registry.usecases.discover import discover
 from registry.usecases.heartbeat import heartbeat
 
@@ -224,6 +224,36 @@ def test_an_issued_secret_is_shown_once_and_works(chief):
 def test_a_name_no_service_can_have_gets_no_credential(chief):
     assert "Lower-case letters" in page(chief.post(f"{CREDENTIALS}add/", {"service": "Order Service"}))
     assert Credential.objects.count() == 0
+
+
+BROUGHT = "4f1c9a7be02d4c58a3d6e17f90b2c4d5"
+
+
+def test_a_secret_that_the_service_has_already_is_accepted_and_shown_nowhere(chief):
+    sent = {"service": "report-service", "label": "node", "secret": f" {BROUGHT} "}
+    shown = page(chief.post(f"{CREDENTIALS}add/", sent, follow=True))
+
+    assert BROUGHT not in shown
+    assert "may use the secret that you gave" in shown
+    assert accepted("report-service", BROUGHT).service == "report-service"
+
+
+@pytest.mark.parametrize(
+    "weak", ["too-short-to-be-a-secret", "a" * 64, "abc" * 20, BROUGHT[:-1] + " x", "ü" * 40]
+)
+def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused(chief, weak):
+    sent = {"service": "report-service", "label": "", "secret": weak}
+
+    assert "Use " in page(chief.post(f"{CREDENTIALS}add/", sent))
+    assert Credential.objects.count() == 0
+
+
+def test_a_secret_that_another_service_has_is_refused(chief):
+    ensure(SERVICE, BROUGHT, actor="test")
+    sent = {"service": "report-service", "label": "", "secret": BROUGHT}
+
+    assert "exists, or was revoked" in page(chief.post(f"{CREDENTIALS}add/", sent))
+    assert Credential.objects.get().service == SERVICE
 
 
 def test_only_admins_issue_and_revoke(staff):

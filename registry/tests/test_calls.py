@@ -260,3 +260,14 @@ def test_a_query_that_repeats_a_parameter_is_refused(query):
     scope = {"method": "GET", "path": "/services", "query_string": query, "headers": []}
     with pytest.raises(InvalidInput, match="once"):
         messages.read(scope, {})
+
+
+def test_another_machine_cannot_register_a_loopback_address(wire, monkeypatch):
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.0/8")
+    afar = {"x-forwarded-for": "10.0.0.8"}
+
+    answered = ask(wire, "POST", "/register", REGISTRATION, headers=afar)
+    assert (answered.status, answered.body["code"]) == (400, "loopback_from_afar")
+    assert nothing_registered()
+    there = with_instance(host="10.0.0.8")
+    assert ask(wire, "POST", "/register", there, headers=afar).status == 201

@@ -16,9 +16,13 @@ from registry.constants import CREDENTIALS_CHANNEL
 from registry.models import Credential, Event
 
 MIN_SECRET_CHARACTERS = 20
+# Of a secret that a person brings along, which may not be as random as ours. Users wants as much.
+MIN_BROUGHT_CHARACTERS = 32
+MIN_BROUGHT_DIFFERENT = 10
 SECRET_BYTES = 32
 USE_NOTED_EVERY = timedelta(hours=1)
 OWNER_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+BROUGHT = re.compile(r"[!-~]+")
 WORKER_SUFFIX = ".worker"
 
 
@@ -44,6 +48,23 @@ def issue(service: str, *, label: str = "", actor: str) -> tuple[Credential, str
     """A new credential and its secret, which can be seen only here."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
     return ensure(service, secret, label=label, actor=actor)[0], secret
+
+
+def check_brought(secret: str) -> None:
+    """Raises InvalidInput for a secret that could be guessed, or that HTTP Basic cannot carry."""
+    if not BROUGHT.fullmatch(secret):
+        raise InvalidInput("Use letters, digits and punctuation, without spaces.", code="weak_secret")
+    if len(secret) < MIN_BROUGHT_CHARACTERS or len(set(secret)) < MIN_BROUGHT_DIFFERENT:
+        raise InvalidInput(
+            f"Use at least {MIN_BROUGHT_CHARACTERS} random characters, as `openssl rand -hex 32` prints.",
+            code="weak_secret",
+        )
+
+
+def check_free(secret: str) -> None:
+    """Raises InvalidInput for a secret that a credential has, or had."""
+    if Credential.objects.filter(digest=digest(secret)).exists():
+        raise InvalidInput("A credential with this secret exists, or was revoked.", code="secret_not_usable")
 
 
 def ensure(service: str, secret: str, *, label: str = "", actor: str) -> tuple[Credential, bool]:

@@ -23,7 +23,7 @@ from registry.wire.beats import Beats, Flusher
 from registry.wire.board import Board
 from registry.wire.calls import DISCOVER, Calls
 from registry.wire.failures import Failures
-from registry.wire.figures import LEFT, REFUSED
+from registry.wire.figures import LEFT, REFUSED, Instances
 from registry.wire.hub import Hub
 from registry.wire.keys import Keys
 from registry.wire.limits import Limits
@@ -56,6 +56,7 @@ class RegistryApplication:
         self._reads: dict[str, Call] = {"/services": calls.services, DISCOVER: calls.discover}
         self._listener: Listener | None = None
         self._flusher: Flusher | None = None
+        self._instances = Instances(self.board.tally)
         self._learning: asyncio.Task[None] | None = None
         self._told = (0, 0)
 
@@ -84,10 +85,12 @@ class RegistryApplication:
         self._listener.start()
         self._flusher = Flusher(self.beats)
         self._flusher.start()
+        metrics.SERVICE.register(self._instances)
 
     async def stop(self) -> None:
         """Ends the threads; heartbeats that were accepted are written first."""
         if self._listener is not None:
+            metrics.SERVICE.unregister(self._instances)
             await asyncio.to_thread(self._listener.stop)
             self._listener = None
         if self._flusher is not None:

@@ -6,7 +6,8 @@ While the database is away it is the last that was known, and says how old that 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +16,8 @@ from django.db import InterfaceError, OperationalError
 
 from atoll.errors import Unavailable
 from registry.constants import LEASE
-from registry.selectors import UNKNOWN, Answer, describe
-from registry.silence import Seat
+from registry.selectors import STATES, UNKNOWN, Answer, describe, seat_status
+from registry.silence import Seat, last_known
 from registry.wire.beats import Beats
 
 # A caller waits so long for a reading when there is something in memory to tell instead.
@@ -58,9 +59,6 @@ class Board:
         self._marks: dict[str, int] = {}
         self._away_until = float("-inf")
         self.is_listening = False
-
-    def __iter__(self) -> Iterator[tuple[str, Entry]]:
-        return iter(self._entries.items())
 
     def mark(self, service: str) -> None:
         """It has changed: what is in memory is read again before it is told as current."""
@@ -119,6 +117,19 @@ class Board:
             [describe(name, entry.answer, now - entry.read_at) for name, entry in entries],
             age_s,
         )
+
+    def tally(self) -> list[tuple[str, Counter[str]]]:
+        """Of each service: how many instances are in which state. May be asked by any thread."""
+        now, found = self._clock(), []
+        for name, entry in sorted(self._entries.copy().items()):
+            seats = [
+                replace(seat, left_s=entry.expires.get(seat.id, now) - now) for seat in entry.answer.seats
+            ]
+            kept = last_known(seats)
+            states = Counter(dict.fromkeys(STATES, 0))
+            states.update(seat_status(seat, kept) for seat in seats)
+            found.append((name, states))
+        return found
 
     async def _take(self, service: str) -> Answer:
         marks, begun = self._marks.get(service, 0), self._clock()

@@ -55,7 +55,7 @@ class Calls:
 
     async def register(self, request: Request, receive: Receive) -> Response:
         key, body = await self._admit(request, receive, limits.REGISTRATIONS)
-        adding = WRITES.run_in_turn(key.service, _register, _actor(key, request), body)
+        adding = WRITES.run_in_turn(key.service, _register, key, request, body)
         response = await unless_gone(adding, receive)
         self._refresh(str(body["serviceName"]))
         return response
@@ -121,10 +121,10 @@ class Calls:
         self._hub.refresh(service)
 
 
-def _register(actor: str, body: dict[str, Any]) -> Response:
+def _register(key: Key, request: Request, body: dict[str, Any]) -> Response:
     service = inputs.service_name(body.get("serviceName"))
-    offer = inputs.offer(body, service)
-    done = add(service, offer, actor=actor)
+    offer = inputs.offer(body, service, peer=request.caller, server=request.server)
+    done = add(service, offer, actor=_actor(key, request))
     told = {
         "status": "registered",
         "serviceName": service,
@@ -137,7 +137,7 @@ def _register(actor: str, body: dict[str, Any]) -> Response:
 
 
 def _actor(key: Key, request: Request) -> str:
-    return f"{key.service} from {request.peer}"
+    return f"{key.service} from {request.caller}"
 
 
 def _check_query(request: Request, known: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import ceil
 
 from atoll.errors import Refusal, TooManyRequests
-from atoll.identity.addresses import bucket, walk
+from atoll.identity.addresses import bucket
 from registry.wire.figures import LATE
 from registry.wire.messages import Request
 
@@ -38,7 +38,7 @@ class Failures:
     async def refuse(self, request: Request, service: str, error: Refusal) -> None:
         """Counts it, waits, and raises: the error, or TooManyRequests after `IN_A_WINDOW` in a
         minute. While it waits it holds no thread."""
-        address = bucket(walk(request.peer, request.headers.get("x-forwarded-for", "")))
+        address = bucket(request.caller)
         count, left_s = self._count((address, service))
         if count == IN_A_WINDOW + 1:
             logger.warning(

@@ -9,7 +9,7 @@ from typing import Any
 
 from atoll import wire
 from atoll.errors import InvalidInput
-from registry.addresses import check_port, place
+from registry.addresses import check_nearness, check_port, place
 from registry.usecases.credentials import WORKER_SUFFIX
 from registry.usecases.register import Offer
 
@@ -54,8 +54,9 @@ def named(value: dict[str, Any]) -> Named:
     )
 
 
-def offer(value: dict[str, Any], service: str) -> Offer:
-    """Resolves a host name, so it may take as long as the resolver does."""
+def offer(value: dict[str, Any], service: str, *, peer: str, server: str) -> Offer:
+    """Resolves a host name, so it may take as long as the resolver does. ``peer`` asks, at
+    our address ``server``."""
     instance = value.get("instance")
     if not isinstance(instance, dict):
         raise _invalid("instance", "an object with id, host and port")
@@ -69,6 +70,7 @@ def offer(value: dict[str, Any], service: str) -> Offer:
     metadata = _metadata(instance.get("metadata"))
     incarnation = _incarnation(instance.get("incarnation"))
     where = place(host)
+    check_nearness(where, peer, server)
     return Offer(instance_id, where.host, where.address, port, metadata, incarnation)
 
 

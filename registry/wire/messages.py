@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from atoll.errors import InvalidInput, TooLarge
+from atoll.identity.addresses import walk
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -30,6 +31,13 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     peer: str
+    # Our own address, as the peer reached it.
+    server: str = ""
+
+    @property
+    def caller(self) -> str:
+        """The address of whoever asks, in front of proxies that are trusted."""
+        return walk(self.peer, self.headers.get("x-forwarded-for", ""))
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,7 @@ def read(scope: Scope, headers: dict[str, str]) -> Request:
         query=query,
         headers=headers,
         peer=(scope.get("client") or ("0.0.0.0", 0))[0],  # noqa: S104
+        server=(scope.get("server") or ("", 0))[0],
     )
 
 

@@ -121,8 +121,8 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
         addresses.add_column(column, no_wrap=True)
     for project in sorted(conf.projects().values(), key=lambda project: project.port):
         base = f"http://127.0.0.1:{project.port}"
-        # The edge and the registry speak raw ASGI: docs/http.md describes them.
-        description = f"{base}/docs" if project.server == "wsgi" else "docs/http.md"
+        # What the gateway serves is described by the services behind it, and its routes in its admin.
+        description = f"{base}/docs" if project.name != "gateway" else "docs/http.md"
         addresses.add_row(project.name, f"{base}/admin/", description)
     accounts = Table(title="Demo accounts (for the admins and the API)", title_justify="left")
     for column in ("who", "email", "password"):

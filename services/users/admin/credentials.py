@@ -1,24 +1,42 @@
 """Service credentials: issue, which shows the secret once, and withdraw."""
 
+import re
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db.models import QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.forms import CharField, ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from atoll.admin import ModelAdmin
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
 from atoll.identity.tokens import SERVICE_NAME
+from services.users.credentials import MIN_SECRET_CHARS
 from services.users.models import ServiceCredential
-from services.users.usecases.issue_credential import issue_credential
+from services.users.usecases.issue_credential import issue_credential, store_credential
 from services.users.usecases.withdraw_credential import withdraw_credential
+
+MAX_SECRET_CHARS = 512
+MIN_DIFFERENT_CHARS = 10
+BROUGHT = re.compile(rf"[!-~]{{{MIN_SECRET_CHARS},}}")
 
 
 class NewCredentialForm(ModelForm):
+    secret = CharField(
+        required=False,
+        strip=True,
+        max_length=MAX_SECRET_CHARS,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="One that the service has already, such as its credential at the registry. "
+        "Left empty, a new one is made.",
+    )
+
     class Meta:
         model = ServiceCredential
         fields = ("service",)
@@ -29,6 +47,15 @@ class NewCredentialForm(ModelForm):
             self.fields["service"].validators.append(
                 RegexValidator(rf"\A{SERVICE_NAME.pattern}\Z", "Lower-case letters, digits and hyphens.")
             )
+
+    def clean_secret(self) -> str:
+        secret = str(self.cleaned_data["secret"])
+        if secret and (not BROUGHT.fullmatch(secret) or len(set(secret)) < MIN_DIFFERENT_CHARS):
+            raise ValidationError(
+                f"Use at least {MIN_SECRET_CHARS} random letters, digits and punctuation, without spaces, "
+                "as `openssl rand -hex 32` prints."
+            )
+        return secret
 
 
 @admin.register(ServiceCredential)
@@ -47,18 +74,24 @@ class ServiceCredentialAdmin(ModelAdmin):
     actions = ("issue", "withdraw")
 
     def get_fields(self, request: HttpRequest, obj: ServiceCredential | None = None) -> tuple[str, ...]:
-        return ("service",) if obj is None else ("service", *self.readonly_fields)
+        return ("service", "secret") if obj is None else ("service", *self.readonly_fields)
 
     def has_issue_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "issue")
 
     def save_model(self, request: HttpRequest, obj: ServiceCredential, form: Any, change: bool) -> None:
-        """Saved by ``response_add``, which shows the secret."""
+        """Saved by ``response_add``, which shows a new secret."""
+        request.brought_secret = form.cleaned_data.get("secret", "")  # type: ignore[attr-defined]
 
     def response_add(
         self, request: HttpRequest, obj: ServiceCredential, post_url_continue: str | None = None
     ) -> HttpResponse:
-        return self._show_once(request, {obj.service: issue_credential(obj.service)})
+        brought: str = request.brought_secret  # type: ignore[attr-defined]
+        if not brought:
+            return self._show_once(request, {obj.service: issue_credential(obj.service)})
+        store_credential(obj.service, brought)
+        self.message_user(request, f"{obj.service} may use the secret that you gave.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:users_servicecredential_changelist"))
 
     @admin.action(description="Issue a new secret (the former stops working)", permissions=["issue"])
     def issue(self, request: HttpRequest, chosen: QuerySet[ServiceCredential]) -> HttpResponse:

@@ -83,6 +83,29 @@ class TestCredentials:
         assert answer.status_code == 200
         assert not ServiceCredential.objects.exists()
 
+    def test_a_secret_that_the_service_has_already_works_and_is_shown_nowhere(
+        self, admin: Client, client: Any
+    ) -> None:
+        secret = "4f1c9a7be02d4c58a3d6e17f90b2c4d5"
+        page = admin.post(
+            reverse("admin:users_servicecredential_add"),
+            {"service": "report-service", "secret": secret},
+            follow=True,
+        ).content.decode()
+
+        assert secret not in page
+        assert "may use the secret that you gave" in page
+        answer = client.post("/auth/service-token", {"clientId": "report-service", "clientSecret": secret})
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize("weak", ["short", "a" * 64, "4f1c9a7be02d4c58a3d6e17f90b2c4d x"])
+    def test_a_secret_that_could_be_guessed_is_told_in_the_form(self, admin: Client, weak: str) -> None:
+        sent = {"service": "report-service", "secret": weak}
+        answer = admin.post(reverse("admin:users_servicecredential_add"), sent)
+
+        assert "Use at least 32" in answer.content.decode()
+        assert not ServiceCredential.objects.exists()
+
     def test_staff_issue_nothing(self, staff: Client) -> None:
         assert staff.post(reverse("admin:users_servicecredential_add"), {"service": "x"}).status_code == 403
         assert not ServiceCredential.objects.exists()
