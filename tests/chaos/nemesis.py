@@ -17,7 +17,7 @@ import psycopg2
 from pika.exceptions import AMQPError
 
 from atoll import conf
-from tests.chaos import poison, wire
+from tests.chaos import poison, registry, wire
 from tests.chaos.journal import Journal
 from tests.chaos.proxy import DOWN, Proxy
 from tests.chaos.schedule import Fault
@@ -227,6 +227,21 @@ class Nemesis:
 
     def _note_unbound(self, began: float, *, mirror: bool) -> None:
         self._journal.write("unbound", **{"from": began - 1.0, "until": time.time() + 1.0}, mirror=mirror)
+
+    # -- the registry ------------------------------------------------------------------------
+
+    def _bad_credentials(self, fault: Fault) -> str:
+        return f"{registry.flood(fault.lasts_s, self._stopping.wait, self._note)} guesses"
+
+    def _everybody_silent(self, fault: Fault) -> str:
+        proxy = self._system.proxies["registry"]
+        self._system.call(proxy.refuse)
+        kept = registry.silence(fault.lasts_s, self._stopping.wait, self._note)
+        self._system.call(lambda: proxy.mend(cut=True))
+        return f"for {fault.lasts_s:.1f} s, {kept} services kept their lists"
+
+    def _note(self, invariant: str, text: str) -> None:
+        self._journal.write("registry", invariant=invariant, text=text)
 
     # -- messages ----------------------------------------------------------------------------
 

@@ -60,6 +60,9 @@ KINDS = (
     Kind("database_slow", SERVICES, (1.0, 5.0), short_run=False),
     Kind("terminate_backends", SERVICES),
     Kind("cache_kill", short_run=False),
+    Kind("bad_credentials", lasts_s=(3.0, 8.0)),
+    # Past every lease.
+    Kind("everybody_silent", lasts_s=(65.0, 75.0), short_run=False),
     Kind("two_versions", ("payments-worker", "payments-worker-2"), (2.0, 5.0)),
     Kind("bindings_deleted", ("orders", "payments"), needs_rabbitmq=True),
     Kind("exchange_deleted", needs_rabbitmq=True),

@@ -123,6 +123,8 @@ class System:
             proxy = await self._open_proxy(project.name, server.port)
             address = f"{postgres.SUPERUSER}:{server.password}@127.0.0.1:{proxy.port}"
             os.environ[f"{project.name.upper()}_DATABASE_URL"] = f"postgres://{address}"
+        registry = await self._open_proxy("registry", conf.project("registry").port)
+        os.environ["REGISTRY_URL"] = f"http://127.0.0.1:{registry.port}"
         proxied = replace(cache, port=(await self._open_proxy("cache", cache.port)).port)
         os.environ["REDIS_URL"] = proxied.url(valkey.CACHE_DATABASE)
         if self.node:

@@ -397,3 +397,12 @@ def test_a_message_that_is_left_at_the_broker():
             assert f"evt.{service}" in said
         finally:
             channel.queue_delete(f"evt.{service}")
+
+
+@pytest.mark.parametrize("invariant", ["valid_credential_refused", "silent_service_emptied"])
+def test_what_was_noted_of_the_registry_during_a_fault(invariant):
+    noted = [{"record": "registry", "invariant": invariant, "text": "order-service: as it was seen"}]
+    evidence = SimpleNamespace(of=lambda record: (row for row in noted if row["record"] == record))
+    for name in ("valid_credential_refused", "silent_service_emptied"):
+        seen = ["order-service: as it was seen"] if name == invariant else []
+        assert found(INVARIANTS[name], evidence) == seen

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.chaos.check import bus, shop
+from tests.chaos.check import bus, registry, shop
 from tests.chaos.check.evidence import Evidence
 
 SHOWN = 5
@@ -32,6 +32,8 @@ INVARIANTS: dict[str, Callable[[Evidence], Iterator[str]]] = {
     "I9_replay_took_effect": bus.replay_took_effect,
     "I11_queue_not_empty": bus.queue_not_empty,
     "I12_correlation_lost": bus.correlation_lost,
+    "valid_credential_refused": registry.valid_credential_refused,
+    "silent_service_emptied": registry.silent_service_emptied,
 }
 
 
