@@ -212,6 +212,26 @@ def test_what_memory_holds_is_told_without_a_look_until_it_changes_or_a_lease_ma
     asyncio.run(story())
 
 
+def test_a_change_that_could_not_be_read_when_it_was_told_reaches_who_waits_all_the_same(monkeypatch):
+    monkeypatch.setattr(hub_module, "LOOK_AGAIN_S", 0.01)
+
+    async def story():
+        answers = [Answer(1, [], None), Answer(1, [], None, stale_s=3.0), Answer(2, [], None)]
+        hub = hub_module.Hub(lambda service: _now(answers.pop(0) if len(answers) > 1 else answers[0]))
+        hub.is_listening = True
+        watcher = asyncio.ensure_future(hub.answer(SERVICE, index=1, wait_s=LONG_S))
+        await until(lambda: len(answers) == 2)
+        hub.wake(SERVICE)  # told once, while the database hangs
+        async with asyncio.timeout(SOON_S):
+            assert (await watcher).index == 2
+
+    asyncio.run(story())
+
+
+async def _now(answer):
+    return answer
+
+
 def test_a_caller_that_knows_more_than_this_process_makes_it_look():
     async def story():
         world = World()

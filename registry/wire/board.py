@@ -21,7 +21,7 @@ from registry.silence import Seat, last_known
 from registry.wire.beats import Beats
 
 # A caller waits so long for a reading when there is something in memory to tell instead.
-KNOWN_WAITS_S = 0.3
+KNOWN_WAITS_S = 1.0
 # After a reading failed, memory answers alone for so long.
 AWAY_S = 1.0
 # A beat with less than this left of its lease is written at once.

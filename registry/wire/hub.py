@@ -8,7 +8,8 @@ from atoll.errors import Unavailable
 from registry.selectors import Answer
 from registry.wire.figures import WAITING
 
-# While changes cannot be heard (the listening connection is down), they are looked for.
+# While changes cannot be heard (the listening connection is down), or could not be read, they
+# are looked for.
 LOOK_AGAIN_S = 1.0
 AFTER_EXPIRY_S = 0.02
 # Calls that wait: of everybody together, and of one credential (a process waits once per service).
@@ -116,7 +117,7 @@ class Hub:
         bounds = [left_s]
         if answer.valid_s is not None:
             bounds.append(max(answer.valid_s, 0.0) + AFTER_EXPIRY_S)
-        if not self.is_listening:
+        if not self.is_listening or answer.stale_s is not None:
             bounds.append(LOOK_AGAIN_S)
         try:
             async with asyncio.timeout(min(bounds)):
