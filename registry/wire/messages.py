@@ -16,6 +16,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MAX_BODY_BYTES = 16 * 1024
 BODY_WITHIN_S = 5.0
+MAX_LENGTH_DIGITS = 18
 
 Answer = TypeVar("Answer")
 
@@ -48,7 +49,11 @@ class Response:
 
 
 def read(scope: Scope, headers: dict[str, str]) -> Request:
-    """All but the body. Raises InvalidInput for a query that is no text or repeats a parameter."""
+    """All but the body. Raises InvalidInput for a query that is no text or repeats a parameter, and
+    TooLarge for a body that is announced above 16 KB."""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:MAX_LENGTH_DIGITS]) > MAX_BODY_BYTES:
+        raise _too_large()
     try:
         pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:
@@ -89,9 +94,13 @@ async def _whole(receive: Receive) -> bytes:
             raise InvalidInput("The body ended early or is malformed.", code="body_broken_off")
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"A registration has at most {MAX_BODY_BYTES} bytes.")
+            raise _too_large()
         if not message.get("more_body"):
             return bytes(body)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A registration has at most {MAX_BODY_BYTES} bytes.")
 
 
 async def unless_gone(answering: Awaitable[Answer], receive: Receive) -> Answer:

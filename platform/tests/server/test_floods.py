@@ -143,7 +143,6 @@ def upload(port, path, how):
         ("wsgi", "/static/atoll/api/error.css"),
         ("asgi", "/admin/login/"),
         ("asgi", "/nowhere"),
-        ("asgi", "/register"),
         ("asgi", "/metrics"),
     ],
 )
@@ -157,3 +156,13 @@ def test_a_body_without_end_is_refused_before_it_is_kept(ports, server, path, ho
     else:
         assert json.loads(body)["code"] == "body_too_large"
     assert status(ports[server], "/health/live", "") == 200
+
+
+@pytest.mark.parametrize(("how", "refused"), [("declared", 413), ("chunked", 401)])
+def test_a_body_without_end_to_a_call_of_the_registry_is_refused_unread(ports, how, refused):
+    """Who shows no credential is refused for that, before any of the body is read."""
+    code, _, body, sent = upload(ports["asgi"], "/register", how)
+    assert code == refused
+    assert sent < MOST_SENT_BYTES
+    assert set(json.loads(body)) == {"error", "message", "code", "correlationId", "details"}
+    assert status(ports["asgi"], "/health/live", "") == 200
