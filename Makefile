@@ -109,4 +109,4 @@ bench-bus: $(DEV) ## the bus beside what its parts can do; needs RabbitMQ, Postg
 
 new-service: $(DEV) ## name=reviews: a service of your own beside ours
 	@test -n "$(name)" || { echo "Say its name: make new-service name=reviews"; exit 1; }
-	@$(MANAGE) new-service $(name)
+	@$(MANAGE) new-service "$(name)"

@@ -33,13 +33,15 @@ def _run(argv: list[str]) -> int:
     asks_for_help = not argv or argv[0] in ("-h", "--help")
     verb = "help" if asks_for_help else argv[0].replace("-", "_")
     try:
+        if not verb.isidentifier() or verb.startswith("_"):
+            raise ModuleNotFoundError(name=f"atoll.cli.{verb}")
         module = importlib.import_module(f"atoll.cli.{verb}")
     except ModuleNotFoundError as error:
         if error.name != f"atoll.cli.{verb}":
             raise
-        if (conf.root() / verb / "__main__.py").exists():
+        if verb.isidentifier() and (conf.root() / verb / "__main__.py").exists():
             return _run_package(verb, argv[1:])
-        print(f"Neither a project nor a verb: {argv[0]}. Try `{command.manage('help')}`.", file=sys.stderr)
+        print(f"Neither a project nor a verb: {argv[0]!a}. Try `{command.manage('help')}`.", file=sys.stderr)
         return 2
     return int(module.main(argv[1:]) or 0)
 

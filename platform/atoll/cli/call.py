@@ -6,6 +6,7 @@ import os
 import sys
 
 from atoll import conf
+from atoll.dev.terminal import escaped, escaped_json, lenient_output
 
 # The caller needs a credential of its own; the edge calls everyone anyway.
 CALLER = "gateway"
@@ -24,13 +25,14 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--json", dest="body_only", action="store_true", help="print only the body")
     options = parser.parse_args(argv)
+    lenient_output()
     try:
         body = json.loads(options.json) if options.json else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         print(f"The body is not JSON: {error}", file=sys.stderr)
         return 2
     if options.method.upper() not in METHODS:
-        print(f"{options.method} is none of {', '.join(METHODS)}.", file=sys.stderr)
+        print(f"{escaped(options.method)} is none of {', '.join(METHODS)}.", file=sys.stderr)
         return 2
     projects = conf.projects()
     service = projects[options.service].service if options.service in projects else options.service
@@ -49,14 +51,14 @@ def main(argv: list[str]) -> int:
         send = getattr(client, method)
         reply = send(options.path) if method in {"get", "delete"} else send(options.path, json=body)
     except AtollError as error:
-        print(f"No answer: {error}", file=sys.stderr)
+        print(f"No answer: {escaped(error)}", file=sys.stderr)
         return 1
     if not options.body_only:
         print(reply.status)
         headers = {name.lower(): value for name, value in reply.headers.items()}
         for name in SHOWN_HEADERS:
             if name in headers:
-                print(f"{name}: {headers[name]}")
+                print(f"{name}: {escaped(headers[name])}")
         print()
     if reply.content:
         print(_readable(reply.content))
@@ -64,9 +66,10 @@ def main(argv: list[str]) -> int:
 
 
 def _readable(content: bytes) -> str:
-    """JSON indented, anything else (``/metrics``) as it came."""
+    """JSON indented, anything else (``/metrics``) line by line; what would move the cursor is escaped."""
     text = content.decode(errors="replace")
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text.rstrip("\n")
+        indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return "\n".join(escaped(line) for line in text.rstrip("\n").split("\n"))
+    return "\n".join(escaped_json(line) for line in indented.split("\n"))

@@ -20,11 +20,20 @@ def main(argv: list[str]) -> int:
     if not instance.is_running(home):
         print("Nothing runs here.")
         return 0
-    pid = int(instance.read(home)["pid"])
-    process = psutil.Process(pid)
-    os.kill(pid, signal.SIGTERM)
+    pid = instance.read(home).get("pid")
+    if not pid:
+        print("Atoll is only starting here and cannot be stopped yet: try again.", file=sys.stderr)
+        return 1
     try:
+        process = psutil.Process(pid)
+        os.kill(pid, signal.SIGTERM)
         process.wait(STOPS_WITHIN_S)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        print("Nothing runs here any more.")
+        return 0
+    except PermissionError:
+        print(f"Process {pid} belongs to somebody else, who alone can stop it.", file=sys.stderr)
+        return 1
     except psutil.TimeoutExpired:
         print(f"Process {pid} is still stopping; its terminal says why.", file=sys.stderr)
         return 1

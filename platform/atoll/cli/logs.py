@@ -19,12 +19,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--since", metavar="WHEN", help="10m, 2h, or a time such as 2026-11-23T10:00:00Z")
     options = parser.parse_args(argv)
     from atoll.dev import logview
+    from atoll.dev.terminal import escaped, escaped_json, lenient_output
 
+    lenient_output()
     folder = conf.home() / "logs"
     known = sorted(path.name.removesuffix(".log") for path in folder.glob("*.log"))
     unknown = sorted(set(options.names) - set(known))
     if unknown or not known:
-        what = f"No log of {', '.join(unknown)} in {folder}" if known else f"No logs in {folder}"
+        what = f"No log of {escaped(', '.join(unknown))} in {folder}" if known else f"No logs in {folder}"
         print(f"{what}. There are: {', '.join(known) or 'none; start with `make up`'}.", file=sys.stderr)
         return 2
     try:
@@ -40,7 +42,8 @@ def main(argv: list[str]) -> int:
             console.print(logview.pretty(line))
         else:
             fields = line.fields or {"time": line.time, "event": line.text}
-            print(json.dumps({"name": line.name} | fields, ensure_ascii=False), flush=options.follow)
+            text = json.dumps({"name": line.name} | fields, ensure_ascii=False)
+            print(escaped_json(text), flush=options.follow)
 
     try:
         # Before the history is read, so that nothing falls between the two.
@@ -50,7 +53,8 @@ def main(argv: list[str]) -> int:
             for shown, line in enumerate(logview.merged(files, wanted), start=1):  # noqa: B007
                 show(line)
         if options.correlation and not shown:
-            print(f"No line carries the correlation id {options.correlation} yet.", file=sys.stderr)
+            wanted_id = escaped(options.correlation)
+            print(f"No line carries the correlation id {wanted_id} yet.", file=sys.stderr)
         for line in logview.followed(follower, wanted) if options.follow else ():
             show(line)
     except (KeyboardInterrupt, BrokenPipeError):

@@ -7,6 +7,7 @@ import sys
 
 from atoll import conf
 from atoll.bus.schemas import names
+from atoll.dev.terminal import lenient_output
 
 
 def main(argv: list[str]) -> int:
@@ -19,6 +20,7 @@ def main(argv: list[str]) -> int:
     os.environ.setdefault("ATOLL_ENV", "development")
     owners = _owners(publishers)
     if not options.project and options.event not in owners:
+        lenient_output()
         meant = names.nearest(options.event, owners)
         print(f"No project announces an event called {options.event!r}. {meant}".strip(), file=sys.stderr)
         return 1

@@ -2,8 +2,17 @@
 
 import argparse
 import json
+import sys
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from atoll import conf
+from atoll.dev import instance, memory
+from atoll.dev.terminal import escaped
 
 MB = 1024 * 1024
 
@@ -12,52 +21,70 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="manage.py status", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     options = parser.parse_args(argv)
-    from rich.console import Console
-    from rich.table import Table
-
-    from atoll.dev import instance, memory
-
     home = conf.home().resolve()
-    if not instance.is_running(home):
+    try:
+        is_running = instance.is_running(home)
+        record = instance.read(home) if is_running else {}
+    except PermissionError as error:
+        print(f"What runs here cannot be looked at: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    if not is_running:
         print(
             json.dumps({"running": False}) if options.json else "Nothing runs here. Start it with `make up`."
         )
         return 1
-    record = instance.read(home)
-    rows = list(record["processes"])
-    used = {row["name"]: memory.of_tree(row["pid"]) if row["pid"] else memory.NOTHING for row in rows}
+    rows = [dict(row) for row in record.get("processes", [])]
+    used = [memory.of_tree(row["pid"]) if isinstance(row.get("pid"), int) else memory.NOTHING for row in rows]
     # The keeper and `up` itself, without the processes already counted.
-    import psutil
-
-    for name, pid in (("keeper", (record["keeper"] or {}).get("pid")), ("up", record["pid"])):
-        if pid and psutil.pid_exists(pid):
-            used[name] = memory.of_process(psutil.Process(pid))
+    for name, pid in (("keeper", (record.get("keeper") or {}).get("pid")), ("up", record.get("pid"))):
+        alone = _alone(pid)
+        if alone is not None:
+            used.append(alone)
             rows.append({"name": name, "kind": "supervisor", "state": "ready", "pid": pid, "port": None})
-    total = sum(used.values(), memory.NOTHING)
+    total = sum(used, memory.NOTHING)
     if options.json:
-        for row in rows:
-            row["pss_mb"] = round(used[row["name"]].pss / MB, 1)
-            row["rss_mb"] = round(used[row["name"]].rss / MB, 1)
-        figures = {"pss_mb": round(total.pss / MB, 1), "rss_mb": round(total.rss / MB, 1)}
-        print(
-            json.dumps(
-                record | figures | {"running": True, "processes": rows, "os_processes": total.processes}
-            )
-        )
+        print(json.dumps(_as_json(record, rows, used, total)))
         return 0
-    table = Table(title=f"Atoll at {record['address']}, since {record['started_at']}", title_justify="left")
+    if not record.get("processes"):
+        print("Atoll is starting here; no process of it is running yet.")
+        return 0
+    table = Table(
+        title=escaped(f"Atoll at {record.get('address')}, since {record.get('started_at')}"),
+        title_justify="left",
+    )
     table.add_column("process", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for column in ("pid", "port", "restarts", "PSS MB", "RSS MB"):
         table.add_column(column, justify="right")
-    for row in rows:
-        size = used[row["name"]]
-        columns = (row["name"], row["state"], row["pid"], row["port"], row.get("restarts"))
+    for row, size in zip(rows, used, strict=True):
+        columns = (row.get(name) for name in ("name", "state", "pid", "port", "restarts"))
         table.add_row(
-            *(str(value or "") for value in columns), f"{size.pss / MB:.0f}", f"{size.rss / MB:.0f}"
+            *(Text(escaped(value or "")) for value in columns),
+            f"{size.pss / MB:.0f}",
+            f"{size.rss / MB:.0f}",
         )
     table.add_section()
     sums = (f"{total.pss / MB:.0f}", f"{total.rss / MB:.0f}")
     table.add_row(f"{total.processes} in all", "", "", "", "", *sums)
     Console().print(table)
     return 0
+
+
+def _alone(pid: Any) -> memory.Memory | None:
+    """One process without what it started; None when there is none of that id."""
+    if not isinstance(pid, int):
+        return None
+    try:
+        return memory.of_process(psutil.Process(pid))
+    except (psutil.Error, OverflowError, ValueError):
+        return None
+
+
+def _as_json(
+    record: dict[str, Any], rows: list[dict[str, Any]], used: list[memory.Memory], total: memory.Memory
+) -> dict[str, Any]:
+    for row, size in zip(rows, used, strict=True):
+        row["pss_mb"] = round(size.pss / MB, 1)
+        row["rss_mb"] = round(size.rss / MB, 1)
+    figures = {"pss_mb": round(total.pss / MB, 1), "rss_mb": round(total.rss / MB, 1)}
+    return record | figures | {"running": True, "processes": rows, "os_processes": total.processes}

@@ -121,16 +121,20 @@ class Instance:
 
 
 def read(home: Path) -> dict[str, Any]:
-    """What the running ``up`` (or the last one, if it was killed) wrote; ``{}`` without one."""
+    """What the running ``up`` (or the last one, if it was killed) wrote; ``{}`` without one.
+
+    An ``up`` that only begins has written nothing yet. What is no such record counts as none.
+    """
     try:
-        return dict(json.loads((home / "up.json").read_text()))
-    except (FileNotFoundError, ValueError):
+        record = json.loads((home / "up.json").read_text())
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
+    return record if _is_record(record) else {}
 
 
 def is_running(home: Path) -> bool:
     try:
-        descriptor = os.open(home / "up.lock", os.O_RDWR)
+        descriptor = os.open(home / "up.lock", os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
@@ -140,6 +144,17 @@ def is_running(home: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def _is_record(record: Any) -> bool:
+    if not isinstance(record, dict):
+        return False
+    members = [*_list(record.get("processes", [])), record.get("keeper") or {}]
+    return isinstance(record.get("pid", 0), int) and all(isinstance(member, dict) for member in members)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _identity(pid: int | None) -> dict[str, Any] | None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from rich.text import Text
 
+from atoll.dev.terminal import escaped
+
 POLL_INTERVAL_S = 0.2
 LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 NAME_STYLES = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan", "bright_magenta", "bright_blue")
@@ -73,30 +75,42 @@ def followed(follower: Follower, wanted: Callable[[Line], bool]) -> Iterator[Lin
 def since(text: str, now: datetime | None = None) -> str:
     """``10m``, ``2h``, ``30s``, ``1d`` ago, or a time in RFC 3339; as log lines write it.
 
-    Raises ValueError for anything else.
+    Raises ValueError for anything else, and for what no calendar has.
     """
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if text[-1:] in units and text[:-1].isdigit():
-        moment = (now or datetime.now(UTC)) - timedelta(seconds=int(text[:-1]) * units[text[-1]])
-    else:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23] + "Z"
+    try:
+        if text[-1:] in units and text[:-1].isdecimal():
+            moment = (now or datetime.now(UTC)) - timedelta(seconds=int(text[:-1]) * units[text[-1]])
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from error
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def pretty(line: Line) -> Text:
+    """A line for people; a value of several lines (a traceback) follows it, set off on each of them."""
     style = NAME_STYLES[sum(line.name.encode()) % len(NAME_STYLES)]
-    text = Text.assemble((line.time[11:23], "dim"), " ", (f"{line.name:<16}", style), " ")
+    text = Text.assemble((escaped(line.time[11:23]), "dim"), " ", (f"{escaped(line.name):<16}", style), " ")
     if not line.fields:
-        return text.append(line.text)
+        return text.append(escaped(line.text))
     level = str(line.fields.get("level", ""))
-    text.append(f"{level:<8}", LEVEL_STYLES.get(level, "")).append(str(line.fields.get("event", "")))
+    text.append(f"{escaped(level):<8}", LEVEL_STYLES.get(level, ""))
+    text.append(escaped(line.fields.get("event", "")))
+    below: list[str] = []
     for key, value in line.fields.items():
-        if key not in SHOWN_ALREADY:
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            text.append(f" {key}=", "dim").append(shown)
+        if key in SHOWN_ALREADY:
+            continue
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if "\n" in shown.rstrip("\n"):
+            below += [f"{key}:", *shown.rstrip("\n").split("\n")]
+        else:
+            text.append(f" {escaped(key)}=", "dim").append(escaped(shown))
     if line.fields.get("correlation_id"):
-        text.append(f" [{line.fields['correlation_id']}]", "dim")
+        text.append(f" [{escaped(line.fields['correlation_id'])}]", "dim")
+    for part in below:
+        text.append("\n    | ", "dim").append(escaped(part))
     return text
 
 
@@ -138,7 +152,7 @@ class _Reader:
         if text.startswith("{"):
             try:
                 fields = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 fields = {}
         moment = fields.get("time") or _engine_time(text) or self.last_time
         self.last_time = str(moment)

@@ -23,11 +23,12 @@ NOTHING = Memory(0, 0, 0)
 
 
 def of_tree(pid: int) -> Memory:
-    """The process and all it started; NOTHING when it is gone."""
+    """The process and all it started; NOTHING when it is gone or may not be looked at."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, psutil.AccessDenied, OverflowError, ValueError):
+        # Gone, somebody else's, or no process id at all.
         return NOTHING
     return sum((of_process(member) for member in family), NOTHING)
 

@@ -28,7 +28,7 @@ def _after(text: str, place: str, added: str) -> str:
 
 def projects(text: str, words: dict[str, str]) -> str:
     row = Template(
-        '[${names}]\npackage = "services.${names}"\nservice = "${service}"\nport = ${port}\n'
+        '[${project}]\npackage = "services.${names}"\nservice = "${service}"\nport = ${port}\n'
         'database = "${database}"\nserver = "wsgi"\nworker = true\n\n'
     )
     return _before(text, "[gateway]", row.substitute(words))
@@ -42,7 +42,7 @@ def walls(text: str, words: dict[str, str]) -> str:
 
 def routes(text: str, words: dict[str, str]) -> str:
     row = Template(
-        '\n[${names}]\nprefix = "/api/${names}"\nservice = "${service}"\nservice_path = "/${names}"\n'
+        '\n[${project}]\nprefix = "/api/${project}"\nservice = "${service}"\nservice_path = "/${project}"\n'
         'access = "signed_in"\nrate_limit = 6000\nrate_window_s = 60\ntimeout_s = 10\n'
     )
     return text.rstrip("\n") + "\n" + row.substitute(words)
@@ -56,7 +56,7 @@ def compose(text: str, words: dict[str, str]) -> str:
     text = _before(text, "      GATEWAY_DATABASE_PASSWORD:", f"      {password}")
     text = _before(text, "  gateway-setup:", Template(COMPOSE.read_text()).substitute(words))
     gateway = text.index("\n  gateway:\n")
-    ready = f"      {words['names']}: {{condition: service_healthy}}"
+    ready = f"      {words['project']}: {{condition: service_healthy}}"
     return text[:gateway] + _after(text[gateway:], "      orders: {condition: service_healthy}", ready)
 
 
@@ -83,4 +83,10 @@ EDITS = {
 
 def edited(words: dict[str, str], root: Path) -> dict[Path, str]:
     """The new text of every file that lists the projects; nothing is written."""
-    return {root / name: edit((root / name).read_text(), words) for name, edit in EDITS.items()}
+    made = {}
+    for name, edit in EDITS.items():
+        try:
+            made[root / name] = edit((root / name).read_text(), words)
+        except LookupError as error:
+            raise LookupError(f"{name} is not as it was: {error.args[0]}") from error
+    return made
