@@ -1,6 +1,6 @@
 """Rows in the admin become the table that gateways work with, or are refused with a reason."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -166,8 +166,14 @@ def test_requests_are_stored_and_only_the_newest_are_kept() -> None:
         datetime(2026, 11, 23, tzinfo=UTC),
         2000,
     )
-    assert recording.trim(most_rows=3) == 7
+    moment = datetime(2026, 11, 23, tzinfo=UTC)
+    assert recording.trim(most_rows=3, now=moment) == 7
     assert [row.correlation_id for row in LoggedRequest.objects.all()] == ["9", "8", "7"]
+    LoggedRequest.objects.filter(correlation_id="8").update(
+        at=moment - recording.KEPT_FOR - timedelta(seconds=1)
+    )
+    assert recording.trim(most_rows=3, now=moment) == 1
+    assert [row.correlation_id for row in LoggedRequest.objects.all()] == ["9", "7"]
 
 
 def test_a_flood_is_sampled_and_server_errors_are_kept() -> None:

@@ -222,6 +222,7 @@ class PaymentRefunded:
 
 @dataclass(frozen=True)
 class UserUpdated:
+    personal: ClassVar[tuple[str, ...]] = ("changes",)
     user_id: UUID
     changes: dict[str, Any]
 

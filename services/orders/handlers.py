@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from atoll.bus import Ignore, Message, handles, on
 from atoll.errors import NotFound
+from atoll.identity.forgetting import forget_person
 from services.orders.compensation import Compensation
 from services.orders.course import Event
 from services.orders.events import (
@@ -25,6 +26,7 @@ from services.orders.usecases.advance import Cause
 from services.orders.usecases.cancel_orders_of_user import cancel_orders_of_user
 from services.orders.usecases.expire_compensation import expire_compensation
 from services.orders.usecases.expire_order import expire_order
+from services.orders.usecases.forget_customer import forget_customer
 from services.orders.usecases.record_payment_completed import record_payment_completed
 from services.orders.usecases.record_payment_failed import record_payment_failed
 from services.orders.usecases.record_payment_refunded import record_payment_refunded
@@ -137,3 +139,5 @@ def on_user_updated(event: UserUpdated, message: Message) -> None:
 @on("user.deleted")
 def on_user_deleted(event: UserDeleted, message: Message) -> None:
     cancel_orders_of_user(event.user_id, _cause(message))
+    forget_customer(event.user_id, message.timestamp)
+    forget_person(event.user_id)

@@ -5,8 +5,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from atoll import money
-from atoll.bus import Dead, Message, Retry, handles
+from atoll.bus import Dead, Message, Retry, handles, on
 from atoll.errors import Unavailable
+from atoll.identity.forgetting import forget_person
 from services.payments.errors import InvalidPayment, LedgersDisagree, TermsDiffer
 from services.payments.provider import Cancellation, Charge, provider
 from services.payments.usecases.report_failed_refund import report_failed_refund
@@ -90,3 +91,14 @@ def on_refund_payment(command: RefundOfOrder, message: Message, cancellation: Ca
         settle_refund(command.order_id, cancellation, reason=command.reason)
     except LedgersDisagree as error:
         raise Dead(str(error)) from error
+
+
+@dataclass(frozen=True)
+class UserDeleted:
+    user_id: UUID
+
+
+@on("user.deleted")
+def on_user_deleted(event: UserDeleted, message: Message) -> None:
+    """An account was deleted: what this service copied of it goes; payments keep its id."""
+    forget_person(event.user_id)

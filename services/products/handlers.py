@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from atoll.bus import Dead, Message, handles
+from atoll.bus import Dead, Message, handles, on
 from atoll.errors import InvalidInput
+from atoll.identity.forgetting import forget_person
 from services.products.errors import ReservationNotHeld
 from services.products.usecases.commit_stock import commit_stock
 from services.products.usecases.release_stock import release_stock
@@ -56,3 +57,14 @@ def on_commit_stock(command: OrderNamed, message: Message) -> None:
 @handles("return.stock")
 def on_return_stock(command: OrderNamed, message: Message) -> None:
     return_stock(command.order_id)
+
+
+@dataclass(frozen=True)
+class UserDeleted:
+    user_id: UUID
+
+
+@on("user.deleted")
+def on_user_deleted(event: UserDeleted, message: Message) -> None:
+    """An account was deleted: what this service copied of it goes."""
+    forget_person(event.user_id)

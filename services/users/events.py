@@ -11,6 +11,7 @@ class UserCreated:
 
     type: ClassVar[str] = "user.created"
     version: ClassVar[int] = 1
+    personal: ClassVar[tuple[str, ...]] = ("email", "name")
 
     user_id: UUID
     email: str
@@ -23,6 +24,7 @@ class UserUpdated:
 
     type: ClassVar[str] = "user.updated"
     version: ClassVar[int] = 1
+    personal: ClassVar[tuple[str, ...]] = ("changes",)
 
     user_id: UUID
     changes: dict[str, Any]

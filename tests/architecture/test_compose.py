@@ -96,7 +96,7 @@ def test_a_project_gets_its_own_database_and_secrets(name: str):
 def test_no_process_holds_a_secret_of_another_project_except_those_that_check_them(name: str):
     project = name.removesuffix("-setup").removesuffix("-worker")
     held = {key for key in SERVICES[name]["environment"] if SECRET.search(key)}
-    foreign = {key for key in held if not key.startswith(project.upper())}
+    foreign = {key for key in held if not key.startswith(project.upper().replace("-", "_"))}
     if project in ("users", "registry"):
         assert all(key.endswith("_SERVICE_SECRET") for key in foreign)
     else:
@@ -107,7 +107,9 @@ def test_the_database_server_makes_each_project_its_role_and_database():
     script = (ROOT / "deploy" / "postgres" / "init.sh").read_text()
     made = re.findall(r'^make_database (\S+) (\S+) "\$(\S+)"$', script, re.MULTILINE)
     rows = [conf.Project(name=name, **row) for name, row in PROJECTS.items()]
-    expected = {(row.role, row.database, f"{row.name.upper()}_DATABASE_PASSWORD") for row in rows}
+    expected = {
+        (row.role, row.database, f"{row.name.upper().replace('-', '_')}_DATABASE_PASSWORD") for row in rows
+    }
     assert set(made) == expected
     assert {password for _, _, password in made} <= set(SERVICES["postgres"]["environment"])
 

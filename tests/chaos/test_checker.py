@@ -192,6 +192,38 @@ def test_a_name_that_orders_never_heard_of(evidence):
     assert found(shop.sums_differ, evidence)
 
 
+DELETED = """
+UPDATE users_user SET deleted_at = now(), is_active = FALSE, email = id || '@deleted.invalid' WHERE id = %s
+RETURNING id
+"""
+EMPTIED = """
+UPDATE atoll_bus_outbox SET body = jsonb_set(body::jsonb, %s, %s)::text
+WHERE name = 'user.created' AND body::jsonb #>> '{data,userId}' = %s
+RETURNING id
+"""
+
+
+def test_a_name_that_orders_did_not_forget(evidence):
+    customer = next(evidence.of("accepted"))["user"]
+    evidence.change("users", DELETED, [customer])
+    assert any("Deleted customer" in text for text in found(shop.sums_differ, evidence))
+
+
+def test_what_told_about_a_deleted_account_may_be_emptied_and_nothing_else(evidence):
+    customer = next(evidence.of("accepted"))["user"]
+    evidence.change("users", DELETED, [customer])
+    assert len(evidence.change("users", EMPTIED, ["{data,email}", '""', customer])) == 1
+    assert found(bus.effect_without_commit, evidence) == []
+
+
+def test_a_message_about_an_account_that_is_not_deleted_keeps_its_words(evidence):
+    if evidence.wire is None:
+        pytest.skip("nobody watched the wire of the embedded broker")
+    customer = next(evidence.of("accepted"))["user"]
+    evidence.change("users", EMPTIED, ["{data,email}", '""', customer])
+    assert found(bus.effect_without_commit, evidence)
+
+
 def test_a_message_that_is_still_in_the_outbox(evidence):
     evidence.change("orders", f"UPDATE atoll_bus_outbox SET status = 'pending' WHERE {LAST_OUT}")
     assert len(found(bus.not_published, evidence)) == 1

@@ -215,6 +215,20 @@ class KnownHandler(models.Model):
         return f"{self.handler}: {self.kind} {self.name}"
 
 
+class Forgotten(models.Model):
+    """An account that was deleted: messages about it are emptied (personal.py)."""
+
+    subject = models.TextField(primary_key=True, help_text="The account's id.")
+    at = models.DateTimeField(db_default=Now())
+    done_at = models.DateTimeField(null=True, help_text="When messages about it were last looked for.")
+
+    class Meta:
+        verbose_name_plural = "forgotten accounts"
+
+    def __str__(self) -> str:
+        return self.subject
+
+
 class Quarantine(models.Model):
     """Something that arrived and cannot be read, with as much of it as quarantine.py keeps."""
 

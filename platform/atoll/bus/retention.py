@@ -9,6 +9,7 @@ docs/decisions/0031 says what is kept for how long, and why.
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
 from atoll import conf
+from atoll.bus import personal
+from atoll.errors import Misuse
 
 log = structlog.get_logger("atoll.bus")
 
@@ -26,6 +29,8 @@ BATCH = 1000
 # Between steps, so that cleaning up after a long pause leaves the disk to others.
 PAUSE_S = 0.1
 PASS_EVERY_S = 600.0
+# How soon messages about a deleted account are looked for.
+FORGET_EVERY_S = 30.0
 DAY_S = 86_400.0
 # What a broker may hold back while nobody looks, over a long weekend for instance.
 LEAST_HANDLED_DAYS = 4.0
@@ -144,7 +149,12 @@ class Janitor:
 
     def run(self) -> None:
         """Until ``stop``."""
-        while not self._stopping.wait(random.uniform(PASS_EVERY_S / 2, PASS_EVERY_S)):  # noqa: S311
+        next_pass = time.monotonic() + random.uniform(PASS_EVERY_S / 2, PASS_EVERY_S)  # noqa: S311
+        while not self._stopping.wait(random.uniform(FORGET_EVERY_S / 2, FORGET_EVERY_S)):  # noqa: S311
+            self._forget()
+            if time.monotonic() < next_pass:
+                continue
+            next_pass = time.monotonic() + random.uniform(PASS_EVERY_S / 2, PASS_EVERY_S)  # noqa: S311
             try:
                 with connection.cursor() as cursor:
                     cursor.execute("SET synchronous_commit = off")
@@ -159,6 +169,15 @@ class Janitor:
 
     def stop(self) -> None:
         self._stopping.set()
+
+    def _forget(self) -> None:
+        try:
+            if personal.is_due() and (emptied := personal.clean()):
+                log.info("messages about deleted accounts emptied", messages=emptied)
+        except (Error, Misuse) as error:
+            log.warning("messages about deleted accounts are not emptied yet", error=str(error).strip())
+        finally:
+            connection.close()
 
 
 def _tables(keep: Keep) -> list[Table]:

@@ -8,4 +8,8 @@ class IdentityConfig(AppConfig):
 
     def ready(self) -> None:
         # REST framework must be complete before drf-spectacular can be imported.
-        from atoll.identity import openapi  # noqa: F401
+        from django.contrib.auth.signals import user_logged_in
+
+        from atoll.identity import copies, openapi  # noqa: F401
+
+        user_logged_in.connect(copies.on_sign_in, dispatch_uid="atoll_identity.copies")

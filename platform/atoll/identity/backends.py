@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 from atoll.errors import TooManyRequests, Unavailable
+from atoll.identity import copies
 from atoll.identity.addresses import client_address
 from atoll.identity.rights import roles_for
 from atoll.identity.roles import ADMIN, ROLES, current_roles, holds_one_of
@@ -96,6 +97,8 @@ class AccountBackend(BaseBackend):
         roles = current_roles(account.get("roles", ()))
         if not account.get("isActive") or not holds_one_of(roles, ROLES):
             User.objects.filter(pk=user.pk).update(is_active=False, is_staff=False, is_superuser=False)
+            if reply.status == 404:
+                copies.forget(user.username)
             return None
         return mirror(user.username, account["email"], account["name"], roles)
 

@@ -1,9 +1,16 @@
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from atoll.api.models import IdempotencyRecord
+from atoll.bus import personal
+from atoll.bus.models import Forgotten, Inbox
+from atoll.errors import NotAllowed
 from atoll.ids import uuid7
+from services.orders.models import Order
 from services.orders.tests.placing import LONG_AGO, placed
+from services.orders.usecases.forget_customer import forget_customer
 from services.orders.usecases.refresh_customer import refresh_customer
 
 pytestmark = pytest.mark.django_db
@@ -83,3 +90,54 @@ def test_a_deleted_account_cancels_its_open_orders_and_leaves_finished_ones_alon
         ("refund.payment", str(awaiting.id)),
     ]
     assert confirmed.history.filter(event="user.deleted").count() == 0
+
+
+def test_a_deleted_account_is_forgotten_on_all_of_its_orders_open_and_finished(bus):
+    user_id = uuid7()
+    pending, confirmed, foreign = placed(user_id), placed(user_id), placed()
+    bus.deliver("stock.reserved", {"orderId": str(confirmed.id)})
+    bus.deliver("payment.completed", {"orderId": str(confirmed.id)})
+    total, lines = confirmed.total, confirmed.lines.count()
+
+    bus.deliver("user.deleted", {"userId": str(user_id)})
+
+    for order in (pending, confirmed):
+        assert shown(order) == ("Deleted customer", f"{user_id}@deleted.invalid")
+    assert (confirmed.total, confirmed.user_id, confirmed.lines.count()) == (total, user_id, lines)
+    assert shown(foreign) == ("Ada Lovelace", "ada@example.com")
+
+
+def test_a_change_that_is_older_than_the_deletion_and_arrives_later_tells_nothing():
+    order = placed()
+    forget_customer(order.user_id, ONE_O_CLOCK)
+    assert refresh_customer(order.user_id, {"name": "Ada", "email": "ada@example.com"}, NOON) == 0
+    assert forget_customer(order.user_id, ONE_O_CLOCK) == 0
+    assert shown(order)[0] == "Deleted customer"
+
+
+def test_messages_and_kept_answers_about_a_deleted_account_are_forgotten_too(bus):
+    user_id = uuid7()
+    changes = {"name": "Countess Lovelace", "email": "countess@example.com"}
+    bus.deliver("user.updated", {"userId": str(user_id), "changes": changes})
+    IdempotencyRecord.objects.create(
+        principal=str(user_id), method="POST", route="orders", key="k", fingerprint="f", status=201,
+        body=b"countess@example.com", created_at=NOON,
+    )  # fmt: skip
+
+    bus.deliver("user.deleted", {"userId": str(user_id)})
+    assert list(Forgotten.objects.values_list("subject", flat=True)) == [str(user_id)]
+    personal.clean()
+
+    assert IdempotencyRecord.objects.count() == 0
+    told = [json.loads(body)["data"] for body in Inbox.objects.order_by("id").values_list("body", flat=True)]
+    assert [fact["changes"] for fact in told if "changes" in fact] == [{}, {}]
+    assert "countess" not in str(told).lower()
+
+
+def test_nothing_is_placed_for_an_account_that_was_deleted_since_the_quote(bus):
+    user_id = uuid7()
+    bus.deliver("user.deleted", {"userId": str(user_id)})
+    before = len(bus.sent())
+    with pytest.raises(NotAllowed, match="closed or inactive"):
+        placed(user_id)
+    assert (Order.objects.count(), len(bus.sent())) == (0, before)

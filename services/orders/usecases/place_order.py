@@ -2,12 +2,13 @@
 
 from django.utils import timezone
 
+from atoll.bus import personal
 from services.orders.course import PLACED, Event
 from services.orders.models import Order, OrderLine
 from services.orders.usecases.advance import Cause, record
 from services.orders.usecases.limit_open_orders import limit_open_orders
 from services.orders.usecases.outgoing import Outgoing, time_allowed
-from services.orders.usecases.quote_order import Quote
+from services.orders.usecases.quote_order import Quote, no_account
 
 
 def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
@@ -15,10 +16,14 @@ def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
 
     Runs in the caller's transaction. The deadline is ``ORDER_DEADLINE_S`` from now. Raises
     Conflict (``too_many_open_orders``) when the customer has too many that are not finished.
+    Raises NotAllowed when the account was deleted since the order was quoted.
     """
     limit_open_orders(quote.customer.id)
     now = timezone.now()
     customer = quote.customer
+    if personal.is_forgotten(customer.id):
+        # Deleted since it was asked for: nothing of it may be stored any more.
+        raise no_account()
     order = Order.objects.create(
         status=PLACED.state.status,
         user_id=customer.id,

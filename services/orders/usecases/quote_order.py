@@ -73,6 +73,14 @@ def require_expected(quote: Quote, expected: Expected) -> None:
     )
 
 
+def no_account() -> NotAllowed:
+    return NotAllowed(
+        "This account cannot place orders: it is closed or inactive.",
+        code="account_inactive",
+        title="Account inactive",
+    )
+
+
 def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
     """Price the items for this user; lines that name the same product become one.
 
@@ -85,11 +93,7 @@ def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
     wanted = _merge(items)
     customer = fetch_customer(user_id)
     if customer is None or not customer.is_active:
-        raise NotAllowed(
-            "This account cannot place orders: it is closed or inactive.",
-            code="account_inactive",
-            title="Account inactive",
-        )
+        raise no_account()
     products = fetch_products(list(wanted))
     missing = [str(wish) for wish in wanted if wish not in products or not products[wish].is_active]
     if missing:

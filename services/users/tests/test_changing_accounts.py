@@ -2,12 +2,18 @@
 
 import threading
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection
 from rest_framework.test import APIClient
 
+from atoll.bus import personal
+from atoll.bus.models import Outbox
 from atoll.ids import uuid7
 from services.users.models import User
 from services.users.tests.browsing import PASSWORD
@@ -255,6 +261,39 @@ class TestDeleting:
         ] * 2
         assert me.delete(f"/users/{user.id}").status_code == 404
         assert make_user("ada@example.com").id != user.id
+
+    def test_a_deleted_account_is_forgotten_in_the_log_and_in_what_was_announced(
+        self, make_user: Make, as_user: As, bus: Any
+    ) -> None:
+        user = make_user("ada@example.com")
+        as_user(user.id).patch(f"/users/{user.id}", {"name": "Countess Lovelace"})
+        LogEntry.objects.create(
+            user=user,
+            content_type=ContentType.objects.get_for_model(User),
+            object_id=str(user.id),
+            object_repr="ada@example.com",
+            action_flag=CHANGE,
+        )
+        Outbox.objects.update(status="published")
+
+        assert as_user(user.id).delete(f"/users/{user.id}").status_code == 204
+        assert personal.clean() == 2
+
+        assert [entry.object_repr for entry in LogEntry.objects.all()] == ["Deleted user"]
+        told = " ".join(Outbox.objects.values_list("body", flat=True)).lower()
+        assert "ada" not in told.replace(str(user.id), "")
+        assert "countess" not in told
+        assert [event["data"]["email"] for event in bus.published("user.created")] == [""]
+        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{}]
+
+    def test_deletions_can_be_announced_again(self, make_user: Make, as_user: As, bus: Any) -> None:
+        gone, _stays = make_user("ada@example.com"), make_user("bob@example.com")
+        as_user(gone.id).delete(f"/users/{gone.id}")
+        output = StringIO()
+        call_command("announce_deletions", stdout=output)
+        assert output.getvalue() == "1 deleted accounts announced.\n"
+        told = [event["data"]["userId"] for event in bus.published("user.deleted")]
+        assert told == [str(gone.id), str(gone.id)]
 
     def test_the_last_administrator_stays(self, make_user: Make, bus: Any) -> None:
         last = make_user(roles=("admin",))

@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils import timezone
 
-from atoll.bus import publish
+from atoll.bus import personal, publish
 from services.users.events import UserDeleted
 from services.users.models import User
 from services.users.usecases.end_sessions import Because, end_all_sessions
@@ -19,7 +21,8 @@ def delete_user(user_id: UUID) -> None:
 
     The row stays without address, name, roles or password: its id is written in
     orders and payments, which outlive it, and is never used again. The address
-    may register anew. Sessions end at once. Raises NotFound, also the second
+    may register anew. Sessions end at once; messages that told address and name are
+    emptied soon after (docs/personal-data.md). Raises NotFound, also the second
     time, and LastAdmin.
     """
     with transaction.atomic():
@@ -37,4 +40,8 @@ def delete_user(user_id: UUID) -> None:
         user.deleted_at = timezone.now()
         user.save()
         end_all_sessions(user, Because.DELETED)
+        LogEntry.objects.filter(
+            content_type=ContentType.objects.get_for_model(User), object_id=str(user.id)
+        ).update(object_repr=user.name)
+        personal.forget(user.id)
         publish(UserDeleted(user.id), key=str(user.id))

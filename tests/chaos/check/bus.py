@@ -42,13 +42,13 @@ def effect_without_commit(evidence: Evidence) -> Iterator[str]:
                 # A timer goes straight into the inbox of the service that set it.
                 if evidence.projects[sender] != project or message["kind"] != "command":
                     yield f"{project} heard {_said(message)}, never committed by {sender}"
-            elif row["body"] != message["body"]:
+            elif evidence.words(row) != evidence.words(message):
                 yield f"{project} heard {_said(message)} in other words than committed"
     for seen in evidence.wire or ():
         row = evidence.outbox.get((seen["service"], seen["id"]))
         if row is None:
             yield f"{seen['to']} {seen['id']} of {seen['service']} was on the wire and never committed"
-        elif digest(row["body"]) != seen["body"]:
+        elif digest(row["body"]) != seen["body"] and evidence.words(row) == row["body"]:
             yield f"{seen['to']} {seen['id']} was on the wire in other words than committed"
     gone = {identifier for row in evidence.of("rolled_back") for identifier in row["ids"]}
     heard = {row["message_id"] for messages in evidence.inbox.values() for row in messages}

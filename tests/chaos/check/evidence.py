@@ -13,6 +13,8 @@ import psycopg2.extras
 Row = dict[str, Any]
 # Every instance makes its bindings again after 2 s (docs/decisions/0040), on a machine that is not busy.
 BOUND_AGAIN_S = 6.0
+# What tells about a person, by message.
+PERSONAL = {"user.created": {"email", "name"}, "user.updated": {"changes"}}
 
 
 class Evidence:
@@ -105,6 +107,22 @@ class Evidence:
     def poison(self) -> dict[str, Row]:
         """By token, which is the message id of those that have a readable one."""
         return {row["token"]: row for row in self.of("poison")}
+
+    @cached_property
+    def deleted_accounts(self) -> set[str]:
+        gone = "SELECT id::text FROM users_user WHERE deleted_at IS NOT NULL"
+        return {row["id"] for row in self.rows("users", gone)}
+
+    def words(self, message: Row) -> str:
+        """A body as far as it must stay: what told about an account is emptied after its deletion."""
+        fields = PERSONAL.get(message["name"])
+        if fields is None:
+            return str(message["body"])
+        envelope = json.loads(message["body"])
+        if envelope["data"].get("userId") not in self.deleted_accounts:
+            return str(message["body"])
+        stays = {name: value for name, value in envelope["data"].items() if name not in fields}
+        return json.dumps({**envelope, "data": stays}, sort_keys=True)
 
     def was_blind(self, message: Row) -> bool:
         """Whether the mirror had lost its binding when the message was published."""

@@ -7,6 +7,8 @@ from decimal import Decimal
 from tests.chaos.check.evidence import Evidence, Row
 
 FINAL = ("confirmed", "cancelled", "refunded")
+# What orders shows of an account that was deleted.
+FORGOTTEN = "Deleted customer"
 
 ORDERS = """
 SELECT id::text, user_id::text, status, total, currency, customer_name,
@@ -125,7 +127,7 @@ def stock_not_conserved(evidence: Evidence) -> Iterator[str]:
 
 
 def sums_differ(evidence: Evidence) -> Iterator[str]:
-    """Orders, payments and products agree, and orders show the customer's last name."""
+    """Orders, payments and products agree; orders show the customer's last name or, once deleted, none."""
     orders = {row["id"]: row for row in evidence.rows("orders", ORDERS)}
     confirmed = {identifier for identifier, row in orders.items() if row["status"] == "confirmed"}
     turnover: Counter[str] = Counter()
@@ -168,6 +170,6 @@ def sums_differ(evidence: Evidence) -> Iterator[str]:
         for row in evidence.rows("users", "SELECT id::text, name FROM users_user WHERE deleted_at IS NULL")
     }
     for identifier, order in orders.items():
-        name = names.get(order["user_id"])
+        name = FORGOTTEN if order["user_id"] in evidence.deleted_accounts else names.get(order["user_id"])
         if name is not None and name != order["customer_name"]:
             yield f"order {identifier} shows {order['customer_name']!r}, the account is called {name!r}"

@@ -173,6 +173,11 @@ def _message(definition: Definition) -> Node:
             "service": definition.service,
             **({"to": definition.to} if definition.to else {}),
             "senders": definition.announcers,
+            **(
+                {"subject": definition.subject, "personal": definition.personal}
+                if definition.personal
+                else {}
+            ),
             **{mark: True for mark in MARKS if getattr(definition, mark)},
         },
     }

@@ -16,6 +16,7 @@ from atoll.bus.registry import Kind
 from atoll.bus.schemas import json_schema
 from atoll.bus.schemas.json_schema import Schema
 from atoll.errors import Misuse
+from atoll.wire.annotations import payload_fields
 
 # Every message carries this in its data, beside what its class names.
 SENT_AT = {"timestamp": {"type": "string", "format": "date-time"}}
@@ -28,6 +29,7 @@ class Definition:
     ``service`` defines it. ``senders`` announce it, by their names on the wire; empty means that
     ``service`` does. Where ``foreign``, ``service`` is none of them and only declares what it reads.
     ``to`` is a command's addressee, which no project is where ``outside``.
+    ``personal`` fields tell about a person, whose account ``subject`` names; both as on the wire.
     ``superseded``: only a newer version is announced, but messages of this one may
     still wait somewhere.
     """
@@ -44,6 +46,8 @@ class Definition:
     foreign: bool = False
     outside: bool = False
     senders: list[str] = field(default_factory=list)
+    subject: str = ""
+    personal: list[str] = field(default_factory=list)
 
     @property
     def announcers(self) -> list[str]:
@@ -160,6 +164,25 @@ def senders_of(cls: type) -> tuple[str, ...]:
     return senders
 
 
+def personal_of(cls: type) -> tuple[str, list[str]]:
+    """On the wire: the field that names the account, by the class variable ``subject`` ("user_id" when left
+    out), and those that tell about its person, by ``personal``.
+
+    Raises Misuse for a name that is no field of the class.
+    """
+    personal = getattr(cls, "personal", ())
+    if not personal:
+        return "", []
+    keys = {field.name: field.key for field in payload_fields(cls)}
+    subject = getattr(cls, "subject", "user_id")
+    if not isinstance(personal, tuple) or not {subject, *personal} <= keys.keys():
+        raise Misuse(
+            f"{cls.__name__}.personal is {personal!r}; it must be a tuple of fields of the class, which also "
+            f"has {subject!r}, the id of the account, or names that by its class variable `subject`."
+        )
+    return keys[subject], sorted(keys[name] for name in personal)
+
+
 def plain(schema: Any) -> Any:
     """A schema without what is only for people: two that are equal then mean the same."""
     if isinstance(schema, list):
@@ -195,12 +218,15 @@ def _definitions(cls: type, service: str) -> Iterable[Definition]:
     schema["properties"] = schema["properties"] | SENT_AT
     schema["required"] = [*schema.get("required", []), *SENT_AT]
     senders = senders_of(cls)
+    subject, personal = personal_of(cls)
     facts: dict[str, Any] = {
         "version": decoding.version_of(cls),
         "schema": schema,
         "service": service,
         "senders": list(senders or (service,)),
         "foreign": bool(senders) and service not in senders,
+        "subject": subject if personal else "",
+        "personal": personal,
         "summary": _summary(cls),
         "deprecated": bool(getattr(cls, "deprecated", False)),
     }

@@ -5,10 +5,15 @@ everywhere; tests hold those files to that. A file without its place raises Look
 nothing has been written.
 """
 
+import re
 from pathlib import Path
 from string import Template
 
+from atoll.postgresql import budget
+
 COMPOSE = Path(__file__).with_name("compose.tmpl")
+# The database server admits what all processes together may open.
+CONNECTIONS = re.compile(r"max_connections=(\d+)")
 
 
 def _before(text: str, place: str, added: str) -> str:
@@ -55,6 +60,8 @@ def compose(text: str, words: dict[str, str]) -> str:
     text = _before(text, "  GATEWAY_SERVICE_SECRET:", f"  {credential}")
     text = _before(text, "      GATEWAY_DATABASE_PASSWORD:", f"      {password}")
     text = _before(text, "  gateway-setup:", Template(COMPOSE.read_text()).substitute(words))
+    more = budget.web(words["project"]) + budget.worker(words["project"])
+    text = CONNECTIONS.sub(lambda found: f"max_connections={int(found[1]) + more}", text)
     gateway = text.index("\n  gateway:\n")
     ready = f"      {words['project']}: {{condition: service_healthy}}"
     return text[:gateway] + _after(text[gateway:], "      orders: {condition: service_healthy}", ready)
@@ -71,6 +78,11 @@ def example(text: str, words: dict[str, str]) -> str:
     return _before(text, "GATEWAY_SECRET_KEY=", f"{lines}\n")
 
 
+def personal_data(text: str, words: dict[str, str]) -> str:
+    row = Template("| `${names}: ${Name}.user_id` | whose it is | deleted with the account |\n")
+    return _before(text, "\n`new-service` adds", row.substitute(words))
+
+
 EDITS = {
     "projects.toml": projects,
     ".importlinter": walls,
@@ -78,6 +90,7 @@ EDITS = {
     "docker-compose.yml": compose,
     "deploy/postgres/init.sh": databases,
     ".env.example": example,
+    "docs/personal-data.md": personal_data,
 }
 
 

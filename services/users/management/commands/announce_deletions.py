@@ -1,0 +1,28 @@
+"""Announce every deleted account again: for services that did not forget before."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from atoll.bus import personal, publish
+from services.users.events import UserDeleted
+from services.users.models import User
+
+
+class Command(BaseCommand):
+    help = (
+        "Announce `user.deleted` again for every account that was deleted, after an upgrade or after a "
+        "service was restored from an older copy. A service that forgot the account changes nothing."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        deleted = User.objects.exclude(deleted_at=None).order_by("id").values_list("id", flat=True)
+        count = 0
+        for user_id in deleted.iterator(chunk_size=500):
+            # One transaction each: however many there are, none waits for all.
+            with transaction.atomic():
+                personal.forget(user_id)
+                publish(UserDeleted(user_id), key=str(user_id))
+            count += 1
+        self.stdout.write(f"{count} deleted accounts announced.")
