@@ -9,23 +9,43 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile, short_id
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT, TITLES
 from gateway.edge import snapshot
+from gateway.known import known_services
 from gateway.models import ONLY_ROW, CorsSettings, Publication, RequestLog, Route
+from gateway.risks import REGISTRY, Risk, risks
 from gateway.usecases.publish import publish
 
 METHOD_CHOICES = [(method, method) for method in snapshot.METHODS]
+
+
+# A change of one of these may open what nobody was asked about.
+OPENING = ("service", "service_path", "prefix", "access", "roles", "methods", "enabled")
+
+
+class KnownNames(UnfoldAdminTextInputWidget):
+    """A text with the names of the known services to choose from."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(attrs={"list": "known-services", "autocomplete": "off"})
+        self.names = names
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        options = format_html_join("", '<option value="{}"></option>', ((one,) for one in self.names))
+        typed = super().render(name, value, attrs, renderer)
+        return format_html('{}<datalist id="known-services">{}</datalist>', typed, options)
 
 
 class PublishingAdmin(ModelAdmin):
@@ -75,30 +95,79 @@ class RouteForm(forms.ModelForm):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Where roles are asked for: who may. An administrator always may.",
     )
+    insist = forms.BooleanField(
+        required=False, help_text="Only after this page warned you: publish it in spite of the warning."
+    )
+    request: ClassVar[HttpRequest]
 
     class Meta:
         model = Route
         fields = "__all__"  # noqa: DJ007  # the fieldsets of the admin name them
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.known = known_services()
+        self.warned: list[str] = []
+        if "service" in self.fields:
+            self.fields["service"].widget = KnownNames(sorted(self.known - {REGISTRY}))
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        settled = self.instance.insisted_by and not {*OPENING} & {*self.changed_data}
+        if not settled:
+            opened = Route(service=given.get("service", ""), service_path=given.get("service_path", ""))
+            self._ask_about(risks(opened, self.known), insists=bool(given.get("insist")))
+        return given
+
+    def _ask_about(self, found: list[Risk], *, insists: bool) -> None:
+        for risk in found:
+            if risk.needs_admin and not self.request.user.has_perm("gateway.insist_route"):
+                self.add_error("service", f"{risk.text} Only an administrator may insist on it.")
+            elif not insists:
+                self.add_error("insist", f"{risk.text} Tick this if you mean it.")
+            else:
+                self.warned.append(risk.text)
 
 
 @admin.register(Route)
 class RouteAdmin(PublishingAdmin):
     form = RouteForm
     list_display = ("name", "prefix", "leads_to", "access", "verbs", "limit", "timeout", "state", "test_link")
-    list_filter = ("enabled", "access", "service", "builtin", "shipped")
+    list_filter = (
+        "enabled",
+        "access",
+        "service",
+        "builtin",
+        "shipped",
+        ("insisted_by", EmptyFieldListFilter),
+    )
     search_fields = ("name", "prefix", "service", "service_path")
     search_help_text = "Name, prefix, service or path"
     actions = ("enable", "disable")
-    readonly_fields = ("updated_at",)
+    readonly_fields = ("insisted_by", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "prefix", "methods", "priority", "enabled")}),
-        ("Leads to", {"fields": ("service", "service_path", "builtin")}),
+        ("Leads to", {"fields": ("service", "service_path", "builtin", "insist", "insisted_by")}),
         (
             "Rules",
             {"fields": ("access", "roles", ("rate_limit", "rate_window_s"), ("timeout_s", "max_body_bytes"))},
         ),
         (None, {"fields": ("updated_at",)}),
     )
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.request = request
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Route, form: Any, change: bool) -> None:
+        if form.warned:
+            obj.insisted_by = request.user.get_username()
+        elif {*OPENING} & {*form.changed_data}:
+            obj.insisted_by = ""
+        super().save_model(request, obj, form, change)
+        if form.warned:
+            self.log_change(request, obj, f"insisted: {' '.join(form.warned)}")
 
     @admin.display(description="leads to", ordering="service")
     def leads_to(self, route: Route) -> str:
@@ -139,6 +208,12 @@ class RouteAdmin(PublishingAdmin):
         self._switch(request, queryset, enabled=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Route], *, enabled: bool) -> None:
+        """One that carries a risk nobody insisted on is enabled on its own page, which asks."""
+        known = known_services() if enabled else ()
+        for route in queryset.filter(insisted_by="") if enabled else ():
+            for risk in risks(route, known):
+                self.message_user(request, f"Nothing was changed. {route}: {risk.text}", messages.ERROR)
+                return
         try:
             with transaction.atomic():
                 queryset.update(enabled=enabled)

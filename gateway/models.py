@@ -75,6 +75,14 @@ class Route(models.Model):
     )
     enabled = models.BooleanField(default=True)
     shipped = models.BooleanField(default=False, editable=False, help_text="Comes with the repository.")
+    insisted_by = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Who confirmed what the gateway warned of.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -103,6 +111,7 @@ class Route(models.Model):
         """The row itself, and beside the others; publishing judges the whole table once more."""
         try:
             snapshot.check_route(self.compiled())
+            snapshot.check_leads_outside(self.compiled())
             if self.enabled:
                 others = Route.objects.filter(enabled=True).exclude(pk=self.pk).exclude(name=self.name)
                 snapshot.check_distinct((*(other.compiled() for other in others), self.compiled()))

@@ -1,7 +1,9 @@
 """Which route takes a request: the longest prefix among the highest priority that fits."""
 
 from gateway.edge.refusals import Refused
-from gateway.edge.snapshot import METHODS, Route, Snapshot
+from gateway.edge.snapshot import INNER, METHODS, Route, Snapshot
+
+INNER_BYTES = frozenset(segment.encode() for segment in INNER)
 
 
 class CompiledRoute:
@@ -35,6 +37,12 @@ class CompiledRoute:
         """The same bytes, with the prefix replaced by the service's own path."""
         return (self.service_path + path[len(self.prefix) :]) or b"/"
 
+    def leads_inside(self, path: bytes) -> bool:
+        """Whether the service would be asked for what is never for the outside, such as /metrics."""
+        if self.route.service is None:
+            return False
+        return self.upstream_path(path).split(b"/", 2)[1] in INNER_BYTES
+
 
 class Table:
     def __init__(self, snapshot: Snapshot) -> None:
@@ -47,18 +55,25 @@ class Table:
         self.services = frozenset(route.service for route in snapshot.routes if route.service)
 
     def match(self, method: str, path: bytes) -> CompiledRoute:
-        """Raises Refused: 404 when no prefix fits, 405 when one does but takes no such method."""
+        """Raises Refused: 404 when no prefix fits or the path is an inner one of the service, 405
+        when a prefix fits but takes no such method."""
         allowed: set[str] = set()
         for compiled in self._routes:
             if compiled.fits(path):
                 if method in compiled.methods:
+                    if compiled.leads_inside(path):
+                        raise _not_found(path)
                     return compiled
                 allowed |= compiled.methods
         if allowed:
             raise method_not_allowed(method, allowed)
-        raise Refused(
-            404, "Not found", "route_not_found", f"No route of the gateway takes {path.decode('latin-1')}."
-        )
+        raise _not_found(path)
+
+
+def _not_found(path: bytes) -> Refused:
+    return Refused(
+        404, "Not found", "route_not_found", f"No route of the gateway takes {path.decode('latin-1')}."
+    )
 
 
 def method_not_allowed(method: str, allowed: set[str] | frozenset[str]) -> Refused:

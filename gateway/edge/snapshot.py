@@ -19,6 +19,8 @@ FOR_ROLES = ("staff", "public_read_staff_write")
 ROLES = tuple(role for role in roles.ROLES if role != roles.ADMIN)
 BUILTINS = ("dashboard",)
 RESERVED = ("/admin", "/static", "/health", "/metrics")
+INNER = frozenset(("admin", "bus", "docs", "health", "metrics", "schema", "static"))
+"""First segments of a service's paths that no route leads to: what is for operators and services."""
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
 SERVICE = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -139,6 +141,19 @@ def _problem(route: Route) -> str | None:
     if route.rate_limit < 0 or not 1 <= route.rate_window_s <= 86_400:
         return "the rate limit must not be negative and its window be 1 to 86400 s."
     return None
+
+
+def check_leads_outside(route: Route) -> None:
+    """Raises InvalidConfiguration for a service path that the gateway never forwards to.
+
+    A published table is not refused for it: the path is answered with 404 instead.
+    """
+    first = route.service_path.strip("/").partition("/")[0]
+    if first in INNER:
+        raise InvalidConfiguration(
+            f"Route '{route.name}': /{first} of a service is never forwarded. It is for operators and for "
+            "other services."
+        )
 
 
 def check_distinct(routes: tuple[Route, ...]) -> None:

@@ -18,6 +18,13 @@ from gateway.usecases.load_routes import load_routes
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services there are; nobody is asked."""
+    names = frozenset({"thing-service", "user-service", "order-service", "a-service", "registry"})
+    monkeypatch.setattr("gateway.admin.known_services", lambda: names)
+
+
 @pytest.fixture
 def admin(settings: Any) -> Client:
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
@@ -106,7 +113,9 @@ def test_a_route_that_collides_with_another_is_refused_and_nothing_changes(admin
 
 
 def test_enabling_what_collides_is_refused_and_nothing_changes(admin: Client) -> None:
-    twin = Route.objects.create(name="twin", prefix="/api/orders", service="a-service", enabled=False)
+    twin = Route.objects.create(
+        name="twin", prefix="/api/orders", service="a-service", service_path="/x", enabled=False
+    )
     answer = admin.post(
         "/admin/gateway/route/", {"action": "enable", "_selected_action": [twin.pk]}, follow=True
     )

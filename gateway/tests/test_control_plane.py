@@ -79,11 +79,14 @@ def test_loading_again_creates_what_is_missing_and_keeps_what_was_edited() -> No
         ('[bad]\nprefix = "/x"', "Choose either a service or a built-in handler"),
         ('[bad]\nprefix = "/x"\nservice = "a-service"\ncolour = "red"', "colour"),
         ("[bad", "cannot be read"),
+        ('[bad]\nprefix = "/x"\nservice = "a-service"', "opens every address of the service"),
+        ('[bad]\nprefix = "/x"\nservice = "registry"\nservice_path = "/x"', "leads to the registry"),
+        ('[bad]\nprefix = "/x"\nservice = "a-service"\nservice_path = "/metrics"', "is never forwarded"),
     ],
 )
 def test_a_bad_file_is_refused_whole(tmp_path: Path, text: str, problem: str) -> None:
     file = tmp_path / "routes.toml"
-    file.write_text('[good]\nprefix = "/good"\nservice = "a-service"\n' + text)
+    file.write_text('[good]\nprefix = "/good"\nservice = "a-service"\nservice_path = "/good"\n' + text)
 
     with pytest.raises(CommandError, match=problem):
         call_command("load_routes", file=file)
@@ -242,3 +245,13 @@ def test_a_table_that_was_published_before_routes_named_roles_is_read() -> None:
 def test_roles_and_the_rule_that_asks_for_them_belong_together(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(snapshot.InvalidConfiguration, match=problem):
         snapshot.read(table(row("inner", "/inner", **fields)))
+
+
+@pytest.mark.django_db
+def test_a_file_may_insist_and_its_reader_is_kept_as_the_one_who_did(tmp_path: Path) -> None:
+    file = tmp_path / "routes.toml"
+    file.write_text('[whole]\nprefix = "/whole"\nservice = "a-service"\ninsist = true\n')
+
+    load_routes(file, by="ann")
+
+    assert Route.objects.get().insisted_by == "ann"

@@ -1,5 +1,6 @@
 """Paths on raw sockets: client libraries rewrite them before anything is tested."""
 
+from collections.abc import Callable
 from posixpath import normpath
 from urllib.parse import quote, unquote_to_bytes
 
@@ -168,3 +169,24 @@ def test_probes_are_answered_whatever_host_they_name(gateway, path, host, versio
 
 def test_http_1_0_without_a_host_is_forwarded(gateway):
     assert gateway.raw(b"GET /open/x HTTP/1.0\r\n\r\n").status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [b"metrics", b"metrics/", b"schema", b"docs", b"admin/", b"bus/messages", b"health/live", b"static/x"],
+)
+def test_what_is_for_operators_and_services_is_never_forwarded(
+    make_gateway: Callable[..., Gateway], upstream: Upstream, path: bytes
+) -> None:
+    """Neither by a route that opens the whole service nor by a table of an earlier version."""
+    gateway = make_gateway(
+        row("whole", "/whole", service_path=""),
+        row("old", "/old", service_path=f"/{path.decode().strip('/')}"),
+    )
+    for asked in (b"/whole/" + path, b"/old"):
+        answer = gateway.raw(b"GET " + asked + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (answer.status, answer.json()["code"]) == (404, "route_not_found")
+    assert gateway.raw(b"GET /whole/%6detrics HTTP/1.1\r\nHost: x\r\n\r\n").status == 400
+    assert upstream.seen == []
+    assert gateway.raw(b"GET /whole/metricses HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+    assert gateway.raw(b"GET /whole HTTP/1.1\r\nHost: x\r\n\r\n").status == 200

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from gateway.edge.snapshot import InvalidConfiguration
 from gateway.models import Route
+from gateway.risks import risks
 from gateway.usecases.publish import publish
 
 FILE = Path(__file__).resolve().parents[1] / "routes.toml"
@@ -37,18 +38,23 @@ def load_routes(file: Path = FILE, *, by: str = "load_routes") -> Loaded:
             if Route.objects.filter(name=name).exists():
                 kept.append(name)
                 continue
-            _create(name, fields)
+            _create(name, fields, by)
             created.append(name)
         version = publish(by).version
     return Loaded(created, kept, version)
 
 
-def _create(name: str, fields: dict[str, object]) -> None:
+def _create(name: str, fields: dict[str, object], by: str) -> None:
+    """``insist = true`` in the file stands for the administrator who insists in the admin."""
+    insists = fields.pop("insist", False) is True
     try:
-        route = Route(name=name, shipped=True, **fields)
+        route = Route(name=name, shipped=True, insisted_by=by if insists else "", **fields)
         route.full_clean()
     except ValidationError as error:
         raise InvalidConfiguration(" ".join(error.messages)) from error
     except TypeError as error:
         raise InvalidConfiguration(f"Route '{name}': {error}.") from error
+    for risk in risks(route, known=[route.service]):
+        if not insists:
+            raise InvalidConfiguration(f"Route '{name}': {risk.text} Say insist = true if you mean it.")
     route.save()

@@ -25,6 +25,8 @@ ANSWER_TIMEOUT_S = 3.0
 LOOK_TIMEOUT_S = 2.0
 WAIT_MARGIN_S = 5.0
 REGISTRY = "registry"
+SERVICES_PER_PAGE = 100
+MAX_SERVICES = 1000
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,23 @@ class RegistryClient:
         try:
             return Answer.read(reply.json(), reply.headers)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Unavailable(REGISTRY, f"its answer cannot be read: {error}") from error
+
+    def services(self) -> list[str]:
+        """The names of all services that the registry has heard of, MAX_SERVICES at most.
+
+        Raises Unavailable or a Refusal.
+        """
+        names: list[str] = []
+        try:
+            for page in range(1, MAX_SERVICES // SERVICES_PER_PAGE + 1):
+                asked = {"page": str(page), "pageSize": str(SERVICES_PER_PAGE)}
+                told = [str(row["name"]) for row in self._ask("GET", "/services", params=asked).json()]
+                names += told
+                if len(told) < SERVICES_PER_PAGE:
+                    break
+            return names
+        except (KeyError, TypeError, ValueError) as error:
             raise Unavailable(REGISTRY, f"its answer cannot be read: {error}") from error
 
     def _ask(

@@ -1,0 +1,34 @@
+"""What a route would open that its editor may not have meant."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gateway.models import Route
+
+REGISTRY = "registry"
+
+
+@dataclass(frozen=True)
+class Risk:
+    """``needs_admin``: only an administrator may insist."""
+
+    text: str
+    needs_admin: bool
+
+
+def risks(route: Route, known: Collection[str]) -> list[Risk]:
+    """``known`` are the names of services that exist; a built-in handler carries no risk."""
+    found = []
+    if route.service == REGISTRY:
+        found.append(Risk("It leads to the registry, which is for services and operators.", True))
+    if route.service and not route.service_path:
+        found.append(
+            Risk("Without a service path it opens every address of the service, now and later.", True)
+        )
+    if route.service and route.service not in known and route.service != REGISTRY:
+        found.append(
+            Risk(
+                f"Nobody knows a service {route.service!r}: the route answers 503 until one registers.", False
+            )
+        )
+    return found
