@@ -2,10 +2,14 @@
 
 import json
 from dataclasses import dataclass, field
+from struct import pack
 from typing import Any
 from uuid import uuid4
 
 BIG_BYTES = 10_000_000
+BINARY = b"\xff\xfe\xc3"
+# Flags that announce headers alone, and a header that is a time in the year 292277026596.
+PAST_THE_CALENDAR = b"\x20\x00" + pack(">IB2scQ", 12, 2, b"at", b"T", 2**63)
 
 # Where a poison must be afterwards: in quarantine; there or a dead letter, since a schema may be
 # checked on arrival or later; or anywhere in sight, such as in the inbox, because nobody handles it.
@@ -20,6 +24,9 @@ class Poison:
     expected: str = QUARANTINE
     content_type: str = "application/json"
     headers: dict[str, Any] = field(default_factory=dict)
+    properties: dict[str, Any] = field(default_factory=dict)
+    # The properties as they go on the wire, in place of all of the above; for what no client writes.
+    written: bytes = b""
 
 
 COMMANDS = {"payments": "process.payment", "products": "commit.stock", "orders": "expire.order"}
@@ -40,6 +47,14 @@ def make(sort: str, project: str) -> Poison | None:
     }
     text = json.dumps(good)
     match sort:
+        case "binary_correlation_id" | "binary_message_id" | "binary_type" | "binary_content_type":
+            # Nothing is wrong with the body.
+            properties = {sort.removeprefix("binary_"): BINARY}
+            return Poison(sort, token, text.encode(), properties=properties)
+        case "header_past_the_calendar":
+            return Poison(sort, token, text.encode(), written=PAST_THE_CALENDAR)
+        case "binary_header_name":
+            return Poison(sort, token, text[:-20].encode(), headers={BINARY: BINARY})
         case "invalid_utf8":
             return Poison(sort, token, text.encode().replace(b"chaos", b"\xff\xfe\xc3"))
         case "truncated_json":
@@ -85,6 +100,8 @@ def make(sort: str, project: str) -> Poison | None:
 SORTS = (
     *("invalid_utf8", "truncated_json", "ten_megabytes", "not_an_object", "binary", "no_name", "two_names"),
     *("data_of_wrong_type", "version_of_wrong_type", "nul_in_id", "unknown_command", "unknown_event"),
+    *("binary_correlation_id", "binary_message_id", "binary_type", "binary_content_type"),
+    *("header_past_the_calendar", "binary_header_name"),
     *("missing_field", "field_of_wrong_type", "future_version", "nul_in_data"),
 )
 

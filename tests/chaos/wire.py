@@ -159,9 +159,7 @@ def feed(port: int, queue: str, poisons: list[Poison]) -> None:
                 "",
                 queue,
                 poison.body,
-                pika.BasicProperties(
-                    content_type=poison.content_type, delivery_mode=2, headers={MARK: 1, **poison.headers}
-                ),
+                Written(poison.written) if poison.written else _properties(poison),
             )
 
 
@@ -192,6 +190,21 @@ def bind_mirror(port: int) -> None:
         channel = connection.channel()
         channel.exchange_declare("events", "topic", durable=True)
         channel.queue_bind(MIRROR, "events", "#")
+class Written(pika.BasicProperties):
+    """Properties as bytes."""
+
+    def __init__(self, written: bytes) -> None:
+        super().__init__()
+        self._written = written
+
+    def encode(self) -> list[bytes]:
+        return [self._written]
+
+
+def _properties(poison: Poison) -> pika.BasicProperties:
+    headers = {MARK: 1, **poison.headers}
+    given = {"content_type": poison.content_type, "delivery_mode": 2, "headers": headers}
+    return pika.BasicProperties(**given | poison.properties)
 
 
 def depth(port: int, queue: str) -> int | None:

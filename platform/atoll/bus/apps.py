@@ -12,8 +12,10 @@ class BusConfig(AppConfig):
 
     def ready(self) -> None:
         from atoll import metrics
-        from atoll.bus import checks  # noqa: F401 - importing registers them
+        from atoll.bus import checks, reception  # noqa: F401 - importing registers them
         from atoll.bus.gauges import BusCollector
+        from atoll.health import register_check
 
         autodiscover_modules("handlers")
         metrics.SERVICE.register(BusCollector())
+        register_check("messages", reception.Check())

@@ -66,7 +66,7 @@ class BusStep(bootsteps.StartStopStep):
         safety.report_database()
         self._attendance.start()
         if conf.flag("BUS_IN_WORKER", default=True):
-            self._host = Host(Hints(worker.app), self._presence.ready)
+            self._host = Host(Hints(worker.app), self._presence)
             self._host.start()
         else:
             self._presence.ready()

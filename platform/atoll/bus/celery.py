@@ -51,7 +51,9 @@ def configuration() -> dict[str, Any]:
     project = settings.ATOLL_PROJECT
     return {
         "broker_url": url,
-        "broker_transport": "atoll.bus.redis_transport:HintTransport" if redis else None,
+        "broker_transport": (
+            "atoll.bus.redis_transport:HintTransport" if redis else topology.amqp_transport(url)
+        ),
         "broker_transport_options": topology.redis_options() if redis else options,
         "broker_heartbeat": topology.HEARTBEAT_S,
         "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,

@@ -159,9 +159,9 @@ def _moment(value: Any) -> datetime:
     """When it was sent; a foreign clock in a foreign format is no reason to refuse."""
     try:
         moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
         return datetime.now(UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sequence(value: Any) -> int | None:

@@ -31,6 +31,11 @@ GAUGES = (
     ("deliveries_unattended", "Deliveries whose handler no running worker has code for.", "unattended"),
     ("deliveries_dead", "Dead letters.", "dead"),
     ("lanes_blocked", "Lanes that wait behind a dead letter.", "blocked_lanes"),
+    (
+        "consumer_silent_seconds",
+        "How long ago a worker last said that it receives messages; 0 before the first.",
+        "consumer_silent_s",
+    ),
     ("quarantine_waiting", "Arrivals that cannot be read.", "quarantined"),
 )
 

@@ -21,14 +21,16 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from kombu import Connection, Consumer
 
 from atoll.bus import enrolment, faults, known, topology, turn
 from atoll.bus.bindings import Bindings
 from atoll.bus.inbox import OutOfTurn
+from atoll.bus.listening import Listening
 from atoll.bus.quarantine import Arrival
-from atoll.bus.receiving import receive
+from atoll.bus.receiving import receive, refuse
+from atoll.bus.suspects import Suspects
 
 log = structlog.get_logger("atoll.bus")
 
@@ -59,6 +61,8 @@ class Ingestor:
         self.consuming = threading.Event()
         # Consuming, or standing by for whoever consumes.
         self.ready = threading.Event()
+        self.listening = Listening()
+        self._suspects = Suspects()
         self._batch: list[Any] = []
         self._queues: dict[str, str] = {}
         self._is_alone = False
@@ -68,6 +72,7 @@ class Ingestor:
         backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
             broker = topology.connect("ingest")
+            self._batch.clear()
             try:
                 connection.ensure_connection()
                 broker.connect()
@@ -78,11 +83,15 @@ class Ingestor:
                 log.info("ingest makes way, a handler of another version wants its messages in order")
             except Exception as error:
                 # Whatever it is, a service that stopped listening would be the greater evil.
+                is_weather = isinstance(error, topology.weather())
+                self.listening.ended(error, is_away=is_weather and topology.is_away(error))
+                if self._batch and not isinstance(error, (OperationalError, InterfaceError)):
+                    self._suspects.interrupted(_arrival(message, self._queues) for message in self._batch)
                 log.error(
                     "ingest interrupted, trying again",
                     error=repr(error),
                     in_s=round(backoff_s, 1),
-                    exc_info=not isinstance(error, topology.weather()),
+                    exc_info=not is_weather,
                 )
             finally:
                 was_consuming = self.consuming.is_set()
@@ -110,6 +119,7 @@ class Ingestor:
                 log.info("ingest standing by, another instance consumes")
             has_waited = True
             self.ready.set()
+            self.listening.began()
             if broker.transport.driver_type == "amqp":
                 with suppress(TimeoutError):
                     broker.drain_events(timeout=0.001)
@@ -140,14 +150,17 @@ class Ingestor:
             channel.put_back()
         next_put_back = time.monotonic() + PUT_BACK_EVERY_S
         next_assert = time.monotonic() + ASSERT_EVERY_S
-        self._batch.clear()
-        with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=PREFETCH, accept=None):
+        careful = self._suspects.is_careful
+        prefetch = 1 if careful else PREFETCH
+        with Consumer(channel, queues, on_message=self._batch.append, prefetch_count=prefetch, accept=None):
             self.consuming.set()
             self.ready.set()
-            log.info("ingest consuming", queues=[queue.name for queue in queues])
+            self.listening.began()
+            log.info("ingest consuming", queues=[queue.name for queue in queues], one_by_one=careful)
             try:
-                while not self._stopping.is_set():
-                    if self._gather(broker, linger_s=0.0 if is_amqp else LINGER_S):
+                # Taken one by one until what broke it is out of the way.
+                while not self._stopping.is_set() and careful == self._suspects.is_careful:
+                    if self._gather(broker, 1 if careful else BATCH, linger_s=0.0 if is_amqp else LINGER_S):
                         self._store(channel, is_amqp)
                     if is_amqp:
                         broker.heartbeat_check()
@@ -166,11 +179,11 @@ class Ingestor:
                     # nobody consumes any more. A channel that closes before that puts it back.
                     channel.close()
 
-    def _gather(self, broker: Connection, linger_s: float) -> bool:
+    def _gather(self, broker: Connection, most: int, linger_s: float) -> bool:
         """Wait for a message and take what else is there already; whether there is any."""
         # Something may have come while bindings were made again.
         timeout_s = linger_s if self._batch else POLL_S
-        while len(self._batch) < BATCH:
+        while len(self._batch) < most:
             try:
                 broker.drain_events(timeout=timeout_s)
             except TimeoutError:
@@ -180,12 +193,17 @@ class Ingestor:
 
     def _store(self, channel: Any, is_amqp: bool) -> None:
         faults.point("ingest.before_store")
-        fresh = receive([_arrival(message, self._queues) for message in self._batch])
+        arrivals = [_arrival(message, self._queues) for message in self._batch]
+        condemned = [arrival for arrival in arrivals if self._suspects.condemned(arrival)]
+        for arrival in condemned:
+            refuse(arrival, "Receiving broke whenever this message came, so it was not read.")
+        fresh = receive([arrival for arrival in arrivals if arrival not in condemned])
         faults.point("ingest.after_store")
         if is_amqp:
             channel.basic_ack(self._batch[-1].delivery_tag, multiple=True)
         else:
             channel.acknowledge([message.delivery_tag for message in self._batch])
+        self._suspects.stored(arrivals)
         self._batch.clear()
         if fresh:
             self._hint(fresh)
@@ -193,15 +211,17 @@ class Ingestor:
 
 def _arrival(message: Any, queues: Mapping[str, str]) -> Arrival:
     """``queues`` names the queue behind each exchange; past those, the routing key is the queue's name."""
-    body = message.body
-    information = message.delivery_info or {}
-    routing_key = str(information.get("routing_key") or "")
+    way = message.delivery_info or {}
+    body = message.body or b""
+    routing_key = str(way.get("routing_key") or "")
+    properties = {k: v for k, v in (message.properties or {}).items() if k != "application_headers"}
     return Arrival(
-        queue=queues.get(information.get("exchange", ""), routing_key),
+        queue=queues.get(str(way.get("exchange")), routing_key),
         routing_key=routing_key,
-        body=body.encode() if isinstance(body, str) else bytes(body or b""),
-        properties={k: v for k, v in (message.properties or {}).items() if k != "application_headers"},
+        body=body.encode(errors="replace") if isinstance(body, str) else bytes(body),
+        properties=properties,
         headers=dict(message.headers or {}),
+        problem=message.problem,
     )
 
 

@@ -261,3 +261,18 @@ class Quarantine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue}: {self.reason}"
+
+
+class Reception(models.Model):
+    """Whether this service receives its messages: one row, written by the processes that consume."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    consumed_at = models.DateTimeField(null=True, help_text="When a consumer last said that all is well.")
+    problem = models.TextField(db_default="", help_text="What a consumer last said that is not.")
+    is_away = models.BooleanField(
+        db_default=False, help_text="The problem is that the broker or the database does not answer."
+    )
+    problem_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"consumed at {self.consumed_at}"

@@ -67,7 +67,8 @@ SELECT
     (SELECT count(*) FROM (SELECT FROM atoll_bus_quarantine WHERE status = 'waiting'
                            LIMIT %(counted)s) AS waiting),
     (SELECT count(*) FROM (SELECT DISTINCT handler, lane FROM atoll_bus_delivery
-                           WHERE status = 'dead' AND lane <> '' LIMIT %(counted)s) AS blocked)
+                           WHERE status = 'dead' AND lane <> '' LIMIT %(counted)s) AS blocked),
+    (SELECT extract(epoch FROM statement_timestamp() - consumed_at)::float8 FROM atoll_bus_reception)
 """
 
 LANES = """
@@ -136,6 +137,7 @@ class Backlog:
     dead: int
     quarantined: int
     blocked_lanes: int
+    consumer_silent_s: float | None = None
     unroutable: int = 0
     unattended: int = 0
 

@@ -51,13 +51,17 @@ KEPT = "SELECT count(*), COALESCE(sum(octet_length(body)), 0) FROM atoll_bus_qua
 
 @dataclass(frozen=True)
 class Arrival:
-    """What the broker handed over, before anybody tried to understand it."""
+    """What the broker handed over, before anybody tried to understand it.
+
+    ``problem`` says why properties and headers are not all there; empty when they are.
+    """
 
     queue: str
     routing_key: str
     body: bytes
     properties: dict[str, Any]
     headers: dict[str, Any]
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +100,7 @@ def add(arrival: Arrival, reason: str) -> None:
     properties, headers = _table(arrival.properties), _table(arrival.headers)
     row: dict[str, Any] = {
         "digest": _digest(arrival.queue, arrival.routing_key, arrival.body),
-        "queue": arrival.queue,
+        "queue": _storable(arrival.queue),
         "routing_key": _storable(arrival.routing_key),
         "body": body,
         "body_bytes": len(arrival.body),
@@ -148,7 +152,7 @@ _kept = Remembered(_count, for_s=COUNTED_EVERY_S)
 
 def _digest(queue: str, routing_key: str, body: bytes) -> str:
     digest = hashlib.sha256()
-    for part in (queue.encode(), _storable(routing_key).encode(), body):
+    for part in (_storable(queue).encode(), _storable(routing_key).encode(), body):
         digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()
 
@@ -164,11 +168,11 @@ def _table(table: dict[str, Any]) -> _Table:
     kept: dict[str, Any] = {}
     left, is_cut = MAX_TABLE_CHARACTERS, False
     for number, (name, value) in enumerate(table.items()):
-        entry = {_storable(str(name)): _plain(value)}
+        entry = {_name(name): _plain(value)}
         size = len(json.dumps(entry, ensure_ascii=False))
         if size > MAX_ENTRY_CHARACTERS:
             is_cut = True
-            entry = {_storable(str(name))[:100]: f"<not kept: {size} characters>"}
+            entry = {_name(name)[:100]: f"<not kept: {size} characters>"}
             size = len(json.dumps(entry))
         if size > left:
             kept["…"] = f"<not kept: {len(table) - number} more>"
@@ -186,12 +190,20 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return _storable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
-    if depth < MAX_TABLE_DEPTH:
-        if isinstance(value, dict):
-            return {_storable(str(name)): _plain(item, depth + 1) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [_plain(item, depth + 1) for item in value]
-    return _storable(repr(value))
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dict | list | tuple) and depth == MAX_TABLE_DEPTH:
+        # Python, too, would give up on printing what is nested some hundred levels deep.
+        return f"<not kept: nested deeper than {MAX_TABLE_DEPTH} levels>"
+    if isinstance(value, dict):
+        return {_name(name): _plain(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return _storable(str(value))
+
+
+def _name(name: Any) -> str:
+    return name.hex() if isinstance(name, bytes) else _storable(str(name))
 
 
 def _storable(text: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DataError
+from django.db import DatabaseError, DataError
 
 from atoll.bus import envelope, inbox, known, quarantine
 from atoll.bus.envelope import Envelope, Unreadable
@@ -16,6 +16,8 @@ log = structlog.get_logger("atoll.bus")
 # This many at once are a crowd, and of a crowd what was sent longer ago than this can wait its turn.
 CROWD = 5
 FRESH_S = 5.0
+# A class of PostgreSQL's error codes: a value is too large for an index or a row, or too deeply nested.
+PROGRAM_LIMIT_EXCEEDED = "54"
 
 
 def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
@@ -27,10 +29,17 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
     """
     readable: list[tuple[Arrival, Envelope]] = []
     for arrival in arrivals:
+        if arrival.problem:
+            refuse(arrival, arrival.problem)
+            continue
         try:
             readable.append((arrival, read(arrival)))
         except Unreadable as error:
-            _refuse(arrival, str(error))
+            refuse(arrival, str(error))
+        except Exception as error:
+            # Nothing but the message is at work here, and one message must not keep the others out.
+            log.exception("message cannot be read, and nobody foresaw why", queue=arrival.queue)
+            refuse(arrival, f"Reading it failed: {error!r}")
     if not readable:
         return []
     try:
@@ -38,7 +47,9 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
         fresh = inbox.store(messages, unhurried=_late(messages))
     except inbox.Unhandled:
         return receive(arrivals)
-    except DataError:
+    except (DatabaseError, ValueError) as error:
+        if not _is_about_messages(error):
+            raise
         fresh = _store_one_by_one(readable)
     for _, message in readable:
         log.info(
@@ -75,11 +86,20 @@ def _store_one_by_one(readable: Sequence[tuple[Arrival, Envelope]]) -> list[UUID
     for arrival, message in readable:
         try:
             fresh.extend(inbox.store([message]))
-        except DataError as error:
-            _refuse(arrival, f"The database cannot store it: {error}")
+        except (DatabaseError, ValueError) as error:
+            if not _is_about_messages(error):
+                raise
+            refuse(arrival, f"The database cannot store it: {error}")
     return fresh
 
 
-def _refuse(arrival: Arrival, reason: str) -> None:
+def _is_about_messages(error: Exception) -> bool:
+    """Whether the values are at fault; what else a database reports says nothing about a message."""
+    code = getattr(error.__cause__, "pgcode", None) or ""
+    return isinstance(error, (DataError, ValueError)) or code.startswith(PROGRAM_LIMIT_EXCEEDED)
+
+
+def refuse(arrival: Arrival, reason: str) -> None:
+    """Put it into quarantine, loudly."""
     quarantine.add(arrival, reason)
     log.error("message quarantined", queue=arrival.queue, routing_key=arrival.routing_key, reason=reason)

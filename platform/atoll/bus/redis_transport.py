@@ -5,10 +5,12 @@ and notes and forgets every message in a transaction of its own: under load that
 half of all that a worker did (kombu 5.7, ``Channel.conn_or_acquire``).
 """
 
+import base64
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from queue import Empty
 from typing import Any
 
 from kombu.transport import redis as untyped
@@ -16,8 +18,11 @@ from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from atoll.bus import topology
+from atoll.ids import uuid7
 
 redis: Any = untyped  # what is known of its types leaves out most of it
+# In an envelope that we made: why what is inside is none.
+PROBLEM = "x-atoll-problem"
 
 
 class QoS(redis.QoS):
@@ -43,10 +48,40 @@ class QoS(redis.QoS):
         virtual.QoS.append(self, message, delivery_tag)
 
 
+class Message(virtual.Message):
+    """Raises an error that is none of the connection's for what no client of kombu writes.
+
+    kombu does not unpack a body that a header calls compressed.
+    """
+
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        headers = payload.get("headers") or {}
+        _must_fit(payload, headers)
+        super().__init__({**payload, "headers": {}}, channel, **options)
+        self._raw = payload
+        self.headers = {key: value for key, value in headers.items() if key != PROBLEM}
+        self.problem = str(headers.get(PROBLEM, ""))
+
+
+def _must_fit(payload: Any, headers: Any) -> None:
+    properties = payload.get("properties")
+    if not isinstance(properties, dict) or not isinstance(headers, dict):
+        raise TypeError("`headers` or `properties` is not an object")
+    if not isinstance(properties.get("delivery_info", {}), dict):
+        raise TypeError("`delivery_info` is not an object")
+    if not isinstance(properties.get("delivery_tag"), str):
+        raise TypeError("`delivery_tag` is not a string")
+    if properties.get("body_encoding") not in (None, "base64", "utf-8"):
+        raise TypeError("`body_encoding` is not known")
+    payload.get("body", "").encode()
+
+
 class Channel(redis.Channel):
     """What ingest consumes from."""
 
     QoS = QoS
+    Message = Message
+    _taken: tuple[Any, Any] | None = None
 
     @cached_property
     def _commands(self) -> Any:
@@ -97,6 +132,47 @@ class Channel(redis.Channel):
             noted_until = time.time() - older_than_s
             for tag in client.zrange(self.unacked_index_key, noted_until, 0, desc=True, byscore=True):
                 self.qos.restore_by_tag(tag, client)
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        client = super()._create_client(asynchronous)
+        if asynchronous:
+            parse = client.parse_response
+
+            def remember(connection: Any, command: str, **options: Any) -> Any:
+                self._taken = answer = parse(connection, command, **options)
+                return answer
+
+            client.parse_response = remember
+        return client
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """What cannot be decoded has left its queue already: it is delivered as the bytes that it is."""
+        self._taken = None
+        try:
+            return super()._brpop_read(**options)
+        except (Empty, *self.connection_errors):
+            raise
+        except Exception as error:
+            if not self._taken:
+                raise
+            queue, item = self._taken
+            name = queue.decode(errors="backslashreplace").rsplit(self.sep, 1)[0]
+            self.connection._deliver(undecodable(item, name, error), name)
+            return True
+
+
+def undecodable(item: bytes, queue: str, error: Exception) -> dict[str, Any]:
+    """An envelope of kombu around bytes that are none."""
+    problem = f"{type(error).__name__}: {error}"[:300]
+    return {
+        "body": base64.b64encode(item).decode(),
+        "headers": {PROBLEM: f"It is no message of kombu's Redis transport: {problem}."},
+        "properties": {
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "delivery_tag": str(uuid7()),
+        },
+    }
 
 
 class Transport(redis.Transport):

@@ -168,6 +168,11 @@ def _transport(app: Celery) -> list[str]:
             "broker_url must be of RabbitMQ or Redis: kombu's other transports lose what a killed "
             "process held."
         )
+    elif conf.broker_transport != topology.amqp_transport(conf.broker_url):
+        found.append(
+            f"broker_transport must be {topology.amqp_transport(conf.broker_url)}: with kombu's own, one "
+            "message with a property that cannot be decoded stops the worker."
+        )
     if not options.get("confirm_publish"):
         found.append(
             "broker_transport_options must have confirm_publish: RabbitMQ drops silently without "

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from amqp.exceptions import AccessRefused, PreconditionFailed
+from amqp.exceptions import AccessRefused, ChannelError, IrrecoverableConnectionError, PreconditionFailed
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError
@@ -158,6 +158,11 @@ def weather() -> tuple[type[BaseException], ...]:
     )
 
 
+def is_away(error: BaseException) -> bool:
+    """Of ``weather``: whether a server did not answer, rather than answered that something is wrong."""
+    return not isinstance(error, (ChannelError, IrrecoverableConnectionError, Mismatch))
+
+
 def connect(
     purpose: str, *, redis_transport: str = "Transport", heartbeat_s: int = HEARTBEAT_S
 ) -> Connection:
@@ -173,6 +178,7 @@ def connect(
         return Connection(url, transport=transport, transport_options=options)
     return Connection(
         url,
+        transport=amqp_transport(url),
         heartbeat=heartbeat_s,
         connect_timeout=CONNECT_TIMEOUT_S,
         transport_options={
@@ -180,6 +186,12 @@ def connect(
             "client_properties": {"connection_name": f"{settings.ATOLL_SERVICE} {purpose}"},
         },
     )
+
+
+def amqp_transport(url: str) -> str:
+    """The class that no message can stop, for kombu's and Celery's connections."""
+    name = "SSLTransport" if url.startswith("amqps") else "Transport"
+    return f"atoll.bus.amqp_transport:{name}"
 
 
 def refuse_mismatch() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 from health_check import checks
 from health_check.base import HealthCheck
+from health_check.exceptions import ServiceWarning
 
 TIMEOUT = datetime.timedelta(seconds=2)
 
@@ -28,6 +29,13 @@ class Result:
             "durationMs": self.duration_ms,
         }
         return shown if self.problem is None else shown | {"problem": self.problem}
+
+
+class Degraded(ServiceWarning):
+    """Raised by a check: something is missed that the service can do without for a while.
+
+    It is shown, and the service stays ready.
+    """
 
 
 @dataclasses.dataclass
@@ -75,7 +83,10 @@ async def _run_all() -> list[Result]:
     results = await asyncio.gather(*(check.get_result(_executor) for _, (check, _) in registered))
     return [
         Result(
-            name, required, str(result.error) if result.error else None, round(result.time_taken * 1000, 1)
+            name,
+            required and not isinstance(result.error, Degraded),
+            str(result.error) if result.error else None,
+            round(result.time_taken * 1000, 1),
         )
         for (name, (_, required)), result in zip(registered, results, strict=True)
     ]

@@ -25,6 +25,10 @@ class Receiver:
         self._thread.start()
         assert self._ingestor.consuming.wait(DEADLINE_S)
 
+    @property
+    def is_undisturbed(self) -> bool:
+        return self._ingestor.listening.interruptions() == 0
+
     def stop(self) -> None:
         self._ingestor.stop()
         self._thread.join(DEADLINE_S)

@@ -43,6 +43,7 @@ def test_health_tells_who_answers_and_what_was_looked_at(client):
     assert {name: check["status"] for name, check in body["checks"].items()} == {
         "database": "ok",
         "cache": "ok",
+        "messages": "ok",
     }
     assert response["Cache-Control"] == "no-store"
 

@@ -29,7 +29,7 @@ class Command(BaseCommand):
             raise CommandError(f"The bus does not start. {error}") from error
         safety.report_database()
         presence = Presence()
-        host = Host(Hints(app), presence.ready, attends=False)
+        host = Host(Hints(app), presence, attends=False)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())

@@ -1,0 +1,171 @@
+"""AMQP for all of ours that consumes: no message ends the connection that brings it.
+
+py-amqp decodes properties, headers and routing keys while it reads frames. An error
+there ends the connection, and the message comes back for ever (py-amqp 5.4,
+``method_framing.frame_handler``). Here such a message is delivered like any other,
+with what could be decoded and a ``problem`` that says why the rest could not.
+"""
+
+from collections.abc import Callable
+from struct import unpack_from
+from typing import Any
+
+import amqp
+from amqp import method_framing, spec
+from amqp.serialization import loads
+from kombu import message as untyped
+from kombu.transport import pyamqp
+
+METHOD, HEADER, BODY = 1, 2, 3
+DELIVERING = {spec.Basic.Deliver, spec.Basic.Return, spec.Basic.GetOk}
+# The class, the weight and the body's size stand before the properties.
+BEFORE_PROPERTIES = 12
+UNDECODABLE = "x-atoll-undecodable"
+TEXT, TABLE, OCTET, NUMBER = "s", "F", "o", "L"
+
+kombu: Any = untyped  # what is known of its types leaves out most of it
+
+
+class Content(amqp.Message):
+    """A message on its way in."""
+
+    problem = ""
+
+    def _load_properties(self, class_id: int, buf: bytes, offset: int) -> int:
+        try:
+            end = int(super()._load_properties(class_id, buf, offset))
+            problem = "" if end <= len(buf) else "they end in the midst of a value"
+        except Exception as error:
+            # A stranger chose these bytes, and no error that they cause is ours.
+            problem = f"{type(error).__name__}: {error}"
+        if problem:
+            self.problem = f"Its properties cannot be decoded: {problem[:300]}."
+            self.properties = salvage(buf[offset:])
+        return len(buf)
+
+
+class Frames:
+    """py-amqp's ``frame_handler``, with a ``Content`` for everything that has a body."""
+
+    def __init__(self, connection: Any, callback: Callable[..., None]) -> None:
+        self._connection = connection
+        self._callback = callback
+        self._rest = method_framing.frame_handler(connection, callback)
+        self._under_way: dict[int, Content] = {}
+
+    def __call__(self, frame: tuple[int, int, bytes]) -> bool:
+        """Whether a method or a message is complete."""
+        kind, channel, payload = frame
+        if kind == METHOD:
+            method = unpack_from(">HH", payload)
+            if method in DELIVERING:
+                self._connection.bytes_recv += 1
+                self._under_way[channel] = Content(frame_method=method, frame_args=payload)
+                return False
+        content = self._under_way.get(channel)
+        if content is None or kind not in (HEADER, BODY):
+            return bool(self._rest(frame))
+        self._connection.bytes_recv += 1
+        if kind == HEADER:
+            content.inbound_header(payload)
+        else:
+            content.inbound_body(payload)
+        if not content.ready:
+            return False
+        del self._under_way[channel]
+        self._callback(channel, content.frame_method, content.frame_args, content)
+        return True
+
+
+class Message(kombu.Message):
+    """What consumers are given; kombu does not unpack a body that a header calls compressed."""
+
+    def __init__(self, raw: Any, channel: Any = None, **options: Any) -> None:
+        properties = raw.properties
+        super().__init__(
+            body=raw.body,
+            channel=channel,
+            delivery_tag=raw.delivery_tag,
+            content_type=properties.get("content_type"),
+            content_encoding=properties.get("content_encoding"),
+            delivery_info=raw.delivery_info,
+            properties=properties,
+            **options,
+        )
+        self.headers = raw.headers or {}
+        self.problem = getattr(raw, "problem", "")
+
+
+class Channel(pyamqp.Channel):  # type: ignore[misc] # kombu has no types
+    Message = Message
+
+    def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
+        """A delivery's body stays as it came: py-amqp decodes it by the name that its sender wrote."""
+        if method_sig == spec.Basic.Deliver and not self.is_closing:
+            self._on_basic_deliver(*_way(payload), content)
+        else:
+            super().dispatch_method(method_sig, payload, content)
+
+
+class Connection(pyamqp.Connection):  # type: ignore[misc]
+    Channel = Channel
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, frame_handler=Frames, **options)
+
+
+class Transport(pyamqp.Transport):  # type: ignore[misc]
+    Connection = Connection
+
+
+class SSLTransport(pyamqp.SSLTransport):  # type: ignore[misc]
+    Connection = Connection
+
+
+def salvage(raw: bytes) -> dict[str, Any]:
+    """The properties that can be decoded, and the bytes of the others in hexadecimal."""
+    found: dict[str, Any] = {}
+    offset = 2
+    try:
+        (flags,) = unpack_from(">H", raw)
+        for position, (name, kind) in enumerate(amqp.Message.PROPERTIES):
+            if flags & (0x8000 >> position):
+                found[name], offset = _property(kind, raw, offset)
+    except Exception:
+        found["undecodable"] = raw[offset:].hex()
+    return found
+
+
+def _property(kind: str, raw: bytes, offset: int) -> tuple[Any, int]:
+    if kind == OCTET:
+        return raw[offset], offset + 1
+    if kind == NUMBER:
+        return unpack_from(">Q", raw, offset)[0], offset + 8
+    if kind == TABLE:
+        end = offset + 4 + unpack_from(">I", raw, offset)[0]
+        try:
+            ((table,), decoded) = loads("F", raw[offset:end], 0)
+            whole = decoded == end - offset
+        except Exception:
+            whole = False
+        return (table if whole else {UNDECODABLE: raw[offset + 4 : end].hex()}), end
+    end = offset + 1 + raw[offset]
+    part = raw[offset + 1 : end]
+    try:
+        return part.decode(), end
+    except UnicodeDecodeError:
+        return part.decode(errors="backslashreplace"), end
+
+
+def _way(payload: bytes) -> tuple[str, int, bool, str, str]:
+    """Consumer tag, delivery tag, redelivered, exchange and routing key of ``basic.deliver``."""
+    consumer_tag, offset = _short(payload, 4)
+    delivery_tag, bits = unpack_from(">QB", payload, offset)
+    exchange, offset = _short(payload, offset + 9)
+    routing_key, _ = _short(payload, offset)
+    return consumer_tag, delivery_tag, bool(bits & 1), exchange, routing_key
+
+
+def _short(payload: bytes, offset: int) -> tuple[str, int]:
+    end = offset + 1 + payload[offset]
+    return payload[offset + 1 : end].decode(errors="backslashreplace"), end

@@ -1,0 +1,213 @@
+"""A service that does not receive its messages says so, and says when it does again."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import amqp
+import pytest
+from django.db.models import DurationField, F, Value
+from django.test import Client
+
+from atoll.bus import listening, reception
+from atoll.bus.hints import Hints
+from atoll.bus.host import Host
+from atoll.bus.listening import Listening, Problem
+from atoll.bus.models import Reception
+from atoll.health import checks, register_check
+from atoll.testing.proxy import Proxy
+
+from .conftest import Until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def _own_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_registered", dict(checks._registered))
+
+
+def test_a_short_interruption_is_no_problem_and_a_long_one_is(clock: Clock) -> None:
+    heard = Listening(clock)
+    heard.began()
+    heard.ended(ConnectionResetError("10.0.0.7"), is_away=True)
+    clock.now += listening.GRACE_S
+    assert heard.problem() is None
+    clock.now += 1
+    assert heard.problem() == Problem(
+        "Nothing consumes the service's queues for 11 s: ConnectionResetError.", is_away=True
+    )
+    heard.began()
+    assert heard.problem() is None
+
+
+def test_an_answer_of_the_broker_is_told_and_is_nobodys_absence(clock: Clock) -> None:
+    heard = Listening(clock)
+    heard.ended(amqp.NotFound("no queue evt.x", (50, 10)), is_away=False)
+    clock.now += listening.GRACE_S + 1
+    assert heard.problem() == Problem(
+        "Nothing consumes the service's queues for 11 s: NotFound (no queue evt.x)."
+    )
+
+
+def test_what_comes_back_again_and_again_is_not_relied_on_until_it_stays(clock: Clock) -> None:
+    heard = Listening(clock)
+    for _ in range(listening.MOST_INTERRUPTIONS):
+        assert heard.problem() is None
+        heard.began()
+        clock.now += 1
+        heard.ended(amqp.UnexpectedFrame(), is_away=False)
+    heard.began()
+    problem = heard.problem()
+    assert problem is not None and not problem.is_away
+    assert problem.text.startswith("The consumer comes back again and again, 3 times within 2 s: Unexpected")
+    clock.now += listening.WINDOW_S
+    assert heard.problem() is None
+
+
+@pytest.fixture
+def ready(client: Client) -> Callable[[], tuple[int, str, dict[str, Any]]]:
+    def ask() -> tuple[int, str, dict[str, Any]]:
+        answer = client.get("/health/ready")
+        return answer.status_code, answer.json()["status"], answer.json()["checks"]["messages"]
+
+    return ask
+
+
+Ready = Callable[[], tuple[int, str, dict[str, Any]]]
+
+
+def a_long_time_passes(clock: Clock) -> None:
+    """For a web process that has its workers for long."""
+    register_check("messages", reception.Check(clock))
+    clock.now += reception.SILENCE_S + 1
+
+
+def silent_for(seconds: float) -> None:
+    moved = F("consumed_at") - Value(timedelta(seconds=seconds), DurationField())
+    assert Reception.objects.update(consumed_at=moved)
+
+
+def test_a_web_process_is_ready_while_no_worker_has_ever_run(ready: Ready, clock: Clock) -> None:
+    register_check("messages", reception.Check(clock))
+    assert ready()[:2] == (200, "ok")
+
+
+def test_a_web_process_is_not_ready_when_the_consumer_is_gone_and_is_when_it_is_back(
+    ready: Ready, clock: Clock
+) -> None:
+    a_long_time_passes(clock)
+    reception.report(None)
+    assert ready()[:2] == (200, "ok")
+    silent_for(reception.SILENCE_S + 1)
+    clock.now += reception.ASKED_EVERY_S
+    code, status, told = ready()
+    assert (code, status) == (503, "unavailable")
+    assert told["problem"] == "Unavailable: No worker of this service has received messages for 61 s."
+    reception.report(None)
+    clock.now += reception.ASKED_EVERY_S
+    assert ready()[:2] == (200, "ok")
+
+
+def test_a_web_process_that_has_just_started_waits_for_the_workers_that_start_after_it(
+    ready: Ready, clock: Clock
+) -> None:
+    register_check("messages", reception.Check(clock))
+    reception.report(None)
+    silent_for(86_400)
+    assert ready()[:2] == (200, "ok")
+    clock.now += reception.SILENCE_S + 1
+    assert ready()[:2] == (503, "unavailable")
+
+
+def test_a_consumer_that_does_not_stay_makes_the_service_unready_with_the_reason(
+    ready: Ready, clock: Clock
+) -> None:
+    a_long_time_passes(clock)
+    reception.report(None)
+    reception.report(Problem("The consumer comes back again and again."))
+    code, status, told = ready()
+    assert (code, status, told["status"]) == (503, "unavailable", "unavailable")
+    assert told["problem"] == "Unavailable: The consumer comes back again and again."
+    reception.report(None)
+    clock.now += reception.ASKED_EVERY_S
+    assert ready()[:2] == (200, "ok")
+
+
+def test_a_broker_that_is_away_degrades_a_web_process_since_the_outbox_keeps_what_it_announces(
+    ready: Ready, clock: Clock
+) -> None:
+    a_long_time_passes(clock)
+    reception.report(Problem("Nothing consumes the service's queues for 11 s.", is_away=True))
+    code, status, told = ready()
+    assert (code, status) == (200, "degraded")
+    assert told["problem"] == "Warning: Nothing consumes the service's queues for 11 s."
+
+
+class Presence:
+    """What a supervisor would see."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def ready(self) -> None:
+        self.said.append("ready")
+
+    def unready(self, reason: str) -> None:
+        self.said.append(reason)
+
+
+@contextmanager
+def hosting(presence: Any) -> Iterator[None]:
+    host = Host(_NoHints(), presence)
+    host.start()
+    try:
+        yield
+    finally:
+        host.stop()
+
+
+class _NoHints(Hints):
+    def __init__(self) -> None: ...
+
+    def __call__(self, delivery_ids: Any) -> None: ...
+
+    def drain(self) -> None: ...
+
+
+def test_a_worker_whose_broker_goes_is_unready_with_the_reason_and_ready_when_it_is_back(
+    rabbitmq: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "GRACE_S", 0.3)
+    parts = urlsplit(rabbitmq)
+    proxy = Proxy(parts.hostname or "", parts.port or 5672)
+    account = parts.netloc.rpartition("@")[0]
+    monkeypatch.setenv("RABBITMQ_URL", parts._replace(netloc=f"{account}@127.0.0.1:{proxy.port}").geturl())
+    presence = Presence()
+    with hosting(presence):
+        until(lambda: presence.said == ["ready"])
+        until(lambda: Reception.objects.filter(consumed_at__isnull=False, problem="").exists())
+        proxy.cut()
+        until(lambda: len(presence.said) == 2)
+        until(lambda: Reception.objects.filter(problem_at__isnull=False, is_away=True).exists())
+        proxy.mend()
+        until(lambda: len(presence.said) == 3)
+    assert presence.said[1].startswith("Nothing consumes the service's queues for ")
+    assert presence.said[2] == "ready"
+    monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
+    proxy.cut()

@@ -1,0 +1,362 @@
+"""What a stranger can write into properties, headers and routing keys, and what receives it survives."""
+
+import json
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+import kombu
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from testproject.models import Note
+
+from atoll.bus import Message, ingest, on, suspects, topology
+from atoll.bus.amqp_transport import salvage
+from atoll.bus.models import Delivery, Quarantine
+from atoll.bus.quarantine import Arrival
+from atoll.bus.receiving import receive
+
+from . import raw_amqp
+from .conftest import Until
+from .raw_amqp import Raw, long, nested, properties, short, table
+from .receiver import receiving
+from .test_ingest import Asked, notes
+from .worker import running
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
+
+BINARY = b"\xff\xfe\x00\xc3"
+SHORT_PROPERTIES = [name for name, kind in raw_amqp.amqp.Message.PROPERTIES if kind == "s"]
+# user_id must be the connection's own, and expiration a number: RabbitMQ refuses others.
+BINARY_PROPERTIES = [name for name in SHORT_PROPERTIES if name not in ("user_id", "expiration", "cluster_id")]
+
+# Headers that py-amqp cannot decode, and that RabbitMQ carries all the same.
+UNDECODABLE_HEADERS = {
+    "a time past the end of the calendar": table((b"at", b"T" + pack(">Q", 2**63))),
+    "arrays in arrays, 9,000 deep": table((b"deep", nested(9000))),
+}
+# Headers that are decoded to something that JSON or PostgreSQL has no place for.
+ODD_HEADERS = {
+    "a key that is no UTF-8": table((BINARY, b"S" + long(b"value"))),
+    "a value that is no UTF-8": table((b"odd", b"S" + long(BINARY))),
+    "bytes": table((b"odd", b"x" + long(BINARY))),
+    "a float": table((b"odd", b"f" + pack(">f", 0.1))),
+    "a decimal of 255 places": table((b"odd", b"D" + pack(">Bi", 255, -7))),
+    "a time": table((b"odd", b"T" + pack(">Q", 1))),
+    "a surrogate": table((b"odd", b"S" + long(b"\xed\xa0\x80"))),
+    "the letters of a NUL's escape": table((b"odd", b"S" + long(rb"a\u0000b"))),
+    "arrays in arrays, 200 deep": table((b"odd", nested(200))),
+    "a table in an array": table((b"odd", b"A" + long(b"F" + table((b"x", b"V"))))),
+    "a compression that it does not have": table((b"compression", b"S" + long(b"application/x-gzip"))),
+    "64 KiB": table((b"odd", b"S" + long(b"\xf0\x9f\x98\x80" * 16_384))),
+}
+
+
+def listen() -> None:
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+    @on("any.#")
+    def write_any(event: Asked, message: Message) -> None:
+        Note.objects.create(text=event.text)
+
+
+def event(text: str) -> bytes:
+    return json.dumps({"eventType": "note.asked", "data": {"text": text}}).encode()
+
+
+@pytest.fixture
+def raw(rabbitmq: str) -> Any:
+    opened = Raw(rabbitmq)
+    yield opened
+    opened.close()
+
+
+def depths(url: str) -> list[int]:
+    names = topology.current()
+    with kombu.Connection(url) as opened:
+        channel = opened.channel()
+        return [
+            int(queue(channel).queue_declare(passive=True).message_count)
+            for queue in (names.event_queue, names.command_queue)
+        ]
+
+
+def test_undecodable_properties_and_headers_are_quarantined_and_the_rest_flows(
+    raw: Raw, rabbitmq: str, until: Until
+) -> None:
+    listen()
+    events = topology.current().events.name
+    sorts = {name: properties(**{name: short(BINARY)}) for name in BINARY_PROPERTIES}
+    sorts |= {sort: properties(application_headers=value) for sort, value in UNDECODABLE_HEADERS.items()}
+    with receiving() as receiver:
+        for number, sort in enumerate(sorts):
+            raw.publish(events, b"note.asked", sorts[sort], event(f"poison {number}"))
+            raw.publish(events, b"note.asked", properties(), event(f"good {number}"))
+        until(lambda: Quarantine.objects.count() == len(sorts) and Note.objects.count() == len(sorts))
+        assert receiver.is_undisturbed
+    assert sorted(notes()) == sorted(f"good {number}" for number in range(len(sorts)))
+    rows = {bytes(row.body): row for row in Quarantine.objects.all()}
+    for number, (sort, written) in enumerate(sorts.items()):
+        row = rows[event(f"poison {number}")]
+        assert row.reason.startswith("Its properties cannot be decoded: "), sort
+        assert (row.queue, row.routing_key) == (topology.current().event_queue.name, "note.asked")
+        if sort in BINARY_PROPERTIES:
+            assert row.properties == {sort: "\\xff\\xfe\\xc3"}, sort
+        else:
+            assert row.headers == {"x-atoll-undecodable": written[6:].hex()}, sort
+    assert depths(rabbitmq) == [0, 0]
+
+
+def test_odd_headers_keep_no_readable_message_from_its_handler(raw: Raw, rabbitmq: str, until: Until) -> None:
+    listen()
+    events = topology.current().events.name
+    with receiving() as receiver:
+        for sort, header in ODD_HEADERS.items():
+            raw.publish(events, b"note.asked", properties(application_headers=header), event(sort))
+        until(lambda: Note.objects.count() == len(ODD_HEADERS))
+        assert receiver.is_undisturbed
+    assert sorted(notes()) == sorted(ODD_HEADERS)
+    assert not Quarantine.objects.exists()
+
+
+def test_odd_headers_of_what_cannot_be_read_are_kept(raw: Raw, rabbitmq: str, until: Until) -> None:
+    listen()
+    events = topology.current().events.name
+    with receiving() as receiver:
+        for sort, header in ODD_HEADERS.items():
+            raw.publish(events, b"note.asked", properties(application_headers=header), sort.encode())
+        until(lambda: Quarantine.objects.count() == len(ODD_HEADERS))
+        assert receiver.is_undisturbed
+    rows = {bytes(row.body).decode(): row.headers for row in Quarantine.objects.all()}
+    assert rows["a value that is no UTF-8"] == {"odd": BINARY.hex()}
+    assert rows["a key that is no UTF-8"] == {BINARY.hex(): "value"}
+    assert rows["the letters of a NUL's escape"] == {"odd": r"a\u0000b"}
+    assert rows["a time"] == {"odd": "1970-01-01 00:00:01"}
+    assert rows["64 KiB"] == {"odd": "\U0001f600" * 16_384}
+    assert depths(rabbitmq) == [0, 0]
+
+
+def test_a_binary_routing_key_is_no_danger(raw: Raw, rabbitmq: str, until: Until) -> None:
+    listen()
+    events = topology.current().events.name
+    with receiving() as receiver:
+        raw.publish(events, b"any." + BINARY, properties(), b"nonsense")
+        raw.publish(events, b"any.thing", properties(), event("good").replace(b"note.asked", b"any.thing"))
+        until(lambda: Quarantine.objects.exists() and notes() == ["good"])
+        assert receiver.is_undisturbed
+    # PostgreSQL stores no NUL.
+    assert Quarantine.objects.get().routing_key == r"any.\xff\xfe\xc3"
+    assert depths(rabbitmq) == [0, 0]
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "utf-16", "zlib", "rot13", "unicode_escape"])
+def test_a_body_is_read_as_it_came_whatever_encoding_its_sender_names(
+    raw: Raw, rabbitmq: str, until: Until, encoding: str
+) -> None:
+    listen()
+    written = properties(content_encoding=short(encoding.encode()), content_type=short(b"text/x-odd"))
+    with receiving() as receiver:
+        raw.publish(topology.current().events.name, b"note.asked", written, event("straße"))
+        raw.publish(topology.current().events.name, b"note.asked", written, BINARY)
+        until(lambda: Quarantine.objects.exists() and notes() == ["straße"])
+        assert receiver.is_undisturbed
+    assert bytes(Quarantine.objects.get().body) == BINARY
+
+
+NO_ENVELOPES: dict[str, Any] = {
+    "binary": BINARY,
+    "no JSON": b"{",
+    "a number": b"7",
+    "null": b"null",
+    "a list": b"[]",
+    "an empty object": b"{}",
+    "properties of the wrong type": b'{"properties": []}',
+    "no tag": b'{"properties": {"delivery_info": {}}}',
+    "a tag of the wrong type": b'{"properties": {"delivery_info": {}, "delivery_tag": ["x"]}}',
+    "a delivery_info of the wrong type": b'{"properties": {"delivery_info": 7, "delivery_tag": "t"}}',
+    "headers of the wrong type": b'{"headers": "h", "properties": {"delivery_tag": "t"}}',
+    "a body that is a number": b'{"body": 99999999999, "properties": {"delivery_tag": "t"}}',
+    "an unknown encoding": b'{"body": "x", "properties": {"body_encoding": "rot", "delivery_tag": "t"}}',
+    "an encoding that is a list": b'{"body": "x", "properties": {"body_encoding": [1], "delivery_tag": "t"}}',
+    "no base64": b'{"body": "x", "properties": {"body_encoding": "base64", "delivery_tag": "t"}}',
+    "a lone surrogate": b'{"body": "\\ud800", "properties": {"delivery_tag": "t"}}',
+    "nested too deeply": b"[" * 100_000,
+    "a number without end": b"1" * 10_000,
+}
+
+
+def test_what_is_no_envelope_on_the_embedded_broker_is_quarantined_and_the_rest_flows(
+    valkey: str, until: Until
+) -> None:
+    listen()
+    names = topology.current()
+    with receiving() as receiver, topology.connect("stranger") as opened:
+        client = opened.default_channel.client
+        channel = opened.channel()
+        names.declare_exchanges(channel)
+        producer = opened.Producer(channel, auto_declare=False)
+        for number, item in enumerate(NO_ENVELOPES.values()):
+            client.lpush(names.event_queue.name, item)
+            producer.publish(
+                event(f"good {number}"),
+                exchange=names.events.name,
+                routing_key="note.asked",
+                headers={"compression": "application/x-gzip", "odd": float("nan")},
+                content_type="application/json",
+                content_encoding="binary",
+            )
+        until(lambda: Quarantine.objects.count() == len(NO_ENVELOPES))
+        until(lambda: Note.objects.count() == len(NO_ENVELOPES))
+        assert receiver.is_undisturbed
+        until(lambda: not client.hlen("unacked.ingest.library-service"))
+        assert client.llen(names.event_queue.name) == 0
+    rows = {bytes(row.body): row for row in Quarantine.objects.all()}
+    for sort, item in NO_ENVELOPES.items():
+        assert rows[item].reason.startswith("It is no message of kombu's Redis transport: "), sort
+        assert rows[item].queue == names.event_queue.name
+
+
+def test_a_message_that_breaks_receiving_is_met_alone_and_then_put_aside_unread(
+    raw: Raw, rabbitmq: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever that may be: here it is made."""
+    listen()
+    seen: list[int] = []
+
+    def breaking(arrivals: list[Arrival]) -> Any:
+        if any(arrival.body == b"breaks" for arrival in arrivals):
+            seen.append(len(arrivals))
+            raise ConnectionResetError
+        return receive(arrivals)
+
+    monkeypatch.setattr(ingest, "receive", breaking)
+    monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.01)
+    events = topology.current().events.name
+    with receiving() as receiver:
+        for number in range(20):
+            raw.publish(events, b"note.asked", properties(), event(f"before {number}"))
+        raw.publish(events, b"note.asked", properties(message_id=short(b"p-1")), b"breaks")
+        for number in range(20):
+            raw.publish(events, b"note.asked", properties(), event(f"after {number}"))
+        until(lambda: Note.objects.count() == 40)
+        row = Quarantine.objects.get()
+        until(lambda: depths(rabbitmq) == [0, 0])
+        assert not receiver.is_undisturbed
+    assert (bytes(row.body), row.properties) == (b"breaks", {"message_id": "p-1"})
+    assert row.reason == "Receiving broke whenever this message came, so it was not read."
+    assert seen[-suspects.ALONE :] == [1] * suspects.ALONE
+
+
+def test_no_suspicion_falls_on_messages_while_the_database_is_away(
+    raw: Raw, rabbitmq: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.db import OperationalError
+
+    listen()
+    refusals = iter(range(10))
+
+    def away(arrivals: list[Arrival]) -> Any:
+        if arrivals and next(refusals, None) is not None:
+            raise OperationalError("the server is restarting")
+        return receive(arrivals)
+
+    monkeypatch.setattr(ingest, "receive", away)
+    monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.01)
+    with receiving():
+        raw.publish(topology.current().events.name, b"note.asked", properties(), event("patient"))
+        until(lambda: notes() == ["patient"])
+    assert next(refusals, None) is None
+    assert not Quarantine.objects.exists()
+
+
+HINT = {"task": "atoll.deliver", "id": "11111111-1111-4111-8111-111111111111"}
+NO_HINTS: list[tuple[dict[str, Any], Any]] = [
+    ({}, b"\xff"),
+    ({"task": "atoll.deliver"}, b"[[], {}, {}]"),
+    ({"task": ["atoll.deliver"], "id": "x"}, b"[[], {}, {}]"),
+    ({"task": "nobody.knows", "id": "x"}, b"[[], {}, {}]"),
+    (HINT, b"null"),
+    (HINT, b"[" * 100_000),
+    (HINT, b"[[], {}, {}]"),
+    (HINT, b'[[["no id"]], {}, {}]'),
+    (HINT, b"[[7], {}, {}]"),
+    (HINT, b"[[[], 1e300], {}, {}]"),
+    (HINT, b'[[[]], {"x": 1}, {}]'),
+    (HINT, b'[[[]], {}, {"chain": [1]}]'),
+    (HINT | {"eta": "2999-01-01T00:00:00"}, b"[[[]], {}, {}]"),
+    (HINT | {"expires": 5}, b"[[[]], {}, {}]"),
+]
+
+
+@pytest.mark.processes
+def test_nothing_in_the_work_queue_keeps_a_worker_from_its_work(
+    broker: str, tmp_path: Path, until: Until
+) -> None:
+    queue = topology.current().work_queue.name
+    with running(tmp_path / "worker") as worker, topology.connect("stranger") as opened:
+        producer = opened.Producer(opened.channel(), auto_declare=False)
+        for content_type in ("application/json", "application/x-python-serialize", "text/plain"):
+            for headers, body in NO_HINTS:
+                producer.publish(
+                    body.decode("latin-1"),
+                    routing_key=queue,
+                    headers=headers,
+                    content_type=content_type,
+                    content_encoding="utf-8",
+                )
+        if topology.is_redis(broker):
+            for item in NO_ENVELOPES.values():
+                opened.default_channel.client.lpush(queue, item)
+        else:
+            poison = Raw(broker)
+            for name in BINARY_PROPERTIES:
+                poison.publish("", queue.encode(), properties(**{name: short(BINARY)}), b"[[[]], {}, {}]")
+            for header in UNDECODABLE_HEADERS.values():
+                poison.publish("", queue.encode(), properties(application_headers=header), b"")
+            poison.close()
+        from .test_worker import ask
+
+        for number in range(12):
+            ask(f"{number:02}")
+        until(lambda: Note.objects.count() == 12)
+        until(lambda: not Delivery.objects.exclude(status="done").exists())
+        assert worker.lifecycle.read_text() == "ready"
+        assert "Traceback" not in worker.log.read_text()
+        assert worker.terminate()[0] == 0
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_have_something_that_can_be_kept(raw_properties: bytes) -> None:
+    found = salvage(raw_properties)
+    assert json.loads(_kept(found)) is not None
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.datetimes()
+    | st.decimals(),
+    lambda held: st.lists(held) | st.dictionaries(st.text() | st.binary(), held),
+)
+
+
+@given(st.dictionaries(st.text() | st.binary(), anything))
+@settings(deadline=None)
+def test_any_table_has_a_form_that_postgresql_stores(table: dict[Any, Any]) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::jsonb", [_kept(table)])
+
+
+def _kept(table: dict[Any, Any]) -> str:
+    from atoll.bus.quarantine import _jsonb
+
+    return _jsonb(table)
