@@ -10,11 +10,11 @@ from collections.abc import Callable
 from struct import unpack_from
 from typing import Any
 
-import amqp
+import amqp as untyped_amqp
 from amqp import method_framing, spec
 from amqp.serialization import loads
-from kombu import message as untyped
-from kombu.transport import pyamqp
+from kombu import message as untyped_message
+from kombu.transport import pyamqp as untyped_pyamqp
 
 METHOD, HEADER, BODY = 1, 2, 3
 DELIVERING = {spec.Basic.Deliver, spec.Basic.Return, spec.Basic.GetOk}
@@ -23,7 +23,10 @@ BEFORE_PROPERTIES = 12
 UNDECODABLE = "x-atoll-undecodable"
 TEXT, TABLE, OCTET, NUMBER = "s", "F", "o", "L"
 
-kombu: Any = untyped  # what is known of its types leaves out most of it
+# What is known of their types leaves out most of them.
+amqp: Any = untyped_amqp
+kombu: Any = untyped_message
+pyamqp: Any = untyped_pyamqp
 
 
 class Content(amqp.Message):
@@ -96,7 +99,7 @@ class Message(kombu.Message):
         self.problem = getattr(raw, "problem", "")
 
 
-class Channel(pyamqp.Channel):  # type: ignore[misc] # kombu has no types
+class Channel(pyamqp.Channel):
     Message = Message
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
@@ -107,18 +110,18 @@ class Channel(pyamqp.Channel):  # type: ignore[misc] # kombu has no types
             super().dispatch_method(method_sig, payload, content)
 
 
-class Connection(pyamqp.Connection):  # type: ignore[misc]
+class Connection(pyamqp.Connection):
     Channel = Channel
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, frame_handler=Frames, **options)
 
 
-class Transport(pyamqp.Transport):  # type: ignore[misc]
+class Transport(pyamqp.Transport):
     Connection = Connection
 
 
-class SSLTransport(pyamqp.SSLTransport):  # type: ignore[misc]
+class SSLTransport(pyamqp.SSLTransport):
     Connection = Connection
 
 
