@@ -218,9 +218,12 @@ def redis_url() -> str:
     return str(url)
 
 
-def broker_url() -> str:
-    """``amqp://`` RabbitMQ in production; the embedded Valkey through kombu on one machine."""
-    url = variable("RABBITMQ_URL") or engines().get("broker_url")
+def broker_url(project_name: str | None = None) -> str:
+    """``amqp://`` RabbitMQ in production; the embedded Valkey through kombu on one machine.
+
+    A project may have a URL of its own, and with it an account of its own at the broker.
+    """
+    url = variable("RABBITMQ_URL", project_name) or engines().get("broker_url")
     if not url:
         raise _missing("RABBITMQ_URL", "broker")
     return str(url)

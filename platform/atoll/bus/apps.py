@@ -12,10 +12,12 @@ class BusConfig(AppConfig):
 
     def ready(self) -> None:
         from atoll import metrics
-        from atoll.bus import checks, reception  # noqa: F401 - importing registers them
+        from atoll.bus import checks, overrides, reception  # noqa: F401 - importing registers them
         from atoll.bus.gauges import BusCollector
         from atoll.health import register_check
+        from atoll.server import starting
 
         autodiscover_modules("handlers")
         metrics.SERVICE.register(BusCollector())
         register_check("messages", reception.Check())
+        starting.require("variables of Celery", overrides.refuse)

@@ -21,6 +21,7 @@ from atoll.bus.hints import Hints
 from atoll.bus.host import Host
 from atoll.bus.presence import Presence
 from atoll.postgresql import bound, budget
+from atoll.server import starting
 
 log = structlog.get_logger("atoll.bus")
 
@@ -39,6 +40,7 @@ class BusStep(bootsteps.StartStopStep):
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         try:
+            starting.refuse_start()
             safety.refuse_unsafe(worker.app)
             safety.refuse_unsafe_worker(worker)
             topology.refuse_mismatch()

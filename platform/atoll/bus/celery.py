@@ -15,10 +15,11 @@ from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from atoll import conf
-from atoll.bus import board, forked, hints, limits, topology
+from atoll.bus import board, forked, hints, limits, overrides, topology
 from atoll.bus.bootstep import BusStep
 from atoll.bus.waking import WakeStep
 
@@ -29,11 +30,17 @@ def celery_app(project: str) -> Celery:
     """The application for ``services/<project>/celery.py``; sets Django up when nobody has.
 
     A plain ``celery -A services.<project> worker`` on it runs ingest, relay and
-    timers too, unless ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``.
+    timers too, unless ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``. Exits where the
+    environment has variables that Celery prefers to its configuration.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", conf.project(project).settings_module)
     if not apps.ready:
         django.setup()
+    try:
+        overrides.refuse()
+    except ImproperlyConfigured as error:
+        # Celery's command line would show a traceback.
+        raise SystemExit(f"{project} does not start. {error}") from None
     # Celery's Django fixup would close the database connection after every task.
     app = Celery(project, fixups=[], set_as_current=True)
     app.conf.update(configuration())
@@ -44,7 +51,7 @@ def celery_app(project: str) -> Celery:
 
 
 def configuration() -> dict[str, Any]:
-    url = conf.broker_url()
+    url = topology.broker_url()
     names = topology.current()
     redis = topology.is_redis(url)
     options = {"confirm_publish": True, "write_timeout": topology.WRITE_TIMEOUT_S}

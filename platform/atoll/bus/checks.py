@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
 from atoll import conf
-from atoll.bus import contracts, quarantine, retention
+from atoll.bus import contracts, overrides, quarantine, retention
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -83,6 +83,7 @@ def check_celery(**_: Any) -> Sequence[CheckMessage]:
     from atoll.bus import safety
 
     try:
+        overrides.refuse()
         application = import_module(f"{conf.project(settings.ATOLL_PROJECT).package}.celery").app
         safety.refuse_unsafe(application)
     except ImproperlyConfigured as error:

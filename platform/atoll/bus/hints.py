@@ -13,7 +13,6 @@ import structlog
 from celery import Celery
 from django.db import InterfaceError, OperationalError, connection
 
-from atoll import conf
 from atoll.bus import board, draining, execute, topology
 from atoll.bus.sending import Sender
 
@@ -72,7 +71,7 @@ class Hints:
                 declared: Any = queue.queue_declare(passive=True)
         except topology.weather():
             return 1, 0
-        workers = 1 if topology.is_redis(conf.broker_url()) else declared.consumer_count
+        workers = 1 if topology.is_redis(topology.broker_url()) else declared.consumer_count
         return int(workers), int(declared.message_count)
 
     def _send(self, calls: Iterable[tuple[Any, ...]]) -> None:

@@ -6,7 +6,6 @@ import time
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
-from atoll import conf
 from atoll.bus import reception, topology
 from atoll.bus.hints import Hints
 from atoll.bus.ingest import Ingestor
@@ -43,7 +42,7 @@ class Host:
     def start(self) -> None:
         """Returns at once; the presence is ready when both sides are connected and consume,
         or stand by, and unready when that does not last."""
-        if topology.is_redis(conf.broker_url()):
+        if topology.is_redis(topology.broker_url()):
             log.warning(
                 "the embedded broker is for one machine: it may lose a message when the machine crashes"
             )

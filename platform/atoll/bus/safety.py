@@ -119,6 +119,13 @@ def refuse_unsafe_worker(worker: Any) -> None:
             "--autoscale must not be given: RabbitMQ 4 and quorum queues keep the prefetch a worker "
             "began with (https://github.com/celery/celery/issues/6067)."
         )
+    work = topology.current().work_queue.name
+    if [*worker.app.amqp.queues.consume_from] != [work]:
+        found.append(f"--queues and --exclude-queues must leave the queue {work}, and it alone.")
+    if worker.prefetch_multiplier != 1:
+        found.append(f"--prefetch-multiplier must be 1: {REASONS['worker_prefetch_multiplier'][1]}.")
+    if worker.time_limit or worker.soft_time_limit:
+        found.append(f"--time-limit and --soft-time-limit must not be given: {PER_HINT}.")
     task = worker.app.tasks[hints.TASK]
     if not (task.acks_late and task.reject_on_worker_lost and task.rate_limit is None):
         found.append(f"The task {hints.TASK} must not be changed: it is a hint that is acknowledged late.")

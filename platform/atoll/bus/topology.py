@@ -133,9 +133,14 @@ def current() -> Topology:
     """The topology of the running project."""
     return Topology(
         service=settings.ATOLL_SERVICE,
-        prefix="" if is_redis(conf.broker_url()) else conf.variable("BUS_PREFIX") or "",
+        prefix="" if is_redis(broker_url()) else conf.variable("BUS_PREFIX") or "",
         queue_type=conf.variable("BUS_QUEUE_TYPE", settings.ATOLL_PROJECT) or "classic",
     )
+
+
+def broker_url() -> str:
+    """The broker of the running project, with the account it has there."""
+    return conf.broker_url(settings.ATOLL_PROJECT)
 
 
 def is_redis(url: str) -> bool:
@@ -171,7 +176,7 @@ def connect(
     ``redis_transport`` names a class of ``atoll.bus.redis_transport``. With a heartbeat, whoever
     holds the connection has to look after it every few seconds; 0 is none.
     """
-    url = conf.broker_url()
+    url = broker_url()
     if is_redis(url):
         options = redis_options() | unacked_keys(purpose, settings.ATOLL_SERVICE)
         transport = f"atoll.bus.redis_transport:{redis_transport}"
@@ -197,7 +202,7 @@ def amqp_transport(url: str) -> str:
 def refuse_mismatch() -> None:
     """At a start, while somebody looks. Raises Mismatch, and ImproperlyConfigured for credentials
     that RabbitMQ refuses; a broker that is away is left for later."""
-    if is_redis(conf.broker_url()):
+    if is_redis(broker_url()):
         return
     broker: Any = connect("start")
     try:

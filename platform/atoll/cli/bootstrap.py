@@ -1,6 +1,7 @@
 """Bring one project's database up to date: migrations, credentials, routes; every step may be repeated."""
 
 import argparse
+import sys
 
 from atoll import conf
 
@@ -10,9 +11,15 @@ def main(argv: list[str]) -> int:
     parser.add_argument("project", choices=list(conf.projects()))
     parser.add_argument("--demo-data", action="store_true", help="demo accounts, catalogue and the like, too")
     options = parser.parse_args(argv)
+    from django.core.exceptions import ImproperlyConfigured
+
     from atoll.dev import setup
 
-    setup.run(conf.project(options.project), demo_data=options.demo_data)
+    try:
+        setup.run(conf.project(options.project), demo_data=options.demo_data)
+    except ImproperlyConfigured as error:
+        print(f"{options.project} is not set up: {error}", file=sys.stderr)
+        return 1
     from atoll.postgresql import budget
 
     if problem := budget.server_shortage(options.project, conf.database(options.project)):

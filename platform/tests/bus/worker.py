@@ -49,7 +49,7 @@ class Process:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
-                env=os.environ | _environment(folder, self.lifecycle) | variables,
+                env=os.environ | environment(folder, self.lifecycle) | variables,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -105,7 +105,7 @@ def running(folder: Path, command: Sequence[str] = WORKER, **variables: str) -> 
         process.end()
 
 
-def _environment(folder: Path, lifecycle: Path) -> dict[str, str]:
+def environment(folder: Path, lifecycle: Path) -> dict[str, str]:
     database = connection.settings_dict
     address = f"{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}"
     return {

@@ -13,6 +13,7 @@ from atoll.bus.celery import celery_app
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
 from atoll.bus.presence import Presence
+from atoll.server import starting
 
 
 class Command(BaseCommand):
@@ -22,6 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         app = celery_app(settings.ATOLL_PROJECT)
         try:
+            starting.refuse_start()
             safety.refuse_unsafe(app)
             topology.refuse_mismatch()
             contracts.refuse_unknown_names()

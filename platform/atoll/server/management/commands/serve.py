@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from atoll import conf
 from atoll.postgresql.budget import WEB_THREADS
+from atoll.server import starting
 from atoll.server.listening import PortBusy
 from atoll.server.serving import serve
 from atoll.server.shared_metrics import shared_metrics
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        starting.refuse_start()
         multiprocessing.set_start_method("fork", force=True)
         try:
             with shared_metrics(options["workers"]):

@@ -1,0 +1,80 @@
+"""Each database says which project it belongs to, so that two projects never share one.
+
+Two services in one database would share the tables of the bus: what one of them receives the other
+would take for known, and drop. Hosts that hand out one DATABASE_URL with a path lead there.
+
+A database that says nothing yet belongs to the first project that starts on it. The mark is a table
+of one row, written by hand rather than by a migration, since it is read before any of those.
+"""
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection, transaction
+from psycopg2.errors import InsufficientPrivilege
+
+from atoll import conf
+
+log = structlog.get_logger("atoll.server")
+
+TABLE = "atoll_database_owner"
+READ = f"SELECT project FROM {TABLE}"  # noqa: S608 - a constant
+CREATE = f"""
+CREATE TABLE IF NOT EXISTS {TABLE} (
+    is_only boolean PRIMARY KEY DEFAULT TRUE CHECK (is_only),
+    project text NOT NULL,
+    marked_at timestamptz NOT NULL DEFAULT statement_timestamp()
+)
+"""
+MARK = f"INSERT INTO {TABLE} (project) VALUES (%s) ON CONFLICT DO NOTHING"  # noqa: S608
+# Of two projects that start on an unmarked database at once, one must see the other's mark.
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext(%s))"
+
+
+def refuse_foreign() -> None:
+    """Raises ImproperlyConfigured, and has written nothing, when the database is another project's.
+
+    A database that is away is left for later, like everything else that needs it.
+    """
+    try:
+        with connection.temporary_connection():
+            owner = claim(settings.ATOLL_PROJECT)
+    except (OperationalError, InterfaceError):
+        return
+    except ProgrammingError as error:
+        if not isinstance(error.__cause__, InsufficientPrivilege):
+            raise
+        # An account that may not create tables: its migrations run under another one, and mark.
+        log.warning("the database's owner cannot be read or written", error=str(error).strip())
+        return
+    if owner != settings.ATOLL_PROJECT:
+        raise ImproperlyConfigured(_refusal(owner))
+
+
+def claim(project: str) -> str:
+    """Mark the database as ``project``'s unless it is marked already; whose it is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [TABLE])
+        if cursor.fetchone()[0]:
+            cursor.execute(READ)
+            if row := cursor.fetchone():
+                return str(row[0])
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ONE_AT_A_TIME, [TABLE])
+        cursor.execute(CREATE)
+        cursor.execute(MARK, [project])
+        cursor.execute(READ)
+        return str(cursor.fetchone()[0])
+
+
+def _refusal(owner: str) -> str:
+    mine = settings.ATOLL_PROJECT
+    address = connection.settings_dict
+    variable = f"{mine.upper().replace('-', '_')}_DATABASE_URL"
+    wanted = conf.projects()[mine].database if mine in conf.projects() else f"{mine}_db"
+    return (
+        f"The database {address['NAME']} at {address['HOST'] or 'localhost'} belongs to the project {owner}; "
+        f"{mine} needs one of its own, or each would lose messages to the other. Nothing was changed. "
+        f"Create a database {wanted} and set {variable}=postgres://…/{wanted}, or leave the path out of "
+        "DATABASE_URL, and every project's own database name is added."
+    )
