@@ -42,7 +42,7 @@ def _now() -> Any:
 
 
 def test_an_idle_bus_has_nothing_to_show() -> None:
-    assert overview.backlog() == overview.Backlog(0, 0, None, 0, 0, None, 0, 0, None, 0, 0, 0, 0, 0, 0)
+    assert overview.backlog() == overview.Backlog(0, 0, None, 0, 0, None, 0, 0, None, 0, 0, 0, 0, 0, 0, None)
     assert overview.blocked_lanes() == []
     assert overview.recency() == overview.Recency(None, None, None)
     assert overview.lately().deliveries == 0

@@ -106,7 +106,9 @@ def test_undecodable_properties_and_headers_are_quarantined_and_the_rest_flows(
         if sort in BINARY_PROPERTIES:
             assert row.properties == {sort: "\\xff\\xfe\\xc3"}, sort
         else:
-            assert row.headers == {"x-atoll-undecodable": written[6:].hex()}, sort
+            whole = written[6:].hex()
+            told = {"x-atoll-undecodable": whole if len(whole) < 900 else "<not kept: 90073 characters>"}
+            assert row.headers == told, sort
     assert depths(rabbitmq) == [0, 0]
 
 
@@ -135,7 +137,7 @@ def test_odd_headers_of_what_cannot_be_read_are_kept(raw: Raw, rabbitmq: str, un
     assert rows["a key that is no UTF-8"] == {BINARY.hex(): "value"}
     assert rows["the letters of a NUL's escape"] == {"odd": r"a\u0000b"}
     assert rows["a time"] == {"odd": "1970-01-01 00:00:01"}
-    assert rows["64 KiB"] == {"odd": "\U0001f600" * 16_384}
+    assert rows["64 KiB"] == {"odd": "<not kept: 16395 characters>"}
     assert depths(rabbitmq) == [0, 0]
 
 
