@@ -190,6 +190,8 @@ def bind_mirror(port: int) -> None:
         channel = connection.channel()
         channel.exchange_declare("events", "topic", durable=True)
         channel.queue_bind(MIRROR, "events", "#")
+
+
 class Written(pika.BasicProperties):
     """Properties as bytes."""
 

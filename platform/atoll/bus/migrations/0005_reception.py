@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("atoll_bus", "0006_causes_and_bounds"),
+        ("atoll_bus", "0004_known_handlers"),
     ]
 
     operations = [
