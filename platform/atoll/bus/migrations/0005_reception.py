@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("atoll_bus", "0004_known_handlers"),
+        ("atoll_bus", "0006_forgotten"),
     ]
 
     operations = [
