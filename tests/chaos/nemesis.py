@@ -216,7 +216,7 @@ class Nemesis:
         began = time.time()
         wire.delete_events(self._system.node.port)
         # Whoever publishes in this moment is to meet an error, and no exchange without its bindings.
-        time.sleep(0.2)
+        self._stopping.wait(0.2)
         while True:
             with suppress(AMQPError, OSError):
                 wire.bind_mirror(self._system.node.port)
