@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, DataError
+from django.db import DatabaseError, DataError, InterfaceError
 
 from atoll.bus import envelope, inbox, known, quarantine
 from atoll.bus.envelope import Envelope, Unreadable
@@ -36,6 +36,9 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
             readable.append((arrival, read(arrival)))
         except Unreadable as error:
             refuse(arrival, str(error))
+        except (DatabaseError, InterfaceError):
+            # Whether a handler takes it could not be asked: that says nothing about the message.
+            raise
         except Exception as error:
             # Nothing but the message is at work here, and one message must not keep the others out.
             log.exception("message cannot be read, and nobody foresaw why", queue=arrival.queue)

@@ -389,7 +389,7 @@ def test_a_message_that_comes_while_bindings_are_made_again_is_stored_without_a_
 
     ingestor = ingest.Ingestor(lambda _: None)
     ingestor._batch.append("a message")
-    assert ingestor._gather(Quiet(), linger_s=0.0) is True  # type: ignore[arg-type]
+    assert ingestor._gather(Quiet(), most=100, linger_s=0.0) is True  # type: ignore[arg-type]
     assert waits == [0.0]
 
 

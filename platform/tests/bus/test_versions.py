@@ -9,7 +9,7 @@ from typing import Any
 
 import amqp
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from testproject.models import Note
@@ -170,6 +170,20 @@ def test_a_command_that_only_the_new_version_handles_is_not_quarantined_by_the_o
     receive([arrival("count.notes", "x", kind="command"), arrival("burn.notes", "y", kind="command")])
     assert stored() == {COUNT: ("pending", 0)}
     assert Quarantine.objects.get().reason == "Nothing in this service handles the command burn.notes."
+
+
+def test_a_database_that_does_not_tell_whether_a_command_is_handled_quarantines_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start(old)
+
+    def is_away() -> known.Roster:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(known, "reload", is_away)
+    with pytest.raises(OperationalError):
+        receive([arrival("note.asked", "x"), arrival("count.notes", "y", kind="command")])
+    assert (Quarantine.objects.count(), Inbox.objects.count()) == (0, 0)
 
 
 def test_a_command_has_one_handler_although_the_versions_call_it_differently() -> None:
