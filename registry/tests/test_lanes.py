@@ -70,6 +70,7 @@ def test_a_call_that_is_not_answered_in_time_is_told_so_and_its_thread_stays_cou
         work = Work()
         with pytest.raises(Overloaded):
             await lane.run(work)
+        await until(lambda: work.begun == 1)
         with pytest.raises(Overloaded):
             await lane.run(work)
         assert work.begun == 1, "the second never got the thread that hangs"

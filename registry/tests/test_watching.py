@@ -159,6 +159,14 @@ def test_closing_answers_everyone_who_waits():
     asyncio.run(story())
 
 
+async def index_once_heard(wire):
+    """The index of the answer that has o-1: what another process wrote is heard a moment later."""
+    async with asyncio.timeout(SOON_S):
+        while not (answered := await wire("GET", f"/discover/{SERVICE}")).body:
+            await asyncio.sleep(0.005)
+    return answered.index
+
+
 CHANGES = {
     "a new instance": lambda: register(SERVICE, offer("o-2"), actor="test"),
     "a drain": lambda: drain(Instance.objects.get(), actor="test"),
@@ -172,7 +180,7 @@ def test_a_change_made_by_another_process_reaches_a_parked_request(wire, change)
         wire.application.start()
         await until(lambda: wire.application.hub.is_listening)
         await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
-        index = (await wire("GET", f"/discover/{SERVICE}")).index
+        index = await index_once_heard(wire)
         watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
         await until(lambda: wire.application.hub.watchers == 1)
         await lanes.WRITES.run(heartbeat, SERVICE, "o-1")
@@ -209,7 +217,7 @@ def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wi
         hub = wire.application.hub
         await until(lambda: hub.is_listening)
         await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
-        index = (await wire("GET", f"/discover/{SERVICE}")).index
+        index = await index_once_heard(wire)
         await lanes.WRITES.run(cut_every_session_but, spared)
         await until(lambda: not hub.is_listening)
         await until(lambda: hub.is_listening)
@@ -226,7 +234,7 @@ def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wi
 def test_waiting_requests_hold_no_thread(wire):
     async def story():
         await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
-        index = (await wire("GET", f"/discover/{SERVICE}")).index
+        index = await index_once_heard(wire)
         wire.application.hub.is_listening = True
         watchers = [
             asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
@@ -244,7 +252,7 @@ def test_waiting_requests_hold_no_thread(wire):
 def test_a_client_that_leaves_is_no_longer_waited_for(wire):
     async def story():
         await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
-        index = (await wire("GET", f"/discover/{SERVICE}")).index
+        index = await index_once_heard(wire)
         wire.application.hub.is_listening = True
         leaves = asyncio.Event()
         watcher = asyncio.ensure_future(
