@@ -205,14 +205,14 @@ RETURNING id
 
 def test_a_name_that_orders_did_not_forget(evidence):
     customer = next(evidence.of("accepted"))["user"]
-    evidence.change("users", DELETED, [customer])
+    evidence.change("users", DELETED, customer)
     assert any("Deleted customer" in text for text in found(shop.sums_differ, evidence))
 
 
 def test_what_told_about_a_deleted_account_may_be_emptied_and_nothing_else(evidence):
     customer = next(evidence.of("accepted"))["user"]
-    evidence.change("users", DELETED, [customer])
-    assert len(evidence.change("users", EMPTIED, ["{data,email}", '""', customer])) == 1
+    evidence.change("users", DELETED, customer)
+    assert len(evidence.change("users", EMPTIED, "{data,email}", '""', customer)) == 1
     assert found(bus.effect_without_commit, evidence) == []
 
 
@@ -220,7 +220,7 @@ def test_a_message_about_an_account_that_is_not_deleted_keeps_its_words(evidence
     if evidence.wire is None:
         pytest.skip("nobody watched the wire of the embedded broker")
     customer = next(evidence.of("accepted"))["user"]
-    evidence.change("users", EMPTIED, ["{data,email}", '""', customer])
+    evidence.change("users", EMPTIED, "{data,email}", '""', customer)
     assert found(bus.effect_without_commit, evidence)
 
 
