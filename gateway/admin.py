@@ -20,6 +20,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile, short_id
+from atoll.admin.confirming import asks_first
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT, TITLES
 from gateway.edge import snapshot
@@ -28,6 +29,10 @@ from gateway.models import ONLY_ROW, CorsSettings, Publication, RequestLog, Rout
 from gateway.risks import REGISTRY, Risk, risks
 from gateway.usecases.publish import publish
 
+STOPS = (
+    "Within a second the gateway answers 404 to requests for these addresses, or gives them to another "
+    "route that fits. Requests that are under way finish."
+)
 METHOD_CHOICES = [(method, method) for method in snapshot.METHODS]
 
 
@@ -144,6 +149,7 @@ class RouteAdmin(PublishingAdmin):
     search_fields = ("name", "prefix", "service", "service_path")
     search_help_text = "Name, prefix, service or path"
     actions = ("enable", "disable")
+    ask_before_off: ClassVar = {"enabled": STOPS}
     readonly_fields = ("insisted_by", "updated_at")
     fieldsets = (
         (None, {"fields": ("name", "prefix", "methods", "priority", "enabled")}),
@@ -204,6 +210,7 @@ class RouteAdmin(PublishingAdmin):
         self._switch(request, queryset, enabled=True)
 
     @admin.action(description="Disable selected routes", permissions=["change"])
+    @asks_first(warning=STOPS, button="Disable routes")
     def disable(self, request: HttpRequest, queryset: QuerySet[Route]) -> None:
         self._switch(request, queryset, enabled=False)
 

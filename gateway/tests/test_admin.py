@@ -128,7 +128,9 @@ def test_enabling_what_collides_is_refused_and_nothing_changes(admin: Client) ->
 def test_disabling_and_enabling_are_published(admin: Client) -> None:
     orders = Route.objects.get(name="orders")
     for number, action in enumerate(("disable", "enable"), start=2):
-        admin.post("/admin/gateway/route/", {"action": action, "_selected_action": [orders.pk]})
+        admin.post(
+            "/admin/gateway/route/", {"action": action, "_selected_action": [orders.pk], "confirmed": action}
+        )
         names = [row["name"] for row in Publication.objects.get(version=number).document["routes"]]
         assert ("orders" in names) == (action == "enable")
 

@@ -41,6 +41,7 @@ FORMAT_MODULE_PATH = "atoll.admin.formats"
 
 MIDDLEWARE = [
     "atoll.api.middleware.RequestContext",
+    "atoll.api.middleware.PageHeaders",
     "atoll.api.middleware.JSONErrors",
     "atoll.api.middleware.NoNul",
     "atoll.api.middleware.BodyLimit",
@@ -52,7 +53,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin
 from atoll.errors import InvalidInput
+from atoll.admin.confirming import asks_first
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 from registry.models import Credential
@@ -105,6 +106,13 @@ class CredentialAdmin(ModelAdmin):
         return TemplateResponse(request, "registry/admin/secret.html", page, headers=headers)
 
     @admin.action(description="Revoke", permissions=["revoke"])
+    @asks_first(
+        warning=(
+            "A process that uses one of these secrets can no longer register or renew its lease: it is out "
+            "of traffic 60 seconds after its last heartbeat. This cannot be taken back."
+        ),
+        button="Revoke credentials",
+    )
     def revoke_selected(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         actor = f"staff:{request.user.get_username()}"
         revoked = sum(revoke(credential, actor=actor) for credential in queryset)

@@ -260,14 +260,20 @@ def test_only_admins_issue_and_revoke(staff):
     credential, secret = issue(SERVICE, actor="test")
 
     assert staff.get(f"{CREDENTIALS}add/").status_code == 403
-    staff.post(CREDENTIALS, {"action": "revoke_selected", "_selected_action": [credential.pk]})
+    staff.post(
+        CREDENTIALS,
+        {"action": "revoke_selected", "confirmed": "revoke_selected", "_selected_action": [credential.pk]},
+    )
     accepted(SERVICE, secret)
 
 
 def test_revoking_ends_a_secret(chief):
     credential, _ = issue(SERVICE, actor="test")
 
-    chief.post(CREDENTIALS, {"action": "revoke_selected", "_selected_action": [credential.pk]})
+    chief.post(
+        CREDENTIALS,
+        {"action": "revoke_selected", "confirmed": "revoke_selected", "_selected_action": [credential.pk]},
+    )
     credential.refresh_from_db()
     assert credential.revoked_at is not None
     assert Event.objects.filter(kind="credential_revoked").count() == 1

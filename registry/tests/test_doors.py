@@ -1,7 +1,12 @@
-"""What the API of every project keeps, asked of this one."""
+"""What the API and the admin of every project keep, asked of this one."""
 
+from atoll.testing.admin_doors import AdminDoors
 from atoll.testing.doors import ApiDoors
 
 
 class TestApi(ApiDoors):
     """Health under any Host, ids in upper case, lists that refuse what they do not know."""
+
+
+class TestAdmin(AdminDoors):
+    """Addresses that were edited by hand, ids and selections that were made up."""

@@ -26,6 +26,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWi
 from atoll import money
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
 from atoll.admin.amounts import AmountFilter, by_amount
+from atoll.admin.confirming import asks_first
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
@@ -38,6 +39,10 @@ from services.products.usecases.receive_stock import REASON_MAX_CHARS, receive_s
 from services.products.usecases.update_product import update_product
 
 LOW_STOCK = 10
+OUT = (
+    "Customers no longer find or order them. Orders that hold some of them go on, and they can be brought "
+    "back."
+)
 STATE_TONES = {
     "held": "info",
     "committed": "success",
@@ -116,6 +121,7 @@ class ProductAdmin(ModelAdmin):
         ("Stock", {"fields": (("stock_on_hand", "stock_reserved", "left"),)}),
         ("Record", {"fields": ("id", "created_at", "updated_at")}),
     )
+    ask_before_off: ClassVar = {"is_active": OUT}
     actions = ("delete_selected_products", "bring_back_selected_products")
     actions_detail = ("receive_stock",)
 
@@ -168,6 +174,10 @@ class ProductAdmin(ModelAdmin):
         obj._state.adding = False
 
     @admin.action(description="Take out of the catalogue", permissions=["change"])
+    @asks_first(
+        warning=OUT,
+        button="Take out of the catalogue",
+    )
     def delete_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         ids = list(queryset.filter(is_active=True).values_list("id", flat=True))
         for product_id in ids:

@@ -39,9 +39,11 @@ def imports(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("package", [row["package"] for row in PROJECTS.values()])
-def test_every_project_asks_its_api_what_all_of_them_keep(package: str):
+def test_every_project_asks_its_api_and_admin_what_all_of_them_keep(package: str):
     doors = folder(package) / "tests" / "test_doors.py"
-    assert doors.is_file(), f"{doors.relative_to(ROOT)}: subclass atoll.testing.doors.ApiDoors in it."
+    assert doors.is_file(), (
+        f"{doors.relative_to(ROOT)}: subclass ApiDoors and AdminDoors of atoll.testing in it."
+    )
     bases = {
         base.id
         for node in ast.walk(ast.parse(doors.read_text()))
@@ -49,7 +51,7 @@ def test_every_project_asks_its_api_what_all_of_them_keep(package: str):
         for base in node.bases
         if isinstance(base, ast.Name)
     }
-    assert bases >= {"ApiDoors"}
+    assert bases >= {"ApiDoors", "AdminDoors"}
 
 
 def python_files() -> list[Path]:

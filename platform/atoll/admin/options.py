@@ -4,14 +4,19 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
+from atoll.admin.confirming import CONFIRMED, question
 from atoll.admin.refusals import RoleNeeded
 from atoll.identity import rights
 from atoll.identity.rights import Rights
+
+MAX_SEARCH_CHARS = 256
+SAVE = "save"
 
 
 class ModelAdmin(UnfoldModelAdmin):
@@ -23,11 +28,14 @@ class ModelAdmin(UnfoldModelAdmin):
     ``rights`` says by verb which roles may do it; a verb that is not there is an administrator's.
     The verbs are Django's (view, add, change, delete) and those of the class's own actions.
     ``never`` are the verbs that nobody does by hand, an administrator neither.
+    ``ask_before_off`` names switches of the form (``{"enabled": "what stops"}``): saving one that was
+    on as off asks first.
     """
 
     rights: ClassVar[Rights] = {}
     never: ClassVar[frozenset[str]] = frozenset()
     secret_fields: ClassVar[tuple[str, ...]] = ()
+    ask_before_off: ClassVar[dict[str, str]] = {}
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
@@ -74,6 +82,40 @@ class ModelAdmin(UnfoldModelAdmin):
         if lookup.split("__")[0] in self.secret_fields:
             return False
         return bool(super().lookup_allowed(lookup, value, request))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Raises ValidationError (400) for more than 256 characters: each word is a scan of its own."""
+        if len(search_term) > MAX_SEARCH_CHARS:
+            raise ValidationError(f"A search has at most {MAX_SEARCH_CHARS} characters.")
+        found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
+        return found
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        if request.method == "POST" and object_id and request.POST.get(CONFIRMED) != SAVE:
+            row = self.get_object(request, unquote(object_id))
+            if row is not None and self.has_change_permission(request, row):
+                stopping = [name for name in self.ask_before_off if self._is_switched_off(request, row, name)]
+                if stopping:
+                    warning = " ".join(self.ask_before_off[name] for name in stopping)
+                    return question(
+                        self, request, answer=SAVE, warning=warning, button="Save", named=[str(row)]
+                    )
+        page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return page
+
+    def _is_switched_off(self, request: HttpRequest, row: Any, name: str) -> bool:
+        """A browser sends nothing for a box that is not ticked."""
+        shown = flatten_fieldsets(self.get_fieldsets(request, row))
+        is_editable = name in shown and name not in self.get_readonly_fields(request, row)
+        return is_editable and getattr(row, name) and name not in request.POST
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Raises ValidationError, which the site answers with 400, for a selected id that none can be."""

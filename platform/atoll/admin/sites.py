@@ -1,14 +1,15 @@
 """The admin site: unfold's, with an index page that shows the project at a glance."""
 
 import functools
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db import DataError
+from django.core.exceptions import BadRequest, FieldError, PermissionDenied, ValidationError
+from django.db import DataError, NotSupportedError, ProgrammingError
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from unfold.sites import UnfoldAdminSite
 
 from atoll.admin.pages import menu_entries, page_urls
@@ -16,6 +17,13 @@ from atoll.admin.refusals import permissions_needed, refused_page, require
 from atoll.admin.tiles import tiles
 from atoll.server.identity import instance_id
 
+log = logging.getLogger(__name__)
+
+CANNOT_EXIST = "The address or the selection names something that cannot exist."
+# What Django raises for lookups and values that do not go together.
+CANNOT_BE_READ = (
+    ValueError, TypeError, LookupError, ArithmeticError, FieldError, ProgrammingError, NotSupportedError,
+)  # fmt: skip
 # What Django's own model means in a project: a local row for an account of the users service.
 MIRRORED_ACCOUNT = "auth.User"
 
@@ -36,8 +44,10 @@ class AtollAdminSite(UnfoldAdminSite):
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """A page for other roles is 403 and says for which, before anything of it is looked up.
 
-        An address that was edited by hand (an id that is none, a broken pattern) is 400 and no 500;
-        what a form refuses never gets here: forms show it.
+        An address that was edited by hand (an id that is none, a year without end) is 400 and no 500;
+        what a form refuses never gets here: forms show it. The page is made here, since its filters
+        read the address only then. What Python finds wrong with a value is put down to the address
+        only when there is one to blame, and is logged.
         """
 
         @functools.wraps(view)
@@ -46,12 +56,16 @@ class AtollAdminSite(UnfoldAdminSite):
                 require(request, permissions_needed(view, request))
                 if request.method == "POST" and getattr(view, "__name__", "") == "changelist_view":
                     view.__self__.require_action(request)  # type: ignore[attr-defined]
-                response: HttpResponse = view(request, *args, **kwargs)
+                return _made(view(request, *args, **kwargs))
             except PermissionDenied as error:
                 return refused_page(self, request, error)
             except (ValidationError, DataError) as error:
-                raise BadRequest("The address or the selection names something that cannot exist.") from error
-            return response
+                raise BadRequest(CANNOT_EXIST) from error
+            except CANNOT_BE_READ as error:
+                if not (request.GET or args or kwargs):
+                    raise
+                log.warning("an address of the admin cannot be read", exc_info=error)
+                raise BadRequest(CANNOT_EXIST) from error
 
         guarded: Callable[..., Any] = super().admin_view(careful, cacheable)
         return guarded
@@ -68,3 +82,9 @@ class AtollAdminSite(UnfoldAdminSite):
         if settings.AUTH_USER_MODEL != MIRRORED_ACCOUNT:
             return urls
         return [url for url in urls if not (getattr(url, "name", "") or "").startswith("password_change")]
+
+
+def _made(response: HttpResponse) -> HttpResponse:
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        return response.render()
+    return response

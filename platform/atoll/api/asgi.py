@@ -12,6 +12,7 @@ from typing import Any
 from atoll import context, wire
 from atoll.api.error_pages import answer, speaks_html
 from atoll.api.errors import plain_problem
+from atoll.api.middleware.page_headers import guard
 from atoll.api.middleware.probes import PATHS as PROBES
 
 Message = MutableMapping[str, Any]
@@ -165,6 +166,7 @@ async def _refuse(refused: Refused, scope: Message, send: Send) -> None:
         problem = plain_problem(refused.status, message=refused.message, headers=headers)
         response = answer(problem, as_html=speaks_html(scope["path"]))
         response["X-Correlation-ID"] = context.correlation_id() or ""
+    guard(response, scope["path"])
     response["Connection"] = "close"
     fields = [(name.lower().encode(), value.encode()) for name, value in response.items()]
     await send({"type": "http.response.start", "status": response.status_code, "headers": fields})

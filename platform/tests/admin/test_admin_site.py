@@ -172,6 +172,7 @@ def test_every_page_of_the_librarys_own_admin_is_for_its_roles():
         ),
         **model_pages("testproject_stamp", view=""),
         "testproject.note: delete_selected": "",
+        "testproject.note: unpin": "support",
         "testproject_cellar": "catalogue support",
         "testproject_shelf": "catalogue support",
     }

@@ -1,9 +1,11 @@
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_page, register_tile
+from atoll.admin.confirming import asks_first
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
 from testproject.models import Note, Stamp
@@ -15,6 +17,14 @@ class NoteAdmin(ModelAdmin):
     list_display = ("text", "price_paid", "is_pinned", "created_at")
     list_filter = ("is_pinned",)
     search_fields = ("text",)
+    ask_before_off: ClassVar = {"is_pinned": "It is no longer at the top."}
+    actions = ("unpin",)
+
+    @admin.action(description="Unpin", permissions=["change"])
+    @asks_first(warning="They are no longer at the top.", button="Unpin")
+    def unpin(self, request: HttpRequest, queryset: QuerySet[Note]) -> None:
+        count = queryset.update(is_pinned=False)
+        self.message_user(request, f"{count} unpinned: {request.POST.get('reason')}")
 
 
 @admin.register(Stamp)

@@ -134,7 +134,10 @@ def test_products_leave_and_come_back_by_action_and_are_never_deleted(staff, mak
     product = make_product()
     chosen = {"_selected_action": [str(product.id)]}
 
-    staff.post(reverse(PRODUCTS), chosen | {"action": "delete_selected_products"})
+    staff.post(
+        reverse(PRODUCTS),
+        chosen | {"action": "delete_selected_products", "confirmed": "delete_selected_products"},
+    )
     assert Product.objects.get().is_active is False
     staff.post(reverse(PRODUCTS), chosen | {"action": "bring_back_selected_products"})
     assert Product.objects.get().is_active is True

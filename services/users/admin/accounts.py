@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget
 
 from atoll.admin import ModelAdmin
+from atoll.admin.confirming import asks_first
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import ROLES, SUPPORT, TITLES
@@ -24,6 +25,11 @@ from services.users.usecases.delete_user import delete_user
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.register_user import register_user
 from services.users.usecases.update_user import Changes, update_user
+
+STOPS = (
+    "They are signed out everywhere and cannot sign in until they are activated again. Their orders go on. "
+    "Access tokens that were issued already end within ten minutes."
+)
 
 
 class AccountForm(ModelForm):
@@ -73,6 +79,7 @@ class AccountAdmin(ModelAdmin):
     search_fields = ("email", "name", "id")
     date_hierarchy = "created_at"
     readonly_fields = ("id", "created_at", "updated_at", "last_login")
+    ask_before_off: ClassVar = {"is_active": STOPS}
     actions = ("deactivate", "activate", "end_sessions", "delete_accounts")
 
     @admin.display(description="Roles")
@@ -147,6 +154,7 @@ class AccountAdmin(ModelAdmin):
         return page
 
     @admin.action(description="Deactivate: end sessions, refuse sign-in", permissions=["change"])
+    @asks_first(warning=STOPS, button="Deactivate accounts")
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self._each(request, users, "deactivated", lambda user: update_user(user.id, Changes(is_active=False)))
 
@@ -155,10 +163,21 @@ class AccountAdmin(ModelAdmin):
         self._each(request, users, "activated", lambda user: update_user(user.id, Changes(is_active=True)))
 
     @admin.action(description="End all sessions", permissions=["change"])
+    @asks_first(
+        warning="They are signed out on all of their devices, and sign in again with their password.",
+        button="End all sessions",
+    )
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self._each(request, users, "signed out", lambda user: end_all_sessions(user, Because.STAFF))
 
     @admin.action(description="Delete for good", permissions=["erase"])
+    @asks_first(
+        warning=(
+            "The accounts are gone for good, their open orders are cancelled, and every service forgets who "
+            "they were. This cannot be taken back."
+        ),
+        button="Delete accounts for good",
+    )
     def delete_accounts(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self._each(request, users, "deleted", lambda user: delete_user(user.id))
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from atoll.admin import ModelAdmin
+from atoll.admin.confirming import asks_first
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
 from atoll.identity.tokens import SERVICE_NAME
@@ -94,6 +95,13 @@ class ServiceCredentialAdmin(ModelAdmin):
         return HttpResponseRedirect(reverse("admin:users_servicecredential_changelist"))
 
     @admin.action(description="Issue a new secret (the former stops working)", permissions=["issue"])
+    @asks_first(
+        warning=(
+            "The secret that these services have now stops working at once: they get no tokens, and cannot "
+            "call others, until they are started with the new one, which the next page shows once."
+        ),
+        button="Issue new secrets",
+    )
     def issue(self, request: HttpRequest, chosen: QuerySet[ServiceCredential]) -> HttpResponse:
         for credential in chosen:
             self.log_change(request, credential, "issued a new secret")
@@ -102,6 +110,13 @@ class ServiceCredentialAdmin(ModelAdmin):
         )
 
     @admin.action(description="Withdraw: the service gets no more tokens", permissions=["issue"])
+    @asks_first(
+        warning=(
+            "These services get no more tokens: once those they hold end, within ten minutes, no other "
+            "service answers them. A new secret brings them back."
+        ),
+        button="Withdraw credentials",
+    )
     def withdraw(self, request: HttpRequest, chosen: QuerySet[ServiceCredential]) -> None:
         for credential in chosen:
             withdraw_credential(credential.service)

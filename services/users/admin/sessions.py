@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
 from atoll.admin import ReadOnlyAdmin
+from atoll.admin.confirming import asks_first
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
 from services.users.models import RefreshFamily
@@ -34,6 +35,10 @@ class RefreshFamilyAdmin(ReadOnlyAdmin):
         return self.may(request, "end")
 
     @admin.action(description="End these sign-ins", permissions=["end"])
+    @asks_first(
+        warning="These devices are signed out; their people sign in again with their password.",
+        button="End sign-ins",
+    )
     def end(self, request: HttpRequest, families: QuerySet[RefreshFamily]) -> None:
         ended = revoke(RefreshFamily.objects.filter(pk__in=families.values("pk")), Because.STAFF)
         self.message_user(request, f"{ended} ended. Access tokens already issued end within ten minutes.")

@@ -1,12 +1,23 @@
-"""What the API of every project keeps, asked of this one."""
+"""What the API and the admin of every project keep, asked of this one."""
 
 import pytest
 
+from atoll.testing.admin_doors import AdminDoors
 from atoll.testing.doors import ApiDoors
+from services.users.models import User
 
 
 class TestApi(ApiDoors):
     """Health under any Host, ids in upper case, lists that refuse what they do not know."""
+
+
+class TestAdmin(AdminDoors):
+    """Addresses that were edited by hand, ids and selections that were made up."""
+
+    backend = "services.users.backends.OwnAccounts"
+
+    def make_administrator(self) -> User:
+        return User.objects.create(email="walker@example.com", name="Walker", roles=["admin"])
 
 
 @pytest.mark.django_db

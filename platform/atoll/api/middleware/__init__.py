@@ -1,9 +1,10 @@
-"""What surrounds every request, outermost first: context, JSON errors, NUL, bodies, probes."""
+"""What surrounds every request, outermost first: context, headers, JSON errors, NUL, bodies, probes."""
 
 from atoll.api.middleware.bodies import BodyLimit
 from atoll.api.middleware.context import RequestContext
 from atoll.api.middleware.json_errors import JSONErrors
 from atoll.api.middleware.nul import NoNul
+from atoll.api.middleware.page_headers import PageHeaders
 from atoll.api.middleware.probes import Probes
 
-__all__ = ["BodyLimit", "JSONErrors", "NoNul", "Probes", "RequestContext"]
+__all__ = ["BodyLimit", "JSONErrors", "NoNul", "PageHeaders", "Probes", "RequestContext"]

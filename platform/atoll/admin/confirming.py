@@ -1,0 +1,74 @@
+"""Asking before something stops: a page that says what will happen, whose button does it."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+CONFIRMED = "confirmed"
+CSRF_FIELD = "csrfmiddlewaretoken"
+LISTED = 50
+
+Action = Callable[..., Any]
+
+
+def asks_first(*, warning: str, button: str) -> Callable[[Action], Action]:
+    """For an action of a list: it runs once the page with ``warning`` was answered.
+
+    ``@admin.action`` goes above it. What was sent with the action (a reason) is sent again.
+    """
+
+    def wrap(method: Action) -> Action:
+        @functools.wraps(method)
+        def ask(admin: Any, request: HttpRequest, queryset: Any) -> Any:
+            if request.POST.get(CONFIRMED) == method.__name__:
+                return method(admin, request, queryset)
+            is_everything = request.POST.get("select_across") == "1"
+            total = queryset.count() if is_everything else len(request.POST.getlist(ACTION_CHECKBOX_NAME))
+            return question(
+                admin,
+                request,
+                answer=method.__name__,
+                warning=warning,
+                button=button,
+                named=[str(row) for row in queryset[:LISTED]],
+                more=max(total - LISTED, 0),
+            )
+
+        return ask
+
+    return wrap
+
+
+def question(
+    admin: Any,
+    request: HttpRequest,
+    *,
+    answer: str,
+    warning: str,
+    button: str,
+    named: Iterable[str],
+    more: int = 0,
+) -> HttpResponse:
+    """The page; its form sends everything again, with ``confirmed`` set to ``answer``."""
+    kept = [
+        (name, value)
+        for name, values in request.POST.lists()
+        if name not in (CSRF_FIELD, CONFIRMED)
+        for value in values
+    ]
+    page = {
+        **admin.admin_site.each_context(request),
+        "title": f"{button}?",
+        "opts": admin.opts,
+        "warning": warning,
+        "button": button,
+        "named": list(named),
+        "more": more,
+        "kept": [*kept, (CONFIRMED, answer)],
+        "back_to": request.get_full_path(),
+    }
+    return TemplateResponse(request, "atoll/admin/confirm.html", page)
