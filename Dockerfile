@@ -19,13 +19,15 @@ COPY platform platform
 COPY services services
 COPY gateway gateway
 COPY registry registry
-# ATOLL_HOME holds a developer's engines and secrets; in a container there are none.
+# ATOLL_HOME holds a developer's engines and secrets; in a container the last answers of the registry
+# and the keys of users, for the time when those are away.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MALLOC_ARENA_MAX=2 \
     ATOLL_ROOT=/app \
-    ATOLL_HOME=/nonexistent \
+    ATOLL_HOME=/tmp \
+    HOME=/tmp \
     ATOLL_ENV=production
 # Now, since the account that runs it may not write.
 RUN python -m compileall -q .

@@ -12,8 +12,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin
-from atoll.errors import InvalidInput
 from atoll.admin.confirming import asks_first
+from atoll.errors import InvalidInput
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 from registry.models import Credential

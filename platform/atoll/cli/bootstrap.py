@@ -1,4 +1,5 @@
-"""Bring one project's database up to date: migrations, credentials, routes; every step may be repeated."""
+"""Bring one project's database up to date: role and database (with DATABASE_ADMIN_URL), migrations,
+credentials, routes; every step may be repeated."""
 
 import argparse
 import sys
@@ -13,11 +14,14 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     from django.core.exceptions import ImproperlyConfigured
 
-    from atoll.dev import setup
+    from atoll.dev import databases, setup
 
+    admin_url = conf.variable("DATABASE_ADMIN_URL")
     try:
+        if admin_url:
+            databases.make_from_url(admin_url, conf.database(options.project))
         setup.run(conf.project(options.project), demo_data=options.demo_data)
-    except ImproperlyConfigured as error:
+    except (ImproperlyConfigured, databases.DatabaseError) as error:
         print(f"{options.project} is not set up: {error}", file=sys.stderr)
         return 1
     from atoll.postgresql import budget

@@ -1,6 +1,8 @@
 """One database and one role per project: each role owns its own and reaches no other."""
 
+from collections.abc import Mapping
 from contextlib import closing, suppress
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
@@ -47,6 +49,38 @@ def make_own(superuser_url: str, *, may_create_databases: bool = False) -> None:
                         sql.SQL("CREATE DATABASE {} OWNER {} STRATEGY wal_log").format(database, role)
                     )
                     cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+
+
+def make_from_url(admin_url: str, wanted: Mapping[str, Any]) -> None:
+    """Make the role and the database that Django's settings name, where they are missing.
+
+    The role's password is set to the one in the settings, so that a new one counts. Nobody else may
+    connect to the database. Safe to repeat, and at the same moment for several projects. Raises
+    DatabaseError.
+    """
+    role, database = sql.Identifier(wanted["USER"]), sql.Identifier(wanted["NAME"])
+    try:
+        with closing(psycopg2.connect(admin_url, connect_timeout=5)) as server:
+            server.autocommit = True
+            with server.cursor() as cursor:
+                # Two that revoke from one database at once would disturb each other.
+                cursor.execute("SELECT pg_advisory_lock(hashtext('atoll.bootstrap'))")
+                cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [wanted["USER"]])
+                verb = sql.SQL("CREATE" if cursor.fetchone() is None else "ALTER")
+                cursor.execute(
+                    sql.SQL("{} ROLE {} LOGIN PASSWORD %s").format(verb, role), [wanted["PASSWORD"]]
+                )
+                cursor.execute("SELECT FROM pg_database WHERE datname = %s", [wanted["NAME"]])
+                if cursor.fetchone() is None:
+                    # PostgreSQL before 16 lets only members of a role give it a database.
+                    cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+                    cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
+                for shared in (database, sql.Identifier("postgres"), sql.Identifier("template1")):
+                    cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(shared))
+    except psycopg2.Error as error:
+        raise DatabaseError(
+            f"DATABASE_ADMIN_URL cannot make the database {wanted['NAME']!r}: {error}".strip()
+        ) from error
 
 
 def checkpoint(superuser_url: str) -> None:

@@ -56,20 +56,13 @@ def routes(text: str, words: dict[str, str]) -> str:
 def compose(text: str, words: dict[str, str]) -> str:
     shout = words["NAMES"]
     credential = f"{shout}_SERVICE_SECRET: ${{{shout}_SERVICE_SECRET:?set it in .env}}\n"
-    password = f"{shout}_DATABASE_PASSWORD: ${{{shout}_DATABASE_PASSWORD:?set it in .env}}\n"
     text = _before(text, "  GATEWAY_SERVICE_SECRET:", f"  {credential}")
-    text = _before(text, "      GATEWAY_DATABASE_PASSWORD:", f"      {password}")
     text = _before(text, "  gateway-setup:", Template(COMPOSE.read_text()).substitute(words))
     more = budget.web(words["project"]) + budget.worker(words["project"])
     text = CONNECTIONS.sub(lambda found: f"max_connections={int(found[1]) + more}", text)
     gateway = text.index("\n  gateway:\n")
     ready = f"      {words['project']}: {{condition: service_healthy}}"
     return text[:gateway] + _after(text[gateway:], "      orders: {condition: service_healthy}", ready)
-
-
-def databases(text: str, words: dict[str, str]) -> str:
-    line = Template('make_database ${role} ${database} "$$${NAMES}_DATABASE_PASSWORD"\n')
-    return _before(text, "make_database gateway ", line.substitute(words))
 
 
 def example(text: str, words: dict[str, str]) -> str:
@@ -83,13 +76,21 @@ def personal_data(text: str, words: dict[str, str]) -> str:
     return _before(text, "\n`new-service` adds", row.substitute(words))
 
 
+def front(text: str, words: dict[str, str]) -> str:
+    block = Template(
+        "\n${project}.{$$ADMIN_HOST:admin.localhost} {\n\timport admin\n"
+        "\treverse_proxy {$$${NAMES}:${project}:${port}}\n}\n"
+    )
+    return text.rstrip("\n") + "\n" + block.substitute(words)
+
+
 EDITS = {
     "projects.toml": projects,
     ".importlinter": walls,
     "gateway/routes.toml": routes,
     "docker-compose.yml": compose,
-    "deploy/postgres/init.sh": databases,
     ".env.example": example,
+    "deploy/caddy/Caddyfile": front,
     "docs/personal-data.md": personal_data,
 }
 
