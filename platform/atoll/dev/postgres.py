@@ -23,6 +23,7 @@ from atoll.dev.account import Account, reachable_data, reachable_programs, serve
 
 SUPERUSER = "atoll"
 STOP_GRACE_S = 5.0
+QUOTED_LINES = 8
 FAST_SHUTDOWN = signal.SIGINT  # PostgreSQL: disconnect everyone, then stop cleanly
 
 # Small memory, fast start; durability is left at PostgreSQL's own strict values.
@@ -121,9 +122,8 @@ def _initialise(programs: Path, data: Path, secret: Path) -> None:
             **(account.popen_options() if account else {}),  # type: ignore[call-overload]
         )
     if done.returncode != 0:
-        raise EngineError(
-            f"PostgreSQL could not be set up in {data}; `make reset` clears it.\n{done.stdout}{done.stderr}"
-        )
+        end = "\n".join(f"    {line}" for line in f"{done.stdout}{done.stderr}".splitlines()[-QUOTED_LINES:])
+        raise EngineError(f"PostgreSQL could not be set up in {data}; `make reset` clears it.\n{end}")
     privatefile.write(secret, password)
 
 
