@@ -17,6 +17,7 @@ from atoll.bus.schemas.agreement import Trial
 from atoll.bus.schemas.definitions import Definition, Messages, Reading
 from atoll.cli.asyncapi import main
 from atoll.cli.asyncapi.services import Described
+from atoll.dev import command
 
 GIT = dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "nobody@example.com")
 GIT |= dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "nobody")
@@ -159,7 +160,7 @@ def test_a_check_shows_the_difference_and_writes_nothing(
     text = said()
     assert '+                "note": {' in text
     assert text.endswith(
-        "docs/asyncapi.json is not current: run `python manage.py asyncapi` and commit it.\n"
+        f"docs/asyncapi.json is not current: run `{command.manage('asyncapi')}` and commit it.\n"
     )
     assert repository.document.read_text() == before
     assert (repository(), repository("--check")) == (0, 0)

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from atoll import wire
@@ -88,6 +88,7 @@ WHOLE = Whole(
 )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the machine is
 @given(WHOLES)
 def test_whatever_may_be_announced_is_read_back_as_it_was(whole):
     written = wire.dumps(wire.checked_payload(whole))
