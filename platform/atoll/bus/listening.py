@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amqp.exceptions import AMQPError
-
 # A consumer that is gone for less is being replaced; a connection comes back within that.
 GRACE_S = 10.0
 # Interruptions within the last minute from which on nobody should rely on the consumer.
@@ -85,5 +83,5 @@ class Listening:
 def _told(error: BaseException) -> str:
     """For pages that everybody may see: no address and no account, which errors of sockets and of
     PostgreSQL name."""
-    reply = getattr(error, "reply_text", None) if isinstance(error, AMQPError) else None
+    reply = getattr(error, "reply_text", None)  # of the broker; web processes import no AMQP
     return f"{type(error).__name__} ({reply})"[:300] if reply else type(error).__name__
