@@ -16,6 +16,7 @@ from typing import Any
 
 from atoll.identity.jwks import KeySet, Refresh
 from atoll.identity.principal import Principal
+from atoll.identity.revocations import Revocations
 from atoll.identity.roles import TITLES
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
 from gateway.edge.refusals import Refused, unavailable
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 MAX_VERIFIED = 10_000
 DIGEST_BYTES = 16
+WAIT_FOR_REVOCATIONS_S = 1.0
 CHALLENGE = b'Bearer realm="atoll"'
 
 FetchKeys = Callable[[], Awaitable[Any]]
@@ -53,10 +55,23 @@ class Verified:
 
 
 class Authenticator:
-    """``fetch`` gets the key set's document and raises OSError, ValueError or Refused."""
+    """``fetch`` gets the key set's document, ``fetch_revocations`` what was revoked; both raise OSError,
+    ValueError or Refused. Without the second nothing is ever revoked."""
 
-    def __init__(self, fetch: FetchKeys, *, keys: KeySet | None = None, keep: Path | None = None) -> None:
+    def __init__(
+        self,
+        fetch: FetchKeys,
+        fetch_revocations: FetchKeys | None = None,
+        *,
+        keys: KeySet | None = None,
+        keep: Path | None = None,
+        revocations: Revocations | None = None,
+    ) -> None:
         self._fetch = fetch
+        self._fetch_revocations = fetch_revocations
+        self._revocations = revocations or Revocations()
+        self._catching_up: asyncio.Task[None] | None = None
+        self._revocations_away = False
         self._keys = keys or KeySet()
         self._keep = keep
         self._verified = Verified()
@@ -76,12 +91,40 @@ class Authenticator:
             raise invalid_token()
         digest = hashlib.blake2b(token, digest_size=DIGEST_BYTES).digest()
         held = self._verified.get(digest)
-        if held is not None and self._keys.peek(held[1]) is not None:
-            return held[0]
         try:
-            return await self._verify(token.strip().decode("latin-1"), digest)
+            if held is not None and self._keys.peek(held[1]) is not None:
+                principal = held[0]
+            else:
+                principal = await self._verify(token.strip().decode("latin-1"), digest)
+            await self._require_unrevoked(principal)
         except InvalidToken:
             raise invalid_token() from None
+        return principal
+
+    async def _require_unrevoked(self, principal: Principal) -> None:
+        """Raises InvalidToken. Waits only for a list that is too old to be believed."""
+        fetch = self._fetch_revocations
+        if fetch is None:
+            return
+        if self._revocations.due() is not Refresh.NO:
+            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up(fetch))
+        if self._catching_up is not None and self._revocations.is_stale:
+            await asyncio.wait({self._catching_up}, timeout=WAIT_FOR_REVOCATIONS_S)
+        if self._revocations.covers(principal):
+            raise InvalidToken
+
+    async def _catch_up(self, fetch: FetchKeys) -> None:
+        try:
+            self._revocations.accept(await fetch())
+            self._revocations_away = False
+        except (Refused, OSError, ValueError) as error:
+            self._revocations.fail()
+            if not self._revocations_away:
+                log.warning("revocations could not be fetched, tokens live to their own end: %s", error)
+            self._revocations_away = True
+        except BaseException:
+            self._revocations.fail()
+            raise
 
     async def _verify(self, token: str, digest: bytes) -> Principal:
         kid = key_id(token)

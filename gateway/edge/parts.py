@@ -25,6 +25,7 @@ from gateway.edge.tables import Tables
 
 KEYS_SERVICE = "user-service"
 KEYS_PATH = "/.well-known/jwks.json"
+REVOCATIONS_PATH = "/.well-known/revocations.json"
 KEYS_TIMEOUT_S = 5.0
 ALWAYS_WATCHED = frozenset({KEYS_SERVICE, *dashboard.SERVICES})
 
@@ -51,7 +52,9 @@ class Parts:
             registry_url=config.registry_url,
             credential=config.registry_credential,
         )
-        self.authenticator = Authenticator(self._fetch_keys, keep=config.home / "gateway" / "jwks.json")
+        self.authenticator = Authenticator(
+            self._fetch_keys, self._fetch_revocations, keep=config.home / "gateway" / "jwks.json"
+        )
         self.store = Store(loop, config.redis_url)
         self.limiter = Limiter(self.store)
         self.tables = Tables(config.snapshot_path, self._watch_services)
@@ -78,7 +81,13 @@ class Parts:
         self.discovery.watch(table.services)
 
     async def _fetch_keys(self) -> Any:
-        reply = await self.fetcher.get(KEYS_SERVICE, KEYS_PATH, timeout_s=KEYS_TIMEOUT_S)
+        return await self._of_users(KEYS_PATH)
+
+    async def _fetch_revocations(self) -> Any:
+        return await self._of_users(REVOCATIONS_PATH)
+
+    async def _of_users(self, path: str) -> Any:
+        reply = await self.fetcher.get(KEYS_SERVICE, path, timeout_s=KEYS_TIMEOUT_S)
         if reply.status != 200:
             raise ValueError(f"{KEYS_SERVICE} answered {reply.status}")
         return reply.json()

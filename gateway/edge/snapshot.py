@@ -19,7 +19,7 @@ FOR_ROLES = ("staff", "public_read_staff_write")
 ROLES = tuple(role for role in roles.ROLES if role != roles.ADMIN)
 BUILTINS = ("dashboard",)
 RESERVED = ("/admin", "/static", "/health", "/metrics")
-INNER = frozenset(("admin", "bus", "docs", "health", "metrics", "schema", "static"))
+INNER = frozenset((".well-known", "admin", "bus", "docs", "health", "metrics", "schema", "static"))
 """First segments of a service's paths that no route leads to: what is for operators and services."""
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")

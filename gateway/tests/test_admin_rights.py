@@ -4,7 +4,8 @@ import pytest
 
 from atoll.testing.rights import ANY_STAFF, API_PAGES, model_pages, walk
 
-pytestmark = pytest.mark.django_db
+# Some three hundred pages: on a busy machine they take their time.
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]
 
 PAGES = {
     **ANY_STAFF,

@@ -174,3 +174,30 @@ def test_without_any_key_a_token_is_503_and_open_routes_still_work(
     assert bearer(gateway, "/mine/x", access_token(USER)).status == 503
     assert bearer(gateway, "/open/x", access_token(USER)).status == 200
     assert until(lambda: gateway.get("/mine/x").status) == 401
+
+
+def test_a_revoked_token_is_refused_within_seconds_and_a_later_one_is_good(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    token = access_token(USER)
+    assert bearer(gateway, "/mine/x", token).status == 200
+    upstream.revoked[f"sub:{USER}"] = [int(time.time()), True]
+
+    asked = time.monotonic()
+    until(lambda: bearer(gateway, "/mine/x", token).status == 403)
+    assert time.monotonic() - asked < 5
+
+    later = sign(claims(USER, roles=[]) | {"iat": int(time.time()) + 1})
+    upstream.revoked[f"sub:{USER}"] = [int(time.time()) - 1, True]
+    assert bearer(gateway, "/mine/x", later).status == 200
+
+
+def test_one_sign_in_is_refused_and_another_of_the_same_person_is_not(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    upstream.revoked["sid:one"] = [int(time.time()), False]
+    one, two = (sign(claims(USER, roles=[], sid=session)) for session in ("one", "two"))
+
+    assert bearer(gateway, "/mine/x", one).status == 403
+    assert bearer(gateway, "/mine/x", two).status == 200
+    assert bearer(gateway, "/open/x", one).status == 200

@@ -39,11 +39,15 @@ def answer(status: int, body: bytes, *fields: str) -> bytes:
     return head.encode() + b"\r\n\r\n" + body
 
 
+REVOCATIONS = "/.well-known/revocations.json"
+
+
 class Upstream:
     """Answers with what it saw, as JSON; ``behaviours`` by path prefix replace that."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
+        self.revoked: dict[str, list[Any]] = {}
         self.behaviours: dict[str, Behave] = {}
         self.connections = 0
         self.ended: list[str] = []
@@ -107,7 +111,8 @@ class Upstream:
             while True:
                 seen = await self._read(reader)
                 seen.connection = number
-                self.seen.append(seen)
+                if seen.target != REVOCATIONS:  # asked for beside whatever a test asks for
+                    self.seen.append(seen)
                 await self._answer(seen, reader, writer)
                 await writer.drain()
                 if writer.is_closing():
@@ -149,6 +154,9 @@ class Upstream:
             seen.body += piece
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if seen.target == REVOCATIONS:
+            writer.write(answer(200, json.dumps({"revoked": self.revoked}).encode()))
+            return
         if seen.target == "/.well-known/jwks.json":
             writer.write(answer(200, json.dumps(jwks()).encode()))
             return

@@ -1,14 +1,17 @@
 """What users keeps: accounts, refresh tokens, signing keys and service credentials."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from atoll.identity.rights import roles_for
 from atoll.identity.roles import ADMIN, FORMER_ROLES, ROLES, current_roles, holds_one_of
@@ -37,6 +40,7 @@ class User(AbstractBaseUser):
     roles = ArrayField(models.CharField(max_length=32), default=list, blank=True)
     is_active = models.BooleanField("active", default=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    sessions_ended = models.IntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     updated_at = models.DateTimeField(auto_now=True, editable=False)
 
@@ -71,6 +75,19 @@ class User(AbstractBaseUser):
     def get_full_name(self) -> str:
         """What the admin greets with."""
         return self.name
+
+    def get_session_auth_hash(self) -> str:
+        """A session of this project's admin lives until the password is changed or all sessions are ended."""
+        return self._session_hash(None)
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        for secret in settings.SECRET_KEY_FALLBACKS:
+            yield self._session_hash(secret)
+
+    def _session_hash(self, secret: str | None) -> str:
+        ended = f" {self.sessions_ended}" if self.sessions_ended else ""
+        salt = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+        return salted_hmac(salt, f"{self.password}{ended}", secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def roles_held(self) -> frozenset[str]:
@@ -115,7 +132,7 @@ class RefreshFamily(models.Model):
 
 
 class RefreshToken(models.Model):
-    """One refresh token by its ``jti``; the token itself is kept nowhere. Used at most once."""
+    """One refresh token by its ``jti``; the token itself is kept nowhere. ``used_at`` is its first use."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     family = models.ForeignKey(RefreshFamily, on_delete=models.CASCADE, related_name="tokens")
@@ -128,6 +145,26 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class Revocation(models.Model):
+    """A mark that ends the tokens of an account or of a sign-in, kept until the last of them is over."""
+
+    class Kind(models.IntegerChoices):
+        ACCOUNT = 0, "account"
+        SIGN_IN = 1, "sign-in"
+
+    key = models.CharField(max_length=80, primary_key=True, editable=False)
+    kind = models.SmallIntegerField(choices=Kind.choices)
+    before = models.BigIntegerField()
+    ends_sessions = models.BooleanField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ("kind", "-expires_at")
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class SigningKey(models.Model):

@@ -55,6 +55,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # This project is where the token keys come from, so it asks its own table.
 ATOLL_JWKS_FETCH = "services.users.keys.key_set"
+ATOLL_REVOCATION_CHECK = "services.users.revocations.is_revoked"
 SIMPLE_JWT = {"TOKEN_TYPE_CLAIM": "token_use", "JTI_CLAIM": "jti", "USER_ID_CLAIM": "sub"}
 RATELIMIT_ENABLE = conf.flag("RATELIMIT_ENABLE", default=True, project_name=PROJECT.name)
 

@@ -18,6 +18,7 @@ from atoll.identity import InvalidToken
 from atoll.identity.tokens import ALGORITHM, AUDIENCE, LEEWAY_S, issuer, key_id, read_claims
 from services.users import keys
 from services.users.models import User
+from services.users.revocations import first_second
 
 ACCESS_LIFE = timedelta(minutes=10)
 SERVICE_LIFE = timedelta(minutes=15)
@@ -55,9 +56,12 @@ class AccessToken(SignedToken):
     lifetime = ACCESS_LIFE
 
     @classmethod
-    def of(cls, user: User) -> "AccessToken":
+    def of(cls, user: User, session: UUID) -> "AccessToken":
+        """One of the sign-in ``session``, issued after every mark that ended earlier ones."""
         token = cls()
+        token["iat"] = max(token["iat"], first_second(user.id))
         token["sub"] = str(user.id)
+        token["sid"] = str(session)
         token["roles"] = sorted(user.roles_held)
         token["email"] = user.email
         token["name"] = user.name
@@ -71,6 +75,7 @@ class ServiceToken(SignedToken):
     @classmethod
     def of(cls, service: str) -> "ServiceToken":
         token = cls()
+        token["iat"] = max(token["iat"], first_second(service))
         token["sub"] = service
         return token
 

@@ -1,6 +1,7 @@
 """Django authentication for the admin of every project: the accounts are those of users."""
 
 import logging
+import time
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +15,17 @@ from redis.exceptions import RedisError
 from atoll.errors import TooManyRequests, Unavailable
 from atoll.identity import copies
 from atoll.identity.addresses import client_address
+from atoll.identity.revocations import Mark
 from atoll.identity.rights import roles_for
 from atoll.identity.roles import ADMIN, ROLES, current_roles, holds_one_of
 from atoll.identity.tokens import InvalidToken
-from atoll.identity.verification import verify
+from atoll.identity.verification import account_mark, verify
 
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 300
+# Longer than users keeps a mark, so that each mark is heeded once.
+LOOK_REMEMBERED_S = 1200
 
 
 class AccountBackend(BaseBackend):
@@ -31,8 +35,9 @@ class AccountBackend(BaseBackend):
     as the session and the admin's log need one. Its username is the user's id;
     it holds no password. Its groups are the account's roles, and an administrator
     is a superuser; an account without a role is refused. During a session the account is
-    looked at again every five minutes, so a role that was taken or an account that was
-    closed is gone here too; while users is away the session goes on.
+    looked at again every five minutes, and as soon as users marks it: a role that was taken or
+    an account that was closed is gone here within seconds. While users is away a session goes
+    on, unless its account was marked.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
@@ -53,14 +58,25 @@ class AccountBackend(BaseBackend):
             raise Unavailable("user-service", "answered with a token that cannot be verified") from None
         if not principal.holds_one_of(*ROLES):
             return None
-        return mirror(principal.id, principal.email, principal.name, principal.roles)
+        user = mirror(principal.id, principal.email, principal.name, principal.roles)
+        mark = account_mark(user.username)
+        if mark is not None:
+            self._end_sessions_before(user, mark)
+            _note_look(user)
+        return user
 
     def get_user(self, user_id: Any) -> Any:
         """The signed-in user of each request; None ends the session."""
         user = User.objects.filter(pk=user_id, is_active=True).first()
-        if user is None or not (_check_is_due(user) or _has_no_role_yet(user)):
+        if user is None or not _is_mirror(user):
             return user
-        return self._checked(user)
+        mark, looked_at = account_mark(user.username), _looked_at(user)
+        if mark is not None and (looked_at is None or mark.before >= looked_at):
+            return self._marked(user, mark)
+        if looked_at is None or time.time() - looked_at >= CHECK_EVERY_S or _has_no_role_yet(user):
+            _note_look(user)
+            return self._checked(user, or_else=user)
+        return user
 
     def has_perm(self, user_obj: Any, perm: str, obj: object | None = None) -> bool:
         return bool(user_obj.is_active and holds_one_of(roles_of(user_obj), roles_for(perm)))
@@ -82,18 +98,34 @@ class AccountBackend(BaseBackend):
             )
         return str(reply.json()["accessToken"]) if reply.ok else None
 
-    def _checked(self, user: User) -> User | None:
+    def _marked(self, user: User, mark: Mark) -> User | None:
+        """Users says that something of the account ended: who it is now must be known."""
+        self._end_sessions_before(user, mark)
+        checked = self._checked(user, or_else=None)
+        if checked is not None:
+            _note_look(user)
+        return checked
+
+    def _end_sessions_before(self, user: User, mark: Mark) -> None:
+        """Every session of this project that began before the mark, by the hash that sessions carry."""
+        looked_at = _looked_at(user)
+        if mark.ends_sessions and (looked_at is None or mark.before >= looked_at):
+            user.password = make_password(None)
+            user.save(update_fields=["password"])
+
+    def _checked(self, user: User, *, or_else: User | None) -> User | None:
+        """The account as users knows it now; ``or_else`` when users does not tell."""
         from atoll.client import ServiceClient
 
         try:
             reply = ServiceClient("user-service", timeout_s=2.0).get(f"/users/{user.username}")
             account = reply.json() if reply.ok else {}
         except Unavailable as error:
-            log.warning("the account of a session cannot be looked at, it goes on: %s", error)
-            return user
+            log.warning("the account of a session cannot be looked at: %s", error)
+            return or_else
         if not reply.ok and reply.status != 404:
             log.warning("users refused to show the account of a session: %s", reply.status)
-            return user
+            return or_else
         roles = current_roles(account.get("roles", ()))
         if not account.get("isActive") or not holds_one_of(roles, ROLES):
             User.objects.filter(pk=user.pk).update(is_active=False, is_staff=False, is_superuser=False)
@@ -139,10 +171,26 @@ def _has_no_role_yet(user: User) -> bool:
     return user.is_staff and not roles_of(user)
 
 
-def _check_is_due(user: User) -> bool:
-    """True for one request in five minutes, of a user who came from users."""
+def _is_mirror(user: User) -> bool:
+    """Whether the row came from users; others, such as those of tests, are nobody's account there."""
     try:
         UUID(user.username)
-        return cache.add(f"identity:checked:{user.username}", 1, CHECK_EVERY_S)
-    except (ValueError, RedisError, OSError):
+    except ValueError:
         return False
+    return True
+
+
+def _looked_at(user: User) -> int | None:
+    """When the account was last looked at, in seconds since 1970; None when that is not known."""
+    try:
+        seen: int | None = cache.get(f"identity:checked:{user.username}")
+    except (RedisError, OSError):
+        return None
+    return seen
+
+
+def _note_look(user: User) -> None:
+    try:
+        cache.set(f"identity:checked:{user.username}", int(time.time()), LOOK_REMEMBERED_S)
+    except (RedisError, OSError) as error:
+        log.warning("the look at an account is not remembered, the cache is away: %s", error)

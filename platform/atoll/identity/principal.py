@@ -1,6 +1,6 @@
 """The one who asks, as proven by a token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT, holds_one_of
@@ -11,8 +11,8 @@ class Principal:
     """A user or a service whose token was verified; DRF's ``request.user``.
 
     ``id`` is the user's UUID as text, or the service's name on the wire. Roles
-    are those at the time the token was issued: a change is seen with the next
-    token, ten minutes later at most.
+    are those at the time the token was issued; a change of them revokes the token.
+    ``session`` is the sign-in that the token belongs to, ``issued_at`` in seconds since 1970.
     """
 
     id: str
@@ -22,6 +22,8 @@ class Principal:
     token_id: str
     email: str | None
     name: str | None
+    session: str | None = field(default=None, compare=False)
+    issued_at: int = field(default=0, compare=False)
 
     is_authenticated: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False

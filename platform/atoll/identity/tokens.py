@@ -115,6 +115,8 @@ def _user(claims: dict[str, Any]) -> Principal:
         token_id=claims["jti"],
         email=_text(claims, "email"),
         name=_text(claims, "name"),
+        session=_text(claims, "sid"),
+        issued_at=int(claims["iat"]),
     )
 
 
@@ -130,6 +132,7 @@ def _service(claims: dict[str, Any]) -> Principal:
         token_id=claims["jti"],
         email=None,
         name=None,
+        issued_at=int(claims["iat"]),
     )
 
 

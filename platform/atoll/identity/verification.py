@@ -17,6 +17,8 @@ from atoll import conf
 from atoll.errors import AtollError, Unavailable
 from atoll.identity.jwks import KeySet, Refresh
 from atoll.identity.principal import Principal
+from atoll.identity.revocations import Mark
+from atoll.identity.revoked import published_revocations
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
 
 log = logging.getLogger(__name__)
@@ -29,14 +31,17 @@ WAIT_FOR_FETCH_S = 6.0
 def verify(token: str) -> Principal:
     """Prove who holds ``token``.
 
-    Raises InvalidToken for anything but a valid access or service token, and
-    Unavailable while this process has never seen a key set and users is away.
+    Raises InvalidToken for anything but a valid access or service token that was not
+    revoked, and Unavailable while this process has never seen a key set and users is away.
     """
     kid = key_id(token)
     key = key_source().find(kid)
     if key is None:
         raise InvalidToken()
-    return principal_of(token, key)
+    principal = principal_of(token, key)
+    if revocation_check()(principal):
+        raise InvalidToken()
+    return principal
 
 
 def fetch_from_users() -> Any:
@@ -137,6 +142,38 @@ def _source(path: str) -> KeySource:
     return KeySource(import_string(path), in_background=False)
 
 
+def revocation_check() -> Callable[[Principal], bool]:
+    """How this process asks whether a token was revoked: of the list that users publishes.
+
+    ``ATOLL_REVOCATION_CHECK`` names another way: users asks its own table. Where the keys are not
+    those of users, as in the test kit, nothing is revoked.
+    """
+    named = getattr(settings, "ATOLL_REVOCATION_CHECK", None)
+    if named is not None:
+        return _imported(named)
+    from_users = getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS) == FROM_USERS
+    return published_revocations().covers if from_users else _nothing_is_revoked
+
+
+def account_mark(subject: str) -> Mark | None:
+    """The mark that ended tokens of an account, by the same list; None where none is fetched."""
+    if getattr(settings, "ATOLL_REVOCATION_CHECK", None) is not None:
+        return None
+    from_users = getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS) == FROM_USERS
+    return published_revocations().mark_of(subject) if from_users else None
+
+
+@cache
+def _imported(path: str) -> Callable[[Principal], bool]:
+    check: Callable[[Principal], bool] = import_string(path)
+    return check
+
+
+def _nothing_is_revoked(principal: Principal) -> bool:
+    return False
+
+
 def forget_keys() -> None:
-    """Drop every cached key set of this process, as a restart would."""
+    """Drop every cached key set and list of revocations of this process, as a restart would."""
     _source.cache_clear()
+    published_revocations.cache_clear()

@@ -41,4 +41,6 @@ class RefreshFamilyAdmin(ReadOnlyAdmin):
     )
     def end(self, request: HttpRequest, families: QuerySet[RefreshFamily]) -> None:
         ended = revoke(RefreshFamily.objects.filter(pk__in=families.values("pk")), Because.STAFF)
-        self.message_user(request, f"{ended} ended. Access tokens already issued end within ten minutes.")
+        self.message_user(
+            request, f"{ended} ended. Their access tokens are refused everywhere within seconds."
+        )

@@ -16,6 +16,7 @@ from services.users.api import limits
 from services.users.api.auth import OpenView
 from services.users.api.serializers import ClientCredentialsSerializer, ServiceTokenSerializer
 from services.users.keys import key_set
+from services.users.revocations import document
 from services.users.tokens import SERVICE_LIFE
 from services.users.usecases.grant_service_token import WrongSecret, grant_service_token
 
@@ -45,6 +46,17 @@ class KeySetView(APIView):
     @extend_schema(responses={200: dict[str, Any]})
     def get(self, request: Request) -> Response:
         return Response(key_set(), headers={"Cache-Control": f"public, max-age={int(FRESH_S)}"})
+
+
+class RevocationsView(APIView):
+    """What ended before its token: asked for every other second by whoever verifies tokens."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @extend_schema(responses={200: dict[str, Any]})
+    def get(self, request: Request) -> Response:
+        return Response(document(), headers={"Cache-Control": "no-store"})
 
 
 def _basic(request: Request) -> tuple[str, str] | None:

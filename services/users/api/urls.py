@@ -11,6 +11,7 @@ urlpatterns = [
     path("auth/logout", auth.LogoutView.as_view(), name="logout"),
     path("auth/service-token", services.ServiceTokenView.as_view(), name="service-token"),
     path(".well-known/jwks.json", services.KeySetView.as_view(), name="jwks"),
+    path(".well-known/revocations.json", services.RevocationsView.as_view(), name="revocations"),
     path("users", users.UsersView.as_view(), name="users"),
     path("users/me", users.OwnAccountView.as_view(), name="own-account"),
     path("users/<id:user_id>", users.UserView.as_view(), name="user"),

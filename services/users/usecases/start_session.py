@@ -30,7 +30,7 @@ def start_session(user: models.User) -> TokenPair:
             raise WrongCredentials()
         user.refresh_families.filter(expires_at__lt=now).delete()
         family = models.RefreshFamily.objects.create(user=user, created_at=now, expires_at=now + REFRESH_LIFE)
-        return issue_pair(user, family)
+        return issue_pair(stored, family)
 
 
 def issue_pair(user: models.User, family: models.RefreshFamily) -> TokenPair:
@@ -41,7 +41,7 @@ def issue_pair(user: models.User, family: models.RefreshFamily) -> TokenPair:
         id=refresh.id, family=family, created_at=refresh.current_time, expires_at=expires_at
     )
     return TokenPair(
-        access_token=str(AccessToken.of(user)),
+        access_token=str(AccessToken.of(user, family.id)),
         refresh_token=str(refresh),
         expires_in_s=int(ACCESS_LIFE.total_seconds()),
     )

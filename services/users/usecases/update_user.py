@@ -10,6 +10,7 @@ from atoll.bus import publish
 from atoll.errors import NotFound
 from services.users.events import UserUpdated
 from services.users.models import User
+from services.users.revocations import revoke_account
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.keep_an_admin import Administrators
 from services.users.usecases.register_user import email_taken
@@ -44,7 +45,7 @@ class Changes:
 def update_user(user_id: UUID, changes: Changes) -> User:
     """Save the changes and announce those that made a difference.
 
-    A new password or a deactivated account ends every session. Raises NotFound,
+    A new password or a deactivated account ends every session; new roles need new tokens. Raises NotFound,
     EmailTaken, and LastAdmin when no active administrator would be left.
     """
     try:
@@ -71,6 +72,8 @@ def _update(user_id: UUID, changes: Changes) -> User:
         end_all_sessions(user, Because.PASSWORD_CHANGED)
     if not user.is_active:
         end_all_sessions(user, Because.INACTIVE)
+    if "roles" in different:
+        revoke_account(user.id, ends_sessions=False)
     user.save()
     if different:
         announced = {ON_THE_WIRE[name]: value for name, value in different.items()}

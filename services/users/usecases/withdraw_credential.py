@@ -1,10 +1,14 @@
 """Take a service its credential."""
 
+from django.db import transaction
 from django.utils import timezone
 
 from services.users.models import ServiceCredential
+from services.users.revocations import revoke_account
 
 
 def withdraw_credential(service: str) -> None:
-    """No new tokens for it; one already granted lives on, fifteen minutes at most."""
-    ServiceCredential.objects.filter(service=service).update(is_active=False, changed_at=timezone.now())
+    """No new tokens for it; those already granted are refused within seconds."""
+    with transaction.atomic():
+        ServiceCredential.objects.filter(service=service).update(is_active=False, changed_at=timezone.now())
+        revoke_account(service, ends_sessions=False)

@@ -1,0 +1,71 @@
+"""The marks that end tokens before their time; ``atoll.identity.revocations`` says what one means."""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from atoll.identity import Principal
+from atoll.identity.revocations import MAX_MARKS
+from services.users.models import Revocation
+
+# Longer than the longest life of a token that others verify, with the leeway of a verifier's clock.
+KEPT = timedelta(minutes=16)
+PURGED_AT_ONCE = 500
+
+
+def revoke_account(account_id: UUID | str, *, ends_sessions: bool) -> None:
+    """Refuse every token of an account, or of a service, that was issued until now.
+
+    Inside the caller's transaction, which holds the account's row: a token that is issued
+    afterwards (``first_second``) is a later one.
+    """
+    key = f"sub:{account_id}"
+    ended = Revocation.objects.filter(key=key, ends_sessions=True).exists()
+    _mark([key], Revocation.Kind.ACCOUNT, ends_sessions=ends_sessions or ended)
+
+
+def revoke_sign_ins(family_ids: Iterable[UUID]) -> None:
+    """Refuse every token of these sign-ins."""
+    _mark([f"sid:{family_id}" for family_id in family_ids], Revocation.Kind.SIGN_IN, ends_sessions=False)
+
+
+def first_second(account_id: UUID | str) -> int:
+    """The earliest time of issue, in seconds since 1970, that no mark of the account refuses."""
+    before = Revocation.objects.filter(key=f"sub:{account_id}").values_list("before", flat=True).first()
+    return 0 if before is None else before + 1
+
+
+def document() -> dict[str, Any]:
+    """What everybody fetches. Past MAX_MARKS the oldest sign-ins are left to their tokens' own end."""
+    alive = Revocation.objects.filter(expires_at__gt=timezone.now()).order_by("kind", "-expires_at")
+    rows = alive.values_list("key", "before", "ends_sessions")[:MAX_MARKS]
+    return {"revoked": {key: [before, ends] for key, before, ends in rows}}
+
+
+def is_revoked(principal: Principal) -> bool:
+    """The same question, asked of the table: here no second passes."""
+    named = Q(key=f"sub:{principal.id}")
+    if principal.session is not None:
+        named |= Q(key=f"sid:{principal.session}")
+    return Revocation.objects.filter(named, before__gte=principal.issued_at).exists()
+
+
+def _mark(keys: list[str], kind: str, *, ends_sessions: bool) -> None:
+    now = timezone.now()
+    over = Revocation.objects.filter(expires_at__lt=now).select_for_update(skip_locked=True)
+    Revocation.objects.filter(key__in=list(over.values_list("key", flat=True)[:PURGED_AT_ONCE])).delete()
+    second = int(time.time())
+    Revocation.objects.bulk_create(
+        [
+            Revocation(key=key, kind=kind, before=second, ends_sessions=ends_sessions, expires_at=now + KEPT)
+            for key in sorted(keys)
+        ],
+        update_conflicts=True,
+        unique_fields=["key"],
+        update_fields=["before", "ends_sessions", "expires_at"],
+    )
