@@ -77,7 +77,9 @@ class Platform:
         return self.url("gateway")
 
     def url(self, project: str) -> str:
-        return f"http://127.0.0.1:{conf.project(project).port + PORT_OFFSET}"
+        # Where this process moves its own platform aside, that is not this platform's offset.
+        own_offset = int(os.environ.get("ATOLL_PORT_OFFSET") or 0)
+        return f"http://127.0.0.1:{conf.project(project).port - own_offset + PORT_OFFSET}"
 
     def state(self) -> dict[str, Any]:
         """What ``up`` says of itself: pid, ready_at, processes [{name, pid, port}]; {} before that."""
