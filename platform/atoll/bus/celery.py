@@ -20,7 +20,6 @@ from django.db import connections
 
 from atoll import conf
 from atoll.bus import board, forked, hints, limits, overrides, topology
-from atoll.bus.bootstep import BusStep
 from atoll.bus.waking import WakeStep
 
 CONCURRENCY = 4
@@ -41,6 +40,9 @@ def celery_app(project: str) -> Celery:
     except ImproperlyConfigured as error:
         # Celery's command line would show a traceback.
         raise SystemExit(f"{project} does not start. {error}") from None
+    # It needs models, which there are not before Django is set up: plain celery imports this first.
+    from atoll.bus.bootstep import BusStep
+
     # Celery's Django fixup would close the database connection after every task.
     app = Celery(project, fixups=[], set_as_current=True)
     app.conf.update(configuration())
