@@ -149,6 +149,17 @@ def whole_number(name: str, default: int, project_name: str | None = None) -> in
     return int(value)
 
 
+def web_address(name: str, project_name: str | None = None) -> str:
+    """An http or https address of a page, to which a fragment can be added; empty when it is not set."""
+    value = variable(name, project_name)
+    if value is None:
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "#" in value or not value.isprintable():
+        raise ImproperlyConfigured(f"{name}={value!r} is not https://host/path without a part after #.")
+    return value
+
+
 def environment() -> str:
     """``production`` unless ATOLL_ENV says ``development`` (``make up``) or ``test``."""
     return os.environ.get("ATOLL_ENV") or "production"

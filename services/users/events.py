@@ -1,4 +1,4 @@
-"""The facts that users announces."""
+"""The facts that users announces, and the mail it asks of itself."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -38,3 +38,14 @@ class UserDeleted:
     version: ClassVar[int] = 1
 
     user_id: UUID
+
+
+@dataclass(frozen=True)
+class SendPasswordReset:
+    """Makes a token and mails it. Only the request is named: no message ever holds address or token."""
+
+    command: ClassVar[str] = "send.password_reset"
+    to: ClassVar[str] = "user-service"
+    version: ClassVar[int] = 1
+
+    request_id: UUID

@@ -1,4 +1,4 @@
-"""What users keeps: accounts, refresh tokens, signing keys and service credentials."""
+"""What users keeps: accounts, refresh tokens, password resets, signing keys and service credentials."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -165,6 +165,27 @@ class Revocation(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class PasswordReset(models.Model):
+    """That somebody asked for a new password: also for an address that no account has, without it.
+
+    The newest request of an account counts. Its token is made when the mail is, and kept as a hash.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="password_resets")
+    account_state = models.CharField(max_length=64, editable=False)
+    token_hash = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    expires_at = models.DateTimeField(null=True, editable=False)
+    sent_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 class SigningKey(models.Model):

@@ -1,6 +1,8 @@
 """Settings of the users project: flat values, each final where it stands."""
 
-from atoll import conf
+from datetime import timedelta
+
+from atoll import conf, mail
 from atoll import settings as base
 from atoll.admin.theme import unfold_settings
 from atoll.logs import logging_config
@@ -58,6 +60,20 @@ ATOLL_JWKS_FETCH = "services.users.keys.key_set"
 ATOLL_REVOCATION_CHECK = "services.users.revocations.is_revoked"
 SIMPLE_JWT = {"TOKEN_TYPE_CLAIM": "token_use", "JTI_CLAIM": "jti", "USER_ID_CLAIM": "sub"}
 RATELIMIT_ENABLE = conf.flag("RATELIMIT_ENABLE", default=True, project_name=PROJECT.name)
+
+# Where the page is that takes a new password. Empty: the mail has the token alone.
+PASSWORD_RESET_URL = conf.web_address("PASSWORD_RESET_URL", PROJECT.name)
+PASSWORD_RESET_LIFE = timedelta(minutes=conf.whole_number("PASSWORD_RESET_MINUTES", 30, PROJECT.name))
+MAIL = mail.server(PROJECT.name)
+EMAIL_BACKEND = MAIL.backend
+EMAIL_HOST = MAIL.host
+EMAIL_PORT = MAIL.port
+EMAIL_HOST_USER = MAIL.user
+EMAIL_HOST_PASSWORD = MAIL.password
+EMAIL_USE_TLS = MAIL.use_tls
+EMAIL_USE_SSL = MAIL.use_ssl
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = MAIL.sender
 
 # All admins share a host, so each project's cookies carry its name.
 CSRF_FAILURE_VIEW = base.CSRF_FAILURE_VIEW

@@ -51,6 +51,19 @@ class RefreshSerializer(StrictSerializer):
     refresh_token = ExactText(max_length=8192)
 
 
+class PasswordResetSerializer(StrictSerializer):
+    email = Email()
+
+
+class NewPasswordSerializer(StrictSerializer):
+    token = ExactText(max_length=200)
+    password = Password()
+
+
+class AcceptedSerializer(serializers.Serializer[dict[str, object]]):
+    message = serializers.CharField(read_only=True)
+
+
 class ClientCredentialsSerializer(StrictSerializer):
     client_id = ExactText(max_length=63)
     client_secret = Password()

@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from services.users.api import auth, services, users
+from services.users.api import auth, password_reset, services, users
 
 urlpatterns = [
     path("auth/register", auth.RegisterView.as_view(), name="register"),
     path("auth/token", auth.TokenView.as_view(), name="token"),
     path("auth/refresh", auth.RefreshView.as_view(), name="refresh"),
     path("auth/logout", auth.LogoutView.as_view(), name="logout"),
+    path("auth/password-reset", password_reset.PasswordResetView.as_view(), name="password-reset"),
+    path("auth/password-reset/confirm", password_reset.NewPasswordView.as_view(), name="new-password"),
     path("auth/service-token", services.ServiceTokenView.as_view(), name="service-token"),
     path(".well-known/jwks.json", services.KeySetView.as_view(), name="jwks"),
     path(".well-known/revocations.json", services.RevocationsView.as_view(), name="revocations"),
