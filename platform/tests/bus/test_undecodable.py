@@ -7,7 +7,7 @@ from typing import Any
 
 import kombu
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testproject.models import Note
 
@@ -346,12 +346,13 @@ anything = st.recursive(
     | st.binary()
     | st.datetimes()
     | st.decimals(),
-    lambda held: st.lists(held) | st.dictionaries(st.text() | st.binary(), held),
+    lambda held: st.lists(held, max_size=4) | st.dictionaries(st.text() | st.binary(), held, max_size=4),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text() | st.binary(), anything))
-@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.text() | st.binary(), anything, max_size=6))
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 def test_any_table_has_a_form_that_postgresql_stores(table: dict[Any, Any]) -> None:
     from django.db import connection
 
