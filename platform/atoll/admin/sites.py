@@ -41,6 +41,16 @@ class AtollAdminSite(UnfoldAdminSite):
         page: TemplateResponse = super().index(request, shown | (extra_context or {}))
         return page
 
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Where too many attempts were made, the page says so in its status, with ``Retry-After``."""
+        page: HttpResponse = super().login(request, extra_context)
+        form = (getattr(page, "context_data", None) or {}).get("form")
+        over_limit = getattr(form, "over_limit", None)
+        if over_limit is not None:
+            page.status_code = over_limit.status
+            page.headers["Retry-After"] = str(over_limit.retry_after_s)
+        return page
+
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """A page for other roles is 403 and says for which, before anything of it is looked up.
 

@@ -10,7 +10,8 @@ from unfold.forms import AuthenticationForm
 from atoll.errors import TooManyRequests, Unavailable
 from atoll.identity.limits import CredentialLimit, Rate
 
-LIMIT = CredentialLimit("admin-sign-in", per_address=Rate(30, 60), per_account=Rate(10, 300))
+# The limit of an account over all sources is kept by users, which knows who has signed in from where.
+LIMIT = CredentialLimit("admin-sign-in", per_address=Rate(30, 60), per_source=Rate(10, 300))
 
 
 class SignInForm(AuthenticationForm):
@@ -29,6 +30,7 @@ class SignInForm(AuthenticationForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.over_limit: TooManyRequests | None = None
         self.fields["username"].widget.attrs["class"] = self.fields["password"].widget.attrs.get("class", "")
 
     def clean(self) -> dict[str, Any]:
@@ -40,6 +42,7 @@ class SignInForm(AuthenticationForm):
             LIMIT.check(self.request, email)
             self.user_cache = authenticate(self.request, username=email, password=password)
         except TooManyRequests as error:
+            self.over_limit = error
             raise self._refused("too_many", seconds=error.retry_after_s) from None
         except Unavailable:
             raise self._refused("away") from None

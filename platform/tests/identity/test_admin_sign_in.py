@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
@@ -188,18 +189,32 @@ def test_when_users_is_away_the_form_says_so(users: UsersService, monkeypatch: p
 def test_a_limit_at_users_is_passed_on(users: UsersService) -> None:
     users.status = 429
 
-    assert "Too many attempts. Try again in 42 seconds." in enter()[1].content.decode()
+    answer = enter()[1]
+
+    assert "Too many attempts. Try again in 42 seconds." in answer.content.decode()
+    assert (answer.status_code, answer["Retry-After"]) == (429, "42")
 
 
 def test_guessing_is_limited_here_before_users_is_asked(users: UsersService) -> None:
-    for host in range(10):
+    """Of one source; time stands still, so that no window ends between two guesses."""
+    with time_machine.travel("2026-11-23T10:00:00Z", tick=False):
+        for host in range(1, 11):
+            assert enter(password="wrong", REMOTE_ADDR=f"2001:db8::{host:x}")[1].status_code == 200
+        asked = len(users.asked)
+
+        answer = enter(REMOTE_ADDR="2001:db8::99")[1]
+
+        assert "Too many attempts. Try again in" in answer.content.decode()
+        assert (answer.status_code, 1 <= int(answer["Retry-After"]) <= 300) == (429, True)
+        assert len(users.asked) == asked == 10
+
+
+def test_guesses_from_elsewhere_lock_nobody_out_here(users: UsersService) -> None:
+    """Users decides over guesses from many sources: it knows who has signed in from where."""
+    for host in range(12):
         enter(password="wrong", REMOTE_ADDR=f"203.0.113.{host}")
-    asked = len(users.asked)
 
-    answer = enter(REMOTE_ADDR="203.0.113.99")[1]
-
-    assert "Too many attempts. Try again in" in answer.content.decode()
-    assert len(users.asked) == asked == 10
+    assert enter(REMOTE_ADDR="198.51.100.7")[1].status_code == 302
 
 
 def let_five_minutes_pass(user_id: str) -> None:

@@ -56,6 +56,7 @@ def then_sign_in(create: Callable[..., Any]) -> Callable[..., Any]:
         given: Any = request.data
         stored = created.data if isinstance(created, Response) else wire.loads(created.content)
         user = check_credentials(given["email"], given["password"])
+        limits.remember_source(request, user)
         replayed = {name: value for name, value in created.items() if name == "Idempotency-Replayed"}
         return Response(
             {"user": stored, **_tokens(start_session(user))}, status=created.status_code, headers=replayed
@@ -92,6 +93,7 @@ class TokenView(OpenView):
         except WrongCredentials:
             limits.SIGN_IN.failed(request, given["email"])
             raise
+        limits.remember_source(request, user)
         return Response(_signed_in(user))
 
 

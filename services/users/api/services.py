@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from atoll.identity.addresses import client_address
 from atoll.identity.jwks import FRESH_S
 from services.users.api import limits
 from services.users.api.auth import OpenView
@@ -27,12 +26,11 @@ class ServiceTokenView(OpenView):
         """The credential comes as HTTP Basic (RFC 6749 §2.3.1) or as JSON; Basic wins."""
         limits.SERVICE_TOKEN.check(request)
         service, secret = _basic(request) or _json(request)
-        account = f"{service} at {client_address(request)}"
-        limits.SERVICE_TOKEN.check_account(request, account)
+        limits.SERVICE_TOKEN.check_account(request, service)
         try:
             token = grant_service_token(service, secret)
         except WrongSecret:
-            limits.SERVICE_TOKEN.failed(request, account)
+            limits.SERVICE_TOKEN.failed(request, service)
             raise
         return Response({"access_token": token, "expires_in": int(SERVICE_LIFE.total_seconds())})
 

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection
+from django.test import RequestFactory
 from rest_framework.test import APIClient
 
+from atoll.identity.limits import CredentialLimit
+from services.users.api.limits import CHANGE_PASSWORD, SIGN_IN
 from services.users.models import ServiceCredential, User
-from services.users.tests.browsing import PASSWORD
+from services.users.tests.browsing import PASSWORD, enter
 from services.users.usecases.issue_credential import issue_credential
 
 pytestmark = pytest.mark.django_db
@@ -27,13 +30,143 @@ def attempt(email: str, password: str, **meta: str) -> Any:
     return APIClient().post("/auth/token", {"email": email, "password": password}, **meta)
 
 
-def test_ten_wrong_passwords_lock_an_account_from_everywhere(make_user: Callable[..., User]) -> None:
+OWNER, STRANGER = "198.51.100.7", "203.0.113.9"
+
+
+def guess(email: str, times: int, address: str = STRANGER) -> list[int]:
+    return [attempt(email, "wrong", REMOTE_ADDR=address).status_code for _ in range(times)]
+
+
+def fill_the_accounts_limit(account: str, limit: CredentialLimit = SIGN_IN, *, left: int = 150) -> None:
+    """One failure from each of ``left`` sources, as the endpoint notes them; without the costly hashing."""
+    for host in range(left):
+        request = RequestFactory().post("/auth/token", REMOTE_ADDR=f"192.0.2.{host}")
+        limit.check_account(request, account)
+        limit.failed(request, account)
+
+
+def test_ten_wrong_passwords_lock_out_the_source_that_guesses_and_nobody_else(
+    make_user: Callable[..., User],
+) -> None:
     make_user("ada@example.com")
+
+    assert guess("ada@example.com", 12) == [401] * 10 + [429] * 2
+
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=STRANGER).status_code == 429
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+
+
+def test_a_source_that_is_locked_out_of_one_account_reaches_another(make_user: Callable[..., User]) -> None:
+    make_user("ada@example.com")
+    guess("grace@example.com", 11)
+
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=STRANGER).status_code == 200
+
+
+@pytest.mark.parametrize("forwarded", [True, False])
+def test_all_addresses_of_a_64_are_one_source(make_user: Callable[..., User], forwarded: bool) -> None:
+    make_user("ada@example.com")
+
+    def via(address: str) -> dict[str, str]:
+        there = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": address}
+        return there if forwarded else {"REMOTE_ADDR": address}
+
     statuses = [
-        attempt("ada@example.com", "wrong", REMOTE_ADDR=f"203.0.113.{host}").status_code for host in range(12)
+        attempt("ada@example.com", "wrong", **via(f"2001:db8:1:2:{host:x}::{host:x}")).status_code
+        for host in range(1, 13)
     ]
 
     assert statuses == [401] * 10 + [429] * 2
+    assert attempt("ada@example.com", PASSWORD, **via("2001:db8:1:3::1")).status_code == 200
+
+
+def test_one_64_is_one_address_whatever_the_account() -> None:
+    statuses = [
+        APIClient()
+        .post("/auth/logout", {"refreshToken": "x"}, REMOTE_ADDR=f"2001:db8:1:2::{host:x}")
+        .status_code
+        for host in range(1, 122)
+    ]
+
+    assert statuses == [204] * 120 + [429]
+
+
+def test_an_ipv4_address_is_one_source_however_it_is_written() -> None:
+    guess("ada@example.com", 5)
+    guess("ada@example.com", 5, f"::ffff:{STRANGER}")
+
+    assert guess("ada@example.com", 1) == guess("ada@example.com", 1, f"::FFFF:{STRANGER}") == [429]
+
+
+def test_while_many_sources_guess_a_new_one_waits_and_the_owners_gets_in(
+    make_user: Callable[..., User], window: Any
+) -> None:
+    make_user("ada@example.com")
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+
+    fill_the_accounts_limit("ada@example.com")
+
+    new = attempt("ada@example.com", PASSWORD, REMOTE_ADDR=STRANGER)
+    assert (new.status_code, new["RateLimit-Policy"]) == (429, "150;w=3600")
+    assert attempt("ADA@example.com ", PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+    window.shift(int(new["Retry-After"]) + 1)
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=STRANGER).status_code == 200
+
+
+def test_the_owners_source_is_limited_too_and_uses_up_nothing_of_the_others(
+    make_user: Callable[..., User], window: Any
+) -> None:
+    make_user("ada@example.com")
+    attempt("ada@example.com", PASSWORD, REMOTE_ADDR=OWNER)
+
+    assert guess("ada@example.com", 11, OWNER) == [401] * 10 + [429]
+
+    fill_the_accounts_limit("ada@example.com")
+
+
+def test_an_account_that_does_not_exist_is_limited_alike_over_all_sources() -> None:
+    fill_the_accounts_limit("nobody@example.com")
+
+    assert guess("nobody@example.com", 1) == [429]
+
+
+def test_who_registers_has_signed_in_from_there() -> None:
+    body = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada"}
+    assert APIClient().post("/auth/register", body, REMOTE_ADDR=OWNER).status_code == 201
+
+    fill_the_accounts_limit("ada@example.com")
+
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
+    assert attempt("ada@example.com", PASSWORD, REMOTE_ADDR=STRANGER).status_code == 429
+
+
+def test_a_password_can_be_changed_where_one_signed_in_whatever_a_thief_guesses(
+    make_user: Callable[..., User], as_user: Callable[..., APIClient]
+) -> None:
+    user = make_user("ada@example.com")
+    attempt("ada@example.com", PASSWORD, REMOTE_ADDR=OWNER)
+    fill_the_accounts_limit(str(user.id), CHANGE_PASSWORD)
+    change = {"password": "a new long password", "currentPassword": PASSWORD}
+
+    def patch(address: str) -> int:
+        return as_user(user.id).patch(f"/users/{user.id}", change, REMOTE_ADDR=address).status_code
+
+    assert (patch(STRANGER), patch(OWNER)) == (429, 200)
+
+
+def test_every_admin_and_the_api_count_together(make_user: Callable[..., User]) -> None:
+    make_user("staff@example.com", roles=("support",))
+    guess("staff@example.com", 10)
+
+    refused = enter("staff@example.com", REMOTE_ADDR=STRANGER)[1]
+    assert (refused.status_code, int(refused["Retry-After"]) > 0) == (429, True)
+    assert "Too many attempts. Try again in" in refused.content.decode()
+    assert enter("staff@example.com", REMOTE_ADDR=OWNER)[1].status_code == 302
+
+    fill_the_accounts_limit("staff@example.com", left=140)
+    assert enter("staff@example.com", REMOTE_ADDR="198.51.100.8")[1].status_code == 429
+    assert enter("staff@example.com", REMOTE_ADDR=OWNER)[1].status_code == 302
+    assert attempt("staff@example.com", PASSWORD, REMOTE_ADDR=OWNER).status_code == 200
 
 
 def test_while_locked_the_right_password_gets_the_same_answer(make_user: Callable[..., User]) -> None:
@@ -151,6 +284,8 @@ def test_a_service_is_locked_only_for_the_address_that_guesses() -> None:
     assert [ask("guess", "203.0.113.9") for _ in range(21)] == [401] * 20 + [429]
     assert ask(secret, "203.0.113.9") == 429
     assert ask(secret, "203.0.113.10") == 200
+    assert [ask("guess", f"2001:db8::{host:x}") for host in range(1, 22)] == [401] * 20 + [429]
+    assert ask(secret, "2001:db8:0:1::1") == 200
     assert ServiceCredential.objects.count() == 1
 
 
@@ -160,12 +295,14 @@ def test_the_present_password_cannot_be_guessed_with_a_stolen_token(
     user = make_user()
     thief = as_user(user.id)
 
-    guess = {"password": "a new long password", "currentPassword": "guess"}
-    statuses = [thief.patch(f"/users/{user.id}", guess).status_code for _ in range(11)]
+    change = {"password": "a new long password", "currentPassword": "guess"}
+    statuses = [thief.patch(f"/users/{user.id}", change).status_code for _ in range(11)]
 
     assert statuses == [403] * 10 + [429]
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
+    mine = change | {"currentPassword": PASSWORD}
+    assert as_user(user.id).patch(f"/users/{user.id}", mine, REMOTE_ADDR=OWNER).status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
@@ -173,7 +310,7 @@ def test_attempts_at_the_same_moment_are_all_counted() -> None:
     together = threading.Barrier(8)
     statuses: list[int] = []
 
-    def guess() -> None:
+    def guess_at_once() -> None:
         together.wait()
         try:
             for _ in range(4):
@@ -181,7 +318,7 @@ def test_attempts_at_the_same_moment_are_all_counted() -> None:
         finally:
             connection.close()
 
-    guessers = [threading.Thread(target=guess) for _ in range(8)]
+    guessers = [threading.Thread(target=guess_at_once) for _ in range(8)]
     for guesser in guessers:
         guesser.start()
     for guesser in guessers:
@@ -204,4 +341,5 @@ def test_when_the_counters_are_away_signing_in_still_works(
     }
 
     assert attempt("ada@example.com", PASSWORD).status_code == 200
-    assert attempt("ada@example.com", "wrong").status_code == 401
+    assert guess("ada@example.com", 11) == [401] * 11
+    assert enter("ada@example.com")[1].status_code == 200
