@@ -33,11 +33,14 @@ class Content(amqp.Message):
     """A message on its way in."""
 
     problem = ""
+    properties: dict[str, Any]
 
     def _load_properties(self, class_id: int, buf: bytes, offset: int) -> int:
         try:
             end = int(super()._load_properties(class_id, buf, offset))
             problem = "" if end <= len(buf) else "they end in the midst of a value"
+            if self.properties.get("user_id", "").encode() != user_id(buf[offset:]):
+                problem = "who sent it can be read in two ways"
         except Exception as error:
             # A stranger chose these bytes, and no error that they cause is ours.
             problem = f"{type(error).__name__}: {error}"
@@ -125,6 +128,20 @@ class SSLTransport(pyamqp.SSLTransport):
     Connection = Connection
 
 
+def user_id(raw: bytes) -> bytes:
+    """The user where RabbitMQ found and checked it: past each earlier property by the length it has there,
+    whatever a client makes of the inside of a table. Empty when there is none."""
+    offset = 2
+    (flags,) = unpack_from(">H", raw)
+    for position, (name, kind) in enumerate(amqp.Message.PROPERTIES):
+        if flags & (0x8000 >> position):
+            end = _end(kind, raw, offset)
+            if name == "user_id":
+                return raw[offset + 1 : end]
+            offset = end
+    return b""
+
+
 def salvage(raw: bytes) -> dict[str, Any]:
     """The properties that can be decoded, and the bytes of the others in hexadecimal."""
     found: dict[str, Any] = {}
@@ -139,20 +156,29 @@ def salvage(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def _property(kind: str, raw: bytes, offset: int) -> tuple[Any, int]:
+def _end(kind: str, raw: bytes, offset: int) -> int:
     if kind == OCTET:
-        return raw[offset], offset + 1
+        return offset + 1
     if kind == NUMBER:
-        return unpack_from(">Q", raw, offset)[0], offset + 8
+        return offset + 8
     if kind == TABLE:
-        end = offset + 4 + unpack_from(">I", raw, offset)[0]
+        return offset + 4 + int(unpack_from(">I", raw, offset)[0])
+    return offset + 1 + raw[offset]
+
+
+def _property(kind: str, raw: bytes, offset: int) -> tuple[Any, int]:
+    end = _end(kind, raw, offset)
+    if kind == OCTET:
+        return raw[offset], end
+    if kind == NUMBER:
+        return unpack_from(">Q", raw, offset)[0], end
+    if kind == TABLE:
         try:
             ((table,), decoded) = loads("F", raw[offset:end], 0)
             whole = decoded == end - offset
         except Exception:
             whole = False
         return (table if whole else {UNDECODABLE: raw[offset + 4 : end].hex()}), end
-    end = offset + 1 + raw[offset]
     part = raw[offset + 1 : end]
     try:
         return part.decode(), end

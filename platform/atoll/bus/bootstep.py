@@ -14,7 +14,7 @@ from celery.signals import worker_shutting_down
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
-from atoll.bus import board, contracts, guard, inflight, quarantine, retention, safety, topology
+from atoll.bus import board, contracts, guard, inflight, quarantine, retention, safety, senders, topology
 from atoll.bus.attendance import Attendance
 from atoll.bus.guard import Guard
 from atoll.bus.hints import Hints
@@ -43,6 +43,7 @@ class BusStep(bootsteps.StartStopStep):
             starting.refuse_start()
             safety.refuse_unsafe(worker.app)
             safety.refuse_unsafe_worker(worker)
+            senders.refuse_start()
             topology.refuse_mismatch()
             retention.configured()
             quarantine.configured()

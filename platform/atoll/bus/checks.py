@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
 from atoll import conf
-from atoll.bus import contracts, overrides, quarantine, retention
+from atoll.bus import contracts, overrides, quarantine, retention, senders
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -74,6 +74,16 @@ def check_names(**_: Any) -> Sequence[CheckMessage]:
         contracts.refuse_unknown_names()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="atoll_bus.E007")]
+    return []
+
+
+@register(deploy=True)
+def check_senders(**_: Any) -> Sequence[CheckMessage]:
+    """The same as at the start of a worker."""
+    try:
+        senders.refuse_start()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="atoll_bus.E008")]
     return []
 
 

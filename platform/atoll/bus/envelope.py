@@ -22,7 +22,11 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """A message that was read from the wire."""
+    """A message that was read from the wire.
+
+    ``claimed_sender`` is `serviceId` as the body has it. One that is ``for_nobody`` is stored without
+    deliveries, whatever handles it by then.
+    """
 
     dedupe_key: str
     message_id: str
@@ -36,6 +40,8 @@ class Envelope:
     sent_at: datetime
     key: str
     key_sequence: int | None
+    claimed_sender: Any = None
+    for_nobody: bool = False
 
 
 def build(
@@ -79,11 +85,14 @@ def traceparent(correlation_id: str, message_id: UUID | str) -> str:
     return f"00-{trace}-{UUID(str(message_id)).hex[16:]}-01"
 
 
-def parse(body: bytes, properties: Mapping[str, Any], headers: Mapping[str, Any]) -> Envelope:
+def parse(
+    body: bytes, properties: Mapping[str, Any], headers: Mapping[str, Any], *, sender: str = ""
+) -> Envelope:
     """Read what any producer in any language may have sent; Unreadable when it cannot be.
 
     ``id``, ``version``, ``timestamp``, ``serviceId`` and ``correlationId`` may be
-    absent: AMQP's properties stand in, then a default.
+    absent: AMQP's properties stand in, then a default. ``sender`` is who sent it where
+    that is known; what the message says about it is then not believed.
     """
     try:
         document = wire.loads(body)
@@ -95,7 +104,8 @@ def parse(body: bytes, properties: Mapping[str, Any], headers: Mapping[str, Any]
     data = document.get("data", {})
     if not isinstance(data, dict):
         raise Unreadable("`data` is not an object.")
-    service_id = _text(document.get("serviceId")) or _text(properties.get("app_id")) or "unknown"
+    claimed = document.get("serviceId")
+    service_id = sender or _text(claimed) or _text(properties.get("app_id")) or "unknown"
     if len(service_id) > MAX_ID_CHARACTERS:
         raise Unreadable("`serviceId` is longer than 255 characters.")
     identifier = _identifier(document.get("id")) or _identifier(properties.get("message_id"))
@@ -119,6 +129,7 @@ def parse(body: bytes, properties: Mapping[str, Any], headers: Mapping[str, Any]
         sent_at=_moment(document.get("timestamp")),
         key=_text(headers.get("x-atoll-key")) or "",
         key_sequence=_sequence(headers.get("x-atoll-seq")),
+        claimed_sender=claimed,
     )
 
 

@@ -85,6 +85,7 @@ def store(envelopes: Sequence[Envelope], *, unhurried: Collection[str] = ()) -> 
         deliveries = [
             Delivery(uuid7(), envelope.dedupe_key, handler_id, _lane(envelope) if ordered else "")
             for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
+            if not envelope.for_nobody
             for handler_id, ordered in roster.takers(envelope.kind, envelope.name).items()
         ]
         fingerprint, stored = _store(envelopes, deliveries, unhurried, roster.fingerprint)

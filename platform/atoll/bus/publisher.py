@@ -110,6 +110,7 @@ class ConfirmingPublisher(Publisher):
     def __init__(self, connection: Connection, topology: Topology) -> None:
         super().__init__(connection, topology)
         self._amqp = connection.connection
+        self._proven = self._proven_sender(connection)
         self._channel.confirm_select()
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)
@@ -134,7 +135,7 @@ class ConfirmingPublisher(Publisher):
                 self._last_tag += 1
                 self._unconfirmed[self._last_tag] = row
                 self._channel.basic_publish(
-                    Message(row.body, **properties(row, self._topology.service)),
+                    Message(row.body, **properties(row, self._topology.service), **self._proven),
                     exchange=self._exchanges[row.kind],
                     routing_key=row.destination,
                     mandatory=row.kind == "command" or bool(self._receivers(row)),
@@ -146,6 +147,11 @@ class ConfirmingPublisher(Publisher):
         except self._errors as error:
             outcome.error = error
         return outcome
+
+    def _proven_sender(self, connection: Connection) -> dict[str, str]:
+        """AMQP's ``user_id``, which RabbitMQ takes from nobody else. A user that several services share
+        would prove nothing."""
+        return {"user_id": self._topology.service} if connection.userid == self._topology.service else {}
 
     def socket(self) -> Any:
         return self._amqp.sock

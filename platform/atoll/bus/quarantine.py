@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from atoll import conf, wire
+from atoll.bus import senders
 from atoll.bus.remembered import Remembered
 
 log = structlog.get_logger("atoll.bus")
@@ -99,7 +100,9 @@ def add(arrival: Arrival, reason: str) -> None:
     body = _kept_part(arrival.body, bounds, room=bounds.bodies_bytes - kept.body_bytes)
     properties, headers = _table(arrival.properties), _table(arrival.headers)
     row: dict[str, Any] = {
-        "digest": _digest(arrival.queue, arrival.routing_key, arrival.body),
+        "digest": _digest(
+            arrival.queue, arrival.routing_key, arrival.body, sender=senders.user_of(arrival.properties)
+        ),
         "queue": _storable(arrival.queue),
         "routing_key": _storable(arrival.routing_key),
         "body": body,
@@ -150,9 +153,11 @@ def _count() -> Kept:
 _kept = Remembered(_count, for_s=COUNTED_EVERY_S)
 
 
-def _digest(queue: str, routing_key: str, body: bytes) -> str:
+def _digest(queue: str, routing_key: str, body: bytes, *, sender: str = "") -> str:
+    """The same bytes of two proven senders are two rows: one may be allowed to say them."""
     digest = hashlib.sha256()
-    for part in (_storable(queue).encode(), _storable(routing_key).encode(), body):
+    proven = [_storable(sender).encode()] if sender else []
+    for part in (_storable(queue).encode(), _storable(routing_key).encode(), body, *proven):
         digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()
 

@@ -1,15 +1,17 @@
 """Storing what arrived: readable messages in the inbox, the rest in quarantine."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db import DatabaseError, DataError, InterfaceError
 
-from atoll.bus import envelope, inbox, known, quarantine
+from atoll.bus import envelope, inbox, known, quarantine, senders
 from atoll.bus.envelope import Envelope, Unreadable
 from atoll.bus.quarantine import Arrival
+from atoll.bus.senders import Rule
 
 log = structlog.get_logger("atoll.bus")
 
@@ -21,19 +23,21 @@ PROGRAM_LIMIT_EXCEEDED = "54"
 
 
 def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
-    """Store a batch; the new deliveries that want a hint. What cannot be read goes to quarantine.
+    """Store a batch; the new deliveries that want a hint. What cannot be read goes to quarantine, and
+    so does what its sender may not send (senders.py).
     What can be read is stored although nothing handles it.
 
     When it returns, everything is committed and may be acknowledged. OutOfTurn is that of
     ``inbox.store``.
     """
     readable: list[tuple[Arrival, Envelope]] = []
+    rule = senders.rule()
     for arrival in arrivals:
         if arrival.problem:
             refuse(arrival, arrival.problem)
             continue
         try:
-            readable.append((arrival, read(arrival)))
+            readable.append((arrival, read(arrival, rule)))
         except Unreadable as error:
             refuse(arrival, str(error))
         except (DatabaseError, InterfaceError):
@@ -65,14 +69,24 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
     return fresh
 
 
-def read(arrival: Arrival) -> Envelope:
-    """Raises Unreadable for what no known handler of this service takes."""
-    message = envelope.parse(arrival.body, arrival.properties, arrival.headers)
-    if message.kind == "command" and not (
-        known.roster().takers("command", message.name) or known.reload().takers("command", message.name)
-    ):
+def read(arrival: Arrival, rule: Rule | None) -> Envelope:
+    """Raises Unreadable for a command that no known handler of this service takes, and SenderRefused for
+    what its sender may not send by ``rule``; None asks nobody."""
+    sender = senders.user_of(arrival.properties) if rule else ""
+    message = envelope.parse(arrival.body, arrival.properties, arrival.headers, sender=sender)
+    if rule:
+        rule.demand(message, sender)
+    is_new = rule is not None and not rule.knows(message)
+    if message.kind == "event" and not is_new:
+        return message
+    takers = known.roster().takers(message.kind, message.name) or known.reload().takers(
+        message.kind, message.name
+    )
+    if message.kind == "command" and not takers:
         raise Unreadable(f"Nothing in this service handles the command {message.name}.")
-    return message
+    if rule and takers:
+        rule.refuse_unknown(message, sender)
+    return replace(message, for_nobody=True) if is_new else message
 
 
 def _late(messages: Sequence[Envelope]) -> set[str]:

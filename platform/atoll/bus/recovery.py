@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import BigIntegerField, Func, QuerySet
 from django.db.models.functions import Now
 
 from atoll import wire
-from atoll.bus import inbox, outbox, receiving
+from atoll.bus import inbox, outbox, receiving, senders
 from atoll.bus.envelope import Unreadable
 from atoll.bus.models import Delivery, Outbox, Quarantine
 from atoll.bus.quarantine import Arrival
@@ -79,9 +80,11 @@ def discard_outgoing(ids: Chosen, reason: str) -> int:
     )
 
 
-def replay_quarantined(row_id: int) -> bool:
+def replay_quarantined(row_id: int, *, asks_sender: bool = True) -> bool:
     """Read it again, with the handlers and schemas of today; whether it could be.
 
+    Its sender is asked for as at its arrival (senders.py), unless somebody answers for the message:
+    ``asks_sender`` False believes what it says.
     What was not kept whole cannot be; its note then says so. One body is loaded, of MAX_BYTES at most.
     """
     found = Quarantine.objects.filter(pk=row_id)
@@ -97,8 +100,8 @@ def replay_quarantined(row_id: int) -> bool:
         headers=row.headers,
     )
     try:
-        message = receiving.read(arrival)
-    except Unreadable as error:
+        message = receiving.read(arrival, senders.rule() if asks_sender else None)
+    except (Unreadable, ImproperlyConfigured) as error:
         Quarantine.objects.filter(pk=row.pk).update(reason=str(error))
         return False
     with transaction.atomic():

@@ -43,6 +43,10 @@ def production(home: str) -> dict[str, str]:
         "DATABASE_URL": "postgres://nobody:nothing@127.0.0.1:1",
         "REDIS_URL": "redis://127.0.0.1:1/0",
         "RABBITMQ_URL": "amqp://127.0.0.1:1//",
+        **{
+            f"{name.upper().replace('-', '_')}_RABBITMQ_URL": f"amqp://{project.service}@127.0.0.1:1//"
+            for name, project in conf.projects().items()
+        },
     }
 
 

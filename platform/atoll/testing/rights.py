@@ -100,7 +100,9 @@ BUS_PAGES = {
         ),
         "operator",
     ),
-    "atoll_bus_delivery_edit_this": "",
+    **dict.fromkeys(
+        ("atoll_bus_delivery_edit_this", "atoll_bus_quarantine_vouch_this", "atoll_bus.quarantine: vouch"), ""
+    ),
 }
 API_PAGES = model_pages("atoll_api_idempotencyrecord", view=LOOKERS)
 

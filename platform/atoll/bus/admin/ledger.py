@@ -40,7 +40,7 @@ TONES = {
 MAX_REASON_CHARACTERS = 200
 # More rows than this are changed by one statement and written down in one line.
 ONE_BY_ONE = 100
-NO_REASON = "Nothing was discarded: say why in the reason field."
+NO_REASON = "Nothing was changed: say why in the reason field."
 
 Change = Callable[[Chosen], int]
 
@@ -50,7 +50,7 @@ class ReasonForm(ActionForm):
         label="",
         required=False,
         max_length=MAX_REASON_CHARACTERS,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Reason, when discarding"}),
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Reason, where one is needed"}),
     )
 
 
@@ -166,7 +166,8 @@ class LedgerAdmin(ReadOnlyAdmin):
         return changed
 
     def reason(self, request: HttpRequest) -> str:
-        """Why something is given up; empty, with a complaint on the page, when staff did not say."""
+        """Why something is given up or answered for; empty, with a complaint on the page, when staff did
+        not say."""
         given = request.POST.get("reason", "").strip()[:MAX_REASON_CHARACTERS]
         if not given:
             self.message_user(request, NO_REASON, messages.ERROR)

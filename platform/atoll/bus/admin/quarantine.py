@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from atoll.bus import recovery
+from atoll.bus import recovery, senders
 from atoll.bus.admin import decisions
 from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
@@ -33,8 +34,8 @@ class QuarantineAdmin(LedgerAdmin):
     date_hierarchy = "received_at"
     exclude = ("body", "body_bytes")
     readonly_fields = ("size", "text")
-    actions = ("replay", "discard")
-    actions_detail = ("replay_this", "discard_this")
+    actions = ("replay", "discard", "vouch")
+    actions_detail = ("replay_this", "discard_this", "vouch_this")
 
     @display(description="reason", ordering="reason")
     def reason_shown(self, row: Quarantine) -> str:
@@ -62,6 +63,11 @@ class QuarantineAdmin(LedgerAdmin):
     def discard(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
         if reason := self.reason(request):
             self.act(request, rows, f"discarded: {reason}", _discarding(reason))
+
+    @admin.action(description="Deliver, whoever sent it", permissions=["vouch"])
+    def vouch(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        if reason := self.reason(request):
+            self._vouch(request, rows, reason)
 
     @action(description="Read again…", permissions=["decide"], url_path="replay", icon="replay")
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -98,13 +104,39 @@ class QuarantineAdmin(LedgerAdmin):
             lambda reason: self.act(request, rows, f"discarded: {reason}", _discarding(reason)),
         )
 
+    @action(description="Deliver, whoever sent it…", permissions=["vouch"], url_path="vouch", icon="gavel")
+    def vouch_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        rows, question = self._about(request, object_id)
+        return decisions.ask(
+            request,
+            Question(
+                title="Deliver a message, whoever sent it",
+                warning="It is delivered as a message of the sender that it names itself. Nobody asks the "
+                "broker who sent it, nor the contracts who may: you answer for what it says.",
+                button="Deliver",
+                needs_reason=True,
+                **question,
+            ),
+            lambda reason: self._vouch(request, rows, reason),
+        )
+
+    def has_vouch_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Answering for what its sender may not send is for administrators."""
+        return self.may(request, "vouch")
+
+    def _vouch(self, request: HttpRequest, rows: QuerySet[Quarantine], reason: str) -> None:
+        self.act(request, rows, f"delivered, whoever sent it: {reason}", _answering)
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """What was decided stays decided, unless the same bytes arrive again."""
         row = self.get_object(request, object_id)
         if row is None or row.status != Quarantine.Status.WAITING:
             return []
+        hidden = {"replay_this", "vouch_this"} if row.is_cut else set()
+        if not _are_senders_checked():
+            hidden.add("vouch_this")
         offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if not row.is_cut or not one.action_name.endswith("replay_this")]
+        return [one for one in offered if one.action_name.rpartition("_quarantine_")[2] not in hidden]
 
     def _about(self, request: HttpRequest, object_id: str) -> tuple[QuerySet[Quarantine], dict[str, Any]]:
         row = self.get_object(request, object_id)
@@ -121,10 +153,23 @@ class QuarantineAdmin(LedgerAdmin):
         return rows, {"facts": facts, "back_to": back_to}
 
 
+def _are_senders_checked() -> bool:
+    """Reading again asks the same; where it cannot be told, it fails and tells why."""
+    try:
+        return senders.are_checked()
+    except ImproperlyConfigured:
+        return True
+
+
 def _replay(ids: Chosen) -> int:
     """Loads one after the other."""
     chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
     return sum(recovery.replay_quarantined(row_id) for row_id in chosen)
+
+
+def _answering(ids: Chosen) -> int:
+    chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
+    return sum(recovery.replay_quarantined(row_id, asks_sender=False) for row_id in chosen)
 
 
 def _discarding(reason: str) -> Any:

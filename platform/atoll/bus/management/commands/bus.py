@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from atoll.bus import contracts, safety, topology
+from atoll.bus import contracts, safety, senders, topology
 from atoll.bus.celery import celery_app
 from atoll.bus.hints import Hints
 from atoll.bus.host import Host
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         try:
             starting.refuse_start()
             safety.refuse_unsafe(app)
+            senders.refuse_start()
             topology.refuse_mismatch()
             contracts.refuse_unknown_names()
         except ImproperlyConfigured as error:
