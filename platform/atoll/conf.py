@@ -109,13 +109,20 @@ def project_of_service(service: str) -> Project:
     raise ImproperlyConfigured(f"No project in projects.toml is called {service!r} on the wire.")
 
 
+def own_name(name: str, project_name: str) -> str:
+    """What a variable is called that counts for one project alone: ``ORDERS_DATABASE_URL``."""
+    return f"{project_name.upper().replace('-', '_')}_{name}"
+
+
+def own_variable(name: str, project_name: str) -> str | None:
+    """The project's own variable; an empty value counts as absent."""
+    return os.environ.get(own_name(name, project_name)) or None
+
+
 def variable(name: str, project_name: str | None = None) -> str | None:
     """The project's own variable, else the plain one; an empty value counts as absent."""
-    if project_name:
-        own = os.environ.get(f"{project_name.upper().replace('-', '_')}_{name}")
-        if own:
-            return own
-    return os.environ.get(name) or None
+    own = own_variable(name, project_name) if project_name else None
+    return own or os.environ.get(name) or None
 
 
 def flag(name: str, default: bool = False, project_name: str | None = None) -> bool:
@@ -289,7 +296,7 @@ def secret(name: str, project_name: str) -> str:
     """
     value = variable(name, project_name) or _local_secrets().get(project_name, {}).get(name)
     if not value:
-        own = f"{project_name.upper().replace('-', '_')}_{name}"
+        own = own_name(name, project_name)
         raise ImproperlyConfigured(
             f"{own} is not set. On a machine of your own `make up` makes one; elsewhere set {own} "
             f"or {name} to a long random value (see .env.example)."

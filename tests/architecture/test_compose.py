@@ -55,9 +55,12 @@ def test_a_worker_runs_its_project_and_shows_whether_it_is_ready(name: str):
 
 
 @pytest.mark.parametrize("name", PROJECTS)
-def test_processes_wait_for_their_set_up_and_the_set_up_for_the_database(name: str):
+def test_processes_wait_for_their_set_up_and_the_set_up_for_its_engines(name: str):
     assert SERVICES[f"{name}-setup"]["command"] == ["bootstrap", name]
-    assert SERVICES[f"{name}-setup"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    engines = {"postgres", "rabbitmq"} if name in WORKERS else {"postgres"}
+    assert SERVICES[f"{name}-setup"]["depends_on"] == {
+        engine: {"condition": "service_healthy"} for engine in engines
+    }
     for process in (name, f"{name}-worker"):
         if process in SERVICES:
             waits = SERVICES[process]["depends_on"]
@@ -90,7 +93,25 @@ def test_a_project_gets_its_own_database_and_secrets(name: str):
         assert url.endswith(f"@postgres:5432/{row.database}")
         assert f"{own}_SECRET_KEY" in environment
         assert f"{own}_SERVICE_SECRET" in environment
-        assert {"REDIS_URL", "RABBITMQ_URL", "REGISTRY_URL", "ALLOWED_HOSTS"} <= set(environment)
+        assert {"REDIS_URL", "REGISTRY_URL", "ALLOWED_HOSTS"} <= set(environment)
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_a_project_with_a_worker_has_a_broker_user_of_its_own_called_as_the_service_is(name: str):
+    own = name.upper().replace("-", "_")
+    for process in (f"{name}-setup", name, f"{name}-worker"):
+        if process not in SERVICES:
+            continue
+        environment = SERVICES[process]["environment"]
+        urls = {key: value for key, value in environment.items() if key.endswith("RABBITMQ_URL")}
+        if name in WORKERS:
+            password = f"${{{own}_RABBITMQ_PASSWORD:?set it in .env}}"
+            assert urls == {
+                f"{own}_RABBITMQ_URL": f"amqp://{PROJECTS[name]['service']}:{password}@rabbitmq:5672//"
+            }
+        else:
+            assert urls == {}
+        assert environment["BUS_CHECK_SENDERS"] == "${BUS_CHECK_SENDERS:-true}"
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -112,6 +133,36 @@ def test_set_ups_alone_may_make_roles_and_databases(name: str):
         assert environment["DATABASE_ADMIN_URL"] == (
             "postgres://postgres:${POSTGRES_PASSWORD:?set it in .env}@postgres:5432/postgres"
         )
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_set_ups_of_projects_with_a_worker_alone_may_make_broker_users(name: str):
+    environment = SERVICES[name]["environment"]
+    makes = name.endswith("-setup") and name.removesuffix("-setup") in WORKERS
+    assert ("RABBITMQ_ADMIN_URL" in environment) == makes
+    if makes:
+        assert environment["RABBITMQ_ADMIN_URL"] == (
+            "http://atoll:${RABBITMQ_PASSWORD:?set it in .env}@rabbitmq:15672"
+        )
+    # The administrator's password is in nothing else that a process of ours is given.
+    held = [key for key, value in environment.items() if "${RABBITMQ_PASSWORD" in str(value)]
+    assert held == (["RABBITMQ_ADMIN_URL"] if makes else [])
+    assert SERVICES["rabbitmq"]["environment"]["RABBITMQ_DEFAULT_USER"] == "atoll"
+    assert "management" in SERVICES["rabbitmq"]["image"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_process_is_given_a_password_of_another_project(name: str):
+    project = name.removesuffix("-setup").removesuffix("-worker")
+    passwords = {
+        found
+        for value in SERVICES[name]["environment"].values()
+        for found in variables(str(value))
+        if found.endswith("_PASSWORD")
+    }
+    own = {f"{project.upper().replace('-', '_')}_{kind}_PASSWORD" for kind in ("DATABASE", "RABBITMQ")}
+    shared = {"REDIS_PASSWORD"} | ({"POSTGRES_PASSWORD", "RABBITMQ_PASSWORD"} if "setup" in name else set())
+    assert passwords <= own | shared
 
 
 def test_one_service_builds_the_image_that_all_use():
@@ -145,7 +196,7 @@ def test_the_database_server_admits_what_all_processes_may_open():
 def test_secrets_have_no_default_and_nothing_starts_without_them():
     found = variables((ROOT / "docker-compose.yml").read_text())
     secrets = {name: operator for name, operator in found.items() if SECRET.search(name)}
-    assert len(secrets) == 3 + 3 * len(PROJECTS)
+    assert len(secrets) == 3 + 3 * len(PROJECTS) + len(WORKERS)
     assert set(secrets.values()) == {":?"}
 
 

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from atoll import conf
 from atoll.dev.process import Spec
-from tests.chaos import rabbitmq, settling, versions
+from atoll.testing import rabbitmq
+from tests.chaos import settling, versions
 from tests.chaos.journal import Journal
 from tests.chaos.nemesis import Nemesis, inside
 from tests.chaos.schedule import Fault, plan

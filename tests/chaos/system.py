@@ -17,7 +17,7 @@ from atoll import conf
 from atoll.dev import databases, plan, postgres, probes, valkey
 from atoll.dev.process import Kind, Member, Spec, State
 from atoll.dev.supervisor import Supervisor
-from tests.chaos import rabbitmq
+from atoll.testing import rabbitmq
 from tests.chaos.proxy import Proxy
 
 PORT_OFFSET = 3000

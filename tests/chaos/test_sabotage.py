@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.chaos import rabbitmq
+from atoll.testing import rabbitmq
 from tests.chaos.sabotage import KILLS, MESSAGES_AN_ORDER
 
 pytestmark = pytest.mark.skipif(

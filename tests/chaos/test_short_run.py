@@ -3,7 +3,7 @@
 import os
 
 from atoll import conf
-from tests.chaos import rabbitmq
+from atoll.testing import rabbitmq
 
 
 def test_every_invariant_holds_under_faults_rabbitmq_where_it_is_installed(short_run):

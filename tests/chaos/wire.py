@@ -13,8 +13,8 @@ from typing import Any
 import pika
 from pika.exceptions import AMQPError
 
+from atoll.testing.rabbitmq import Node
 from tests.chaos.poison import Poison
-from tests.chaos.rabbitmq import Node
 
 MIRROR = "chaos.mirror"
 REMEMBERED = 2000

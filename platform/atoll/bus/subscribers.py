@@ -35,6 +35,12 @@ def of(service: str) -> Receivers:
     return {address: received[address] for address in sent.get(service, ()) if address in received}
 
 
+def sent_by(service: str) -> frozenset[Address] | None:
+    """Where the service publishes; None without the document."""
+    sent, received = _document()
+    return frozenset(sent.get(service, ())) if sent or received else None
+
+
 def of_all() -> Receivers:
     """The receivers of everything on the platform."""
     return _document()[1]

@@ -66,6 +66,17 @@ class Topology:
         name = f"{self.prefix}work.{self.service}"
         return self._queue(name, routing_key=name)
 
+    @property
+    def control(self) -> str:
+        """Celery's name for what `celery inspect` and `celery control` use. Each service has its own:
+        who may write there may stop its workers."""
+        return f"{self.prefix}ctl.{self.service}"
+
+    @property
+    def task_events(self) -> str:
+        """The exchange of Celery's task events, which are off by default."""
+        return f"{self.control}.celeryev"
+
     def exchange_of(self, kind: str) -> Exchange:
         return self.events if kind == "event" else self.commands
 
@@ -129,11 +140,20 @@ def _coarse(patterns: set[str]) -> set[str]:
     return {"#"} if any(is_pattern(pattern) for pattern in patterns) else patterns
 
 
+def of_project(project: conf.Project) -> Topology:
+    """The topology of a project on RabbitMQ, whichever project runs here, if any does."""
+    return Topology(service=project.service, prefix=_prefix())
+
+
+def _prefix() -> str:
+    return conf.variable("BUS_PREFIX") or ""
+
+
 def current() -> Topology:
     """The topology of the running project."""
     return Topology(
         service=settings.ATOLL_SERVICE,
-        prefix="" if is_redis(broker_url()) else conf.variable("BUS_PREFIX") or "",
+        prefix="" if is_redis(broker_url()) else _prefix(),
         queue_type=conf.variable("BUS_QUEUE_TYPE", settings.ATOLL_PROJECT) or "classic",
     )
 

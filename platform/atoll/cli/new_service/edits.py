@@ -66,7 +66,7 @@ def compose(text: str, words: dict[str, str]) -> str:
 
 
 def example(text: str, words: dict[str, str]) -> str:
-    kinds = ("SECRET_KEY", "SERVICE_SECRET", "DATABASE_PASSWORD")
+    kinds = ("SECRET_KEY", "SERVICE_SECRET", "DATABASE_PASSWORD", "RABBITMQ_PASSWORD")
     lines = "".join(f"{words['NAMES']}_{kind}=\n" for kind in kinds)
     return _before(text, "GATEWAY_SECRET_KEY=", f"{lines}\n")
 

@@ -1,25 +1,30 @@
 """A RabbitMQ node of our own, out of the installed server: own name, ports, data, cookie and epmd.
 
-The machine's running RabbitMQ is neither asked nor touched. Started as a child of the
-supervisor, so it can be killed and comes back with its queues.
+The machine's running RabbitMQ is neither asked nor touched. `make chaos` starts it as a child of the
+supervisor, so it can be killed and comes back with its queues; a test starts it with `running`.
 """
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from atoll.dev import ports
 from atoll.dev.account import Account, reachable_data, server_account
-from atoll.dev.process import Kind, Spec
+from atoll.dev.process import Kind, Probe, Spec
 
 # Debian's wrapper in /usr/sbin insists on the account `rabbitmq` and its folders; this one does not.
 PROGRAM_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin")
-NODE = "atoll-chaos@localhost"
+NODE = "atoll-own@localhost"
 STOP_STAGE = 9
 CONTROL_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 
 
 def program(name: str) -> Path | None:
@@ -33,11 +38,13 @@ def program(name: str) -> Path | None:
 
 @dataclass(frozen=True)
 class Node:
-    """One node, ready to be started; ``port`` speaks AMQP on loopback as guest/guest."""
+    """One node, ready to be started; ``port`` speaks AMQP on loopback as guest/guest, and
+    ``management_port`` the management API, where it was asked for."""
 
     folder: Path
     logs: Path
     port: int
+    management_port: int
     epmd_port: int
     variables: dict[str, str]
     account: Account | None
@@ -87,18 +94,18 @@ class Node:
         return str(done.stdout)
 
 
-def prepare(home: Path) -> Node:
+def prepare(home: Path, *, management: bool = False) -> Node:
     """Folders, configuration and free ports under ``home``; starts nothing."""
     folder = reachable_data(home / "rabbitmq")
     account = server_account()
-    port, dist_port, epmd_port = ports.free(), ports.free(), ports.free()
+    port, management_port, dist_port, epmd_port = (ports.free() for _ in range(4))
+    listeners = f"listeners.tcp.local = 127.0.0.1:{port}\n"
+    if management:
+        listeners += f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management_port}\n"
     texts = {
-        "rabbitmq.conf": (
-            f"listeners.tcp.local = 127.0.0.1:{port}\n"
-            "log.console = true\nlog.console.level = warning\nlog.file = false\n"
-        ),
+        "rabbitmq.conf": (f"{listeners}log.console = true\nlog.console.level = warning\nlog.file = false\n"),
         "env.conf": "",
-        "enabled_plugins": "[].\n",
+        "enabled_plugins": "[rabbitmq_management].\n" if management else "[].\n",
     }
     for name, text in texts.items():
         (folder / name).write_text(text)
@@ -124,7 +131,42 @@ def prepare(home: Path) -> Node:
         "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false +S 2:2 +sbwt none",
         "LC_ALL": "C.UTF-8",
     }
-    return Node(folder, home / "logs", port, epmd_port, variables, account)
+    return Node(folder, home / "logs", port, management_port, epmd_port, variables, account)
+
+
+@contextmanager
+def running(node: Node) -> Iterator[None]:
+    """Without a supervisor, and gone afterwards. It answers handshakes; AssertionError when it does not."""
+    node.logs.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for spec in node.specs:
+            log = stack.enter_context(spec.log.open("wb"))
+            started: subprocess.Popen[bytes] = subprocess.Popen(
+                spec.argv,
+                env=os.environ | dict(spec.env),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **(spec.account.popen_options() if spec.account else {}),  # type: ignore[call-overload]
+            )
+            stack.callback(_end, started)
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not asyncio.run(_is_ready(spec)):
+                assert started.poll() is None, spec.log.read_text()
+                assert time.monotonic() < deadline, spec.log.read_text()
+                time.sleep(0.05)
+        yield
+
+
+async def _is_ready(spec: Spec) -> bool:
+    return spec.probe is None or await spec.probe()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """At once: nothing that it keeps is needed any more."""
+    process.kill()
+    process.wait()
 
 
 def _found(name: str) -> str:
@@ -134,14 +176,14 @@ def _found(name: str) -> str:
     return path
 
 
-def _listening(port: int):
+def _listening(port: int) -> Probe:
     async def ready() -> bool:
         return ports.answers("127.0.0.1", port)
 
     return ready
 
 
-def _greets(port: int):
+def _greets(port: int) -> Probe:
     """A node opens its port before it is up; it answers a handshake when it is."""
 
     def handshake() -> bool:
@@ -154,8 +196,6 @@ def _greets(port: int):
             return False
 
     async def ready() -> bool:
-        import asyncio
-
         return await asyncio.to_thread(handshake)
 
     return ready
