@@ -59,6 +59,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ATOLL_JWKS_FETCH = "services.users.keys.key_set"
 ATOLL_REVOCATION_CHECK = "services.users.revocations.is_revoked"
 SIMPLE_JWT = {"TOKEN_TYPE_CLAIM": "token_use", "JTI_CLAIM": "jti", "USER_ID_CLAIM": "sub"}
+# How long a used refresh token is taken for another tab's and not for a copy in wrong hands.
+REFRESH_GRACE_S = conf.seconds("REFRESH_GRACE_S", default=10, project_name=PROJECT.name)
 RATELIMIT_ENABLE = conf.flag("RATELIMIT_ENABLE", default=True, project_name=PROJECT.name)
 
 # Where the page is that takes a new password. Empty: the mail has the token alone.

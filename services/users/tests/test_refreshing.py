@@ -91,6 +91,54 @@ def test_the_grace_is_counted_from_the_first_use_and_repeating_does_not_lengthen
     assert RefreshFamily.objects.get().revoked_because == "token reused"
 
 
+def test_the_grace_is_a_setting_and_zero_ends_every_repetition(
+    make_user: Callable[..., User], signed_in: Callable[..., Any], settings: Any
+) -> None:
+    shared, other = (signed_in(make_user())["refreshToken"] for _ in range(2))
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        next_of_other = refresh(other).json()["refreshToken"]
+        clock.shift(timedelta(seconds=2))
+        settings.REFRESH_GRACE_S = 2
+        assert refresh(other).status_code == 200
+        clock.shift(timedelta(milliseconds=1))
+        assert refresh(other).status_code == 403
+        assert refresh(next_of_other).status_code == 403
+
+        settings.REFRESH_GRACE_S = 0
+        refresh(shared)
+        clock.shift(timedelta(milliseconds=1))
+        assert refresh(shared).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_that_comes_too_late_ends_the_pairs_of_both_tabs_also_at_the_same_moment(
+    make_user: Callable[..., User], signed_in: Callable[..., Any]
+) -> None:
+    shared = signed_in(make_user())["refreshToken"]
+    one, two = (refresh(shared).json()["refreshToken"] for _ in range(2))
+    RefreshToken.objects.filter(used_at__isnull=False).update(used_at=timezone.now() - timedelta(seconds=11))
+    together = threading.Barrier(3)
+    answers: dict[str, Any] = {}
+
+    def use(token: str) -> None:
+        together.wait()
+        try:
+            answers[token] = refresh(token)
+        finally:
+            connection.close()
+
+    users = [threading.Thread(target=use, args=(token,)) for token in (shared, one, two)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join()
+
+    assert answers[shared].status_code == 403
+    given = [answers[token].json()["refreshToken"] for token in (one, two) if answers[token].status_code == 200]
+    assert {refresh(token).status_code for token in [*given, one, two]} == {403}
+    assert RefreshFamily.objects.get().revoked_because == "token reused"
+
+
 def test_a_repetition_within_the_grace_opens_nothing_that_was_signed_out(
     make_user: Callable[..., User], signed_in: Callable[..., Any]
 ) -> None:

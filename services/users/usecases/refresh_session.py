@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,18 +15,15 @@ from services.users.usecases.start_session import TokenPair, issue_pair
 
 log = logging.getLogger(__name__)
 
-GRACE = timedelta(seconds=10)
-"""Counted from the first use, so that repeating it does not make it longer."""
-
-
 def refresh_session(token: RefreshToken) -> TokenPair:
     """The next pair; the given token is used up.
 
     A token that comes a second time was copied, by the user or by a thief, and
     there is no telling who: the whole family is revoked, and both sign in
-    again. Within ``GRACE`` of its first use it is taken for another tab of the
-    same browser, which gets a pair of its own. Raises InvalidToken when the token
-    is unknown, used or revoked, or the account is not active.
+    again. Within ``REFRESH_GRACE_S`` of its first use it is taken for another tab of
+    the same browser, which gets a pair of its own: both pairs go on in the same family.
+    Raises InvalidToken when the token is unknown, used or revoked, or the account is
+    not active.
     """
     pair = _exchange(token)
     if pair is None:
@@ -48,7 +46,8 @@ def _exchange(token: RefreshToken) -> TokenPair | None:
             return None
         row = family.tokens.get(id=token.id)
         now = timezone.now()
-        if row.used_at is not None and now - row.used_at > GRACE:
+        # Counted from the first use, so that repeating it does not make it longer.
+        if row.used_at is not None and now - row.used_at > timedelta(seconds=settings.REFRESH_GRACE_S):
             log.warning("refresh token reused: user %s, family %s is revoked", family.user_id, family.id)
             revoke(models.RefreshFamily.objects.filter(id=family.id), Because.REUSED)
             return None
