@@ -44,17 +44,25 @@ def check_active_change(caller: Principal, user_id: UUID) -> None:
         raise NotAllowed("Only support may activate or deactivate accounts, and not their own.")
 
 
-def check_password_change(caller: Principal, user: User, current_password: str | None) -> None:
-    """Only the owner, who shows the present password again."""
-    if not _is_self(caller, user.id):
+def check_password_change(caller: Principal, user_id: UUID) -> None:
+    if not _is_self(caller, user_id):
         raise NotAllowed("Only the owner of an account may change its password.")
-    if not current_password:
+
+
+def must_show_password(caller: Principal, user_id: UUID) -> bool:
+    """Whether it is the owner who acts. Support and administrators act on others with their roles alone."""
+    return _is_self(caller, user_id)
+
+
+def check_current_password(user: User, given: str | None, *, to: str) -> None:
+    """Raises InvalidInput without a password, and WrongPassword; ``to`` says what it is asked for."""
+    if not given:
         raise InvalidInput(
-            "To change the password send the present one as currentPassword.",
+            f"To {to} send the present password as currentPassword.",
             code="current_password_required",
-            details={"currentPassword": ["This field is required to change the password."]},
+            details={"currentPassword": [f"This field is required to {to}."]},
         )
-    if not user.check_password(current_password):
+    if not user.check_password(given):
         raise WrongPassword()
 
 

@@ -119,7 +119,8 @@ class Customer:
 
     def _delete_account(self) -> None:
         user = self._shopper.user["id"]
-        self._insist(lambda: self._shopper.ask("DELETE", f"/api/users/{user}"))
+        proof = {"currentPassword": self._password}
+        self._insist(lambda: self._shopper.ask("DELETE", f"/api/users/{user}", json=proof))
         self._journal.write("deleted", user=user)
         self.sign_up()
 

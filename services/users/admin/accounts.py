@@ -15,11 +15,13 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminP
 
 from atoll.admin import ModelAdmin
 from atoll.admin.confirming import asks_first
-from atoll.errors import Refusal
+from atoll.errors import InvalidInput, Refusal, TooManyRequests
 from atoll.identity.rights import Rights
 from atoll.identity.roles import ROLES, SUPPORT, TITLES
 from services.users.admin.filters import RoleFilter
+from services.users.api.proof import require_current_password
 from services.users.models import User
+from services.users.permissions import WrongPassword
 from services.users.selectors import accounts
 from services.users.usecases.delete_user import delete_user
 from services.users.usecases.end_sessions import Because, end_all_sessions
@@ -45,6 +47,41 @@ class AccountForm(ModelForm):
 
     def clean_roles(self) -> list[str]:
         return sorted(self.cleaned_data["roles"])
+
+
+class ShownPassword(forms.CharField):
+    """Proves who asks, and is no change itself."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
+class OwnAccountForm(AccountForm):
+    """One's own account; ``request`` is set by ``AccountAdmin.get_form``."""
+
+    request: HttpRequest
+
+    current_password = ShownPassword(
+        required=False,
+        max_length=256,
+        strip=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+        help_text="Needed for another email address.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if "email" in given and given["email"] != self.instance.email:
+            shown = given.get("current_password")
+            try:
+                require_current_password(self.request, self.instance, shown, to="change the email")
+            except WrongPassword:
+                self.add_error("current_password", "This is not your present password.")
+            except InvalidInput:
+                self.add_error("current_password", "Enter your present password to change the email.")
+            except TooManyRequests as refusal:
+                self.add_error("current_password", refusal.message)
+        return given
 
 
 class NewAccountForm(AccountForm):
@@ -92,9 +129,20 @@ class AccountAdmin(ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        return super().get_form(
-            request, obj, change, form=AccountForm if change else NewAccountForm, **kwargs
-        )
+        form = self._form_of(request, obj, change)
+        made = super().get_form(request, obj, change, form=form, **kwargs)
+        if form is OwnAccountForm:
+            made.request = request
+        return made
+
+    def _form_of(self, request: HttpRequest, obj: User | None, change: bool) -> type[AccountForm]:
+        if not change:
+            return NewAccountForm
+        return OwnAccountForm if self._is_own(request, obj) else AccountForm
+
+    def _is_own(self, request: HttpRequest, obj: User | None) -> bool:
+        """Whether it is the signed-in account, which may be changed."""
+        return obj is not None and obj == request.user and self.has_change_permission(request, obj)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Roles as checkboxes. Not declared on the form: a declared field stays even when it is read-only."""
@@ -109,7 +157,8 @@ class AccountAdmin(ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("email", "name", "password", "roles")
-        return ("id", "email", "name", "roles", "is_active", "created_at", "updated_at", "last_login")
+        shown = ("current_password",) if self._is_own(request, obj) else ()
+        return ("id", "email", *shown, "name", "roles", "is_active", "created_at", "updated_at", "last_login")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         fixed: tuple[str, ...] = self.readonly_fields

@@ -33,11 +33,17 @@ class NewUserSerializer(RegistrationSerializer):
     roles = Roles(required=False)
 
 
-class UserChangeSerializer(StrictSerializer):
+class OwnerSerializer(StrictSerializer):
+    current_password = Password(
+        required=False,
+        help_text="The owner's, for another email or password and for deleting the account.",
+    )
+
+
+class UserChangeSerializer(OwnerSerializer):
     email = Email(required=False)
     name = Name(required=False)
     password = Password(required=False)
-    current_password = Password(required=False)
     roles = Roles(required=False)
     is_active = ExactBoolean(required=False)
 

@@ -15,9 +15,14 @@ from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.serializers import represent
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsSupport, principal
 from services.users import permissions
-from services.users.api import limits
 from services.users.api.filters import UserFilter
-from services.users.api.serializers import NewUserSerializer, UserChangeSerializer, UserSerializer
+from services.users.api.proof import require_current_password
+from services.users.api.serializers import (
+    NewUserSerializer,
+    OwnerSerializer,
+    UserChangeSerializer,
+    UserSerializer,
+)
 from services.users.models import User
 from services.users.passwords import require_good_password
 from services.users.selectors import account, accounts
@@ -67,9 +72,15 @@ class UserView(APIView):
         changes = self._allowed(request, user, dict(serializer.validated_data))
         return Response(UserSerializer(update_user(user_id, changes)).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(request=OwnerSerializer, responses={204: None})
     def delete(self, request: Request, user_id: UUID) -> Response:
-        permissions.changeable_account(principal(request), user_id)
+        caller = principal(request)
+        user = permissions.changeable_account(caller, user_id)
+        serializer = OwnerSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        if permissions.must_show_password(caller, user_id):
+            shown = serializer.validated_data.get("current_password")
+            require_current_password(request, user, shown, to="delete the account")
         delete_user(user_id)
         return Response(status=204)
 
@@ -80,23 +91,23 @@ class UserView(APIView):
             permissions.check_roles_change(caller, user.id)
         if "is_active" in given:
             permissions.check_active_change(caller, user.id)
+        if "password" in given:
+            permissions.check_password_change(caller, user.id)
+        email = given.get("email") if given.get("email") != user.email else None
+        if permissions.must_show_password(caller, user.id) and (email or "password" in given):
+            to = "change the password" if "password" in given else "change the email"
+            require_current_password(request, user, given.get("current_password"), to=to)
         return Changes(
-            email=given.get("email"),
+            email=email,
             name=given.get("name"),
             roles=frozenset(given["roles"]) if "roles" in given else None,
             is_active=given.get("is_active"),
-            password_hash=self._new_password(request, user, given) if "password" in given else None,
+            password_hash=self._new_password(user, given["password"]) if "password" in given else None,
         )
 
-    def _new_password(self, request: Request, user: User, given: dict[str, Any]) -> str:
-        limits.CHANGE_PASSWORD.check(request, str(user.id))
-        try:
-            permissions.check_password_change(principal(request), user, given.get("current_password"))
-        except permissions.WrongPassword:
-            limits.CHANGE_PASSWORD.failed(request, str(user.id))
-            raise
-        require_good_password(given["password"], user)
-        return make_password(given["password"])
+    def _new_password(self, user: User, password: str) -> str:
+        require_good_password(password, user)
+        return make_password(password)
 
 
 class OwnAccountView(APIView):

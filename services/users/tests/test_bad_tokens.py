@@ -11,6 +11,7 @@ from atoll.ids import uuid7
 from atoll.testing import tokens
 from services.users import keys
 from services.users.models import User
+from services.users.tests.browsing import PASSWORD
 from services.users.usecases.issue_credential import issue_credential
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +80,8 @@ def test_the_token_of_a_deleted_account_is_refused(
 ) -> None:
     user = make_user()
     token = signed(user, roles=[])
-    assert bearer(token).delete(f"/users/{user.id}").status_code == 204
+    gone = bearer(token).delete(f"/users/{user.id}", {"currentPassword": PASSWORD})
+    assert gone.status_code == 204
 
     for path in ("/users/me", f"/users/{uuid7()}"):
         answer = bearer(token).get(path)

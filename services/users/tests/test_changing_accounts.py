@@ -23,6 +23,8 @@ from services.users.usecases.update_user import Changes, update_user
 
 pytestmark = pytest.mark.django_db
 
+PROOF = {"currentPassword": PASSWORD}
+
 Make = Callable[..., User]
 As = Callable[..., APIClient]
 
@@ -74,7 +76,8 @@ class TestChanging:
         user = make_user("ada@example.com")
 
         answer = as_user(user.id).patch(
-            f"/users/{user.id}", {"email": "Countess@Example.com", "name": "Ada Lovelace"}
+            f"/users/{user.id}",
+            {"email": "Countess@Example.com", "name": "Ada Lovelace", "currentPassword": PASSWORD},
         )
 
         assert answer.status_code == 200
@@ -98,7 +101,9 @@ class TestChanging:
         make_user("bob@example.com")
         ada = make_user("ada@example.com")
 
-        answer = as_user(ada.id).patch(f"/users/{ada.id}", {"email": "BOB@example.com", "name": "X"})
+        answer = as_user(ada.id).patch(
+            f"/users/{ada.id}", {"email": "BOB@example.com", "name": "X", "currentPassword": PASSWORD}
+        )
 
         assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
         ada.refresh_from_db()
@@ -249,7 +254,7 @@ class TestDeleting:
         user = make_user("ada@example.com")
         me = as_user(user.id)
 
-        assert me.delete(f"/users/{user.id}").status_code == 204
+        assert me.delete(f"/users/{user.id}", PROOF).status_code == 204
 
         user.refresh_from_db()
         assert (user.email, user.name, user.roles) == (f"{user.id}@deleted.invalid", "Deleted user", [])
@@ -274,7 +279,7 @@ class TestDeleting:
         )
         Outbox.objects.update(status="published")
 
-        assert as_user(user.id).delete(f"/users/{user.id}").status_code == 204
+        assert as_user(user.id).delete(f"/users/{user.id}", PROOF).status_code == 204
         assert personal.clean() == 2
 
         assert [entry.object_repr for entry in LogEntry.objects.all()] == ["Deleted user"]
@@ -286,7 +291,7 @@ class TestDeleting:
 
     def test_deletions_can_be_announced_again(self, make_user: Make, as_user: As, bus: Any) -> None:
         gone, _stays = make_user("ada@example.com"), make_user("bob@example.com")
-        as_user(gone.id).delete(f"/users/{gone.id}")
+        as_user(gone.id).delete(f"/users/{gone.id}", PROOF)
         output = StringIO()
         call_command("announce_deletions", stdout=output)
         assert output.getvalue() == "1 deleted accounts announced.\n"

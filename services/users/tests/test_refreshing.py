@@ -134,7 +134,9 @@ def test_a_copy_that_comes_too_late_ends_the_pairs_of_both_tabs_also_at_the_same
         thread.join()
 
     assert answers[shared].status_code == 403
-    given = [answers[token].json()["refreshToken"] for token in (one, two) if answers[token].status_code == 200]
+    given = [
+        answers[token].json()["refreshToken"] for token in (one, two) if answers[token].status_code == 200
+    ]
     assert {refresh(token).status_code for token in [*given, one, two]} == {403}
     assert RefreshFamily.objects.get().revoked_because == "token reused"
 

@@ -15,6 +15,7 @@ from services.users.usecases.start_session import TokenPair, issue_pair
 
 log = logging.getLogger(__name__)
 
+
 def refresh_session(token: RefreshToken) -> TokenPair:
     """The next pair; the given token is used up.
 
