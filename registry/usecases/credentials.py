@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from atoll import text
 from atoll.errors import InvalidInput, Refusal
 from registry.constants import CREDENTIALS_CHANNEL
 from registry.models import Credential, Event
@@ -70,11 +71,14 @@ def check_free(secret: str) -> None:
 def ensure(service: str, secret: str, *, label: str = "", actor: str) -> tuple[Credential, bool]:
     """The credential for a secret made elsewhere, and whether it is new.
 
-    Raises InvalidInput for a name no service can have, a secret short enough to be guessed,
+    Raises InvalidInput for a name no service can have, an unfit label, a secret short enough to be guessed,
     or one that another service holds or that was revoked.
     """
     if not OWNER_NAME.fullmatch(service):
         raise InvalidInput(f"{service!r} is no service name.", code="invalid_service_name")
+    fault = text.fault_of(label) if label else None
+    if fault:
+        raise InvalidInput(f"The label cannot be used. {fault}", code="unfit_text")
     if len(secret) < MIN_SECRET_CHARACTERS:
         raise InvalidInput(
             f"The secret of {service} is shorter than {MIN_SECRET_CHARACTERS} characters. "

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from atoll import money
 from atoll.admin import ReadOnlyAdmin, register_tile, short_id
 from atoll.admin.amounts import AmountFilter, by_amount
+from atoll.admin.lines import LineField
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
@@ -36,7 +37,7 @@ STATE_TONES = {"captured": "success", "declined": "danger", "cancelled": "warnin
 
 
 class RefundForm(BaseDialogForm):
-    reason = forms.CharField(
+    reason = LineField(
         max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget, help_text="The order is told."
     )
     return_goods = forms.BooleanField(

@@ -27,6 +27,7 @@ from atoll import money
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
 from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.admin.confirming import asks_first
+from atoll.admin.lines import LineField
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
@@ -87,7 +88,7 @@ class ReceiveStockForm(BaseDialogForm):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Pieces that came in; negative for pieces that were lost or miscounted.",
     )
-    reason = forms.CharField(max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget)
+    reason = LineField(max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget)
 
 
 @admin.register(Product)

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.hashers import make_password
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -16,6 +17,7 @@ from django.utils.crypto import salted_hmac
 from atoll.identity.rights import roles_for
 from atoll.identity.roles import ADMIN, FORMER_ROLES, ROLES, current_roles, holds_one_of
 from atoll.ids import uuid7
+from services.users.hashing import spelled
 
 
 class UserManager(BaseUserManager["User"]):
@@ -75,6 +77,20 @@ class User(AbstractBaseUser):
     def get_full_name(self) -> str:
         """What the admin greets with."""
         return self.name
+
+    def check_password(self, raw_password: str) -> bool:
+        """Side effect: a hash of another spelling, which an earlier version kept, becomes one of today's."""
+        if not super().check_password(raw_password):
+            return False
+        today = spelled(raw_password)
+        if today == raw_password or super().check_password(today):
+            return True
+        former, self.password = self.password, make_password(today)
+        if User.objects.filter(pk=self.pk, password=former).update(password=self.password):
+            return True
+        # Somebody was faster: with the same password at another door, or with a new one.
+        self.refresh_from_db(fields=["password"])
+        return super().check_password(today)
 
     def get_session_auth_hash(self) -> str:
         """A session of this project's admin lives until the password is changed or all sessions are ended."""

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from atoll.admin.confirming import CONFIRMED, question
+from atoll.admin.lines import hold_to_the_rule
 from atoll.admin.refusals import RoleNeeded
 from atoll.identity import rights
 from atoll.identity.rights import Rights
@@ -58,6 +59,11 @@ class ModelAdmin(UnfoldModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return "delete" not in self.never and bool(super().has_delete_permission(request, obj))
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        hold_to_the_rule(field, db_field)
+        return field
 
     def permission(self, verb: str) -> str:
         """Django's name for doing ``verb`` to the rows of this class."""

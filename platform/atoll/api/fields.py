@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import get_attribute
 
-from atoll import money
+from atoll import money, text
 
 
 class ExactText(serializers.CharField):
@@ -22,6 +22,25 @@ class ExactText(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Line(ExactText):
+    """A JSON string that a person wrote, in one line, by the rule of ``atoll.text``."""
+
+    has_lines = False
+
+    def to_internal_value(self, data: Any) -> str:
+        value = super().to_internal_value(data)
+        fault = text.fault_of(value, has_lines=self.has_lines)
+        if fault:
+            raise serializers.ValidationError(fault, code="unfit_text")
+        return value
+
+
+class Lines(Line):
+    """The same with line breaks."""
+
+    has_lines = True
 
 
 class ExactInteger(serializers.IntegerField):

@@ -75,6 +75,7 @@ def test_replaying_what_is_done_changes_nothing(staff: Client, dead: Delivery, b
 
 def test_discarding_needs_a_reason(staff: Client, dead: Delivery) -> None:
     assert "say why" in act(staff, "delivery", "discard", dead.pk)
+    assert "one visible character" in act(staff, "delivery", "discard", dead.pk, reason="\u200b")
     dead.refresh_from_db()
     assert dead.status == "dead"
     act(staff, "delivery", "discard", dead.pk, reason="the customer left")

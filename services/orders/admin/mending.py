@@ -13,6 +13,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from atoll.admin.lines import LineField
 from atoll.admin.options import ReadOnlyAdmin
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
@@ -30,7 +31,7 @@ class SettleForm(BaseDialogForm):
     compensation = forms.ChoiceField(
         label="what", choices=Compensation.choices, widget=UnfoldAdminSelectWidget
     )
-    reason = forms.CharField(
+    reason = LineField(
         max_length=MAX_REASON_LENGTH,
         widget=UnfoldAdminTextInputWidget,
         help_text="How it was settled, for whoever reads the history; the customer sees it too.",
@@ -38,7 +39,7 @@ class SettleForm(BaseDialogForm):
 
 
 class ReturnForm(BaseDialogForm):
-    note = forms.CharField(
+    note = LineField(
         required=False,
         max_length=MAX_REASON_LENGTH,
         widget=UnfoldAdminTextInputWidget,

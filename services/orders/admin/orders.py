@@ -14,6 +14,7 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll.admin.amounts import by_amount
+from atoll.admin.lines import LineField
 from atoll.errors import Conflict
 from services.orders import selectors
 from services.orders.admin.filters import ProgressFilter
@@ -27,7 +28,7 @@ NO_BREAK_SPACE = "\u00a0"
 
 
 class CancelForm(forms.Form):
-    reason = forms.CharField(
+    reason = LineField(
         max_length=MAX_REASON_LENGTH,
         widget=UnfoldAdminTextInputWidget,
         help_text="The customer sees this.",

@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from rest_framework import serializers
 
 from atoll import money
-from atoll.api.fields import ExactDecimal, ExactId, ExactInteger, ExactText, MoneyAmount
+from atoll.api.fields import ExactDecimal, ExactId, ExactInteger, ExactText, Line, MoneyAmount
 from atoll.api.serializers import StrictSerializer
 from services.orders.models import (
     MAX_LINES,
@@ -71,7 +71,7 @@ class PlaceOrderSerializer(StrictSerializer):
 
 
 class CancelOrderSerializer(StrictSerializer):
-    reason = ExactText(required=False, allow_blank=True, max_length=MAX_REASON_LENGTH, default="")
+    reason = Line(required=False, allow_blank=True, max_length=MAX_REASON_LENGTH, default="")
 
 
 class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):

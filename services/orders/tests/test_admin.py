@@ -95,6 +95,7 @@ def test_cancelling_asks_for_a_reason_first(staff):
     shown = page(staff.post(LIST, select(order)))
     assert 'name="reason"' in shown
     assert "This field is required" in page(staff.post(LIST, select(order, reason=" ")))
+    assert "one visible character" in page(staff.post(LIST, select(order, reason="\u2060")))
     order.refresh_from_db()
     assert order.status == "pending"
 

@@ -110,6 +110,7 @@ def test_many_orders_are_asked_again_at_once_and_those_that_need_it_not_are_name
 
 def test_settling_by_hand_needs_a_reason_and_is_logged(staff, broken, bus):
     assert settle(staff, broken, reason=" ").status_code == 200
+    assert settle(staff, broken, reason="\u200b").status_code == 200
     assert (state(broken), log_of(broken)) == ("failed", [])
 
     assert settle(staff, broken, reason="Paid back by bank transfer").status_code == 302

@@ -82,7 +82,17 @@ def test_somebody_elses_order_cannot_be_cancelled(as_user, bus):
 
 
 @pytest.mark.parametrize(
-    "body", [{"reason": "x" * 201}, {"reason": 7}, {"reason": None}, {"reason": ["a"]}, {"why": "x"}, []]
+    "body",
+    [
+        {"reason": "x" * 201},
+        {"reason": 7},
+        {"reason": None},
+        {"reason": ["a"]},
+        {"reason": "\u200b"},
+        {"reason": "late\u202e"},
+        {"why": "x"},
+        [],
+    ],
 )
 def test_a_reason_that_is_none_is_refused(as_user, body):
     ada = uuid7()

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from atoll.api.fields import ExactBoolean, ExactDecimal, ExactInteger, ExactText
+from atoll.api.fields import ExactBoolean, ExactDecimal, ExactInteger, Line, Lines
 from atoll.api.serializers import StrictModelSerializer, StrictSerializer
 from services.products.models import MAX_STOCK, Product
 from services.products.usecases.changes import EDITABLE
@@ -35,8 +35,8 @@ class ProductChangesSerializer(StrictModelSerializer):
     """The fields to change. Stock has a history and is booked at ``/products/{id}/stock``."""
 
     serializer_field_mapping = {
-        models.CharField: ExactText,
-        models.TextField: ExactText,
+        models.CharField: Line,
+        models.TextField: Lines,
         models.DecimalField: ExactDecimal,
         models.BooleanField: ExactBoolean,
         models.PositiveIntegerField: ExactInteger,
@@ -58,4 +58,4 @@ class StockMovementSerializer(StrictSerializer):
     amount = ExactInteger(
         min_value=-MAX_STOCK, max_value=MAX_STOCK, help_text="Pieces that came in; negative: that went."
     )
-    reason = ExactText(max_length=REASON_MAX_CHARS)
+    reason = Line(max_length=REASON_MAX_CHARS)

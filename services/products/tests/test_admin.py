@@ -112,7 +112,13 @@ def test_stock_is_received_with_amount_and_reason(staff, make_product):
 
 
 @pytest.mark.parametrize(
-    "form", [{"amount": -7, "reason": "count"}, {"amount": 5, "reason": ""}, {"amount": "x"}]
+    "form",
+    [
+        {"amount": -7, "reason": "count"},
+        {"amount": 5, "reason": ""},
+        {"amount": 5, "reason": "\u200b"},
+        {"amount": "x"},
+    ],
 )
 def test_stock_that_is_promised_to_orders_cannot_be_taken_away(staff, make_product, form):
     product = make_product(stock_on_hand=10)

@@ -42,6 +42,7 @@ def test_a_nul_in_the_query_is_400(anyone, db, query):
 BAD_VALUES = [
     ("sku", 5), ("sku", "cup 1"), ("sku", ""), ("sku", "A" * 41), ("sku", None), ("sku", ["A"]),
     ("name", ""), ("name", 7), ("name", "x" * 201), ("name", None), ("name", {"en": "Cup"}),
+    ("name", "\u200b\ufeff"), ("name", "\u202egnp.Cup"), ("description", "\u2060"), ("description", "a\x07"),
     ("description", "x" * 5001), ("description", 1.5), ("category", "Home & Garden"), ("category", True),
     ("price", 0), ("price", -1), ("price", 1.005), ("price", 1e9), ("price", "7.50"), ("price", True),
     ("price", None), ("price", []), ("currency", "eur"), ("currency", "EURO"), ("currency", 1),

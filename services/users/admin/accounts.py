@@ -20,6 +20,7 @@ from atoll.identity.rights import Rights
 from atoll.identity.roles import ROLES, SUPPORT, TITLES
 from services.users.admin.filters import RoleFilter
 from services.users.api.proof import require_current_password
+from services.users.hashing import spelled
 from services.users.models import User
 from services.users.permissions import WrongPassword
 from services.users.selectors import accounts
@@ -96,7 +97,7 @@ class NewAccountForm(AccountForm):
         if "password" in given:
             owner = User(email=given.get("email", ""), name=given.get("name", ""))
             try:
-                validate_password(given["password"], owner)
+                validate_password(spelled(given["password"]), owner)
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return given

@@ -13,6 +13,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 from atoll.admin import site
 from atoll.errors import TooManyRequests
 from services.users.api.limits import CHANGE_PASSWORD
+from services.users.hashing import spelled
 from services.users.usecases.update_user import Changes, update_user
 
 
@@ -33,6 +34,12 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         except ValidationError:
             CHANGE_PASSWORD.failed(self.request, account)
             raise
+
+    def clean_new_password1(self) -> str:
+        return spelled(self.cleaned_data["new_password1"])
+
+    def clean_new_password2(self) -> str:
+        return spelled(self.cleaned_data["new_password2"])
 
     def save(self, commit: bool = True) -> Any:
         new = make_password(self.cleaned_data["new_password1"])

@@ -1,27 +1,18 @@
 """Input fields that take exactly the JSON type they are for."""
 
-import re
 from typing import Any
 
 from rest_framework import serializers
 
-from atoll.api.fields import ExactText
+from atoll.api.fields import ExactText, Line
 from atoll.identity.roles import ROLES
 
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-
-class Name(ExactText):
+class Name(Line):
     """One line of 1 to 200 characters."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=200, **kwargs)
-
-    def to_internal_value(self, data: Any) -> str:
-        value = super().to_internal_value(data)
-        if CONTROL_CHARACTERS.search(value):
-            raise serializers.ValidationError("Control characters are not allowed.")
-        return value
 
 
 class Email(serializers.EmailField):
@@ -40,7 +31,7 @@ class Email(serializers.EmailField):
 
 
 class Password(ExactText):
-    """Kept to the letter, at most 256 characters, never shown."""
+    """As it was typed, at most 256 characters, never shown. Hashing makes one of its spellings."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)

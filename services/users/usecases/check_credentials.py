@@ -3,6 +3,7 @@
 from django.contrib.auth.hashers import make_password
 
 from atoll.errors import NotSignedIn
+from services.users.hashing import spellings
 from services.users.models import User
 
 
@@ -22,7 +23,8 @@ def check_credentials(email: str, password: str) -> User:
     """
     user = User.objects.by_email(email)
     if user is None:
-        make_password(password)
+        for _ in spellings(password):
+            make_password(password)
         raise WrongCredentials()
     if not user.check_password(password) or not user.is_active:
         raise WrongCredentials()

@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from atoll import text
 from atoll.errors import Conflict, InvalidInput
 from atoll.identity.roles import ADMIN
 from services.users.models import User
@@ -51,6 +52,9 @@ def make_administrator(*, email: str, password: str, name: str) -> bool:
         return False
     if not 1 <= len(name.strip()) <= NAME_MAX_CHARS:
         raise InvalidInput(f"The name must have 1 to {NAME_MAX_CHARS} characters.")
+    fault = text.fault_of(name.strip())
+    if fault:
+        raise InvalidInput(f"The name cannot be used. {fault}")
     user = prepare_user(email=email, password=password, name=name, roles=(ADMIN,))
     try:
         register_user(user)

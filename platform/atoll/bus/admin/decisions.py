@@ -10,11 +10,12 @@ from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll.admin import site
+from atoll.admin.lines import LineField
 from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS
 
 
 class WhyForm(forms.Form):
-    reason = forms.CharField(
+    reason = LineField(
         max_length=MAX_REASON_CHARACTERS,
         widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
         help_text="Kept with the row and in the admin's log.",

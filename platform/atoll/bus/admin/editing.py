@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import site
+from atoll.admin.lines import LineField
 from atoll.bus import editing, recovery
 from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS, LedgerAdmin
 from atoll.bus.editing import Edit
@@ -34,7 +35,7 @@ class EditForm(forms.Form):
         ),
         help_text="The message's data as JSON. It must fit what the handler takes.",
     )
-    reason = forms.CharField(
+    reason = LineField(
         max_length=MAX_REASON_CHARACTERS,
         widget=UnfoldAdminTextInputWidget,
         help_text="Why it is edited; kept in the admin's log with what you changed.",

@@ -21,6 +21,7 @@ from unfold.decorators import display
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from atoll import text
 from atoll.admin import ReadOnlyAdmin, short_id
 from atoll.bus.admin.bodies import SHOWN, Body
 from atoll.bus.recovery import Chosen
@@ -167,10 +168,13 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     def reason(self, request: HttpRequest) -> str:
         """Why something is given up or answered for; empty, with a complaint on the page, when staff did
-        not say."""
+        not say, or when nobody could read it."""
         given = request.POST.get("reason", "").strip()[:MAX_REASON_CHARACTERS]
         if not given:
             self.message_user(request, NO_REASON, messages.ERROR)
+        elif fault := text.fault_of(given):
+            self.message_user(request, f"Nothing was changed. {fault}", messages.ERROR)
+            return ""
         return given
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from atoll.errors import Refusal
+from services.users.hashing import spelled
 from services.users.usecases.make_administrator import is_administrator, make_administrator
 
 
@@ -44,6 +45,6 @@ def _password(*, from_stdin: bool) -> str:
         repeated = getpass.getpass("Password again: ")
     except (KeyboardInterrupt, EOFError):
         raise CommandError("No password, no administrator.") from None
-    if password != repeated:
+    if spelled(password) != spelled(repeated):
         raise CommandError("The two passwords differ. Nothing was changed.")
     return password
