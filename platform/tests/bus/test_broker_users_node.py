@@ -17,7 +17,9 @@ from testproject.models import Note
 
 from atoll import conf
 from atoll.bus import broker_users, celery, publish, publisher, subscribers, topology
+from atoll.bus import contracts as contracts_of_all
 from atoll.bus.models import Outbox
+from atoll.bus.schemas import asyncapi
 from atoll.conf import Project
 from atoll.testing import rabbitmq
 
@@ -126,7 +128,11 @@ def test_a_service_does_its_work_with_the_user_that_bootstrap_makes_and_nothing_
     relaying.close()
 
     # Its worker publishes, receives, sends and takes hints, and answers; with Celery's events on, too.
-    with running(tmp_path / "worker", (*CELERY, "-E")) as worker:
+    # It hears itself with its senders checked.
+    rules = tmp_path / "worker" / contracts_of_all.PLACE
+    rules.parent.mkdir(parents=True)
+    rules.write_text(asyncapi.written(asyncapi.document([], [])))
+    with running(tmp_path / "worker", (*CELERY, "-E"), BUS_CHECK_SENDERS="true") as worker:
         for number in range(3):
             with transaction.atomic():
                 publish(NoteRequested(str(number)))
