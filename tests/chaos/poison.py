@@ -8,8 +8,9 @@ from uuid import uuid4
 
 BIG_BYTES = 10_000_000
 BINARY = b"\xff\xfe\xc3"
-# Flags that announce headers alone, and a header that is a time in the year 292277026596.
-PAST_THE_CALENDAR = b"\x20\x00" + pack(">IB2scQ", 12, 2, b"at", b"T", 2**63)
+# Flags that announce headers and a delivery mode, a header that is a time in the year 292277026596,
+# and the mode: persistent, since a broker that is killed may forget other messages.
+PAST_THE_CALENDAR = b"\x30\x00" + pack(">IB2scQ", 12, 2, b"at", b"T", 2**63) + b"\x02"
 
 # Where a poison must be afterwards: in quarantine; there or a dead letter, since a schema may be
 # checked on arrival or later; or anywhere in sight, such as in the inbox, because nobody handles it.
