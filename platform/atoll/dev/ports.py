@@ -1,17 +1,22 @@
 """Loopback ports: free ones to take, and who sits on a taken one."""
 
+import random
 import socket
 
 import psutil
 
 LOOPBACK = "127.0.0.1"
+# Below the ports that systems give to outgoing connections, one of which could take a port between
+# the moment it was found free and the moment its server starts.
+CANDIDATES = range(20_000, 32_000)
 
 
 def free() -> int:
-    """A loopback TCP port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A loopback TCP port that nobody listens on at this moment; raises OSError when there is none."""
+    for port in random.sample(CANDIDATES, len(CANDIDATES)):
+        if is_free(port):
+            return port
+    raise OSError(f"Every port from {CANDIDATES.start} to {CANDIDATES.stop - 1} is taken.")
 
 
 def is_free(port: int) -> bool:

@@ -3,7 +3,6 @@ with a home, a database and ports of their own."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import requests
 from django.db import connection
 
 from atoll import conf
+from atoll.dev import ports
 from atoll.testing.running import eventually
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -37,12 +37,6 @@ database = "atoll_library"
 server = "wsgi"
 worker = false
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:
@@ -85,7 +79,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.registry_port = free_port()
+        self.registry_port = ports.free()
         self.processes: list[Process] = []
         (folder / "projects.toml").write_text(PROJECTS.format(port=self.registry_port))
         self.environment = {
