@@ -12,7 +12,7 @@ from atoll.server import lifecycle
 
 def main() -> None:
     django.setup()
-    from atoll.bus.relay import Relay
+    from atoll.bus.outbox.relay import Relay
 
     relay = Relay(_no_hints)
     stopping = threading.Event()

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     elif verb == "rollback":
         roll_back(project, int(rest[0]))
     else:
-        from atoll.bus import execute
+        from atoll.bus.delivery import execute
 
         for identifier in rest:
             execute.execute(UUID(identifier))
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 
 def subscriptions() -> list[dict[str, object]]:
-    from atoll.bus import registry
+    from atoll.bus.handlers import registry
 
     return [
         {

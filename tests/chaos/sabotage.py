@@ -54,7 +54,8 @@ def _without_outbox() -> None:
     def make(add: Callable[..., None]) -> Callable[..., None]:
         from django.db import connection, transaction
 
-        from atoll.bus import outbox, publisher
+        from atoll.bus.outbox import publisher
+        from atoll.bus.outbox import store as outbox
 
         def publish_after_commit(**message: Any) -> None:
             nonlocal added
@@ -73,7 +74,7 @@ def _without_outbox() -> None:
 
         return publish_after_commit
 
-    _patch("atoll.bus.outbox", "add", make)
+    _patch("atoll.bus.outbox.store", "add", make)
 
 
 def _publish(publisher: Any, row: Any, is_time: bool) -> None:
@@ -97,7 +98,7 @@ def _without_inbox() -> None:
 
         return store_every_copy
 
-    _patch("atoll.bus.inbox", "store", make)
+    _patch("atoll.bus.inbox.store", "store", make)
 
 
 if __name__ == "__main__":

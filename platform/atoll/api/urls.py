@@ -42,6 +42,6 @@ def _bus_urls() -> list[URLPattern]:
     """What services with a ledger tell each other about messages."""
     if not apps.is_installed("atoll.bus"):
         return []
-    from atoll.bus.views import bus_urls
+    from atoll.bus.operations.views import bus_urls
 
     return bus_urls()

@@ -12,8 +12,9 @@ class BusConfig(AppConfig):
 
     def ready(self) -> None:
         from atoll import metrics
-        from atoll.bus import checks, overrides, reception  # noqa: F401 - importing registers them
-        from atoll.bus.gauges import BusCollector
+        from atoll.bus.inbox import reception
+        from atoll.bus.operations.gauges import BusCollector
+        from atoll.bus.worker import overrides
         from atoll.health import register_check
         from atoll.server import starting
 

@@ -10,7 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
 from atoll import conf
-from atoll.bus import contracts, overrides, quarantine, retention, senders
+from atoll.bus import contracts
+from atoll.bus.inbox import quarantine, senders
+from atoll.bus.operations import retention
+from atoll.bus.worker import overrides
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -90,7 +93,7 @@ def check_senders(**_: Any) -> Sequence[CheckMessage]:
 @register(deploy=True)
 def check_celery(**_: Any) -> Sequence[CheckMessage]:
     """The same as at the start of a worker. Celery is imported here and in no web process."""
-    from atoll.bus import safety
+    from atoll.bus.worker import safety
 
     try:
         overrides.refuse()

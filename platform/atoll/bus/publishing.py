@@ -14,8 +14,12 @@ from django.conf import settings
 from django.db import connection
 
 from atoll import context, wire
-from atoll.bus import contracts, envelope, outbox, registry, timers
-from atoll.bus.registry import Kind
+from atoll.bus import contracts
+from atoll.bus.broker import envelope
+from atoll.bus.delivery import timers
+from atoll.bus.handlers import registry
+from atoll.bus.handlers.registry import Kind
+from atoll.bus.outbox import store as outbox
 from atoll.bus.schemas import definitions, names
 from atoll.errors import Misuse, Refusal
 from atoll.ids import uuid7

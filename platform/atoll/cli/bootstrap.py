@@ -14,7 +14,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     from django.core.exceptions import ImproperlyConfigured
 
-    from atoll.bus.broker_users import BrokerUserError
+    from atoll.bus.broker.broker_users import BrokerUserError
     from atoll.dev import databases, setup
 
     admin_url = conf.variable("DATABASE_ADMIN_URL")
@@ -38,7 +38,7 @@ def _make_broker_user(project: conf.Project) -> None:
 
     Raises BrokerUserError.
     """
-    from atoll.bus import broker_users, topology
+    from atoll.bus.broker import broker_users, topology
 
     admin_url = conf.variable("RABBITMQ_ADMIN_URL")
     if not (admin_url and project.worker):

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
+from atoll.bus.handlers.registry import Kind
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.match import matches
-from atoll.bus.outbox import Row
-from atoll.bus.publisher import UNROUTABLE, Outcome, Publisher, properties
-from atoll.bus.quarantine import Arrival
-from atoll.bus.registry import Kind
+from atoll.bus.outbox.publisher import UNROUTABLE, Outcome, Publisher, properties
+from atoll.bus.outbox.store import Row
 
 Exchange = Literal["events", "commands"]
 EXCHANGES: dict[str, Exchange] = {"event": "events", "command": "commands"}

@@ -19,12 +19,17 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from atoll import wire
-from atoll.bus import Message, handles, on, outbox, receiving, registry, relay, topology
+from atoll.bus import Message, handles, on
+from atoll.bus.broker import topology
+from atoll.bus.handlers import registry
+from atoll.bus.inbox import receiving
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.match import matches
 from atoll.bus.models import Inbox, Outbox, Quarantine
-from atoll.bus.publisher import UNROUTABLE, Publisher
+from atoll.bus.outbox import relay
+from atoll.bus.outbox import store as outbox
+from atoll.bus.outbox.publisher import UNROUTABLE, Publisher
 from atoll.bus.publishing import publish_raw, send
-from atoll.bus.quarantine import Arrival
 from atoll.testing.transports import TAKE_TIMEOUT_S, Consumer, CutInMidBatch, Transport
 
 OURS, OTHER = "library-service", "other-service"

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from atoll.bus import registry
-from atoll.bus.outbox import Row
-from atoll.bus.publisher import Outcome, Publisher
-from atoll.bus.registry import Handler
+from atoll.bus.handlers import registry
+from atoll.bus.handlers.registry import Handler
+from atoll.bus.outbox.publisher import Outcome, Publisher
+from atoll.bus.outbox.store import Row
 from atoll.testing.broker import ConnectionLost, Copy, MemoryBroker, MemoryPublisher
 
 SEED = "ATOLL_TEST_SEED"

@@ -18,9 +18,13 @@ from django.db import connection
 from django.db.models import Min, Q
 
 from atoll import conf, wire
-from atoll.bus import deliveries, execute, known, receiving, registry, relay
+from atoll.bus.delivery import execute
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.handlers import known, registry
+from atoll.bus.inbox import receiving
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
-from atoll.bus.quarantine import Arrival
+from atoll.bus.outbox import relay
 from atoll.ids import uuid7
 from atoll.testing.broker import ConnectionLost, MemoryBroker
 from atoll.testing.clock import DatabaseClock

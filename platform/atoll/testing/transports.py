@@ -14,12 +14,14 @@ import kombu
 import pytest
 from django.test import override_settings
 
-from atoll.bus import ingest, known, topology
-from atoll.bus.outbox import Row
-from atoll.bus.publisher import Outcome, Publisher, open_publisher
-from atoll.bus.quarantine import Arrival
-from atoll.bus.registry import Kind
-from atoll.bus.topology import Topology
+from atoll.bus.broker import topology
+from atoll.bus.broker.topology import Topology
+from atoll.bus.handlers import known
+from atoll.bus.handlers.registry import Kind
+from atoll.bus.inbox import ingest
+from atoll.bus.inbox.quarantine import Arrival
+from atoll.bus.outbox.publisher import Outcome, Publisher, open_publisher
+from atoll.bus.outbox.store import Row
 from atoll.ids import uuid7
 from atoll.testing.broker import MemoryBroker, MemoryConsumer
 from atoll.testing.proxy import Proxy
@@ -254,7 +256,7 @@ class KombuTransport(Transport):
 
 
 class KombuConsumer(Consumer):
-    """Connects, declares, puts back, takes and acknowledges as ``atoll.bus.ingest`` does."""
+    """Connects, declares, puts back, takes and acknowledges as ``atoll.bus.inbox.ingest`` does."""
 
     def __init__(self, declare_queues: Any, prefetch: int, *, is_amqp: bool) -> None:
         self._is_amqp = is_amqp

@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from atoll import wire
-from atoll.bus import envelope, inbox
+from atoll.bus.broker import envelope
+from atoll.bus.inbox import store as inbox
 from atoll.ids import uuid7
 
 

@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from atoll import conf
-from atoll.bus import registry, topology
+from atoll.bus.broker import topology
+from atoll.bus.handlers import registry
 from atoll.ids import uuid7
 
 DEADLINE_S = 30.0

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from unittest import mock
 from uuid import UUID
 
-from atoll.bus import execute
-from atoll.bus import receiving as storing
-from atoll.bus.ingest import Ingestor
+from atoll.bus.delivery import execute
+from atoll.bus.inbox import receiving as storing
+from atoll.bus.inbox.ingest import Ingestor
 
 DEADLINE_S = 30.0
 

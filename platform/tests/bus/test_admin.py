@@ -9,9 +9,10 @@ from django.test import Client
 from testproject.handlers import NoteWritten
 from testproject.models import Note
 
-from atoll.bus import Message, Retry, on, publish, quarantine
+from atoll.bus import Message, Retry, on, publish
+from atoll.bus.inbox import quarantine
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Outbox, Quarantine
-from atoll.bus.quarantine import Arrival
 from atoll.testing.bus import Bus
 
 pytestmark = pytest.mark.usefixtures("handlers")

@@ -11,10 +11,12 @@ from django.test import Client
 from django.utils import timezone
 from testproject.models import Note
 
-from atoll.bus import Message, Retry, dead_letters, execute, on
-from atoll.bus.dead_letters import Group
-from atoll.bus.lanes import Waking
+from atoll.bus import Message, Retry, on
+from atoll.bus.delivery import execute
+from atoll.bus.delivery.lanes import Waking
 from atoll.bus.models import Delivery
+from atoll.bus.operations import dead_letters
+from atoll.bus.operations.dead_letters import Group
 from atoll.identity.roles import SUPPORT
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from testproject.models import Note
 
-from atoll.bus import Message, Retry, on, recovery
+from atoll.bus import Message, Retry, on
 from atoll.bus.models import Delivery
+from atoll.bus.operations import recovery
 from atoll.identity.roles import OPERATOR
 from atoll.testing.bus import Bus
 from atoll.testing.rights import member

@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from atoll.bus import Message, enrolment, on, registry, retiring
+from atoll.bus import Message, on
+from atoll.bus.handlers import enrolment, registry, retiring
 from atoll.bus.models import Delivery, KnownHandler
 
 from .arrivals import store_one

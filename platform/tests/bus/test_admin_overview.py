@@ -9,10 +9,11 @@ from django.test import Client
 from testproject.handlers import NoteWritten
 
 from atoll import context
-from atoll.bus import Message, Retry, lookup, on, publish
+from atoll.bus import Message, Retry, on, publish
 from atoll.bus.admin import overview as page
-from atoll.bus.lookup import Trail
 from atoll.bus.models import Delivery
+from atoll.bus.operations import lookup
+from atoll.bus.operations.lookup import Trail
 from atoll.discovery import Instance
 from atoll.identity.roles import CATALOGUE, OPERATOR
 from atoll.testing.bus import Bus
@@ -72,7 +73,7 @@ def test_figures_that_take_too_long_are_told_as_such(staff: Client, monkeypatch:
     def too_long() -> None:
         raise OperationalError("canceling statement due to statement timeout")
 
-    monkeypatch.setattr("atoll.bus.overview.backlog", too_long)
+    monkeypatch.setattr("atoll.bus.operations.overview.backlog", too_long)
     for address in (OVERVIEW, FIGURES):
         answer = staff.get(address)
         assert answer.status_code == 200
@@ -120,7 +121,7 @@ def test_a_message_is_followed_through_all_services(
     away = Trail(service="payment-service", problem="not answering (payment-service: no instance)")
     asked: list[str] = []
     monkeypatch.setattr(
-        "atoll.bus.lookup.everywhere", lambda wanted: asked.append(wanted) or [ours, theirs, away]
+        "atoll.bus.operations.lookup.everywhere", lambda wanted: asked.append(wanted) or [ours, theirs, away]
     )
     answer = staff.get(WHERE, {"q": f" {CORRELATION} "})
 
@@ -137,7 +138,7 @@ def test_a_message_is_followed_through_all_services(
 
 
 def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr("atoll.bus.lookup.everywhere", None)
+    monkeypatch.setattr("atoll.bus.operations.lookup.everywhere", None)
     assert staff.get(WHERE).status_code == 200
     assert staff.get(WHERE, {"q": "  "}).status_code == 200
     answer = staff.get(WHERE, {"q": "x" * 301})
@@ -146,7 +147,7 @@ def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
 
 
 def test_an_unknown_id_is_told_as_such(staff: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr("atoll.bus.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
+    monkeypatch.setattr("atoll.bus.operations.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
     answer = staff.get(WHERE, {"q": "<script>"})
     assert "No service that answered knows this id" in answer.content.decode()
     assert 'value="&lt;script&gt;"' in answer.content.decode()

@@ -11,13 +11,17 @@ from django.db import transaction
 from django.db.models import F
 from testproject.models import Note
 
-from atoll.bus import Message, deliveries, draining, on, outbox, publish, relay
+from atoll.bus import Message, on, publish
+from atoll.bus.delivery import draining
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.inbox.quarantine import Arrival
+from atoll.bus.inbox.receiving import CROWD, FRESH_S, receive
 from atoll.bus.models import Delivery, Outbox
-from atoll.bus.outbox import Row
-from atoll.bus.publisher import Outcome
-from atoll.bus.quarantine import Arrival
-from atoll.bus.receiving import CROWD, FRESH_S, receive
-from atoll.bus.relay import Relay
+from atoll.bus.outbox import relay
+from atoll.bus.outbox import store as outbox
+from atoll.bus.outbox.publisher import Outcome
+from atoll.bus.outbox.relay import Relay
+from atoll.bus.outbox.store import Row
 from atoll.ids import uuid7
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]

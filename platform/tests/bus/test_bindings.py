@@ -15,13 +15,17 @@ from django.db import transaction
 from testproject.models import Note
 
 from atoll import conf
-from atoll.bus import Message, bindings, ingest, on, overview, publisher, relay, send, subscribers, topology
+from atoll.bus import Message, on, send
+from atoll.bus.broker import bindings, subscribers, topology
+from atoll.bus.broker.subscribers import Address
+from atoll.bus.broker.topology import Topology
+from atoll.bus.inbox import ingest
 from atoll.bus.models import Outbox
-from atoll.bus.publisher import Publisher, open_publisher
+from atoll.bus.operations import overview
+from atoll.bus.outbox import publisher, relay
+from atoll.bus.outbox.publisher import Publisher, open_publisher
+from atoll.bus.outbox.relay import Relay
 from atoll.bus.publishing import publish_raw
-from atoll.bus.relay import Relay
-from atoll.bus.subscribers import Address
-from atoll.bus.topology import Topology
 from atoll.testing.conformance import CloseAccount
 
 from .conftest import Until

@@ -15,10 +15,10 @@ from urllib.parse import unquote
 import pytest
 
 from atoll import conf
-from atoll.bus import broker_users, permissions, subscribers, topology
-from atoll.bus.broker_users import Account, BrokerUserError
-from atoll.bus.permissions import matches
-from atoll.bus.topology import Topology
+from atoll.bus.broker import broker_users, permissions, subscribers, topology
+from atoll.bus.broker.broker_users import Account, BrokerUserError
+from atoll.bus.broker.permissions import matches
+from atoll.bus.broker.topology import Topology
 from atoll.cli import bootstrap
 from atoll.dev import ports, setup
 

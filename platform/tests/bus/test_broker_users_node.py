@@ -16,10 +16,13 @@ from testproject.handlers import NoteRequested
 from testproject.models import Note
 
 from atoll import conf
-from atoll.bus import broker_users, celery, publish, publisher, subscribers, topology
 from atoll.bus import contracts as contracts_of_all
+from atoll.bus import publish
+from atoll.bus.broker import broker_users, subscribers, topology
 from atoll.bus.models import Outbox
+from atoll.bus.outbox import publisher
 from atoll.bus.schemas import asyncapi
+from atoll.bus.worker import celery
 from atoll.conf import Project
 from atoll.testing import rabbitmq
 

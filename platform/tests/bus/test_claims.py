@@ -11,7 +11,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from testproject.models import Note
 
-from atoll.bus import Message, Retry, deliveries, execute, on
+from atoll.bus import Message, Retry, on
+from atoll.bus.delivery import execute
+from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery
 from atoll.testing.bus import Bus
 

@@ -11,9 +11,11 @@ import pytest
 from django.db import transaction
 from testproject.models import Note
 
-from atoll.bus import Message, handles, on, publish, relay, send, topology
+from atoll.bus import Message, handles, on, publish, send
+from atoll.bus.broker import topology
 from atoll.bus.models import Inbox, Outbox
-from atoll.bus.publisher import open_publisher
+from atoll.bus.outbox import relay
+from atoll.bus.outbox.publisher import open_publisher
 from atoll.testing.strangers import Stranger, stranger
 
 from .conftest import Until

@@ -11,16 +11,8 @@ from structlog.testing import capture_logs
 from testproject.models import Note
 
 from atoll import context
-from atoll.bus import (
-    Dead,
-    Ignore,
-    Message,
-    Retry,
-    handles,
-    on,
-    publish,
-    registry,
-)
+from atoll.bus import Dead, Ignore, Message, Retry, handles, on, publish
+from atoll.bus.handlers import registry
 from atoll.bus.models import Delivery, Inbox
 from atoll.errors import Misuse, Unavailable
 from atoll.testing.bus import Bus

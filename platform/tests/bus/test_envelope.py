@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atoll.bus.envelope import Unreadable, parse, traceparent
+from atoll.bus.broker.envelope import Unreadable, parse, traceparent
 
 FULL = {
     "id": "01a2061c-124a-77a7-b531-c882d8e01a62",

@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from atoll.admin import tiles
-from atoll.bus import Message, Retry, dead_letters, failing, on, overview, recovery
-from atoll.bus.gauges import BusCollector
+from atoll.bus import Message, Retry, on
 from atoll.bus.models import Delivery
+from atoll.bus.operations import dead_letters, failing, overview, recovery
+from atoll.bus.operations.gauges import BusCollector
 from atoll.testing.bus import Bus
 
 pytestmark = pytest.mark.usefixtures("handlers")

@@ -13,9 +13,10 @@ from django.db import transaction
 from testproject.handlers import NoteCounted, NoteRequested
 from testproject.models import Note
 
-from atoll.bus import faults, publish, relay
+from atoll.bus import faults, publish
 from atoll.bus.models import Delivery, Inbox, Outbox
-from atoll.bus.publisher import open_publisher
+from atoll.bus.outbox import relay
+from atoll.bus.outbox.publisher import open_publisher
 
 from .conftest import Until
 from .worker import running

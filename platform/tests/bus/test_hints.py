@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import pytest
 from celery import Celery
 
-from atoll.bus import celery as bus_celery
-from atoll.bus import hints
-from atoll.bus.hints import Hints
+from atoll.bus.worker import celery as bus_celery
+from atoll.bus.worker import hints
+from atoll.bus.worker.hints import Hints
 from atoll.ids import uuid7
 from atoll.testing.proxy import Proxy
 

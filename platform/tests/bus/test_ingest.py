@@ -14,13 +14,19 @@ import pytest
 from django.db import DataError, connection, transaction
 from testproject.models import Note
 
-from atoll.bus import Message, handles, inbox, ingest, on, recovery, registry, relay, topology
-from atoll.bus.envelope import Envelope
+from atoll.bus import Message, handles, on
+from atoll.bus.broker import topology
+from atoll.bus.broker.envelope import Envelope
+from atoll.bus.handlers import registry
+from atoll.bus.inbox import ingest
+from atoll.bus.inbox import store as inbox
+from atoll.bus.inbox.quarantine import Arrival
+from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Inbox, Quarantine
-from atoll.bus.publisher import open_publisher
+from atoll.bus.operations import recovery
+from atoll.bus.outbox import relay
+from atoll.bus.outbox.publisher import open_publisher
 from atoll.bus.publishing import publish_raw
-from atoll.bus.quarantine import Arrival
-from atoll.bus.receiving import receive
 
 from .conftest import Until
 from .receiver import receiving

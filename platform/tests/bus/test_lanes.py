@@ -13,9 +13,12 @@ from django.db.models import F
 from django.utils import timezone
 from testproject.models import Note
 
-from atoll.bus import Dead, Ignore, Message, Retry, deliveries, draining, execute, on, recovery
-from atoll.bus.lanes import Waking
+from atoll.bus import Dead, Ignore, Message, Retry, on
+from atoll.bus.delivery import draining, execute
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery.lanes import Waking
 from atoll.bus.models import Delivery
+from atoll.bus.operations import recovery
 from atoll.testing.bus import Bus
 
 from .arrivals import store, store_one
@@ -226,7 +229,7 @@ def test_a_sweep_looks_past_any_number_of_parked_messages() -> None:
 
 
 def test_waking_goes_round_all_lanes_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atoll.bus.lanes.HEADS_AT_ONCE", 2)
+    monkeypatch.setattr("atoll.bus.delivery.lanes.HEADS_AT_ONCE", 2)
     listen()
     heads = [arrive(1, key=f"k{number}") for number in range(5)]
     Delivery.objects.update(hints=-1, hint_at=timezone.now() + timedelta(days=1))

@@ -12,7 +12,11 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll import wire
-from atoll.bus import Message, Retry, deliveries, envelope, execute, handles, inbox, on, renewal, sessions
+from atoll.bus import Message, Retry, handles, on, sessions
+from atoll.bus.broker import envelope
+from atoll.bus.delivery import execute, renewal
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery
 from atoll.testing.bus import Bus
 

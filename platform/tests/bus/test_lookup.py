@@ -12,9 +12,11 @@ from rest_framework.test import APIClient
 from testproject.handlers import NoteWritten
 
 from atoll import context
-from atoll.bus import Message, Retry, lookup, on, publish, quarantine
+from atoll.bus import Message, Retry, on, publish
+from atoll.bus.inbox import quarantine
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Outbox
-from atoll.bus.quarantine import Arrival
+from atoll.bus.operations import lookup
 from atoll.testing.bus import Bus
 from atoll.testing.tokens import service_access_token
 

@@ -5,7 +5,7 @@ from amqp.basic_message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.bus import topology
+from atoll.bus.broker import topology
 from atoll.bus.match import is_pattern, matches
 
 word = st.sampled_from(["a", "b", "order"])

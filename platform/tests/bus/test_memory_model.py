@@ -29,21 +29,16 @@ from hypothesis.stateful import (
 )
 from testproject.models import Note
 
-from atoll.bus import (
-    Message,
-    Retry,
-    deliveries,
-    envelope,
-    execute,
-    on,
-    outbox,
-    publish,
-    receiving,
-    recovery,
-    relay,
-)
+from atoll.bus import Message, Retry, on, publish
+from atoll.bus.broker import envelope
+from atoll.bus.delivery import execute
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.inbox import receiving
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox
-from atoll.bus.quarantine import Arrival
+from atoll.bus.operations import recovery
+from atoll.bus.outbox import relay
+from atoll.bus.outbox import store as outbox
 from atoll.testing.broker import MemoryConsumer
 from atoll.testing.harness import Bus
 

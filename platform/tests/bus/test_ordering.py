@@ -12,22 +12,18 @@ import pytest
 from django.db import connection, transaction
 from testproject.models import Note
 
-from atoll.bus import (
-    Message,
-    deliveries,
-    execute,
-    inbox,
-    ingest,
-    on,
-    outbox,
-    publish,
-    recovery,
-    relay,
-    topology,
-)
-from atoll.bus.ingest import Ingestor
+from atoll.bus import Message, on, publish
+from atoll.bus.broker import topology
+from atoll.bus.delivery import execute
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.inbox import ingest
+from atoll.bus.inbox import store as inbox
+from atoll.bus.inbox.ingest import Ingestor
 from atoll.bus.models import Delivery, Inbox, Outbox
-from atoll.bus.publisher import open_publisher
+from atoll.bus.operations import recovery
+from atoll.bus.outbox import relay
+from atoll.bus.outbox import store as outbox
+from atoll.bus.outbox.publisher import open_publisher
 
 from .arrivals import store_one
 from .conftest import Until

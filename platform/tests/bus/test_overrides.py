@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll.bus import checks, overrides, topology
+from atoll.bus import checks
+from atoll.bus.broker import topology
+from atoll.bus.worker import overrides
 from atoll.server import starting
 
 from .worker import BUS, CELERY, PROJECTS, WORKER, environment

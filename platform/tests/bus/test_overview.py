@@ -11,10 +11,12 @@ from django.test import Client
 from testproject.handlers import NoteWritten
 
 from atoll import metrics
-from atoll.bus import Message, Retry, on, overview, publish, quarantine
-from atoll.bus.gauges import BusCollector
+from atoll.bus import Message, Retry, on, publish
+from atoll.bus.inbox import quarantine
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox
-from atoll.bus.quarantine import Arrival
+from atoll.bus.operations import overview
+from atoll.bus.operations.gauges import BusCollector
 from atoll.bus.remembered import Remembered
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
@@ -154,7 +156,7 @@ def test_metrics_without_a_database_tell_that_and_no_more(monkeypatch: pytest.Mo
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM nowhere")
 
-    monkeypatch.setattr("atoll.bus.overview.backlog", refused)
+    monkeypatch.setattr("atoll.bus.operations.overview.backlog", refused)
     metrics_told = [metric.name for metric in BusCollector().collect()]
     assert metrics_told == ["bus_ledger_readable"]
 

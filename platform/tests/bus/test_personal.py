@@ -14,10 +14,12 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import F
 
 from atoll.api.models import IdempotencyRecord
-from atoll.bus import Message, Retry, on, personal, publish, quarantine
+from atoll.bus import Message, Retry, on, publish
+from atoll.bus.inbox import quarantine
+from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Forgotten, Inbox, Outbox, Quarantine
-from atoll.bus.quarantine import Arrival
-from atoll.bus.retention import Janitor
+from atoll.bus.operations import personal
+from atoll.bus.operations.retention import Janitor
 from atoll.bus.schemas import asyncapi, catalogue, definitions
 from atoll.bus.schemas.definitions import Messages
 from atoll.errors import Misuse
@@ -162,7 +164,7 @@ def test_many_accounts_are_forgotten_by_one_scan_and_the_rest_by_the_next(db: No
 
 
 def test_the_janitor_forgets(joined: dict[str, Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atoll.bus.retention.connection.close", lambda: None)
+    monkeypatch.setattr("atoll.bus.operations.retention.connection.close", lambda: None)
     personal.forget(ADA)
     Janitor()._forget()
     assert told(Inbox.objects.get(pk=joined[ADA].message_id).body)["email"] == ""

@@ -13,7 +13,8 @@ import pytest
 from django.db import connection, transaction
 
 from atoll import context
-from atoll.bus import cancel_scheduled, handles, publish, registry, schedule, send
+from atoll.bus import cancel_scheduled, handles, publish, schedule, send
+from atoll.bus.handlers import registry
 from atoll.bus.models import Delivery, Outbox
 from atoll.errors import Misuse
 from atoll.testing.bus import Bus

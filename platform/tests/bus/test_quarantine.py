@@ -15,9 +15,11 @@ from django.test import Client
 from testproject.models import Note
 
 from atoll import wire
-from atoll.bus import Message, checks, handles, quarantine, recovery
+from atoll.bus import Message, checks, handles
+from atoll.bus.inbox import quarantine
+from atoll.bus.inbox.quarantine import HEAD_BYTES, Arrival, Bounds
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
-from atoll.bus.quarantine import HEAD_BYTES, Arrival, Bounds
+from atoll.bus.operations import recovery
 from atoll.identity.roles import CATALOGUE, SUPPORT
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
@@ -261,9 +263,9 @@ def full_ledger(db: None) -> Delivery:
 def test_no_page_of_the_ledger_loads_the_bodies_of_its_rows(
     staff: Client, full_ledger: Delivery, monkeypatch: Any
 ) -> None:
-    from atoll.bus import lookup
+    from atoll.bus.operations import lookup
 
-    monkeypatch.setattr("atoll.bus.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
+    monkeypatch.setattr("atoll.bus.operations.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
     message = full_ledger.message_id
     pages = [
         "inbox/", f"inbox/{message}/change/", "inbox/?q=large",

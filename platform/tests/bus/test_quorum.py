@@ -10,7 +10,8 @@ from django.db import transaction
 from testproject.handlers import NoteRequested
 from testproject.models import Note
 
-from atoll.bus import publish, topology
+from atoll.bus import publish
+from atoll.bus.broker import topology
 
 from .conftest import Until
 from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, running

@@ -12,11 +12,11 @@ import pytest
 from django.db.models import DurationField, F, Value
 from django.test import Client
 
-from atoll.bus import listening, reception
-from atoll.bus.hints import Hints
-from atoll.bus.host import Host
-from atoll.bus.listening import Listening, Problem
+from atoll.bus.inbox import listening, reception
+from atoll.bus.inbox.listening import Listening, Problem
 from atoll.bus.models import Reception
+from atoll.bus.worker.hints import Hints
+from atoll.bus.worker.host import Host
 from atoll.health import checks, register_check
 from atoll.testing.proxy import Proxy
 

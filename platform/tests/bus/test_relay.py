@@ -10,12 +10,16 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from testproject.models import Note
 
-from atoll.bus import Message, handles, on, outbox, publish, registry, relay, send, topology
+from atoll.bus import Message, handles, on, publish, send
+from atoll.bus.broker import topology
+from atoll.bus.handlers import registry
 from atoll.bus.models import Inbox, Outbox
-from atoll.bus.outbox import Row
-from atoll.bus.publisher import Outcome, Publisher, open_publisher
+from atoll.bus.outbox import relay
+from atoll.bus.outbox import store as outbox
+from atoll.bus.outbox.publisher import Outcome, Publisher, open_publisher
+from atoll.bus.outbox.relay import Relay
+from atoll.bus.outbox.store import Row
 from atoll.bus.publishing import publish_raw
-from atoll.bus.relay import Relay
 
 from .conftest import Until
 from .receiver import receiving

@@ -12,10 +12,13 @@ from django.core.management.base import SystemCheckError
 from django.db import Error, connection, transaction
 from django.utils import timezone
 
-from atoll.bus import Message, deliveries, on, outbox, retention
+from atoll.bus import Message, on
+from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery, Inbox, KeySequence, Outbox, Quarantine
+from atoll.bus.operations import retention
+from atoll.bus.operations.retention import Keep, clean
+from atoll.bus.outbox import store as outbox
 from atoll.bus.publishing import publish_raw
-from atoll.bus.retention import Keep, clean
 from atoll.ids import uuid7
 
 from .arrivals import store_one

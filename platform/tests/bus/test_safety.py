@@ -11,9 +11,11 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 from atoll import conf
-from atoll.bus import celery as bus_celery
-from atoll.bus import checks, safety, topology
-from atoll.bus.safety import refuse_unsafe
+from atoll.bus import checks
+from atoll.bus.broker import topology
+from atoll.bus.worker import celery as bus_celery
+from atoll.bus.worker import safety
+from atoll.bus.worker.safety import refuse_unsafe
 
 from .worker import PROJECTS
 

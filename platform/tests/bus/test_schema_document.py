@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from atoll import wire
-from atoll.bus import envelope
+from atoll.bus.broker import envelope
 from atoll.bus.schemas import asyncapi, catalogue, definitions, json_schema
 from atoll.bus.schemas.definitions import Definition, Messages, Reading
 from atoll.errors import Misuse

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from atoll import wire
-from atoll.bus import Message, handles, publish, publishing, registry, schedule, send
+from atoll.bus import Message, handles, publish, publishing, schedule, send
+from atoll.bus.handlers import registry
 from atoll.bus.models import Delivery, Outbox
 from atoll.errors import Misuse
 from atoll.testing.bus import Bus

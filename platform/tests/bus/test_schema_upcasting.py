@@ -11,8 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testproject.models import Note
 
-from atoll.bus import Message, envelope, execute, handles, inbox, on, recovery, upcast, upcasting
+from atoll.bus import Message, handles, on, upcast, upcasting
+from atoll.bus.broker import envelope
+from atoll.bus.delivery import execute
+from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery
+from atoll.bus.operations import recovery
 from atoll.errors import Misuse
 
 pytestmark = pytest.mark.usefixtures("handlers", "upcasters")

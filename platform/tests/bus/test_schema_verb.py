@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from atoll.bus import decoding, upcast, upcasting
+from atoll.bus import upcast, upcasting
+from atoll.bus.delivery import decoding
 from atoll.bus.schemas import asyncapi, json_schema
 from atoll.bus.schemas.agreement import Trial
 from atoll.bus.schemas.definitions import Definition, Messages, Reading

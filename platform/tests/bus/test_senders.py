@@ -17,9 +17,12 @@ from testproject.handlers import NoteRequested
 from testproject.models import Note
 
 from atoll import conf
-from atoll.bus import Message, contracts, handles, known, on, publish, relay, topology
+from atoll.bus import Message, contracts, handles, on, publish
+from atoll.bus.broker import topology
+from atoll.bus.handlers import known
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
-from atoll.bus.publisher import open_publisher
+from atoll.bus.outbox import relay
+from atoll.bus.outbox.publisher import open_publisher
 from atoll.bus.schemas import asyncapi
 from atoll.bus.schemas.definitions import Definition
 from atoll.identity.roles import OPERATOR

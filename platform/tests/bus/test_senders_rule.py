@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll.bus import checks, contracts, envelope, senders
-from atoll.bus.amqp_transport import Content
+from atoll.bus import checks, contracts
+from atoll.bus.broker import envelope
+from atoll.bus.broker.amqp_transport import Content
+from atoll.bus.inbox import senders
+from atoll.bus.inbox.senders import Rule, SenderRefused
 from atoll.bus.schemas import asyncapi
 from atoll.bus.schemas.definitions import Definition
-from atoll.bus.senders import Rule, SenderRefused
 
 from .raw_amqp import BASIC, FLAGS, long, properties, short, table
 from .worker import BUS, CELERY, WORKER, Process

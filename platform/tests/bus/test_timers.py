@@ -10,7 +10,9 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll import context
-from atoll.bus import Message, cancel_scheduled, deliveries, execute, handles, schedule
+from atoll.bus import Message, cancel_scheduled, handles, schedule
+from atoll.bus.delivery import execute
+from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery, Inbox
 from atoll.testing.bus import Bus
 

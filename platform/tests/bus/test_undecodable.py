@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testproject.models import Note
 
-from atoll.bus import Message, ingest, on, quarantine, suspects, topology
-from atoll.bus.amqp_transport import salvage
+from atoll.bus import Message, on
+from atoll.bus.broker import topology
+from atoll.bus.broker.amqp_transport import salvage
+from atoll.bus.inbox import ingest, quarantine, suspects
+from atoll.bus.inbox.quarantine import Arrival
+from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Quarantine
-from atoll.bus.quarantine import Arrival
-from atoll.bus.receiving import receive
 
 from . import raw_amqp
 from .conftest import Until

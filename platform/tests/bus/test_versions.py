@@ -14,30 +14,21 @@ from django.db.models import F
 from django.db.models.functions import Now
 from testproject.models import Note
 
-from atoll.bus import (
-    Message,
-    deliveries,
-    draining,
-    enrolment,
-    execute,
-    handles,
-    inbox,
-    known,
-    on,
-    recovery,
-    registry,
-    relay,
-    retiring,
-    topology,
-    turn,
-    unattended,
-)
-from atoll.bus.ingest import Ingestor
+from atoll.bus import Message, handles, on
+from atoll.bus.broker import topology
+from atoll.bus.delivery import draining, execute
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.handlers import enrolment, known, registry, retiring, unattended
+from atoll.bus.inbox import store as inbox
+from atoll.bus.inbox import turn
+from atoll.bus.inbox.ingest import Ingestor
+from atoll.bus.inbox.quarantine import Arrival
+from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Inbox, KnownHandler, Quarantine
-from atoll.bus.publisher import open_publisher
+from atoll.bus.operations import recovery
+from atoll.bus.outbox import relay
+from atoll.bus.outbox.publisher import open_publisher
 from atoll.bus.publishing import publish_raw
-from atoll.bus.quarantine import Arrival
-from atoll.bus.receiving import receive
 from atoll.errors import Conflict, Misuse
 from atoll.ids import uuid7
 

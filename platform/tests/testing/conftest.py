@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from atoll.bus import registry
+from atoll.bus.handlers import registry
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import pytest
 
 from atoll.api.models import IdempotencyRecord
-from atoll.bus import personal
 from atoll.bus.models import Forgotten, Inbox
+from atoll.bus.operations import personal
 from atoll.errors import NotAllowed
 from atoll.ids import uuid7
 from services.orders.models import Order

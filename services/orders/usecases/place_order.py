@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from atoll.bus import personal
+from atoll.bus.operations import personal
 from services.orders.course import PLACED, Event
 from services.orders.models import Order, OrderLine
 from services.orders.usecases.advance import Cause, record

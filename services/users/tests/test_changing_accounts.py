@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.db import connection
 from rest_framework.test import APIClient
 
-from atoll.bus import personal
 from atoll.bus.models import Outbox
+from atoll.bus.operations import personal
 from atoll.ids import uuid7
 from services.users.models import User
 from services.users.tests.browsing import PASSWORD

@@ -8,7 +8,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils import timezone
 
-from atoll.bus import personal, publish
+from atoll.bus import publish
+from atoll.bus.operations import personal
 from services.users.events import UserDeleted
 from services.users.models import User
 from services.users.usecases.end_sessions import Because, end_all_sessions

@@ -14,14 +14,14 @@ from django.utils.http import urlencode
 from django.utils.translation import ngettext
 
 from atoll.admin import site
-from atoll.bus import dead_letters, failing
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import log_many, trail_link
-from atoll.bus.dead_letters import Found, Group
-from atoll.bus.failing import Failing
 from atoll.bus.models import Delivery
+from atoll.bus.operations import dead_letters, failing
+from atoll.bus.operations.dead_letters import Found, Group
+from atoll.bus.operations.failing import Failing
 
 SAMPLES = 10
 DECIDE = "atoll_bus.decide_delivery"

@@ -12,13 +12,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from atoll.bus import recovery
 from atoll.bus.admin import decisions
 from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.editing import edit_and_replay
 from atoll.bus.admin.ledger import LedgerAdmin, code, trail_link
 from atoll.bus.models import Delivery, Inbox
+from atoll.bus.operations import recovery
 
 OPEN = (Delivery.Status.DEAD, Delivery.Status.PENDING)
 

@@ -13,10 +13,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import site
 from atoll.admin.lines import LineField
-from atoll.bus import editing, recovery
 from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS, LedgerAdmin
-from atoll.bus.editing import Edit
 from atoll.bus.models import Delivery
+from atoll.bus.operations import editing, recovery
+from atoll.bus.operations.editing import Edit
 from atoll.errors import Refusal
 
 LEAST_ROWS, MOST_ROWS = 8, 30

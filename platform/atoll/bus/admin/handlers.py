@@ -13,11 +13,11 @@ from django.utils.http import urlencode
 from django.utils.translation import ngettext
 
 from atoll.admin import site
-from atoll.bus import retiring
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
+from atoll.bus.handlers import retiring
+from atoll.bus.handlers.retiring import Standing
 from atoll.bus.models import KnownHandler
-from atoll.bus.retiring import Standing
 from atoll.errors import Conflict
 
 DECIDE = "atoll_bus.change_delivery"

@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from atoll import text
 from atoll.admin import ReadOnlyAdmin, short_id
 from atoll.bus.admin.bodies import SHOWN, Body
-from atoll.bus.recovery import Chosen
+from atoll.bus.operations.recovery import Chosen
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 

@@ -9,10 +9,10 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from atoll.bus import recovery
 from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Outbox
+from atoll.bus.operations import recovery
 
 
 @admin.register(Outbox)

@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from atoll.admin import site
-from atoll.bus import overview
 from atoll.bus.admin.deliveries import last_part
-from atoll.bus.overview import COUNTED
+from atoll.bus.operations import overview
+from atoll.bus.operations.overview import COUNTED
 from atoll.bus.remembered import Remembered
 from atoll.discovery import Instance, RegistryClient
 from atoll.errors import AtollError

@@ -13,13 +13,14 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from atoll.bus import recovery, senders
 from atoll.bus.admin import decisions
 from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.inbox import senders
 from atoll.bus.models import Quarantine
-from atoll.bus.recovery import Chosen
+from atoll.bus.operations import recovery
+from atoll.bus.operations.recovery import Chosen
 
 
 @admin.register(Quarantine)

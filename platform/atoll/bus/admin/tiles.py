@@ -5,8 +5,8 @@ from collections.abc import Callable
 from django.db.models import Model
 
 from atoll.admin import register_tile
-from atoll.bus import failing, overview
 from atoll.bus.models import Delivery, Outbox, Quarantine
+from atoll.bus.operations import failing, overview
 
 
 def _count(model: type[Model], status: str) -> Callable[[], str | int]:

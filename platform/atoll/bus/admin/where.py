@@ -9,10 +9,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from atoll.admin import short_id, site
-from atoll.bus import lookup
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import TONES, trail_link
-from atoll.bus.lookup import Step, Trail
+from atoll.bus.operations import lookup
+from atoll.bus.operations.lookup import Step, Trail
 
 ROWS = {"announced": "outbox", "received": "inbox", "handled": "delivery", "quarantined": "quarantine"}
 

@@ -11,8 +11,10 @@ from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
-from atoll.bus import decoding, registry, upcasting
-from atoll.bus.registry import Kind
+from atoll.bus import upcasting
+from atoll.bus.delivery import decoding
+from atoll.bus.handlers import registry
+from atoll.bus.handlers.registry import Kind
 from atoll.bus.schemas import json_schema
 from atoll.bus.schemas.json_schema import Schema
 from atoll.errors import Misuse

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from atoll.bus import personal, publish
+from atoll.bus import publish
+from atoll.bus.operations import personal
 from services.users.events import UserDeleted
 from services.users.models import User
 

@@ -8,11 +8,14 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from atoll.bus import contracts, safety, senders, topology
-from atoll.bus.celery import celery_app
-from atoll.bus.hints import Hints
-from atoll.bus.host import Host
-from atoll.bus.presence import Presence
+from atoll.bus import contracts
+from atoll.bus.broker import topology
+from atoll.bus.inbox import senders
+from atoll.bus.worker import safety
+from atoll.bus.worker.celery import celery_app
+from atoll.bus.worker.hints import Hints
+from atoll.bus.worker.host import Host
+from atoll.bus.worker.presence import Presence
 from atoll.server import starting
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from atoll.bus import decoding, registry
+from atoll.bus.delivery import decoding
+from atoll.bus.handlers import registry
 from atoll.bus.schemas import definitions
 from atoll.errors import Misuse
 

@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from atoll.bus import safety
-from atoll.bus.celery import CONCURRENCY, celery_app
+from atoll.bus.worker import safety
+from atoll.bus.worker.celery import CONCURRENCY, celery_app
 from atoll.server.identity import instance_id
 
 

@@ -1,0 +1,1 @@
+"""Running handlers: claim, attempt, time limit, lane, retry, timer."""

@@ -1,0 +1,99 @@
+"""The attempts under way in this worker, so that a shutdown can give them back."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.utils import Error
+
+from atoll.bus.delivery import board
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery.store import Claim
+
+# Ends the sessions that made the claims, so that their locks are gone at once: a session
+# in the midst of a statement would not notice before its end that nobody listens any more.
+END_SESSIONS = """
+SELECT pg_terminate_backend(holder.pid)
+FROM atoll_bus_delivery AS delivery, pg_stat_get_activity(delivery.session) AS holder
+WHERE delivery.id = %(id)s AND delivery.status = 'running' AND delivery.attempts = %(attempt)s
+  AND holder.backend_start <= delivery.claimed_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attempt on a thread of this process; ``ends_at`` is on the monotonic clock."""
+
+    claim: Claim
+    descriptor: int
+    ends_at: float
+
+
+_lock = threading.Lock()
+_running: dict[int, Held] = {}
+
+
+@contextmanager
+def running(claim: Claim, timeout_s: float) -> Iterator[None]:
+    """The claim is being worked on by this thread, on its current database connection."""
+    thread = threading.get_ident()
+    ends_at = time.monotonic() + timeout_s
+    with _lock:
+        _running[thread] = Held(claim, connection.connection.fileno(), ends_at)
+    board.note(claim.id, claim.attempt, ends_at)
+    try:
+        yield
+    finally:
+        board.clear()
+        with _lock:
+            _running.pop(thread, None)
+
+
+def overdue(by_s: float) -> dict[int, Held]:
+    """What should have ended that long ago, by its thread."""
+    now = time.monotonic()
+    with _lock:
+        return {thread: held for thread, held in _running.items() if held.ends_at + by_s < now}
+
+
+def abandon(of_children: Collection[board.Entry] = ()) -> int:
+    """Cut off every attempt and give its claim back; how many were given back.
+
+    For a process that ends at once: a cut transaction is rolled back by the
+    server, and another worker may start over without waiting for the lease.
+    ``of_children`` is what children were running that have been killed. What was past its
+    time already stays counted, so that a handler that is always stuck comes to an end.
+    """
+    now = time.monotonic()
+    with _lock:
+        held = list(_running.values())
+        for each in held:
+            with suppress(OSError), socket.socket(fileno=os.dup(each.descriptor)) as server:
+                server.shutdown(socket.SHUT_RDWR)
+    attempts = [(each.claim.id, each.claim.attempt) for each in held if each.ends_at > now]
+    attempts += [(entry.delivery_id, entry.attempt) for entry in of_children if entry.ends_at > now]
+    released = 0
+    with suppress(Error):
+        released = _give_back(attempts)
+    connection.close()
+    return released
+
+
+def _give_back(attempts: Sequence[tuple[UUID, int]]) -> int:
+    released = 0
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 500")
+        for identifier, attempt in attempts:
+            of: dict[str, Any] = {"id": identifier, "attempt": attempt}
+            with suppress(Error):
+                cursor.execute(END_SESSIONS, of)
+                cursor.execute(deliveries.RELEASE, of)
+                released += cursor.rowcount
+    return released

@@ -1,0 +1,1 @@
+"""Which function reacts to which message: in this process's code, and in the service's database."""

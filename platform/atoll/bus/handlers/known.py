@@ -1,0 +1,185 @@
+"""The handlers of this service as its database knows them, whatever code this process has.
+
+While an old and a new version of a service run side by side, each has handlers that the
+other has not. So a process that is about to receive writes its handlers into a table before
+it binds their routing keys, and ingest makes deliveries for all that the table holds. A
+fingerprint of the table is compared by the statement that stores: nothing is ever stored
+under a list that has changed. docs/decisions/0039 has the reasons.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+from django.db import connection
+
+from atoll.bus.handlers import registry
+from atoll.bus.handlers.registry import Handler
+from atoll.bus.match import matches
+
+# Held exclusively by what changes the table, and shared by each statement that stores under it.
+LOCK = 0x61746F6C6E
+# A handler that no worker has named for this long has nobody to run it.
+ATTENDED_S = 30.0
+# Versions side by side may differ about order. It is kept until the last that asks for it has
+# gone for this long; and a kind of message that a handler no longer takes is given to it as long.
+OVERLAP_S = 60.0
+OLD_S = 2.0
+
+FINGERPRINT = """
+SELECT COALESCE(md5(string_agg(
+    concat_ws(' ', handler, aliases, kind, name, ordered, retired_at IS NULL), E'\\n' ORDER BY id)), '')
+FROM atoll_bus_knownhandler
+"""
+EMPTY = ""
+
+LOAD = f"""
+SELECT ({FINGERPRINT}), id, handler, aliases, kind, name, ordered, retired_at IS NOT NULL,
+    COALESCE(seen_ordered_at > statement_timestamp() - make_interval(secs => %(overlap_s)s), FALSE),
+    COALESCE(seen_at < statement_timestamp() - make_interval(secs => %(overlap_s)s), FALSE)
+FROM atoll_bus_knownhandler ORDER BY id
+"""  # noqa: S608
+
+# The handlers for which a worker has code right now, under all their names.
+ATTENDED = f"""
+SELECT unnest(known.aliases || known.handler) FROM atoll_bus_knownhandler AS known
+WHERE known.seen_at > statement_timestamp() - make_interval(secs => {ATTENDED_S})
+"""  # noqa: S608
+
+# Those nobody has code for any more. One that was never seen may still belong to a worker of
+# a version that did not say so.
+ABANDONED = f"""
+SELECT unnest(known.aliases || known.handler) FROM atoll_bus_knownhandler AS known
+WHERE known.seen_at IS NOT NULL OR known.retired_at IS NOT NULL
+EXCEPT {ATTENDED}
+"""  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One handler and one kind of message that it takes."""
+
+    id: int
+    handler: str
+    aliases: tuple[str, ...]
+    kind: str
+    name: str
+    ordered: bool
+    is_retired: bool
+    was_ordered_lately: bool
+    is_unseen: bool
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset((self.handler, *self.aliases))
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The table as it was read, with what the code of this process adds to it."""
+
+    fingerprint: str = EMPTY
+    rows: tuple[Row, ...] = field(default=())
+
+    def name_of(self, handler: Handler) -> str:
+        """What the table calls a handler of this process, which may know it by another of its names."""
+        exact = next((row.handler for row in self.rows if row.handler == handler.id), None)
+        return exact or next((row.handler for row in self.rows if row.ids & handler.ids), handler.id)
+
+    def names_of(self, handler_id: str) -> set[str]:
+        """A handler's name of today and its earlier ones, by any of them."""
+        return {handler_id}.union(*(row.ids for row in self.rows if handler_id in row.ids))
+
+    def takers(self, kind: str, name: str) -> dict[str, bool]:
+        """The handlers that a message is for, and whether each wants its messages in order.
+
+        All that the table knows, and what this process has code for unless that was retired. A
+        command has one: where versions call it differently, the newest that some worker runs.
+        """
+        found = self._known_takers(kind, name)
+        if kind == "command" and found:
+            return found
+        for handler in registry.handlers_for(kind, name):
+            called = self.name_of(handler)
+            if called not in found and not self._is_retired(called, handler):
+                found[called] = handler.ordered
+        return found
+
+    def _known_takers(self, kind: str, name: str) -> dict[str, bool]:
+        rows = [
+            row for row in self.rows if not row.is_retired and row.kind == kind and matches(row.name, name)
+        ]
+        if kind == "command" and rows:
+            row = max(rows, key=lambda row: (not row.is_unseen, row.id))
+            return {row.handler: row.ordered}
+        return {row.handler: row.ordered for row in sorted(rows, key=lambda row: row.ordered)}
+
+    def patterns(self) -> set[str]:
+        """What the service's event queue has to be bound to."""
+        own = {
+            handler.name
+            for handler in registry.handlers()
+            if handler.kind == "event" and not self._is_retired(self.name_of(handler), handler)
+        }
+        return own | {row.name for row in self.rows if row.kind == "event" and not row.is_retired}
+
+    def former_patterns(self) -> set[str]:
+        """What it was bound to and has nobody to take it any more."""
+        retired = {row.name for row in self.rows if row.kind == "event" and row.is_retired}
+        return retired - self.patterns() - {""}
+
+    @property
+    def has_ordered(self) -> bool:
+        """Whether any handler depends on the order in which messages are stored."""
+        return registry.has_ordered() or any(row.ordered and not row.is_retired for row in self.rows)
+
+    @property
+    def has_retired(self) -> bool:
+        return any(row.is_retired for row in self.rows)
+
+    def runnable(self) -> list[str]:
+        """Every name of every handler that this process has code for."""
+        names: set[str] = set()
+        for handler in registry.handlers():
+            names |= handler.ids
+        return sorted(names.union(*(row.ids for row in self.rows if row.ids & names)))
+
+    def has_strangers(self) -> bool:
+        """Whether other processes may run what this one has no code for."""
+        own = set(self.runnable())
+        return any(row.handler not in own for row in self.rows if not row.is_retired)
+
+    def _is_retired(self, called: str, handler: Handler) -> bool:
+        """A handler is judged by its own row, one that takes something new by whether all is retired."""
+        its = [row for row in self.rows if row.handler == called]
+        same = [row for row in its if (row.kind, row.name) == (handler.kind, handler.name)]
+        return all(row.is_retired for row in same or its) if its else False
+
+
+_roster: Roster | None = None
+_read_at = float("-inf")
+
+
+def roster() -> Roster:
+    """As it was last read by this process; the statement that stores finds out whether it is current."""
+    return _roster or reload()
+
+
+def reload() -> Roster:
+    global _roster, _read_at
+    with connection.cursor() as cursor:
+        cursor.execute(LOAD, {"overlap_s": OVERLAP_S})
+        found = cursor.fetchall()
+    rows = tuple(Row(id_, handler, tuple(aliases), *rest) for _, id_, handler, aliases, *rest in found)
+    _roster, _read_at = Roster(found[0][0] if found else EMPTY, rows), time.monotonic()
+    return _roster
+
+
+def reload_if_old() -> Roster:
+    """No older than OLD_S: for what may be a little late, such as who else runs."""
+    return roster() if time.monotonic() - _read_at < OLD_S else reload()
+
+
+def code_for(handler_id: str, kind: str, name: str) -> Handler | None:
+    """This process's own handler of any of its names that takes such a message; None when it has none."""
+    names = reload_if_old().names_of(handler_id)
+    return next((one for one in registry.handlers() if one.ids & names and one.takes(kind, name)), None)

@@ -1,0 +1,225 @@
+"""Keeping what cannot be read: visible, and replayable where it was kept whole.
+
+Who may publish may fill a disk, so what is kept is bounded: of one arrival a body of
+``body_bytes``, of all of them ``bodies_bytes``, and ``rows`` rows. Past the first two bounds
+the start of a body is kept, with its length and its SHA-256; past the third an arrival is
+counted on the row of its queue and reason, and logged. Nothing goes uncounted.
+docs/decisions/0045 says why the bounds are where they are.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from atoll import conf, wire
+from atoll.bus.inbox import senders
+from atoll.bus.remembered import Remembered
+
+log = structlog.get_logger("atoll.bus")
+
+# Of a body that does not fit any more.
+HEAD_BYTES = 4096
+MAX_REASON_CHARACTERS = 1000
+# Of all properties, of all headers, and of one of them.
+MAX_TABLE_CHARACTERS = 4096
+MAX_ENTRY_CHARACTERS = 1024
+MAX_TABLE_DEPTH = 16
+COUNTED_EVERY_S = 5.0
+MB = 1024 * 1024
+
+ADD = """
+INSERT INTO atoll_bus_quarantine
+    (digest, queue, routing_key, body, body_bytes, body_sha256, is_cut, properties, headers, reason, status,
+     note, arrivals, received_at)
+VALUES
+    (%(digest)s, %(queue)s, %(routing_key)s, %(body)s, %(body_bytes)s, %(body_sha256)s, %(is_cut)s,
+     %(properties)s, %(headers)s, %(reason)s, 'waiting', '', 1, statement_timestamp())
+ON CONFLICT (digest) DO UPDATE
+SET status = 'waiting', reason = excluded.reason, received_at = excluded.received_at,
+    arrivals = atoll_bus_quarantine.arrivals + 1
+"""
+
+# The length of a stored body is known without reading it.
+KEPT = "SELECT count(*), COALESCE(sum(octet_length(body)), 0) FROM atoll_bus_quarantine"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What the broker handed over, before anybody tried to understand it.
+
+    ``problem`` says why properties and headers are not all there; empty when they are.
+    """
+
+    queue: str
+    routing_key: str
+    body: bytes
+    properties: dict[str, Any]
+    headers: dict[str, Any]
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """How much is kept. A body that is longer than any that is read cannot be replayed anyway."""
+
+    body_bytes: int = wire.MAX_BYTES
+    bodies_bytes: int = 256 * MB
+    rows: int = 20_000
+
+
+@dataclass
+class Kept:
+    """How much there is; other processes may add to it for COUNTED_EVERY_S unseen."""
+
+    rows: int
+    body_bytes: int
+
+
+def configured() -> Bounds:
+    """From BUS_QUARANTINE_BODY_KB, BUS_QUARANTINE_MB and BUS_QUARANTINE_ROWS.
+
+    Raises ImproperlyConfigured for what is no whole number from 1.
+    """
+    return Bounds(
+        body_bytes=_whole("BUS_QUARANTINE_BODY_KB", Bounds.body_bytes // 1024) * 1024,
+        bodies_bytes=_whole("BUS_QUARANTINE_MB", Bounds.bodies_bytes // MB) * MB,
+        rows=_whole("BUS_QUARANTINE_ROWS", Bounds.rows),
+    )
+
+
+def add(arrival: Arrival, reason: str) -> None:
+    """Store it within the bounds; another copy of the same bytes from the same place refreshes the row."""
+    bounds, kept = configured(), _kept()
+    body = _kept_part(arrival.body, bounds, room=bounds.bodies_bytes - kept.body_bytes)
+    properties, headers = _table(arrival.properties), _table(arrival.headers)
+    row: dict[str, Any] = {
+        "digest": _digest(
+            arrival.queue, arrival.routing_key, arrival.body, sender=senders.user_of(arrival.properties)
+        ),
+        "queue": _storable(arrival.queue),
+        "routing_key": _storable(arrival.routing_key),
+        "body": body,
+        "body_bytes": len(arrival.body),
+        "body_sha256": hashlib.sha256(arrival.body).hexdigest(),
+        "is_cut": len(body) < len(arrival.body) or properties.is_cut or headers.is_cut,
+        "properties": properties.json,
+        "headers": headers.json,
+        "reason": _storable(reason)[:MAX_REASON_CHARACTERS],
+    }
+    if kept.rows >= bounds.rows:
+        row |= _counted_only(row)
+    with connection.cursor() as cursor:
+        cursor.execute(ADD, row)
+    kept.rows += 1
+    kept.body_bytes += len(body)
+
+
+def _kept_part(body: bytes, bounds: Bounds, room: int) -> bytes:
+    if len(body) <= bounds.body_bytes:
+        return body if len(body) <= max(room, 0) else body[:HEAD_BYTES]
+    return body[: bounds.body_bytes] if bounds.body_bytes <= room else body[:HEAD_BYTES]
+
+
+def _counted_only(row: dict[str, Any]) -> dict[str, Any]:
+    """What a full quarantine holds of an arrival: one row for all of its queue and reason."""
+    log.error(
+        "quarantine full, an arrival is counted and not kept",
+        **{name: row[name] for name in ("queue", "routing_key", "body_bytes", "body_sha256", "reason")},
+    )
+    return {
+        "digest": _digest("full", row["queue"], row["reason"].encode()),
+        "reason": f"The quarantine is full; arrivals such as this one are only counted: {row['reason']}",
+        "body": b"",
+        "is_cut": True,
+        "properties": "{}",
+        "headers": "{}",
+    }
+
+
+def _count() -> Kept:
+    with connection.cursor() as cursor:
+        cursor.execute(KEPT)
+        rows, body_bytes = cursor.fetchone()
+    return Kept(int(rows), int(body_bytes))
+
+
+_kept = Remembered(_count, for_s=COUNTED_EVERY_S)
+
+
+def _digest(queue: str, routing_key: str, body: bytes, *, sender: str = "") -> str:
+    """The same bytes of two proven senders are two rows: one may be allowed to say them."""
+    digest = hashlib.sha256()
+    proven = [_storable(sender).encode()] if sender else []
+    for part in (_storable(queue).encode(), _storable(routing_key).encode(), body, *proven):
+        digest.update(len(part).to_bytes(8) + part)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Table:
+    json: str
+    is_cut: bool
+
+
+def _table(table: dict[str, Any]) -> _Table:
+    """Any AMQP table as JSON that PostgreSQL stores, as much of it as fits."""
+    kept: dict[str, Any] = {}
+    left, is_cut = MAX_TABLE_CHARACTERS, False
+    for number, (name, value) in enumerate(table.items()):
+        entry = {_name(name): _plain(value)}
+        size = len(json.dumps(entry, ensure_ascii=False))
+        if size > MAX_ENTRY_CHARACTERS:
+            is_cut = True
+            entry = {_name(name)[:100]: f"<not kept: {size} characters>"}
+            size = len(json.dumps(entry))
+        if size > left:
+            kept["…"] = f"<not kept: {len(table) - number} more>"
+            return _Table(json.dumps(kept, ensure_ascii=False), is_cut=True)
+        kept |= entry
+        left -= size
+    return _Table(json.dumps(kept, ensure_ascii=False), is_cut)
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """What JSON and PostgreSQL have a form for; the rest as Python would print it."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, str):
+        return _storable(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, dict | list | tuple) and depth == MAX_TABLE_DEPTH:
+        # Python, too, would give up on printing what is nested some hundred levels deep.
+        return f"<not kept: nested deeper than {MAX_TABLE_DEPTH} levels>"
+    if isinstance(value, dict):
+        return {_name(name): _plain(item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return _storable(str(value))
+
+
+def _name(name: Any) -> str:
+    return name.hex() if isinstance(name, bytes) else _storable(str(name))
+
+
+def _storable(text: str) -> str:
+    """Without NUL and lone surrogates, which no text column takes."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def _whole(name: str, default: int) -> int:
+    value = conf.variable(name, settings.ATOLL_PROJECT)
+    if value is None:
+        return default
+    if not (value.isascii() and value.isdecimal() and int(value) > 0):
+        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number from 1.")
+    return int(value)

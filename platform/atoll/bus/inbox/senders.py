@@ -1,0 +1,157 @@
+"""Who may say what: the sender of a message as RabbitMQ knows it, held to the contracts.
+
+RabbitMQ lets nobody publish with the ``user_id`` of another user than his connection's. So where every
+service has a user of its own name, that property tells who sent a message, which nothing in
+its body does. docs/asyncapi.json tells who may send it. docs/decisions/0043 has the reasons.
+
+Nothing here needs a client of AMQP: web processes read quarantined messages again, too.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from atoll import conf
+from atoll.bus import contracts
+from atoll.bus.broker.envelope import Envelope, Unreadable
+from atoll.bus.handlers.registry import Kind
+from atoll.bus.schemas import definitions
+from atoll.errors import Misuse
+
+# The user of a URL that names none, as for every client of AMQP.
+ANONYMOUS = "guest"
+SHOWN_CHARACTERS = 100
+
+Senders = Mapping[tuple[Kind, str], frozenset[str]]
+
+
+class SenderRefused(Unreadable):
+    """Nobody knows who sent the message, or its sender may not send it; the text says both names."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may send each event, and each command to this service."""
+
+    senders: Senders
+
+    def knows(self, message: Envelope) -> bool:
+        """Whether the contracts have a message of that name."""
+        return (message.kind, message.name) in self.senders
+
+    def demand(self, message: Envelope, user: str) -> None:
+        """Raise SenderRefused unless ``user``, as the broker knows the sender, may say this.
+
+        Of a message that the contracts do not know, only that it names no other sender.
+        """
+        allowed = self.senders.get((message.kind, message.name))
+        who_may = f" {message.name} may be sent by {_names(allowed)}." if allowed else ""
+        if not user:
+            raise SenderRefused(
+                f"The message does not say which broker user sent it (AMQP's user_id).{who_may}"
+            )
+        if message.claimed_sender not in (None, user):
+            raise SenderRefused(
+                f"The broker user {_shown(user)} sent it, and its serviceId names another.{who_may}"
+            )
+        if allowed is not None and user not in allowed:
+            raise SenderRefused(f"The broker user {_shown(user)} sent it, and may not.{who_may}")
+
+    def refuse_unknown(self, message: Envelope, user: str) -> None:
+        """Raise SenderRefused for a message that something here handles and the contracts do not know."""
+        if not self.knows(message):
+            raise SenderRefused(
+                f"The broker user {_shown(user)} sent it, and {contracts.PLACE} does not say who may "
+                f"send a message of its name."
+            )
+
+
+def are_checked() -> bool:
+    """Whether this process holds every message to its sender: on RabbitMQ, by BUS_CHECK_SENDERS, which
+    is on in production. No other broker knows who sent a message.
+
+    Raises ImproperlyConfigured for a value that is neither true nor false.
+    """
+    wanted = conf.flag(
+        "BUS_CHECK_SENDERS",
+        default=conf.environment() == "production",
+        project_name=settings.ATOLL_PROJECT,
+    )
+    return wanted and _url().startswith("amqp")
+
+
+def rule() -> Rule | None:
+    """What arriving messages are held to; None where senders are not checked.
+
+    Raises ImproperlyConfigured without the document of contracts. A process reads it once.
+    """
+    if not are_checked():
+        return None
+    return Rule(_senders(conf.root() / contracts.PLACE, settings.ATOLL_SERVICE))
+
+
+def user_of(properties: Mapping[str, Any]) -> str:
+    """Who sent a message, as the broker vouches for; empty where it does not."""
+    user = properties.get("user_id")
+    return user if isinstance(user, str) else ""
+
+
+def refuse_start() -> None:
+    """Raises ImproperlyConfigured where the switch is on and this service could not send or judge."""
+    if not are_checked():
+        return
+    rule()
+    service = settings.ATOLL_SERVICE
+    own = f"{settings.ATOLL_PROJECT.upper().replace('-', '_')}_RABBITMQ_URL"
+    users = {_user(url) for url in _url().split(";")}
+    if users != {service}:
+        raise ImproperlyConfigured(
+            f"BUS_CHECK_SENDERS is on, and this service connects to RabbitMQ as {_names(users)}, not as "
+            f"{service}: no other service would believe what it sends. Give it a user of that name "
+            f"(rabbitmqctl add_user {service}, with the permissions of docs/decisions/0040) and set {own} to "
+            f"amqp://{service}:PASSWORD@HOST. On a broker where that cannot be, set BUS_CHECK_SENDERS=false."
+        )
+
+
+@lru_cache(maxsize=4)
+def _senders(place: Path, service: str) -> Senders:
+    """By the document and, for what it does not have yet, by this project's own definitions."""
+    try:
+        written = contracts.document()
+        mine = definitions.announced(definitions.event_modules(), service)
+    except Misuse as error:
+        raise ImproperlyConfigured(str(error)) from error
+    if written is None:
+        raise ImproperlyConfigured(
+            f"BUS_CHECK_SENDERS is on, and {place}, which says who may send what, is not there. "
+            f"`./manage.py asyncapi` writes it. To go without it, set BUS_CHECK_SENDERS=false."
+        )
+    found: dict[tuple[Kind, str], frozenset[str]] = {}
+    for one in [*written, *mine]:
+        if one.kind == "event" or one.to == service:
+            held = found.get((one.kind, one.name), frozenset())
+            found[one.kind, one.name] = held.union(one.announcers)
+    return found
+
+
+def _url() -> str:
+    return conf.broker_url(settings.ATOLL_PROJECT)
+
+
+def _user(url: str) -> str:
+    return unquote(urlsplit(url).username or ANONYMOUS)
+
+
+def _names(names: Iterable[str]) -> str:
+    return " or ".join(sorted(names))
+
+
+def _shown(name: str) -> str:
+    """A stranger's name in one short line: plain where it is a plain name."""
+    return (name if name.isprintable() else repr(name))[:SHOWN_CHARACTERS]

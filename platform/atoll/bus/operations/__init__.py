@@ -1,0 +1,1 @@
+"""The work of operators: figures, message traces, dead letters, editing, recovery, retention."""

@@ -1,0 +1,33 @@
+"""What services tell each other about messages: ``GET /bus/messages?id=``."""
+
+from django.urls import URLPattern, path
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from atoll.api.queries import check_query
+from atoll.bus.operations import lookup
+from atoll.errors import InvalidInput
+from atoll.identity.drf import IsService
+
+
+class MessagesView(APIView):
+    """For the platform's services only: no route of the gateway leads here, and no user's token opens it."""
+
+    permission_classes = (IsService,)
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        check_query(request.query_params, {"id"})
+        wanted = request.query_params.get("id", "").strip()
+        if not wanted or len(wanted) > lookup.MAX_ID_CHARACTERS:
+            raise InvalidInput(
+                f"`id` must be a correlation or message id of 1 to {lookup.MAX_ID_CHARACTERS} characters."
+            )
+        trail = lookup.here(wanted)
+        return Response({"steps": trail.steps, "is_cut": trail.is_cut})
+
+
+def bus_urls() -> list[URLPattern]:
+    return [path(lookup.ADDRESS, MessagesView.as_view(), name="bus-messages")]

@@ -1,0 +1,1 @@
+"""The way out: rows that a transaction leaves, and the relay that publishes them."""

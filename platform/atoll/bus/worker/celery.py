@@ -1,0 +1,117 @@
+"""The Celery application of a service, set up the one way that loses nothing.
+
+Celery runs handlers; retries, delays, results and schedules are the ledger's.
+The reasons: docs/decisions/0002, and atoll.bus.worker.safety for each setting.
+"""
+
+import logging
+import os
+import signal
+from typing import Any
+
+import django
+from billiard.process import current_process
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from atoll import conf
+from atoll.bus.broker import topology
+from atoll.bus.delivery import board, limits
+from atoll.bus.worker import forked, hints, overrides
+from atoll.bus.worker.waking import WakeStep
+
+CONCURRENCY = 4
+
+
+def celery_app(project: str) -> Celery:
+    """The application for ``services/<project>/celery.py``; sets Django up when nobody has.
+
+    A plain ``celery -A services.<project> worker`` on it runs ingest, relay and
+    timers too, unless ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``. Exits where the
+    environment has variables that Celery prefers to its configuration.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", conf.project(project).settings_module)
+    if not apps.ready:
+        django.setup()
+    try:
+        overrides.refuse()
+    except ImproperlyConfigured as error:
+        # Celery's command line would show a traceback.
+        raise SystemExit(f"{project} does not start. {error}") from None
+    # It needs models, which there are not before Django is set up: plain celery imports this first.
+    from atoll.bus.worker.bootstep import BusStep
+
+    # Celery's Django fixup would close the database connection after every task.
+    app = Celery(project, fixups=[], set_as_current=True)
+    app.conf.update(configuration())
+    hints.register(app)
+    app.steps["worker"].add(BusStep)
+    app.steps["consumer"].add(WakeStep)
+    return app
+
+
+def configuration() -> dict[str, Any]:
+    url = topology.broker_url()
+    names = topology.current()
+    redis = topology.is_redis(url)
+    options = {"confirm_publish": True, "write_timeout": topology.WRITE_TIMEOUT_S}
+    project = settings.ATOLL_PROJECT
+    return {
+        "broker_url": url,
+        "broker_transport": (
+            "atoll.bus.broker.redis_transport:HintTransport" if redis else topology.amqp_transport(url)
+        ),
+        "broker_transport_options": topology.redis_options() if redis else options,
+        "broker_heartbeat": topology.HEARTBEAT_S,
+        "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_create_missing_queues": False,
+        "task_queues": [names.work_queue],
+        "task_default_queue": names.work_queue.name,
+        "task_default_exchange": "",
+        "task_default_routing_key": names.work_queue.name,
+        "control_exchange": names.control,
+        "event_exchange": names.task_events,
+        "event_queue_prefix": names.task_events,
+        "worker_consumer": "atoll.bus.worker.consumer:Consumer",
+        "worker_pool": conf.variable("WORKER_POOL", project) or "threads",
+        "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY", project) or CONCURRENCY),
+        "worker_prefetch_multiplier": 1,
+        # After a lost connection Celery would set the count anew from inside its event loop and wait
+        # there for the broker's answer; seen to hang until the broker missed three heartbeats.
+        "worker_enable_prefetch_count_reduction": False,
+        "worker_send_task_events": False,
+        "worker_redirect_stdouts": False,
+        # A handler that is running when the broker goes away may finish: the ledger knows.
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_soft_shutdown_timeout": 5.0,
+    }
+
+
+@setup_logging.connect
+def _keep_logging(**_: Any) -> None:
+    """Django's LOGGING stays as it is; Celery's two lines per hint say less than the handler's own."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@worker_process_init.connect
+def _become_child(**_: Any) -> None:
+    """A forked child must neither use nor hold open the parent's connections."""
+    for connection in connections.all(initialized_only=True):
+        connection.connection = None
+    # Whoever stops a whole group of processes means the worker: it lets its children finish.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    forked.let_go_of_sockets()
+    board.become_child(getattr(current_process(), "index", board.SLOTS))
+    limits.arm()

@@ -1,0 +1,126 @@
+"""The single Celery task: a hint that deliveries are due.
+
+A lost hint costs time, since the sweep sends another; a doubled one costs a
+look at a row. So hints are not written to disk and hardly retried.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from django.db import InterfaceError, OperationalError, connection
+
+from atoll.bus.broker import topology
+from atoll.bus.delivery import board, draining, execute
+from atoll.bus.worker.sending import Sender
+
+log = structlog.get_logger("atoll.bus")
+
+TASK = "atoll.deliver"
+# A backlog is cut into hints of at most this many deliveries, so that Celery's
+# own cost is shared; few deliveries get a hint each, so that they run side by side.
+MAX_DELIVERIES = 10
+SPREAD = 8
+# A broker that is there but takes nothing, for want of memory, still delivers: what it
+# delivers is to be stored without a wait of seconds for every batch.
+PATIENCE_S = 1.0
+REST_S = 5.0
+
+
+class Hints:
+    """Sends hints through one Celery application."""
+
+    def __init__(self, app: Celery, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self._sender = Sender(app, TASK)
+        self._clock = clock
+        self._resting_until = 0.0
+
+    def __call__(self, delivery_ids: Sequence[UUID]) -> None:
+        """Never raises for the broker's sake, and does not wait for it again and again."""
+        size = min(MAX_DELIVERIES, -(-len(delivery_ids) // SPREAD))
+        self._send(
+            ([str(identifier) for identifier in delivery_ids[start : start + size]],)
+            for start in range(0, len(delivery_ids), size)
+        )
+
+    def drain(self) -> None:
+        """Have each worker take what is due by itself for a while; one place of its pool stays free.
+
+        Nothing is added to a queue where hints wait already: where handlers are slow,
+        those keep the workers busy, and more would stand before what is new.
+        """
+        until = time.time() + draining.CHAIN_S
+        workers, waiting = self._work_queue()
+        wanted = workers * max(1, self._app.conf.worker_concurrency - 1)
+        if waiting <= wanted:
+            self._send(([], until) for _ in range(wanted))
+
+    def go_on(self, until: float) -> None:
+        """Let a drain go on, behind the hints that wait, unless its time is up."""
+        if time.time() < until:
+            self._send([([], until)])
+
+    def _work_queue(self) -> tuple[int, int]:
+        """How many processes take hints, one where the broker does not tell; how many hints wait for them."""
+        try:
+            with self._app.producer_or_acquire() as producer:
+                queue = topology.current().work_queue(producer.channel)
+                declared: Any = queue.queue_declare(passive=True)
+        except topology.weather():
+            return 1, 0
+        workers = 1 if topology.is_redis(topology.broker_url()) else declared.consumer_count
+        return int(workers), int(declared.message_count)
+
+    def _send(self, calls: Iterable[tuple[Any, ...]]) -> None:
+        if self._clock() < self._resting_until:
+            return
+        began = self._clock()
+        try:
+            self._sender.send(list(calls))
+        except topology.weather() as error:
+            waited_s = self._clock() - began
+            self._resting_until = self._clock() + (REST_S if waited_s > PATIENCE_S else 0.0)
+            log.warning("hint not sent, the sweep will repeat it", error=repr(error))
+
+
+def register(app: Celery) -> None:
+    """Add the task to an application."""
+    hints = Hints(app)
+
+    @app.task(name=TASK, ignore_result=True, shared=False)
+    def deliver(delivery_ids: list[str], until: float = 0.0) -> None:
+        if not delivery_ids:
+            drain(hints, until)
+        for position, identifier in enumerate(delivery_ids):
+            if board.is_leaving():
+                # Handlers that are under way fill the time until the exit; the rest is another worker's.
+                hints([UUID(left) for left in delivery_ids[position:]])
+                return
+            run(UUID(identifier), hints)
+
+
+def drain(hints: Hints, until: float) -> None:
+    """Take due deliveries for a slice of time, and have that go on while there are more."""
+    try:
+        if not board.is_leaving() and draining.drain(hints):
+            hints.go_on(until)
+    except (OperationalError, InterfaceError) as error:
+        connection.close()
+        log.error("backlog waits for the database", error=str(error).strip())
+
+
+def run(delivery_id: UUID, hint: Hints) -> None:
+    """Execute one delivery; a connection that went stale while idle is replaced once."""
+    try:
+        execute.execute(delivery_id, hint=hint)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        try:
+            execute.execute(delivery_id, hint=hint)
+        except (OperationalError, InterfaceError) as error:
+            connection.close()
+            log.error("delivery waits for the database", delivery=str(delivery_id), error=str(error).strip())

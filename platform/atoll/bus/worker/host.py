@@ -1,0 +1,90 @@
+"""Ingest, relay and retention on threads of this process: inside a worker, or alone in ``PROJECT bus``."""
+
+import threading
+import time
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connection
+
+from atoll.bus.broker import topology
+from atoll.bus.inbox import reception
+from atoll.bus.inbox.ingest import Ingestor
+from atoll.bus.inbox.listening import Problem
+from atoll.bus.operations.retention import Janitor
+from atoll.bus.outbox.relay import Relay
+from atoll.bus.worker.hints import Hints
+from atoll.bus.worker.presence import Presence
+
+log = structlog.get_logger("atoll.bus")
+
+STOP_TIMEOUT_S = 3.0
+FIRST_LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 1.0
+REPORT_EVERY_S = 5.0
+
+
+class Host:
+    """Two threads with a database and a broker connection each, and one that cleans now and then."""
+
+    def __init__(self, hints: Hints, presence: Presence, *, attends: bool = True) -> None:
+        """``attends``: this process runs handlers, too."""
+        self._ingestor = Ingestor(hints, attends=attends)
+        self._relay = Relay(hints, drain=hints.drain, attends=attends)
+        self._janitor = Janitor()
+        self._presence = presence
+        self._threads = [
+            threading.Thread(target=self._ingestor.run, name="ingest", daemon=True),
+            threading.Thread(target=self._relay.run, name="relay", daemon=True),
+            threading.Thread(target=self._janitor.run, name="retention", daemon=True),
+        ]
+        self._watching = threading.Thread(target=self._watch, name="watch", daemon=True)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Returns at once; the presence is ready when both sides are connected and consume,
+        or stand by, and unready when that does not last."""
+        if topology.is_redis(topology.broker_url()):
+            log.warning(
+                "the embedded broker is for one machine: it may lose a message when the machine crashes"
+            )
+        for thread in (*self._threads, self._watching):
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the batches under way and give back what was claimed; at most STOP_TIMEOUT_S each."""
+        self._stopping.set()
+        self._ingestor.stop()
+        self._relay.stop()
+        self._janitor.stop()
+        for thread in self._threads:
+            thread.join(STOP_TIMEOUT_S)
+
+    def _watch(self) -> None:
+        """Say when messages begin to be received, when that does not last, and when it does again."""
+        said: str | None = None  # nothing yet; "" that all is well; or why it is not
+        next_report = 0.0
+        while not self._stopping.is_set():
+            problem = self._ingestor.listening.problem()
+            has_begun = self._ingestor.ready.is_set() and self._relay.connected.is_set()
+            changes = False
+            if problem and not said:
+                self._presence.unready(problem.text)
+                said, changes = problem.text, True
+            elif not problem and has_begun and said != "":
+                self._presence.ready()
+                said, changes = "", True
+            now = time.monotonic()
+            if said is not None and (changes or now >= next_report):
+                _report(problem)
+                next_report = now + REPORT_EVERY_S
+            self._stopping.wait(FIRST_LOOK_EVERY_S if said is None else LOOK_EVERY_S)
+
+
+def _report(problem: Problem | None) -> None:
+    """For web processes; on a connection that is kept by nobody in between."""
+    try:
+        reception.report(problem)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("the state of the consumer cannot be written down", error=str(error).strip())
+    finally:
+        connection.close()
