@@ -23,7 +23,7 @@ from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile, short_id
 from atoll.admin.confirming import asks_first
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT, TITLES
-from gateway.edge import snapshot
+from gateway.edge.routes import snapshot
 from gateway.known import known_services
 from gateway.models import ONLY_ROW, CorsSettings, Publication, RequestLog, Route
 from gateway.risks import REGISTRY, Risk, risks

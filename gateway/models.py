@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from gateway.edge import snapshot
+from gateway.edge.routes import snapshot
 
 ONLY_ROW = 1
 

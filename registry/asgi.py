@@ -8,6 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registry.settings")
 django_application = get_asgi_application()
 
 from atoll.api.asgi import door  # noqa: E402
-from registry.wire.app import RegistryApplication  # noqa: E402  # needs the apps loaded
+from registry.http.app import RegistryApplication  # noqa: E402  # needs the apps loaded
 
 application = RegistryApplication(door(django_application))  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REST_FRAMEWORK = base.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll registry")
 # After the hook for enums, which makes the components anew.
-SPECTACULAR_SETTINGS["POSTPROCESSING_HOOKS"].insert(1, "registry.wire.description.add_calls")
+SPECTACULAR_SETTINGS["POSTPROCESSING_HOOKS"].insert(1, "registry.http.description.add_calls")
 UNFOLD = unfold_settings("Atoll registry")
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 

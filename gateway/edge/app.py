@@ -8,12 +8,12 @@ from atoll import context
 from gateway.edge import addresses, dashboard, limits, metrics, target
 from gateway.edge.authenticate import authorise
 from gateway.edge.exchange import Exchange, Message, Receive, Send
-from gateway.edge.failures import ClientGone, UpstreamFailure
 from gateway.edge.parts import Parts
 from gateway.edge.refusals import Refused
 from gateway.edge.request_log import Entry
-from gateway.edge.routing import CompiledRoute, Table, method_not_allowed
-from gateway.edge.snapshot import METHODS
+from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed
+from gateway.edge.routes.snapshot import METHODS
+from gateway.edge.upstream.failures import ClientGone, UpstreamFailure
 
 log = logging.getLogger(__name__)
 

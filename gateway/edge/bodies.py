@@ -7,10 +7,10 @@ request may be sent again; anything else flows through with the memory of one pi
 import asyncio
 import time
 
-from gateway.edge.connection import Connection
 from gateway.edge.exchange import Exchange
-from gateway.edge.failures import ClientGone, UpstreamFailure
 from gateway.edge.refusals import Refused, too_large
+from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.failures import ClientGone, UpstreamFailure
 
 AT_HAND_BYTES = 64 * 1024
 READ_TIMEOUT_S = 30.0

@@ -1,7 +1,7 @@
 """Cross-origin rules (Fetch standard): the gateway's alone; a service's own fields are dropped."""
 
 from gateway.edge.exchange import Exchange
-from gateway.edge.snapshot import Cors
+from gateway.edge.routes.snapshot import Cors
 
 VARY_ORIGIN = (b"vary", b"Origin")
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from atoll import wire
 from gateway.edge.exchange import Exchange
-from gateway.edge.fetch import Fetcher, Reply
 from gateway.edge.forward import own_fields
 from gateway.edge.refusals import Refused
+from gateway.edge.upstream.fetch import Fetcher, Reply
 
 PATH = re.compile(rb"/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})/dashboard")
 USERS = "user-service"

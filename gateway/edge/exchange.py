@@ -12,7 +12,7 @@ from atoll.context import accept_correlation_id
 
 if TYPE_CHECKING:
     from atoll.identity.principal import Principal
-    from gateway.edge.routing import CompiledRoute
+    from gateway.edge.routes.routing import CompiledRoute
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

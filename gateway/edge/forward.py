@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from gateway.edge import headers
 from gateway.edge.bodies import Body, open_body, pump
-from gateway.edge.connection import Connection
-from gateway.edge.dispatch import Answer, Call, Dispatcher
 from gateway.edge.exchange import Exchange
-from gateway.edge.failures import ClientGone, TimedOut, UpstreamFailure
 from gateway.edge.locations import Locations
 from gateway.edge.refusals import timed_out, unavailable
-from gateway.edge.routing import CompiledRoute
-from gateway.edge.services import Service
+from gateway.edge.routes.routing import CompiledRoute
+from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.dispatch import Answer, Call, Dispatcher
+from gateway.edge.upstream.failures import ClientGone, TimedOut, UpstreamFailure
+from gateway.edge.upstream.services import Service
 
 SERVICE_NAME = b"api-gateway"
 

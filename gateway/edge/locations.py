@@ -7,7 +7,7 @@ client must read ``/api/orders/7``, and never an inner address.
 import re
 
 from gateway.edge.headers import HeaderList
-from gateway.edge.routing import CompiledRoute
+from gateway.edge.routes.routing import CompiledRoute
 
 LINKED = frozenset((b"location", b"content-location", b"link"))
 LINK_TARGET = re.compile(rb"<([^<>]*)>")

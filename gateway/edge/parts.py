@@ -9,19 +9,19 @@ from atoll.server.identity import instance_id
 from gateway.edge import dashboard
 from gateway.edge.authenticate import Authenticator
 from gateway.edge.config import EdgeConfig
-from gateway.edge.discovery import Discovery
-from gateway.edge.dispatch import Dispatcher
-from gateway.edge.fetch import Fetcher
 from gateway.edge.forward import Forwarder
 from gateway.edge.health import SERVICE, Check, Health
 from gateway.edge.limits import Limiter
 from gateway.edge.metrics import Metrics
-from gateway.edge.pool import Pool
 from gateway.edge.request_log import RequestLog
 from gateway.edge.resp import Store
-from gateway.edge.routing import Table
-from gateway.edge.services import Directory
-from gateway.edge.tables import Tables
+from gateway.edge.routes.routing import Table
+from gateway.edge.routes.tables import Tables
+from gateway.edge.upstream.discovery import Discovery
+from gateway.edge.upstream.dispatch import Dispatcher
+from gateway.edge.upstream.fetch import Fetcher
+from gateway.edge.upstream.pool import Pool
+from gateway.edge.upstream.services import Directory
 
 KEYS_SERVICE = "user-service"
 KEYS_PATH = "/.well-known/jwks.json"

@@ -10,7 +10,7 @@ from django.test import Client
 
 from atoll.admin.tiles import tiles
 from gateway import recording
-from gateway.edge import snapshot
+from gateway.edge.routes import snapshot
 from gateway.models import CorsSettings, Publication, RequestLog, Route
 from gateway.tests.test_control_plane import entry
 from gateway.usecases.load_routes import load_routes

@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from gateway import recording
-from gateway.edge import snapshot
 from gateway.edge.request_log import MAX_QUEUED, PER_SECOND, Entry, RequestLog
+from gateway.edge.routes import snapshot
 from gateway.models import CorsSettings, Publication, Route
 from gateway.models import RequestLog as LoggedRequest
 from gateway.publications import Publications

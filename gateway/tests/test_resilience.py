@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.edge import balance
-from gateway.edge.breaker import Breaker
-from gateway.edge.retry import Budget
+from gateway.edge.upstream import balance
+from gateway.edge.upstream.breaker import Breaker
+from gateway.edge.upstream.retry import Budget
 from gateway.tests.harness import NOWHERE, Clock, Gateway, row, table, until
 from gateway.tests.upstream import Seen, Upstream, answer
 
@@ -167,7 +167,7 @@ def test_one_ill_instance_loses_its_traffic_and_the_service_keeps_it(
 def test_a_service_working_at_its_limit_refuses_at_once(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.edge.dispatch.MAX_IN_FLIGHT", 0)
+    monkeypatch.setattr("gateway.edge.upstream.dispatch.MAX_IN_FLIGHT", 0)
 
     assert gateway.get("/open/x").json()["code"] == "overloaded"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from gateway.edge import snapshot
 from gateway.edge.refusals import Refused
-from gateway.edge.routing import Table
-from gateway.edge.tables import Tables
+from gateway.edge.routes import snapshot
+from gateway.edge.routes.routing import Table
+from gateway.edge.routes.tables import Tables
 from gateway.tests.harness import Gateway, row, table
 from gateway.tests.upstream import Upstream
 

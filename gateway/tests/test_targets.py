@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.edge import target
 from gateway.edge.refusals import Refused
-from gateway.edge.routing import Table
-from gateway.edge.snapshot import read
+from gateway.edge.routes.routing import Table
+from gateway.edge.routes.snapshot import read
 from gateway.tests.harness import Gateway, row, table
 from gateway.tests.upstream import Upstream
 

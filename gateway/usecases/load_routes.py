@@ -7,7 +7,7 @@ from pathlib import Path
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from gateway.edge.snapshot import InvalidConfiguration
+from gateway.edge.routes.snapshot import InvalidConfiguration
 from gateway.models import Route
 from gateway.risks import risks
 from gateway.usecases.publish import publish

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from gateway.edge import snapshot
+from gateway.edge.routes import snapshot
 from gateway.models import ONLY_ROW, CorsSettings, Publication, Route
 
 CHANNEL = "gateway_tables"

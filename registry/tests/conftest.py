@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 import pytest
 from django.db.models import F
 
+from registry.http import lanes
+from registry.http.app import RegistryApplication
 from registry.models import Lease, Pulse
 from registry.usecases.credentials import ensure
 from registry.usecases.register import Offer, register
-from registry.wire import lanes
-from registry.wire.app import RegistryApplication
 
 SECRET = "the-secret-of-order-service-in-tests"
 SERVICE = "order-service"

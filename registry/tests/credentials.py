@@ -2,8 +2,8 @@
 
 import asyncio
 
+from registry.http.keys import Keys
 from registry.usecases.credentials import Key, live
-from registry.wire.keys import Keys
 
 
 def accepted(service: str, secret: str) -> Key:

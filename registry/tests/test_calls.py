@@ -6,9 +6,9 @@ import asyncio
 import pytest
 
 from atoll.errors import InvalidInput
+from registry.http import limits, messages
 from registry.models import Event, Instance, Service
 from registry.tests.conftest import SERVICE
-from registry.wire import limits, messages
 
 INSTANCE = {"id": "o-1", "host": "127.0.0.1", "port": 8002, "metadata": {"version": "1"}}
 REGISTRATION = {"serviceName": SERVICE, "instance": INSTANCE}

@@ -7,11 +7,11 @@ from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry, generate_latest
 
 from atoll import metrics
+from registry.http.lanes import WRITES
 from registry.models import Instance
 from registry.tests.conftest import SERVICE
 from registry.tests.test_watching import until
 from registry.usecases.drain import drain
-from registry.wire.lanes import WRITES
 
 NAMED = {"serviceName": SERVICE, "instanceId": "o-1", "incarnation": 5}
 REGISTRATION = {

@@ -6,16 +6,16 @@ import pytest
 from django.db import OperationalError
 
 from atoll.errors import TooManyRequests, Unavailable
+from registry.http import failures as failures_module
+from registry.http import lanes
+from registry.http.app import RegistryApplication
+from registry.http.failures import IN_A_WINDOW, MAX_COUNTED, MAX_LATE, UNKNOWN, Failures
+from registry.http.keys import READ_AGAIN_S, Keys
+from registry.http.messages import Request
 from registry.models import Credential
 from registry.tests.conftest import SECRET, SERVICE, Wire
 from registry.tests.test_watching import until
 from registry.usecases.credentials import InvalidCredential, Key, digest, ensure, revoke
-from registry.wire import failures as failures_module
-from registry.wire import lanes
-from registry.wire.app import RegistryApplication
-from registry.wire.failures import IN_A_WINDOW, MAX_COUNTED, MAX_LATE, UNKNOWN, Failures
-from registry.wire.keys import READ_AGAIN_S, Keys
-from registry.wire.messages import Request
 
 SOON_S = 5.0
 HELD_S = 3600.0

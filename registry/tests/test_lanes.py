@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from registry.http.lanes import MAX_IN_TURN, Lane, Overloaded
 from registry.tests.test_watching import until
-from registry.wire.lanes import MAX_IN_TURN, Lane, Overloaded
 
 SOON_S = 5.0
 

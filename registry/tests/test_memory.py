@@ -10,6 +10,14 @@ from django.db.models.functions import Now
 
 from atoll.errors import Unavailable
 from registry.constants import LEASE
+from registry.http import beats as beats_module
+from registry.http import calls as calls_module
+from registry.http import hub as hub_module
+from registry.http.app import RegistryApplication
+from registry.http.beats import FLUSH_S, Beats
+from registry.http.board import Board
+from registry.http.calls import HEARTBEAT_S
+from registry.http.lanes import WRITES
 from registry.models import Event, Instance, Lease, Service
 from registry.selectors import Answer
 from registry.tests.conftest import SERVICE, Wire, offer
@@ -19,14 +27,6 @@ from registry.usecases.discover import discover
 from registry.usecases.drain import drain
 from registry.usecases.register import register
 from registry.usecases.renew import Beat, renew
-from registry.wire import beats as beats_module
-from registry.wire import calls as calls_module
-from registry.wire import hub as hub_module
-from registry.wire.app import RegistryApplication
-from registry.wire.beats import FLUSH_S, Beats
-from registry.wire.board import Board
-from registry.wire.calls import HEARTBEAT_S
-from registry.wire.lanes import WRITES
 
 NAMED = {"serviceName": SERVICE, "instanceId": "o-1"}
 

@@ -6,6 +6,8 @@ import threading
 import pytest
 from django.db import connection
 
+from registry.http import lanes
+from registry.http.hub import Hub
 from registry.models import Instance
 from registry.selectors import Answer
 from registry.tests.conftest import SERVICE, offer
@@ -14,8 +16,6 @@ from registry.usecases.discover import discover
 from registry.usecases.drain import drain
 from registry.usecases.heartbeat import heartbeat
 from registry.usecases.register import register
-from registry.wire import lanes
-from registry.wire.hub import Hub
 
 LONG_S = 30.0
 SOON_S = 5.0

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from gateway.edge.snapshot import InvalidConfiguration
+from gateway.edge.routes.snapshot import InvalidConfiguration
 from gateway.usecases.load_routes import FILE, load_routes
 
 

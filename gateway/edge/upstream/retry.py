@@ -9,7 +9,7 @@ never turn a slow service into a dead one.
 
 from collections.abc import Callable
 
-from gateway.edge.failures import Dropped, NotSent, UpstreamFailure
+from gateway.edge.upstream.failures import Dropped, NotSent, UpstreamFailure
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 MAX_TRIES = 3

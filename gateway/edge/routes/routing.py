@@ -1,7 +1,7 @@
 """Which route takes a request: the longest prefix among the highest priority that fits."""
 
 from gateway.edge.refusals import Refused
-from gateway.edge.snapshot import INNER, METHODS, Route, Snapshot
+from gateway.edge.routes.snapshot import INNER, METHODS, Route, Snapshot
 
 INNER_BYTES = frozenset(segment.encode() for segment in INNER)
 

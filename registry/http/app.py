@@ -14,21 +14,21 @@ from django.db import InterfaceError, OperationalError
 from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
 from atoll.errors import Unavailable
+from registry.http import lanes, messages
+from registry.http.auth import Doorkeeper
+from registry.http.beats import Beats, Flusher
+from registry.http.board import Board
+from registry.http.calls import DISCOVER, Calls
+from registry.http.failures import Failures
+from registry.http.figures import LEFT, REFUSED, Instances
+from registry.http.hub import Hub
+from registry.http.keys import Keys
+from registry.http.limits import Limits
+from registry.http.listener import Listener
+from registry.http.messages import Disconnected, Receive, Request, Response, Scope, Send
 from registry.selectors import Answer, service_names
 from registry.usecases.credentials import InvalidCredential, live
 from registry.usecases.discover import discover as look_up
-from registry.wire import lanes, messages
-from registry.wire.auth import Doorkeeper
-from registry.wire.beats import Beats, Flusher
-from registry.wire.board import Board
-from registry.wire.calls import DISCOVER, Calls
-from registry.wire.failures import Failures
-from registry.wire.figures import LEFT, REFUSED, Instances
-from registry.wire.hub import Hub
-from registry.wire.keys import Keys
-from registry.wire.limits import Limits
-from registry.wire.listener import Listener
-from registry.wire.messages import Disconnected, Receive, Request, Response, Scope, Send
 
 logger = logging.getLogger("atoll.access")
 

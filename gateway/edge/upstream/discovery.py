@@ -17,9 +17,9 @@ from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import INDEX_HEADER, STALE_HEADER, STATE_HEADER, Answer
-from gateway.edge.fetch import Fetcher
 from gateway.edge.refusals import Refused
-from gateway.edge.services import Directory
+from gateway.edge.upstream.fetch import Fetcher
+from gateway.edge.upstream.services import Directory
 
 log = logging.getLogger(__name__)
 

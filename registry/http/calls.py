@@ -10,20 +10,20 @@ from django.db import InterfaceError, OperationalError
 
 from atoll.errors import InvalidInput, Unavailable
 from registry.constants import DEFAULT_WAIT_S, LEASE, MAX_WAIT_S
+from registry.http import inputs, limits, messages
+from registry.http.auth import Doorkeeper, check_name
+from registry.http.board import Board
+from registry.http.figures import BEATS as ACCEPTED
+from registry.http.hub import Hub
+from registry.http.lanes import BEATS, PEOPLE, WRITES
+from registry.http.limits import Limits, Rate
+from registry.http.messages import Receive, Request, Response, unless_gone
+from registry.http.paging import Page
 from registry.selectors import services_page
 from registry.usecases.credentials import Key
 from registry.usecases.deregister import deregister as remove
 from registry.usecases.heartbeat import heartbeat as beat
 from registry.usecases.register import register as add
-from registry.wire import inputs, limits, messages
-from registry.wire.auth import Doorkeeper, check_name
-from registry.wire.board import Board
-from registry.wire.figures import BEATS as ACCEPTED
-from registry.wire.hub import Hub
-from registry.wire.lanes import BEATS, PEOPLE, WRITES
-from registry.wire.limits import Limits, Rate
-from registry.wire.messages import Receive, Request, Response, unless_gone
-from registry.wire.paging import Page
 
 INDEX_HEADER = "X-Registry-Index"
 STATE_HEADER = "X-Registry-List"

@@ -10,11 +10,11 @@ from collections import OrderedDict
 from atoll.errors import NotAllowed, NotSignedIn
 from atoll.identity import verify
 from atoll.identity.roles import OPERATOR, SUPPORT
+from registry.http.failures import UNKNOWN, Failures
+from registry.http.keys import Keys
+from registry.http.lanes import PEOPLE
+from registry.http.messages import Request
 from registry.usecases.credentials import InvalidCredential, Key, may_write
-from registry.wire.failures import UNKNOWN, Failures
-from registry.wire.keys import Keys
-from registry.wire.lanes import PEOPLE
-from registry.wire.messages import Request
 
 MAX_HEADER_CHARACTERS = 4096
 # How long a token that was verified passes without being verified again, and how many do. Short:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from atoll.discovery.instances import Instance
-from gateway.edge.breaker import Breaker
-from gateway.edge.pool import Origin, Pool
-from gateway.edge.retry import Budget
+from gateway.edge.upstream.breaker import Breaker
+from gateway.edge.upstream.pool import Origin, Pool
+from gateway.edge.upstream.retry import Budget
 
 MAX_IN_FLIGHT = 400
 LEAST_WEIGHT = 0.01

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gateway.edge.services import Target
+from gateway.edge.upstream.services import Target
 
 T = TypeVar("T", bound=Target)
 

@@ -16,9 +16,9 @@ from django.db import InterfaceError, OperationalError
 
 from atoll.errors import Unavailable
 from registry.constants import LEASE
+from registry.http.beats import Beats
 from registry.selectors import STATES, UNKNOWN, Answer, describe, seat_status
 from registry.silence import Seat, last_known
-from registry.wire.beats import Beats
 
 # A caller waits so long for a reading when there is something in memory to tell instead.
 KNOWN_WAITS_S = 1.0

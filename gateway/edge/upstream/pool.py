@@ -10,8 +10,8 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
-from gateway.edge.connection import Connection
-from gateway.edge.failures import NotSent, TimedOut
+from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.failures import NotSent, TimedOut
 
 CONNECT_TIMEOUT_S = 1.0
 IDLE_S = 15.0

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.edge import balance, retry
-from gateway.edge.breaker import FAILURE_STATUSES
-from gateway.edge.connection import Connection
-from gateway.edge.failures import Dropped, NotSent, UpstreamFailure
-from gateway.edge.pool import Pool
 from gateway.edge.refusals import unavailable
-from gateway.edge.services import MAX_IN_FLIGHT, Service, Target
+from gateway.edge.upstream import balance, retry
+from gateway.edge.upstream.breaker import FAILURE_STATUSES
+from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.failures import Dropped, NotSent, UpstreamFailure
+from gateway.edge.upstream.pool import Pool
+from gateway.edge.upstream.services import MAX_IN_FLIGHT, Service, Target
 
 StartBody = Callable[[Connection], None]
 

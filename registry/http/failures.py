@@ -13,8 +13,8 @@ from math import ceil
 
 from atoll.errors import Refusal, TooManyRequests
 from atoll.identity.addresses import bucket
-from registry.wire.figures import LATE
-from registry.wire.messages import Request
+from registry.http.figures import LATE
+from registry.http.messages import Request
 
 logger = logging.getLogger(__name__)
 

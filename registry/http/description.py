@@ -4,8 +4,8 @@ from copy import deepcopy
 from typing import Any
 
 from registry.constants import LEASE, MAX_WAIT_S
-from registry.wire.calls import HEARTBEAT_S, INDEX_HEADER, STALE_HEADER, STATE_HEADER
-from registry.wire.inputs import INSTANCE_ID, MAX_INCARNATION, MAX_METADATA_KEYS, MAX_WEIGHT, SERVICE_NAME
+from registry.http.calls import HEARTBEAT_S, INDEX_HEADER, STALE_HEADER, STATE_HEADER
+from registry.http.inputs import INSTANCE_ID, MAX_INCARNATION, MAX_METADATA_KEYS, MAX_WEIGHT, SERVICE_NAME
 
 Json = dict[str, Any]
 BY_SERVICE: list[Json] = [{"serviceCredential": []}]

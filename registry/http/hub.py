@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 
 from atoll.errors import Unavailable
+from registry.http.figures import WAITING
 from registry.selectors import Answer
-from registry.wire.figures import WAITING
 
 # While changes cannot be heard (the listening connection is down), or could not be read, they
 # are looked for.

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import close_old_connections, connections
 
 from atoll.errors import Unavailable
-from registry.wire.figures import SHED
+from registry.http.figures import SHED
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from atoll import wire
-from gateway.edge.dispatch import Call, Dispatcher
-from gateway.edge.failures import BadAnswer, UpstreamFailure
 from gateway.edge.refusals import timed_out, unavailable
-from gateway.edge.services import Directory
+from gateway.edge.upstream.dispatch import Call, Dispatcher
+from gateway.edge.upstream.failures import BadAnswer, UpstreamFailure
+from gateway.edge.upstream.services import Directory
 
 MAX_ANSWER_BYTES = 1_048_576
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.edge import snapshot
 from gateway.edge.cors import CorsPolicy
-from gateway.edge.routing import Table
+from gateway.edge.routes import snapshot
+from gateway.edge.routes.routing import Table
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import asyncio
 
 import httptools
 
-from gateway.edge.failures import BadAnswer, Dropped
+from gateway.edge.upstream.failures import BadAnswer, Dropped
 
 HIGH_WATER_BYTES = 256 * 1024
 MAX_HEAD_BYTES = 64 * 1024
