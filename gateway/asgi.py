@@ -18,9 +18,9 @@ from atoll.api.asgi import door  # noqa: E402
 from gateway import recording  # noqa: E402  # models need Django to be set up
 from gateway.edge import addresses  # noqa: E402
 from gateway.edge.app import Edge  # noqa: E402
+from gateway.edge.composition import Parts  # noqa: E402
 from gateway.edge.config import EdgeConfig  # noqa: E402
 from gateway.edge.exchange import Message, Receive, Send  # noqa: E402
-from gateway.edge.parts import Parts  # noqa: E402
 from gateway.edge.request_log import RequestLog  # noqa: E402
 from gateway.publications import Publications  # noqa: E402
 

@@ -18,7 +18,7 @@ from atoll import conf, wire
 from atoll.bus.broker import envelope, topology
 from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery, Outbox
-from atoll.bus.worker.celery import CONCURRENCY
+from atoll.bus.worker.celery_app import CONCURRENCY
 from atoll.ids import uuid7
 from bench.bus import ceilings, load
 from bench.bus.load import FILLER, OpenLoop

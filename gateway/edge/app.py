@@ -7,8 +7,8 @@ import time
 from atoll import context
 from gateway.edge import addresses, dashboard, limits, metrics, target
 from gateway.edge.authenticate import authorise
+from gateway.edge.composition import Parts
 from gateway.edge.exchange import Exchange, Message, Receive, Send
-from gateway.edge.parts import Parts
 from gateway.edge.refusals import Refused
 from gateway.edge.request_log import Entry
 from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from gateway.edge import headers
 from gateway.edge.bodies import Body, open_body, pump
 from gateway.edge.exchange import Exchange
-from gateway.edge.locations import Locations
+from gateway.edge.link_rewriting import Locations
 from gateway.edge.refusals import timed_out, unavailable
 from gateway.edge.routes.routing import CompiledRoute
 from gateway.edge.upstream.connection import Connection

@@ -19,8 +19,8 @@ from atoll.dev import ports
 from atoll.discovery.instances import Instance
 from gateway.edge.addresses import networks
 from gateway.edge.app import Edge
+from gateway.edge.composition import Parts
 from gateway.edge.config import EdgeConfig
-from gateway.edge.parts import Parts
 from gateway.edge.request_log import Entry, RequestLog
 from gateway.tests.upstream import Upstream
 

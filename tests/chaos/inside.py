@@ -29,10 +29,10 @@ def main(arguments: list[str]) -> int:
     elif verb == "rollback":
         roll_back(project, int(rest[0]))
     else:
-        from atoll.bus.delivery import execute
+        from atoll.bus.delivery import executor
 
         for identifier in rest:
-            execute.execute(UUID(identifier))
+            executor.execute(UUID(identifier))
     return 0
 
 

@@ -12,13 +12,13 @@ class BusConfig(AppConfig):
 
     def ready(self) -> None:
         from atoll import metrics
-        from atoll.bus.inbox import reception
-        from atoll.bus.operations.gauges import BusCollector
-        from atoll.bus.worker import overrides
+        from atoll.bus.inbox import readiness
+        from atoll.bus.operations.metrics import BusCollector
+        from atoll.bus.worker import celery_environment
         from atoll.health import register_check
         from atoll.server import starting
 
         autodiscover_modules("handlers")
         metrics.SERVICE.register(BusCollector())
-        register_check("messages", reception.Check())
-        starting.require("variables of Celery", overrides.refuse)
+        register_check("messages", readiness.Check())
+        starting.require("variables of Celery", celery_environment.refuse)

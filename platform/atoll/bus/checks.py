@@ -13,7 +13,7 @@ from atoll import conf
 from atoll.bus import contracts
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.operations import retention
-from atoll.bus.worker import overrides
+from atoll.bus.worker import celery_environment
 
 CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
 
@@ -93,12 +93,12 @@ def check_senders(**_: Any) -> Sequence[CheckMessage]:
 @register(deploy=True)
 def check_celery(**_: Any) -> Sequence[CheckMessage]:
     """The same as at the start of a worker. Celery is imported here and in no web process."""
-    from atoll.bus.worker import safety
+    from atoll.bus.worker import settings_check
 
     try:
-        overrides.refuse()
+        celery_environment.refuse()
         application = import_module(f"{conf.project(settings.ATOLL_PROJECT).package}.celery").app
-        safety.refuse_unsafe(application)
+        settings_check.refuse_unsafe(application)
     except ImproperlyConfigured as error:
         return [Error(str(error), id="atoll_bus.E005")]
     return []

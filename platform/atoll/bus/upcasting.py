@@ -8,7 +8,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from atoll.bus.match import is_pattern
+from atoll.bus.topic_match import is_pattern
 from atoll.errors import Misuse
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]

@@ -24,5 +24,5 @@ SHARED_IMPORTS = (
     *("kombu.transport.redis", "kombu.transport.pyamqp", "celery.app.amqp", "celery.app.control"),
     *("celery.app.events", "celery.app.log", "celery.worker.worker", "celery.worker.components"),
     *("celery.worker.consumer", "celery.apps.worker", "celery.concurrency.thread", "celery.bin.worker"),
-    *("celery.backends.base", "atoll.server.serving", "atoll.client", "atoll.bus.worker.host"),
+    *("celery.backends.base", "atoll.server.serving", "atoll.client", "atoll.bus.worker.threads"),
 )

@@ -20,6 +20,6 @@ def forget_person(user_id: UUID) -> None:
 
         IdempotencyRecord.objects.filter(principal=str(user_id)).delete()
     if apps.is_installed("atoll.bus"):
-        from atoll.bus.operations import personal
+        from atoll.bus.operations import personal_data
 
-        personal.forget(user_id)
+        personal_data.forget(user_id)

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from atoll.bus.handlers.registry import Kind
 from atoll.bus.inbox.quarantine import Arrival
-from atoll.bus.match import matches
 from atoll.bus.outbox.publisher import UNROUTABLE, Outcome, Publisher, properties
 from atoll.bus.outbox.store import Row
+from atoll.bus.topic_match import matches
 
 Exchange = Literal["events", "commands"]
 EXCHANGES: dict[str, Exchange] = {"event": "events", "command": "commands"}

@@ -24,12 +24,12 @@ from atoll.bus.broker import topology
 from atoll.bus.handlers import registry
 from atoll.bus.inbox import receiving
 from atoll.bus.inbox.quarantine import Arrival
-from atoll.bus.match import matches
 from atoll.bus.models import Inbox, Outbox, Quarantine
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
 from atoll.bus.outbox.publisher import UNROUTABLE, Publisher
 from atoll.bus.publishing import publish_raw, send
+from atoll.bus.topic_match import matches
 from atoll.testing.transports import TAKE_TIMEOUT_S, Consumer, CutInMidBatch, Transport
 
 OURS, OTHER = "library-service", "other-service"

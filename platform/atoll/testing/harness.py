@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import Min, Q
 
 from atoll import conf, wire
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import known, registry
 from atoll.bus.inbox import receiving
@@ -294,7 +294,7 @@ class Bus:
         return attempts
 
     def _execute(self, delivery_id: UUID, now: datetime | None = None) -> int:
-        attempts = execute.execute(delivery_id, now)
+        attempts = executor.execute(delivery_id, now)
         if attempts and connection.in_atomic_block:
             # The handler's limits were meant to end with its transaction, which here goes on.
             with connection.cursor() as cursor:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from unittest import mock
 from uuid import UUID
 
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.inbox import receiving as storing
 from atoll.bus.inbox.ingest import Ingestor
 
@@ -36,7 +36,7 @@ class Receiver:
 
     def _execute(self, delivery_ids: Sequence[UUID]) -> None:
         for delivery_id in delivery_ids:
-            execute.execute(delivery_id)
+            executor.execute(delivery_id)
             self.runs.append(delivery_id)
 
 

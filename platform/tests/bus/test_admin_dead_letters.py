@@ -12,7 +12,7 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll.bus import Message, Retry, on
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.delivery.lanes import Waking
 from atoll.bus.models import Delivery
 from atoll.bus.operations import dead_letters
@@ -165,7 +165,7 @@ def test_discarding_a_group_lets_the_lanes_go_on_that_it_held_up(bus: Bus) -> No
     for number in (1, 2, 3):
         store("step.taken", {"number": number}, key="a", sequence=number, sender="s")
     for row in Delivery.objects.order_by("position"):
-        execute.execute(row.pk)
+        executor.execute(row.pk)
     [found] = dead_letters.groups()
     assert (found.count, found.in_lanes, statuses()) == (1, 1, ["dead", "pending", "pending"])
     assert bus.run_due(timezone.now() + timedelta(minutes=5)) == 0

@@ -12,8 +12,8 @@ from atoll import context
 from atoll.bus import Message, Retry, on, publish
 from atoll.bus.admin import overview as page
 from atoll.bus.models import Delivery
-from atoll.bus.operations import lookup
-from atoll.bus.operations.lookup import Trail
+from atoll.bus.operations import message_trace
+from atoll.bus.operations.message_trace import Trail
 from atoll.discovery import Instance
 from atoll.identity.roles import CATALOGUE, OPERATOR
 from atoll.testing.bus import Bus
@@ -73,7 +73,7 @@ def test_figures_that_take_too_long_are_told_as_such(staff: Client, monkeypatch:
     def too_long() -> None:
         raise OperationalError("canceling statement due to statement timeout")
 
-    monkeypatch.setattr("atoll.bus.operations.overview.backlog", too_long)
+    monkeypatch.setattr("atoll.bus.operations.stats.backlog", too_long)
     for address in (OVERVIEW, FIGURES):
         answer = staff.get(address)
         assert answer.status_code == 200
@@ -116,12 +116,13 @@ def test_a_message_is_followed_through_all_services(
 ) -> None:
     with context.work(correlation_id=CORRELATION):
         publish(NoteWritten("secret text"))
-    ours = lookup.here(CORRELATION)
+    ours = message_trace.here(CORRELATION)
     theirs = Trail(service="order-service", steps=ours.steps[:1], is_cut=True)
     away = Trail(service="payment-service", problem="not answering (payment-service: no instance)")
     asked: list[str] = []
     monkeypatch.setattr(
-        "atoll.bus.operations.lookup.everywhere", lambda wanted: asked.append(wanted) or [ours, theirs, away]
+        "atoll.bus.operations.message_trace.everywhere",
+        lambda wanted: asked.append(wanted) or [ours, theirs, away],
     )
     answer = staff.get(WHERE, {"q": f" {CORRELATION} "})
 
@@ -138,7 +139,7 @@ def test_a_message_is_followed_through_all_services(
 
 
 def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr("atoll.bus.operations.lookup.everywhere", None)
+    monkeypatch.setattr("atoll.bus.operations.message_trace.everywhere", None)
     assert staff.get(WHERE).status_code == 200
     assert staff.get(WHERE, {"q": "  "}).status_code == 200
     answer = staff.get(WHERE, {"q": "x" * 301})
@@ -147,7 +148,9 @@ def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
 
 
 def test_an_unknown_id_is_told_as_such(staff: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr("atoll.bus.operations.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
+    monkeypatch.setattr(
+        "atoll.bus.operations.message_trace.everywhere", lambda wanted: [message_trace.here(wanted)]
+    )
     answer = staff.get(WHERE, {"q": "<script>"})
     assert "No service that answered knows this id" in answer.content.decode()
     assert 'value="&lt;script&gt;"' in answer.content.decode()

@@ -12,7 +12,7 @@ from django.db.models import F
 from testproject.models import Note
 
 from atoll.bus import Message, on, publish
-from atoll.bus.delivery import draining
+from atoll.bus.delivery import backlog
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import CROWD, FRESH_S, receive
@@ -92,31 +92,31 @@ def test_a_message_that_is_late_but_alone_gets_its_hint() -> None:
 
 
 def test_draining_runs_what_is_due_longest_first_until_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draining, "SLICE_S", 60.0)
+    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen()
     for number in (3, 1, 2):
         receive([arrival(str(number))])
         Delivery.objects.filter(message__body__contains=f'"{number}"').update(
             hint_at=F("created_at") - timedelta(minutes=10 - number)
         )
-    assert draining.drain() is False
+    assert backlog.drain() is False
     assert notes() == ["1", "2", "3"]
 
 
 def test_draining_stops_after_its_slice_and_says_that_more_may_be_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(draining, "SLICE_S", 0.0)
+    monkeypatch.setattr(backlog, "SLICE_S", 0.0)
     listen()
     receive([arrival("waits")])
-    assert draining.drain() is True
+    assert backlog.drain() is True
     assert notes() == []
 
 
 def test_draining_leaves_alone_what_a_hint_was_sent_for() -> None:
     listen()
     receive([arrival("hinted")])
-    assert draining.drain() is False
+    assert backlog.drain() is False
     assert notes() == []
 
 

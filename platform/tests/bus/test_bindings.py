@@ -21,7 +21,7 @@ from atoll.bus.broker.subscribers import Address
 from atoll.bus.broker.topology import Topology
 from atoll.bus.inbox import ingest
 from atoll.bus.models import Outbox
-from atoll.bus.operations import overview
+from atoll.bus.operations import stats
 from atoll.bus.outbox import publisher, relay
 from atoll.bus.outbox.publisher import Publisher, open_publisher
 from atoll.bus.outbox.relay import Relay
@@ -221,7 +221,7 @@ def test_what_a_receiver_would_miss_because_its_queue_may_not_be_made_is_kept_in
         ("published", 0, ""),
     ]
     assert relay.step(to) == 0
-    backlog = overview.backlog()
+    backlog = stats.backlog()
     assert (backlog.to_publish, backlog.unroutable, backlog.refused) == (2, 2, 0)
     monkeypatch.setattr(kombu.Queue, "queue_declare", original)
     to.prepare()

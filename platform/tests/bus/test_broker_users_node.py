@@ -22,7 +22,7 @@ from atoll.bus.broker import broker_users, subscribers, topology
 from atoll.bus.models import Outbox
 from atoll.bus.outbox import publisher
 from atoll.bus.schemas import asyncapi
-from atoll.bus.worker import celery
+from atoll.bus.worker import celery_app
 from atoll.conf import Project
 from atoll.testing import rabbitmq
 
@@ -142,7 +142,7 @@ def test_a_service_does_its_work_with_the_user_that_bootstrap_makes_and_nothing_
         until(lambda: Note.objects.count() == 3)
         until(lambda: not Outbox.objects.exclude(status="published").exists())
         asking = Celery("asking", fixups=[], set_as_current=False)
-        asking.conf.update(celery.configuration())
+        asking.conf.update(celery_app.configuration())
         [answer] = asking.control.ping(timeout=20, limit=1)
         asking.close()
         assert list(answer.values()) == [{"ok": "pong"}]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll.bus import Message, Retry, on
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery
 from atoll.testing.bus import Bus
@@ -56,8 +56,8 @@ def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
     assert slow is not None
     assert deliveries.claim(delivery_id) is None
     later = timezone.now() + timedelta(minutes=2)
-    assert execute.execute(delivery_id, later) == 1
-    execute.attempt(slow)
+    assert executor.execute(delivery_id, later) == 1
+    executor.attempt(slow)
     assert notes() == ["attempt 2"]
     row = Delivery.objects.get()
     assert (row.status, row.attempts) == ("done", 2)
@@ -75,9 +75,9 @@ def test_a_claim_ends_with_the_session_that_made_it(bus: Bus, until: Until) -> N
         assert deliveries.claim(delivery_id)
         Delivery.objects.update(session=session, claimed_at=Now())
         assert deliveries.take_back() == 0
-        assert execute.execute(delivery_id) == 0
+        assert executor.execute(delivery_id) == 0
     until(lambda: deliveries.take_back() == 1)
-    assert execute.execute(delivery_id) == 1
+    assert executor.execute(delivery_id) == 1
     assert notes() == ["attempt 2"]
 
 
@@ -100,7 +100,7 @@ def test_a_handler_that_takes_its_process_down_each_time_is_dead_after_its_attem
     for _ in range(2):
         assert deliveries.claim(delivery_id)
         Delivery.objects.update(next_attempt_at=Now())
-    assert execute.execute(delivery_id) == 1
+    assert executor.execute(delivery_id) == 1
     row = Delivery.objects.get()
     assert (row.status, row.error) == ("dead", "Each of 2 attempts ended with the process that made it.")
     assert notes() == []
@@ -117,7 +117,7 @@ def test_of_many_workers_with_the_same_hint_one_runs_the_handler() -> None:
 
     def work() -> None:
         start.wait()
-        attempts.append(execute.execute(delivery_id))
+        attempts.append(executor.execute(delivery_id))
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(6)]
@@ -149,6 +149,6 @@ def test_an_edited_body_is_run_in_place_of_what_arrived() -> None:
 
     delivery_id = store_one("note.asked", {"text": "wrong"})
     Delivery.objects.update(edited_body='{"eventType": "note.asked", "data": {"text": "right"}}')
-    assert execute.execute(delivery_id) == 1
+    assert executor.execute(delivery_id) == 1
     assert notes() == ["right"]
     assert Delivery.objects.get().message.body.count("wrong") == 1

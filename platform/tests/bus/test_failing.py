@@ -11,8 +11,8 @@ from django.utils import timezone
 from atoll.admin import tiles
 from atoll.bus import Message, Retry, on
 from atoll.bus.models import Delivery
-from atoll.bus.operations import dead_letters, failing, overview, recovery
-from atoll.bus.operations.gauges import BusCollector
+from atoll.bus.operations import dead_letters, failing, recovery, stats
+from atoll.bus.operations.metrics import BusCollector
 from atoll.testing.bus import Bus
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -56,7 +56,7 @@ def told() -> tuple[int, float, Any, bool]:
     """By the overview, the metrics and the front page."""
     shown = tile()
     return (
-        overview.backlog().failing,
+        stats.backlog().failing,
         figures()["bus_deliveries_failing"],
         shown.value,
         shown.is_alarming,

@@ -11,7 +11,7 @@ from django.utils import timezone
 from testproject.models import Stamp
 
 from atoll.bus import Dead, Message, Retry, on
-from atoll.bus.delivery.failures import MAX_GROUP_CHARACTERS, group_of
+from atoll.bus.delivery.error_fingerprint import MAX_GROUP_CHARACTERS, group_of
 from atoll.errors import Unavailable
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus

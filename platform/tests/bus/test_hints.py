@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from celery import Celery
 
-from atoll.bus.worker import celery as bus_celery
+from atoll.bus.worker import celery_app as bus_celery
 from atoll.bus.worker import hints
 from atoll.bus.worker.hints import Hints
 from atoll.ids import uuid7

@@ -14,7 +14,7 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll.bus import Dead, Ignore, Message, Retry, on
-from atoll.bus.delivery import draining, execute
+from atoll.bus.delivery import backlog, executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.lanes import Waking
 from atoll.bus.models import Delivery
@@ -60,9 +60,9 @@ def arrive(number: int, key: str | None = "a", sequence: int | None = None, send
 def test_a_later_message_of_a_key_waits_for_the_earlier_one_which_goes_on_with_it() -> None:
     listen()
     first, second, third = arrive(1), arrive(2), arrive(5)
-    assert execute.execute(second) == 0
-    assert execute.execute(third) == 0
-    assert execute.execute(first) == 3
+    assert executor.execute(second) == 0
+    assert executor.execute(third) == 0
+    assert executor.execute(first) == 3
     assert notes() == ["1", "2", "5"]
 
 
@@ -71,7 +71,7 @@ def test_other_keys_producers_and_messages_without_a_key_do_not_wait() -> None:
     arrive(1)
     waiting = arrive(2)
     others = [arrive(3, key="b"), arrive(4, sender="t"), arrive(5, key=None)]
-    assert [execute.execute(each) for each in (waiting, *others)] == [0, 1, 1, 1]
+    assert [executor.execute(each) for each in (waiting, *others)] == [0, 1, 1, 1]
     assert notes() == ["3", "4", "5"]
 
 
@@ -85,7 +85,7 @@ def test_a_handler_that_is_not_ordered_takes_the_same_messages_in_any_order() ->
     store("step.taken", {"number": 1}, key="a", sequence=1, sender="s")
     store("step.taken", {"number": 2}, key="a", sequence=2, sender="s")
     rows = Delivery.objects.filter(handler__endswith="count").order_by("-message_id")
-    assert [execute.execute(row.id) for row in rows] == [1, 1]
+    assert [executor.execute(row.id) for row in rows] == [1, 1]
     assert notes() == ["seen 2", "seen 1"]
     assert set(rows.values_list("lane", "position")) == {("", None)}
 
@@ -93,14 +93,14 @@ def test_a_handler_that_is_not_ordered_takes_the_same_messages_in_any_order() ->
 def test_without_sequence_numbers_the_order_of_arrival_counts() -> None:
     listen()
     ids = [store_one("step.taken", {"number": number}, key="a", sender="s") for number in (7, 3, 9)]
-    assert [execute.execute(each) for each in reversed(ids)] == [0, 0, 3]
+    assert [executor.execute(each) for each in reversed(ids)] == [0, 0, 3]
     assert notes() == ["7", "3", "9"]
 
 
 def test_a_key_of_any_length_makes_a_lane() -> None:
     listen()
     ids = [arrive(number, key="ключ" * 50_000) for number in (1, 2)]
-    assert [execute.execute(each) for each in reversed(ids)] == [0, 2]
+    assert [executor.execute(each) for each in reversed(ids)] == [0, 2]
     assert len(set(Delivery.objects.values_list("lane", flat=True))) == 1
 
 
@@ -111,7 +111,7 @@ def test_one_that_waits_for_its_retry_keeps_those_behind_it_waiting(bus: Bus) ->
         Retry(delayed_s=(60,), immediate=0),
     )
     first, second = arrive(1), arrive(2)
-    assert (execute.execute(first), execute.execute(second)) == (1, 0)
+    assert (executor.execute(first), executor.execute(second)) == (1, 0)
     assert (notes(), statuses()) == ([], ["pending", "pending"])
     assert bus.run_due(timezone.now() + timedelta(seconds=61)) == 2
     assert notes() == ["1", "2"]
@@ -122,7 +122,7 @@ def test_a_dead_one_parks_its_lane_until_it_is_replayed_or_discarded(bus: Bus, f
     failures = [ValueError("broken")]
     listen(lambda number: failures.pop() if number == 1 and failures else None)
     first, second, third = arrive(1), arrive(2), arrive(3)
-    assert [execute.execute(each) for each in (first, second, third)] == [1, 0, 0]
+    assert [executor.execute(each) for each in (first, second, third)] == [1, 0, 0]
     assert statuses() == ["dead", "pending", "pending"]
     later = timezone.now() + timedelta(minutes=5)
     assert deliveries.sweep(100, later) == []
@@ -140,29 +140,29 @@ def test_a_dead_one_in_one_lane_leaves_every_other_lane_alone() -> None:
     listen(lambda number: Dead("no") if number == 1 else None)
     ids = [arrive(1, "a"), arrive(2, "a"), arrive(3, "b"), arrive(4, "b", 4)]
     for each in ids:
-        execute.execute(each)
+        executor.execute(each)
     assert (notes(), statuses()) == (["3", "4"], ["dead", "pending", "done", "done"])
 
 
 def test_an_ignored_one_frees_its_lane() -> None:
     listen(lambda number: Ignore("seen") if number == 1 else None)
     first, _ = arrive(1), arrive(2)
-    assert execute.execute(first) == 2
+    assert executor.execute(first) == 2
     assert statuses() == ["ignored", "done"]
 
 
 def test_a_message_that_comes_after_a_later_one_was_handled_is_not_run_but_shown_as_dead(bus: Bus) -> None:
     listen()
-    execute.execute(arrive(2))
+    executor.execute(arrive(2))
     late = arrive(1)
-    assert execute.execute(late) == 1
+    assert executor.execute(late) == 1
     row = Delivery.objects.get(id=late)
     assert (row.status, row.error) == (
         "dead",
         "It arrived after a later message of its key had been handled. A replay runs it now.",
     )
     following = arrive(3)
-    assert execute.execute(following) == 0
+    assert executor.execute(following) == 0
     recovery.replay_deliveries([late])
     assert bus.run_due() == 2
     assert notes() == ["2", "1", "3"]
@@ -170,11 +170,11 @@ def test_a_message_that_comes_after_a_later_one_was_handled_is_not_run_but_shown
 
 def test_a_late_message_whose_worker_was_killed_before_it_said_so_is_still_late() -> None:
     listen()
-    execute.execute(arrive(2))
+    executor.execute(arrive(2))
     late = arrive(1)
     assert deliveries.claim(late)
     Delivery.objects.filter(id=late).update(next_attempt_at=timezone.now())
-    assert execute.execute(late) == 1
+    assert executor.execute(late) == 1
     assert (notes(), Delivery.objects.get(id=late).status) == (["2"], "dead")
 
 
@@ -182,19 +182,19 @@ def test_the_time_spent_waiting_for_a_lane_does_not_age_a_message() -> None:
     listen(lambda number: ValueError("again") if number == 2 else None, Retry(immediate=1, delayed_s=()))
     first, second = arrive(1), arrive(2)
     Delivery.objects.update(created_at=timezone.now() - timedelta(days=3))
-    assert execute.execute(first) == 3
+    assert executor.execute(first) == 3
     assert Delivery.objects.get(id=second).attempts == 2
 
 
 def test_a_lane_runs_in_turns_and_hands_the_rest_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "LANE_TURN", 2)
+    monkeypatch.setattr(executor, "LANE_TURN", 2)
     listen()
     ids = [arrive(number) for number in range(1, 6)]
     hinted: list[UUID] = []
-    assert execute.execute(ids[0], hint=hinted.extend) == 2
+    assert executor.execute(ids[0], hint=hinted.extend) == 2
     assert hinted == [ids[2]]
-    assert execute.execute(ids[2], hint=hinted.extend) == 2
-    assert execute.execute(hinted[-1], hint=hinted.extend) == 1
+    assert executor.execute(ids[2], hint=hinted.extend) == 2
+    assert executor.execute(hinted[-1], hint=hinted.extend) == 1
     assert (len(notes()), hinted) == (5, [ids[2], ids[4]])
 
 
@@ -214,12 +214,12 @@ def test_parked_messages_get_no_hints_and_the_next_one_is_found_when_its_worker_
     waking.step()
     waking.step()
     assert deliveries.sweep(100) == [ids[1]]
-    assert execute.execute(ids[1]) == 2
+    assert executor.execute(ids[1]) == 2
 
 
 def test_a_sweep_looks_past_any_number_of_parked_messages() -> None:
     listen(lambda number: Dead("no") if number == 1 else None)
-    execute.execute(arrive(1))
+    executor.execute(arrive(1))
     for number in range(2, 9):
         arrive(number)
     free = arrive(9, key=None)
@@ -271,7 +271,7 @@ def test_many_workers_with_hints_in_any_order_keep_every_lane_in_order() -> None
 
     def work(share: list[UUID]) -> None:
         for each in share:
-            execute.execute(each)
+            executor.execute(each)
         connection.close()
 
     threads = [threading.Thread(target=work, args=(share,)) for share in shares]
@@ -284,21 +284,21 @@ def test_many_workers_with_hints_in_any_order_keep_every_lane_in_order() -> None
 
 
 def test_draining_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draining, "SLICE_S", 60.0)
+    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen()
     for number, key in ((2, "a"), (1, "a"), (3, "b"), (4, None)):
         arrive(number, key)
     Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
-    assert draining.drain() is False
+    assert backlog.drain() is False
     assert notes() == ["4", "1", "2", "3"]
 
 
 def test_draining_does_not_pass_a_dead_delivery_in_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draining, "SLICE_S", 60.0)
+    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen(lambda number: ValueError("broken") if number == 1 else None)
     for number, key in ((1, "a"), (2, "a"), (3, "b")):
         arrive(number, key)
     Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
-    assert draining.drain() is False
+    assert backlog.drain() is False
     assert notes() == ["3"]
     assert statuses() == ["dead", "pending", "done"]

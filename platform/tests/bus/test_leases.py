@@ -12,9 +12,9 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll import wire
-from atoll.bus import Message, Retry, handles, on, sessions
+from atoll.bus import Message, Retry, claim_owner, handles, on
 from atoll.bus.broker import envelope
-from atoll.bus.delivery import execute, renewal
+from atoll.bus.delivery import executor, lease_renewal
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery
@@ -47,7 +47,7 @@ def delivery() -> Delivery:
 @pytest.fixture
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "LEASE_S", 0.6)
-    monkeypatch.setattr(renewal, "RENEW_EVERY_S", 0.1)
+    monkeypatch.setattr(lease_renewal, "RENEW_EVERY_S", 0.1)
 
 
 def test_what_a_vanished_host_was_doing_is_due_after_one_lease_however_long_its_handler_may_take() -> None:
@@ -60,7 +60,7 @@ def test_what_a_vanished_host_was_doing_is_due_after_one_lease_however_long_its_
     now = timezone.now()
     assert deliveries.sweep(10, now + timedelta(seconds=29)) == []
     assert deliveries.sweep(10, now + timedelta(seconds=31)) == [delivery_id]
-    assert execute.execute(delivery_id, now + timedelta(seconds=31)) == 1
+    assert executor.execute(delivery_id, now + timedelta(seconds=31)) == 1
     assert notes() == ["attempt 2"]
 
 
@@ -88,11 +88,11 @@ def test_the_lease_of_a_handler_that_prepares_for_long_is_renewed_and_nobody_els
     assert claimed_at
     until(lambda: delivery().next_attempt_at > claimed_at + timedelta(seconds=3 * deliveries.LEASE_S))
     assert deliveries.sweep(10) == []
-    assert execute.execute(delivery_id) == 0
+    assert executor.execute(delivery_id) == 0
     may_go_on.set()
     thread.join()
     assert (prepared, notes(), delivery().status, delivery().attempts) == ([1], ["answer"], "done", 1)
-    assert renewal._held == {}
+    assert lease_renewal._held == {}
 
 
 @pytest.mark.usefixtures("short_leases")
@@ -116,7 +116,7 @@ def test_a_handler_that_prepares_past_its_time_fails_before_its_transaction_and_
     thread = threading.Thread(target=_execute, args=(delivery_id,))
     thread.start()
     until(lambda: prepared)
-    until(lambda: execute.execute(delivery_id) == 1)
+    until(lambda: executor.execute(delivery_id) == 1)
     may_go_on.set()
     thread.join()
     assert (prepared, notes(), delivery().status) == ([1, 2], ["answer 2"], "done")
@@ -153,7 +153,7 @@ def test_within_the_transaction_the_rows_lock_holds_after_the_lease(until: Until
     until(lambda: runs)
     later = timezone.now() + timedelta(hours=1)
     assert deliveries.sweep(10, later) == []
-    assert execute.execute(delivery_id, later) == 0
+    assert executor.execute(delivery_id, later) == 0
     assert deliveries.take_back() == 0
     deliveries.renew([(delivery_id, 1)])
     may_go_on.set()
@@ -191,7 +191,7 @@ def test_what_a_session_that_is_gone_held_is_not_waited_for_when_somebody_has_lo
 def test_the_server_is_told_to_notice_when_a_worker_is_gone() -> None:
     connection.close()
     connection.ensure_connection()
-    sessions.notice_vanished_host()
+    claim_owner.notice_vanished_host()
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('client_connection_check_interval')")
         assert cursor.fetchone() == ("2s",)
@@ -201,7 +201,7 @@ def test_the_server_is_told_to_notice_when_a_worker_is_gone() -> None:
 
 
 def _execute(delivery_id: UUID) -> None:
-    execute.execute(delivery_id)
+    executor.execute(delivery_id)
     connection.close()
 
 

@@ -16,7 +16,7 @@ from atoll.bus import Message, Retry, on, publish
 from atoll.bus.inbox import quarantine
 from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Outbox
-from atoll.bus.operations import lookup
+from atoll.bus.operations import message_trace
 from atoll.testing.bus import Bus
 from atoll.testing.tokens import service_access_token
 
@@ -45,7 +45,7 @@ def course(bus: Bus) -> None:
 
 @pytest.mark.usefixtures("course")
 def test_a_correlation_id_leads_to_all_that_became_of_its_messages() -> None:
-    trail = lookup.here(CORRELATION)
+    trail = message_trace.here(CORRELATION)
 
     assert (trail.service, trail.is_cut, trail.problem) == ("library-service", False, "")
     told = sorted((step.what, step.name, step.place.rpartition(".")[2], step.status) for step in trail.steps)
@@ -64,9 +64,9 @@ def test_a_correlation_id_leads_to_all_that_became_of_its_messages() -> None:
 @pytest.mark.usefixtures("course")
 def test_a_message_id_leads_to_that_message_alone() -> None:
     announced = str(Outbox.objects.get().message_id)
-    assert [step.what for step in lookup.here(announced).steps] == ["announced"]
-    assert {step.message_id for step in lookup.here("test-service/m-1").steps} == {"m-1"}
-    assert lookup.here("m-2").steps == []
+    assert [step.what for step in message_trace.here(announced).steps] == ["announced"]
+    assert {step.message_id for step in message_trace.here("test-service/m-1").steps} == {"m-1"}
+    assert message_trace.here("m-2").steps == []
 
 
 def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(bus: Bus) -> None:
@@ -74,14 +74,14 @@ def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(bus: Bu
     def write(event: dict[str, Any], message: Message) -> None: ...
 
     bus.deliver("note.asked", {}, times=1, message_id="m-9", service_id="order-service")
-    assert [step.what for step in lookup.here("m-9").steps] == ["received", "handled"]
+    assert [step.what for step in message_trace.here("m-9").steps] == ["received", "handled"]
 
 
 def test_what_was_quarantined_is_found_by_what_its_sender_said() -> None:
     properties = {"correlation_id": CORRELATION, "message_id": "m-3"}
     quarantine.add(Arrival("evt.library-service", "note.asked", b"{", properties, {}), "no JSON")
     for wanted in (CORRELATION, "m-3"):
-        [step] = lookup.here(wanted).steps
+        [step] = message_trace.here(wanted).steps
         assert (step.what, step.status, step.error, step.place) == (
             "quarantined",
             "waiting",
@@ -92,7 +92,7 @@ def test_what_was_quarantined_is_found_by_what_its_sender_said() -> None:
 
 @pytest.mark.usefixtures("course")
 def test_more_than_fits_is_said_to_be_cut() -> None:
-    trail = lookup.here(CORRELATION, limit=2)
+    trail = message_trace.here(CORRELATION, limit=2)
     assert (len(trail.steps), trail.is_cut) == (2, True)
 
 
@@ -102,7 +102,7 @@ def test_no_table_is_walked_to_find_a_message() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
-            f"EXPLAIN {lookup.FIND}",
+            f"EXPLAIN {message_trace.FIND}",
             {
                 "wanted": CORRELATION,
                 "message_id": None,
@@ -192,7 +192,7 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Neighbour]
 def test_every_service_is_asked_with_our_own_token_and_an_away_one_is_told_as_such(
     neighbours: dict[str, Neighbour],
 ) -> None:
-    ours = lookup.here(CORRELATION).steps
+    ours = message_trace.here(CORRELATION).steps
     neighbours["order-service"].answer = json.dumps(
         {"steps": [json.loads(_wire(step)) for step in ours], "isCut": True}
     )
@@ -200,7 +200,7 @@ def test_every_service_is_asked_with_our_own_token_and_an_away_one_is_told_as_su
     neighbours["payment-service"].server.shutdown()
     neighbours["payment-service"].server.server_close()
 
-    trails = {trail.service: trail for trail in lookup.everywhere(CORRELATION)}
+    trails = {trail.service: trail for trail in message_trace.everywhere(CORRELATION)}
 
     assert trails["library-service"].steps == ours
     assert len(trails["order-service"].steps) == len(ours)
@@ -213,7 +213,7 @@ def test_every_service_is_asked_with_our_own_token_and_an_away_one_is_told_as_su
     assert authorization.startswith("Bearer ")
 
 
-def _wire(step: lookup.Step) -> bytes:
+def _wire(step: message_trace.Step) -> bytes:
     from atoll import wire
 
     return wire.dumps(step)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.bus.broker import topology
-from atoll.bus.match import is_pattern, matches
+from atoll.bus.topic_match import is_pattern, matches
 
 word = st.sampled_from(["a", "b", "order"])
 keys = st.lists(word, min_size=1, max_size=5).map(".".join)

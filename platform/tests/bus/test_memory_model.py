@@ -31,7 +31,7 @@ from testproject.models import Note
 
 from atoll.bus import Message, Retry, on, publish
 from atoll.bus.broker import envelope
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox import receiving
 from atoll.bus.inbox.quarantine import Arrival
@@ -168,7 +168,7 @@ class BusMachine(RuleBasedStateMachine):
     @precondition(something_to_deliver)
     @rule(place=st.integers(0, 10))
     def deliver(self, place: int) -> None:
-        self._pick(place, execute.execute)
+        self._pick(place, executor.execute)
 
     @precondition(something_to_deliver)
     @rule(place=st.integers(0, 10))
@@ -195,7 +195,7 @@ class BusMachine(RuleBasedStateMachine):
         before, runs = self._effects(), self.runs.copy()
         assert recovery.replay_deliveries(done) == 0
         for delivery_id in done:
-            assert execute.execute(delivery_id) == 0
+            assert executor.execute(delivery_id) == 0
         assert (self._effects(), self.runs) == (before, runs)
 
     @rule()

@@ -14,7 +14,7 @@ from testproject.models import Note
 
 from atoll.bus import Message, on, publish
 from atoll.bus.broker import topology
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox import ingest
 from atoll.bus.inbox import store as inbox
@@ -125,7 +125,7 @@ def test_of_several_instances_one_consumes_and_another_takes_over(broker: str, u
         assert sum(each.ingestor.consuming.is_set() for each in instances) == 1
     random.Random(5).shuffle(stored)
     for each in stored:
-        execute.execute(each)
+        executor.execute(each)
     assert seen() == {key: list(range(10)) for key in KEYS}
 
 
@@ -161,7 +161,7 @@ def test_losing_its_database_session_an_instance_loses_its_turn_and_stores_nothi
     with consumers(2, stored):
         until(lambda: Inbox.objects.count() == 30)
     for each in stored:
-        execute.execute(each)
+        executor.execute(each)
     assert first_to_store.is_set()
     assert seen() == {key: list(range(10)) for key in KEYS}
 
@@ -207,7 +207,7 @@ def test_messages_that_a_broker_brings_in_another_order_are_never_run_out_of_ord
     while late.all().exists():
         recovery.replay_deliveries([row.id for row in late.all()])
         for row in Delivery.objects.filter(status="pending").order_by("position"):
-            execute.execute(row.id)
+            executor.execute(row.id)
     assert {key: sorted(numbers) for key, numbers in seen().items()} == {key: list(range(10)) for key in KEYS}
 
 

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll.bus import checks
 from atoll.bus.broker import topology
-from atoll.bus.worker import overrides
+from atoll.bus.worker import celery_environment
 from atoll.server import starting
 
 from .worker import BUS, CELERY, PROJECTS, WORKER, environment
@@ -37,7 +37,7 @@ SERVE = (sys.executable, "-m", "django", "serve", "--port", "0")
 def test_each_is_refused_by_name_and_without_its_value(
     rabbitmq: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    overrides.refuse()
+    celery_environment.refuse()
     monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured) as refusal:
         starting.refuse_start()
@@ -54,16 +54,16 @@ def test_our_own_broker_under_celerys_name_is_no_other(
     broker: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, topology.broker_url())
-    overrides.refuse()
+    celery_environment.refuse()
     monkeypatch.setenv(name, "")
-    overrides.refuse()
+    celery_environment.refuse()
 
 
 def test_they_are_all_told_at_once(rabbitmq: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in BROKERS:
         monkeypatch.setenv(name, ELSEWHERE)
     with pytest.raises(ImproperlyConfigured) as refusal:
-        overrides.refuse()
+        celery_environment.refuse()
     assert len(str(refusal.value).splitlines()) == 1 + len(BROKERS)
 
 

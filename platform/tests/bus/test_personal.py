@@ -18,7 +18,7 @@ from atoll.bus import Message, Retry, on, publish
 from atoll.bus.inbox import quarantine
 from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Forgotten, Inbox, Outbox, Quarantine
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from atoll.bus.operations.retention import Janitor
 from atoll.bus.schemas import asyncapi, catalogue, definitions
 from atoll.bus.schemas.definitions import Messages
@@ -37,7 +37,7 @@ SECRET = "ada@example.com"
 @dataclass(frozen=True)
 class Joined:
     type: ClassVar[str] = "member.joined"
-    personal: ClassVar[tuple[str, ...]] = ("email", "names", "extra", "born")
+    personal_data: ClassVar[tuple[str, ...]] = ("email", "names", "extra", "born")
     subject: ClassVar[str] = "member_id"
     member_id: UUID
     email: str = SECRET
@@ -75,13 +75,13 @@ def told(body: str) -> dict[str, Any]:
 
 
 def test_a_message_in_the_inbox_keeps_its_form_and_loses_its_person(joined: dict[str, Delivery]) -> None:
-    personal.forget(ADA)
-    assert personal.clean() == 1
+    personal_data.forget(ADA)
+    assert personal_data.clean() == 1
     ada, bob = (Inbox.objects.get(pk=joined[member].message_id) for member in (ADA, BOB))
     assert told(ada.body) == emptied(ADA)
     assert told(bob.body) == data(BOB)
     assert json.loads(ada.body)["id"] == ada.message_id
-    assert (personal.is_due(), personal.clean()) == (False, 0)
+    assert (personal_data.is_due(), personal_data.clean()) == (False, 0)
 
 
 def test_what_failed_with_it_keeps_the_cause_alone(joined: dict[str, Delivery]) -> None:
@@ -95,14 +95,14 @@ def test_what_failed_with_it_keeps_the_cause_alone(joined: dict[str, Delivery]) 
         LogEntry.objects.create(
             user=user, content_type=kind, object_id=str(row.pk), action_flag=CHANGE, change_message=text
         )
-    personal.forget(ADA)
-    personal.clean()
+    personal_data.forget(ADA)
+    personal_data.clean()
     row.refresh_from_db()
     assert (row.status, row.traceback, row.error) == ("dead", "", row.error_group)
     assert row.error.startswith("ValueError: <email> is full")
     assert told(row.edited_body) == emptied(ADA)
     assert [entry.change_message for entry in LogEntry.objects.order_by("id")] == [
-        f"edited: a reason ({personal.EMPTIED})",
+        f"edited: a reason ({personal_data.EMPTIED})",
         "will run again",
     ]
 
@@ -114,58 +114,58 @@ def test_an_announcement_is_emptied_once_it_has_left(bus: Bus, monkeypatch: pyte
     for member in (ADA, BOB):
         publish(Joined(UUID(member)))
     ada, bob = Outbox.objects.order_by("id")
-    personal.forget(ADA)
-    assert personal.clean() == 0
+    personal_data.forget(ADA)
+    assert personal_data.clean() == 0
     assert Outbox.objects.get(pk=ada.pk).body == ada.body
     Outbox.objects.update(status="published")
     Forgotten.objects.update(done_at=F("done_at") - timedelta(hours=1))
-    assert personal.clean() == 1
+    assert personal_data.clean() == 1
     assert told(Outbox.objects.get(pk=ada.pk).body)["email"] == ""
     assert Outbox.objects.get(pk=bob.pk).body == bob.body
 
 
 def test_what_a_broker_brings_late_is_emptied_too_within_a_day(bus: Bus, joined: dict[str, Delivery]) -> None:
-    personal.forget(ADA)
-    personal.clean()
+    personal_data.forget(ADA)
+    personal_data.clean()
     (late,) = bus.deliver("member.joined", data(ADA.upper()), times=1)
-    assert personal.clean() == 0
+    assert personal_data.clean() == 0
     Forgotten.objects.update(done_at=F("done_at") - timedelta(hours=1))
-    assert personal.clean() == 1
+    assert personal_data.clean() == 1
     assert told(Inbox.objects.get(pk=late.message_id).body)["email"] == ""
     Forgotten.objects.update(done_at=F("done_at") - timedelta(days=2), at=F("at") - timedelta(days=3))
-    assert not personal.is_due()
+    assert not personal_data.is_due()
 
 
 def test_what_could_not_be_read_and_names_the_account_is_emptied(db: None) -> None:
     for body in (f'{{"x": "{SECRET}", "of": "{ADA}"', f'{{"x": "{SECRET}", "of": "{BOB}"'):
         quarantine.add(Arrival("q", "k", body.encode(), {}, {}), "no JSON")
-    personal.forget(ADA)
-    assert personal.clean() == 1
+    personal_data.forget(ADA)
+    assert personal_data.clean() == 1
     ada, bob = Quarantine.objects.order_by("id")
-    assert (bytes(ada.body), ada.is_cut, ada.note) == (b"", True, personal.EMPTIED)
+    assert (bytes(ada.body), ada.is_cut, ada.note) == (b"", True, personal_data.EMPTIED)
     assert (SECRET.encode() in bytes(bob.body), bob.is_cut) == (True, False)
 
 
 def test_messages_of_others_that_mention_the_account_stay(bus: Bus, joined: dict[str, Delivery]) -> None:
     (other,) = bus.deliver("member.joined", data(BOB, plan=ADA), times=1)
     before = Inbox.objects.get(pk=other.message_id).body
-    personal.forget(ADA)
-    personal.clean()
+    personal_data.forget(ADA)
+    personal_data.clean()
     assert Inbox.objects.get(pk=other.message_id).body == before
 
 
 def test_many_accounts_are_forgotten_by_one_scan_and_the_rest_by_the_next(db: None) -> None:
-    for _ in range(personal.MAX_SUBJECTS + 1):
-        personal.forget(uuid7())
-    personal.clean()
+    for _ in range(personal_data.MAX_SUBJECTS + 1):
+        personal_data.forget(uuid7())
+    personal_data.clean()
     assert Forgotten.objects.filter(done_at=None).count() == 1
-    personal.clean()
+    personal_data.clean()
     assert Forgotten.objects.filter(done_at=None).count() == 0
 
 
 def test_the_janitor_forgets(joined: dict[str, Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("atoll.bus.operations.retention.connection.close", lambda: None)
-    personal.forget(ADA)
+    personal_data.forget(ADA)
     Janitor()._forget()
     assert told(Inbox.objects.get(pk=joined[ADA].message_id).body)["email"] == ""
 

@@ -263,9 +263,11 @@ def full_ledger(db: None) -> Delivery:
 def test_no_page_of_the_ledger_loads_the_bodies_of_its_rows(
     staff: Client, full_ledger: Delivery, monkeypatch: Any
 ) -> None:
-    from atoll.bus.operations import lookup
+    from atoll.bus.operations import message_trace
 
-    monkeypatch.setattr("atoll.bus.operations.lookup.everywhere", lambda wanted: [lookup.here(wanted)])
+    monkeypatch.setattr(
+        "atoll.bus.operations.message_trace.everywhere", lambda wanted: [message_trace.here(wanted)]
+    )
     message = full_ledger.message_id
     pages = [
         "inbox/", f"inbox/{message}/change/", "inbox/?q=large",

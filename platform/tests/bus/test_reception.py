@@ -12,11 +12,11 @@ import pytest
 from django.db.models import DurationField, F, Value
 from django.test import Client
 
-from atoll.bus.inbox import listening, reception
-from atoll.bus.inbox.listening import Listening, Problem
+from atoll.bus.inbox import consumer_status, readiness
+from atoll.bus.inbox.consumer_status import Listening, Problem
 from atoll.bus.models import Reception
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.host import Host
+from atoll.bus.worker.threads import Host
 from atoll.health import checks, register_check
 from atoll.testing.proxy import Proxy
 
@@ -47,7 +47,7 @@ def test_a_short_interruption_is_no_problem_and_a_long_one_is(clock: Clock) -> N
     heard = Listening(clock)
     heard.began()
     heard.ended(ConnectionResetError("10.0.0.7"), is_away=True)
-    clock.now += listening.GRACE_S
+    clock.now += consumer_status.GRACE_S
     assert heard.problem() is None
     clock.now += 1
     assert heard.problem() == Problem(
@@ -60,7 +60,7 @@ def test_a_short_interruption_is_no_problem_and_a_long_one_is(clock: Clock) -> N
 def test_an_answer_of_the_broker_is_told_and_is_nobodys_absence(clock: Clock) -> None:
     heard = Listening(clock)
     heard.ended(amqp.NotFound("no queue evt.x", (50, 10)), is_away=False)
-    clock.now += listening.GRACE_S + 1
+    clock.now += consumer_status.GRACE_S + 1
     assert heard.problem() == Problem(
         "Nothing consumes the service's queues for 11 s: NotFound (no queue evt.x)."
     )
@@ -68,7 +68,7 @@ def test_an_answer_of_the_broker_is_told_and_is_nobodys_absence(clock: Clock) ->
 
 def test_what_comes_back_again_and_again_is_not_relied_on_until_it_stays(clock: Clock) -> None:
     heard = Listening(clock)
-    for _ in range(listening.MOST_INTERRUPTIONS):
+    for _ in range(consumer_status.MOST_INTERRUPTIONS):
         assert heard.problem() is None
         heard.began()
         clock.now += 1
@@ -77,7 +77,7 @@ def test_what_comes_back_again_and_again_is_not_relied_on_until_it_stays(clock: 
     problem = heard.problem()
     assert problem is not None and not problem.is_away
     assert problem.text.startswith("The consumer comes back again and again, 3 times within 2 s: Unexpected")
-    clock.now += listening.WINDOW_S
+    clock.now += consumer_status.WINDOW_S
     assert heard.problem() is None
 
 
@@ -95,8 +95,8 @@ Ready = Callable[[], tuple[int, str, dict[str, Any]]]
 
 def a_long_time_passes(clock: Clock) -> None:
     """For a web process that has its workers for long."""
-    register_check("messages", reception.Check(clock))
-    clock.now += reception.SILENCE_S + 1
+    register_check("messages", readiness.Check(clock))
+    clock.now += readiness.SILENCE_S + 1
 
 
 def silent_for(seconds: float) -> None:
@@ -105,7 +105,7 @@ def silent_for(seconds: float) -> None:
 
 
 def test_a_web_process_is_ready_while_no_worker_has_ever_run(ready: Ready, clock: Clock) -> None:
-    register_check("messages", reception.Check(clock))
+    register_check("messages", readiness.Check(clock))
     assert ready()[:2] == (200, "ok")
 
 
@@ -113,28 +113,28 @@ def test_a_web_process_is_not_ready_when_the_consumer_is_gone_and_is_when_it_is_
     ready: Ready, clock: Clock
 ) -> None:
     a_long_time_passes(clock)
-    reception.report(None)
+    readiness.report(None)
     assert ready()[:2] == (200, "ok")
-    silent_for(reception.SILENCE_S + 1)
-    clock.now += reception.ASKED_EVERY_S
+    silent_for(readiness.SILENCE_S + 1)
+    clock.now += readiness.ASKED_EVERY_S
     code, status, told = ready()
     assert (code, status) == (503, "unavailable")
     assert re.fullmatch(
         r"Unavailable: No worker of this service has received messages for \d+ s\.", told["problem"]
     )
-    reception.report(None)
-    clock.now += reception.ASKED_EVERY_S
+    readiness.report(None)
+    clock.now += readiness.ASKED_EVERY_S
     assert ready()[:2] == (200, "ok")
 
 
 def test_a_web_process_that_has_just_started_waits_for_the_workers_that_start_after_it(
     ready: Ready, clock: Clock
 ) -> None:
-    register_check("messages", reception.Check(clock))
-    reception.report(None)
+    register_check("messages", readiness.Check(clock))
+    readiness.report(None)
     silent_for(86_400)
     assert ready()[:2] == (200, "ok")
-    clock.now += reception.SILENCE_S + 1
+    clock.now += readiness.SILENCE_S + 1
     assert ready()[:2] == (503, "unavailable")
 
 
@@ -142,13 +142,13 @@ def test_a_consumer_that_does_not_stay_makes_the_service_unready_with_the_reason
     ready: Ready, clock: Clock
 ) -> None:
     a_long_time_passes(clock)
-    reception.report(None)
-    reception.report(Problem("The consumer comes back again and again."))
+    readiness.report(None)
+    readiness.report(Problem("The consumer comes back again and again."))
     code, status, told = ready()
     assert (code, status, told["status"]) == (503, "unavailable", "unavailable")
     assert told["problem"] == "Unavailable: The consumer comes back again and again."
-    reception.report(None)
-    clock.now += reception.ASKED_EVERY_S
+    readiness.report(None)
+    clock.now += readiness.ASKED_EVERY_S
     assert ready()[:2] == (200, "ok")
 
 
@@ -156,7 +156,7 @@ def test_a_broker_that_is_away_degrades_a_web_process_since_the_outbox_keeps_wha
     ready: Ready, clock: Clock
 ) -> None:
     a_long_time_passes(clock)
-    reception.report(Problem("Nothing consumes the service's queues for 11 s.", is_away=True))
+    readiness.report(Problem("Nothing consumes the service's queues for 11 s.", is_away=True))
     code, status, told = ready()
     assert (code, status) == (200, "degraded")
     assert told["problem"] == "Warning: Nothing consumes the service's queues for 11 s."
@@ -196,7 +196,7 @@ class _NoHints(Hints):
 def test_a_worker_whose_broker_goes_is_unready_with_the_reason_and_ready_when_it_is_back(
     rabbitmq: str, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listening, "GRACE_S", 2.0)
+    monkeypatch.setattr(consumer_status, "GRACE_S", 2.0)
     parts = urlsplit(rabbitmq)
     proxy = Proxy(parts.hostname or "", parts.port or 5672)
     account = parts.netloc.rpartition("@")[0]

@@ -13,9 +13,9 @@ from kombu import Queue
 from atoll import conf
 from atoll.bus import checks
 from atoll.bus.broker import topology
-from atoll.bus.worker import celery as bus_celery
-from atoll.bus.worker import safety
-from atoll.bus.worker.safety import refuse_unsafe
+from atoll.bus.worker import celery_app as bus_celery
+from atoll.bus.worker import settings_check
+from atoll.bus.worker.settings_check import refuse_unsafe
 
 from .worker import PROJECTS
 
@@ -109,8 +109,10 @@ def test_a_hint_queue_of_another_shape_is_refused(app: Celery) -> None:
 def test_an_old_package_is_refused(
     app: Celery, monkeypatch: pytest.MonkeyPatch, package: str, installed: str
 ) -> None:
-    actual = safety.version
-    monkeypatch.setattr(safety, "version", lambda name: installed if name == package else actual(name))
+    actual = settings_check.version
+    monkeypatch.setattr(
+        settings_check, "version", lambda name: installed if name == package else actual(name)
+    )
     with pytest.raises(ImproperlyConfigured, match=f"{package} {installed} is older than"):
         refuse_unsafe(app)
 

@@ -13,7 +13,7 @@ from testproject.models import Note
 
 from atoll.bus import Message, handles, on, upcast, upcasting
 from atoll.bus.broker import envelope
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery
 from atoll.bus.operations import recovery
@@ -59,7 +59,7 @@ def deliver(data: dict[str, Any], version: int | None, **name: str) -> Delivery:
     if version is not None:
         body["version"] = version
     (delivery_id,) = inbox.store([envelope.parse(json.dumps(body).encode(), {}, {})])
-    execute.execute(delivery_id)
+    executor.execute(delivery_id)
     return Delivery.objects.get(pk=delivery_id)
 
 
@@ -145,7 +145,7 @@ def test_a_failing_upcaster_is_a_dead_letter_that_a_replay_runs_again_after_the_
 
     upcasting._upcasters["note.asked", 1] = titled
     recovery.replay_deliveries([dead.pk])
-    execute.execute(dead.pk)
+    executor.execute(dead.pk)
     dead.refresh_from_db()
     assert (dead.status, notes()) == ("done", ["Tea [] v1 ['text']"])
 

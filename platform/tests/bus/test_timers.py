@@ -11,7 +11,7 @@ from testproject.models import Note
 
 from atoll import context
 from atoll.bus import Message, cancel_scheduled, handles, schedule
-from atoll.bus.delivery import execute
+from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery, Inbox
 from atoll.testing.bus import Bus
@@ -75,6 +75,6 @@ def test_a_timer_cancelled_between_claim_and_run_does_not_fire(bus: Bus) -> None
     assert claim is not None
     with transaction.atomic():
         assert cancel_scheduled("order-1") == 1
-    execute.attempt(claim)
+    executor.attempt(claim)
     assert notes() == []
     assert Delivery.objects.get().status == "cancelled"

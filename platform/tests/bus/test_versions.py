@@ -16,11 +16,11 @@ from testproject.models import Note
 
 from atoll.bus import Message, handles, on
 from atoll.bus.broker import topology
-from atoll.bus.delivery import draining, execute
+from atoll.bus.delivery import backlog, executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import enrolment, known, registry, retiring, unattended
+from atoll.bus.inbox import consumer_lock
 from atoll.bus.inbox import store as inbox
-from atoll.bus.inbox import turn
 from atoll.bus.inbox.ingest import Ingestor
 from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import receive
@@ -114,12 +114,12 @@ def test_what_an_old_worker_receives_is_stored_for_the_handlers_of_the_new_one(n
     wanted = {WRITE, COUNT} if name == "note.asked" else {COUNT}
     assert set(stored()) == wanted
     for row in Delivery.objects.all():
-        execute.execute(row.id)
+        executor.execute(row.id)
     assert stored() == {
         handler: ("done", 1) if handler == WRITE else ("pending", 0) for handler in sorted(wanted)
     }
     become(new)
-    assert execute.execute(Delivery.objects.get(handler=COUNT).id) == 1
+    assert executor.execute(Delivery.objects.get(handler=COUNT).id) == 1
     assert notes()[-1] == "count x"
 
 
@@ -207,21 +207,21 @@ def test_an_event_that_nobody_handles_is_stored_once() -> None:
 def test_hints_and_drains_of_an_old_worker_count_no_attempt_and_the_hint_is_repeated_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(draining, "SLICE_S", 60.0)
+    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     start(new)
     become(old)
     row = store_one("note.added", {"text": "x"})
     known.reload()
-    assert execute.execute(row) == 0
+    assert executor.execute(row) == 0
     found = Delivery.objects.annotate(now=Now()).get()
     assert timedelta(0) < found.hint_at - found.now <= timedelta(seconds=unattended.SOON_S)
     Delivery.objects.update(hint_at=Now())
-    assert draining.drain() is False
+    assert backlog.drain() is False
     assert deliveries.sweep(10) == [row]
     assert stored() == {COUNT: ("pending", 0)}
     become(new)
     Delivery.objects.update(hint_at=Now())
-    assert draining.drain() is False
+    assert backlog.drain() is False
     assert stored() == {COUNT: ("done", 1)}
 
 
@@ -241,7 +241,7 @@ def test_a_hint_that_misses_the_right_worker_again_and_again_is_repeated_less_of
     start(old)
     row = store_one("note.added", {"text": "x"})
     Delivery.objects.update(hints=hints, hint_at=Now() + timedelta(hours=1))
-    assert execute.execute(row) == 0
+    assert executor.execute(row) == 0
     found = Delivery.objects.annotate(now=Now()).get()
     assert timedelta(seconds=within_s - 1) < found.hint_at - found.now <= timedelta(seconds=within_s)
 
@@ -290,9 +290,9 @@ def test_a_moved_function_with_an_alias_is_the_same_handler_for_both_versions() 
     become(old)
     enrolment.register(attends=True)
     after = store_one("note.asked", {"text": "after"})
-    assert [execute.execute(row) for row in (between, after)] == [1, 1]
+    assert [executor.execute(row) for row in (between, after)] == [1, 1]
     become(renamed)
-    assert execute.execute(before) == 1
+    assert executor.execute(before) == 1
     assert notes() == ["write between", "write after", "moved before"]
     assert list(KnownHandler.objects.values_list("handler", "aliases")) == [("write_note", [WRITE])]
     assert set(Delivery.objects.values_list("handler", "status", "attempts")) == {("write_note", "done", 1)}
@@ -306,7 +306,7 @@ def test_a_lane_stays_one_lane_when_its_handler_gets_a_name() -> None:
     on("note.asked", ordered=True, name="write_note", aliases=[WRITE])(write)
     enrolment.register(attends=True)
     second = store_one("note.asked", {"text": "2"}, key="a", sequence=2)
-    assert [execute.execute(second), execute.execute(first)] == [0, 2]
+    assert [executor.execute(second), executor.execute(first)] == [0, 2]
     assert notes() == ["write 1", "write 2"]
 
 
@@ -359,7 +359,7 @@ def test_a_handler_that_disappeared_is_retired_by_a_decision_and_its_deliveries_
     start(new)
     assert receive([arrival("note.added", "again")])
     assert recovery.replay_deliveries([waiting]) == 1
-    assert execute.execute(waiting) == 1
+    assert executor.execute(waiting) == 1
 
 
 def test_a_handler_from_before_the_list_began_can_be_retired() -> None:
@@ -383,13 +383,13 @@ def test_a_handler_that_takes_less_gets_the_rest_only_while_an_older_version_run
     start(wide)
     start(narrow)
     shared = store_one("note.added", {"text": "x"})
-    assert execute.execute(shared) == 0
+    assert executor.execute(shared) == 0
     assert stored() == {COUNT: ("pending", 0)}
     Delivery.objects.update(next_attempt_at=Now())
     KnownHandler.objects.filter(name="note.*").update(seen_at=F("seen_at") - timedelta(minutes=5))
     enrolment.register(attends=True)
     assert store("note.added", {"text": "y"}) == []
-    assert execute.execute(shared) == 0
+    assert executor.execute(shared) == 0
     row = Delivery.objects.get()
     assert (row.status, row.error) == ("discarded", f"No version of {COUNT} takes note.added any more.")
     assert store("note.asked", {"text": "z"})
@@ -416,7 +416,7 @@ def test_a_worker_that_did_not_hear_of_an_order_keeps_it() -> None:
     stale = {"now": None, "has_ordered": False}
     assert deliveries.claim_with(deliveries.CLAIM_FREE, {"id": second, **stale}) is None
     assert deliveries.claim_with(deliveries.CLAIM_FREE, {"id": first, **stale}) is None
-    assert [execute.execute(row) for row in (second, first)] == [0, 2]
+    assert [executor.execute(row) for row in (second, first)] == [0, 2]
     assert notes() == ["write 1", "write 2"]
 
 
@@ -430,14 +430,14 @@ def test_what_is_running_is_not_waited_for_when_its_handler_gets_a_name() -> Non
         enrolment.register(attends=True)
         holder.execute("ROLLBACK")
     assert Delivery.objects.get().handler == WRITE
-    assert execute.execute(running) == 1
+    assert executor.execute(running) == 1
 
 
 def test_a_migrated_ledger_goes_on_with_the_deliveries_it_has() -> None:
     old()
     row = store_one("note.asked", {"text": "x"})
     assert KnownHandler.objects.count() == 0
-    assert (deliveries.sweep(10), execute.execute(row)) == ([], 1)
+    assert (deliveries.sweep(10), executor.execute(row)) == ([], 1)
     assert notes() == ["write x"]
 
 
@@ -504,7 +504,7 @@ def test_what_must_be_in_order_is_not_stored_beside_others() -> None:
     found: list[object] = []
 
     def beside() -> None:
-        assert turn.take(alone=False)
+        assert consumer_lock.take(alone=False)
         try:
             store("note.asked", {"text": "x"}, key="a", sequence=1)
         except inbox.OutOfTurn as refusal:

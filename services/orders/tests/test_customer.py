@@ -5,7 +5,7 @@ import pytest
 
 from atoll.api.models import IdempotencyRecord
 from atoll.bus.models import Forgotten, Inbox
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from atoll.errors import NotAllowed
 from atoll.ids import uuid7
 from services.orders.models import Order
@@ -126,7 +126,7 @@ def test_messages_and_kept_answers_about_a_deleted_account_are_forgotten_too(bus
 
     bus.deliver("user.deleted", {"userId": str(user_id)})
     assert list(Forgotten.objects.values_list("subject", flat=True)) == [str(user_id)]
-    personal.clean()
+    personal_data.clean()
 
     assert IdempotencyRecord.objects.count() == 0
     told = [json.loads(body)["data"] for body in Inbox.objects.order_by("id").values_list("body", flat=True)]

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from atoll.bus.delivery.execute import execute
+from atoll.bus.delivery.executor import execute
 from atoll.bus.models import Delivery
 from atoll.errors import Conflict
 from atoll.testing.races import at_once

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from services.orders.course import PLACED, Event
 from services.orders.models import Order, OrderLine
 from services.orders.usecases.advance import Cause, record
@@ -21,7 +21,7 @@ def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
     limit_open_orders(quote.customer.id)
     now = timezone.now()
     customer = quote.customer
-    if personal.is_forgotten(customer.id):
+    if personal_data.is_forgotten(customer.id):
         # Deleted since it was asked for: nothing of it may be stored any more.
         raise no_account()
     order = Order.objects.create(

@@ -13,7 +13,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from atoll.bus.models import Outbox
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from atoll.ids import uuid7
 from services.users.models import User
 from services.users.tests.browsing import PASSWORD
@@ -280,7 +280,7 @@ class TestDeleting:
         Outbox.objects.update(status="published")
 
         assert as_user(user.id).delete(f"/users/{user.id}", PROOF).status_code == 204
-        assert personal.clean() == 2
+        assert personal_data.clean() == 2
 
         assert [entry.object_repr for entry in LogEntry.objects.all()] == ["Deleted user"]
         told = " ".join(Outbox.objects.values_list("body", flat=True)).lower()

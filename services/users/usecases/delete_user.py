@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from atoll.bus import publish
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from services.users.events import UserDeleted
 from services.users.models import User
 from services.users.usecases.end_sessions import Because, end_all_sessions
@@ -44,5 +44,5 @@ def delete_user(user_id: UUID) -> None:
         LogEntry.objects.filter(
             content_type=ContentType.objects.get_for_model(User), object_id=str(user.id)
         ).update(object_repr=user.name)
-        personal.forget(user.id)
+        personal_data.forget(user.id)
         publish(UserDeleted(user.id), key=str(user.id))

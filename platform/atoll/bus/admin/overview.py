@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from atoll.admin import site
 from atoll.bus.admin.deliveries import last_part
-from atoll.bus.operations import overview
-from atoll.bus.operations.overview import COUNTED
-from atoll.bus.remembered import Remembered
+from atoll.bus.operations import stats
+from atoll.bus.operations.stats import COUNTED
+from atoll.bus.ttl_cache import Remembered
 from atoll.discovery import Instance, RegistryClient
 from atoll.errors import AtollError
 
@@ -54,7 +54,7 @@ def _figures(request: HttpRequest) -> str:
 
 
 def _told(request: HttpRequest) -> dict[str, Any]:
-    backlog, lately, recency = overview.backlog(), overview.lately(), overview.recency()
+    backlog, lately, recency = stats.backlog(), stats.lately(), stats.recency()
     delivery, quarantine = (
         reverse("admin:atoll_bus_delivery_changelist"),
         reverse("admin:atoll_bus_quarantine_changelist"),
@@ -84,15 +84,15 @@ def _told(request: HttpRequest) -> dict[str, Any]:
         "refused": backlog.refused,
         "unroutable": backlog.unroutable,
         "lately": lately,
-        "lately_s": overview.RECENT_S,
+        "lately_s": stats.RECENT_S,
         "recency": [
             ("Last published", _ago(recency.published_at)),
             ("Last received", _ago(recency.received_at)),
             ("Last settled", _ago(recency.settled_at)),
         ],
         "workers": _workers(),
-        "lanes": [_lane(lane) for lane in overview.blocked_lanes()] if backlog.blocked_lanes else [],
-        "lanes_not_shown": max(backlog.blocked_lanes - overview.LANES_SHOWN, 0),
+        "lanes": [_lane(lane) for lane in stats.blocked_lanes()] if backlog.blocked_lanes else [],
+        "lanes_not_shown": max(backlog.blocked_lanes - stats.LANES_SHOWN, 0),
         "may_decide": request.user.has_perm("atoll_bus.decide_delivery"),
     }  # fmt: skip
 
@@ -104,7 +104,7 @@ def _card(
     return {"title": title, "value": _count(count), "url": url, "note": note, "is_bad": is_bad}
 
 
-def _lane(lane: overview.Lane) -> dict[str, Any]:
+def _lane(lane: stats.Lane) -> dict[str, Any]:
     return {
         "lane": lane,
         "handler": last_part(lane.handler),

@@ -11,8 +11,8 @@ from django.urls import reverse
 from atoll.admin import short_id, site
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import TONES, trail_link
-from atoll.bus.operations import lookup
-from atoll.bus.operations.lookup import Step, Trail
+from atoll.bus.operations import message_trace
+from atoll.bus.operations.message_trace import Step, Trail
 
 ROWS = {"announced": "outbox", "received": "inbox", "handled": "delivery", "quarantined": "quarantine"}
 
@@ -36,9 +36,9 @@ class Line:
 def where_page(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("q", "").strip()
     problem = ""
-    if len(wanted) > lookup.MAX_ID_CHARACTERS:
-        wanted, problem = "", f"No id has more than {lookup.MAX_ID_CHARACTERS} characters."
-    trails = lookup.everywhere(wanted) if wanted else []
+    if len(wanted) > message_trace.MAX_ID_CHARACTERS:
+        wanted, problem = "", f"No id has more than {message_trace.MAX_ID_CHARACTERS} characters."
+    trails = message_trace.everywhere(wanted) if wanted else []
     lines = _lines(trails)
     days = {line.step.at.date() for line in lines}
     page = {
@@ -50,7 +50,7 @@ def where_page(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "day": days.pop() if len(days) == 1 else None,
         "has_others": any(line.step.correlation_id != wanted for line in lines),
-        "max_steps": lookup.MAX_STEPS,
+        "max_steps": message_trace.MAX_STEPS,
     }
     return TemplateResponse(request, "atoll/bus/where.html", page)
 

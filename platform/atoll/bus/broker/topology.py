@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 
 from atoll import conf
 from atoll.bus.handlers import known
-from atoll.bus.match import is_pattern
+from atoll.bus.topic_match import is_pattern
 
 HEARTBEAT_S = 30
 CONNECT_TIMEOUT_S = 5

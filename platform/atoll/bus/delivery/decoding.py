@@ -4,9 +4,9 @@ from typing import Any, get_origin
 
 from atoll import wire
 from atoll.bus.delivery.store import Claim
+from atoll.bus.handler_exceptions import Dead
 from atoll.bus.handlers.registry import Handler
 from atoll.bus.message import Message
-from atoll.bus.outcome import Dead
 from atoll.bus.upcasting import UpcastFailed, upcasted
 from atoll.errors import Refusal
 

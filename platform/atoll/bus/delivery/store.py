@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection
 
-from atoll.bus import sessions
+from atoll.bus import claim_owner
 from atoll.bus.delivery.lanes import IN_TURN, ITS_HEAD, NEXT
 from atoll.bus.handlers import known, unattended
 from atoll.bus.inbox.store import HINT_GRACE_S
@@ -108,7 +108,7 @@ UPDATE atoll_bus_delivery
 SET next_attempt_at = statement_timestamp(), hint_at = statement_timestamp(), hints = 0, session = NULL
 WHERE id IN (
     SELECT delivery.id FROM atoll_bus_delivery AS delivery
-    WHERE delivery.status = 'running' AND {sessions.IS_GONE.format(row="delivery")}
+    WHERE delivery.status = 'running' AND {claim_owner.IS_GONE.format(row="delivery")}
     FOR UPDATE SKIP LOCKED)
 """  # noqa: S608
 

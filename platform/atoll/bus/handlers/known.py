@@ -14,7 +14,7 @@ from django.db import connection
 
 from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Handler
-from atoll.bus.match import matches
+from atoll.bus.topic_match import matches
 
 # Held exclusively by what changes the table, and shared by each statement that stores under it.
 LOCK = 0x61746F6C6E

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from atoll.bus.match import is_pattern, matches
 from atoll.bus.retry import Retry
+from atoll.bus.topic_match import is_pattern, matches
 from atoll.errors import Misuse
 
 Kind = Literal["event", "command"]

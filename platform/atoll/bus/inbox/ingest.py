@@ -28,8 +28,8 @@ from atoll.bus import faults
 from atoll.bus.broker import topology
 from atoll.bus.broker.bindings import Bindings
 from atoll.bus.handlers import enrolment, known
-from atoll.bus.inbox import turn
-from atoll.bus.inbox.listening import Listening
+from atoll.bus.inbox import consumer_lock
+from atoll.bus.inbox.consumer_status import Listening
 from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import receive, refuse
 from atoll.bus.inbox.store import OutOfTurn
@@ -117,7 +117,7 @@ class Ingestor:
         beside all that hold the same of theirs.
         """
         has_waited = False
-        while not turn.take(alone=self._wants_to_be_alone()):
+        while not consumer_lock.take(alone=self._wants_to_be_alone()):
             if not has_waited:
                 log.info("ingest standing by, another instance consumes")
             has_waited = True

@@ -20,7 +20,7 @@ from django.db import connection
 
 from atoll import conf, wire
 from atoll.bus.inbox import senders
-from atoll.bus.remembered import Remembered
+from atoll.bus.ttl_cache import Remembered
 
 log = structlog.get_logger("atoll.bus")
 

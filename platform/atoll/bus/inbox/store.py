@@ -9,7 +9,7 @@ from django.db import connection
 
 from atoll.bus.broker.envelope import MAX_ID_CHARACTERS, Envelope
 from atoll.bus.handlers import known
-from atoll.bus.inbox import turn
+from atoll.bus.inbox import consumer_lock
 from atoll.ids import uuid7
 
 # Ingest sends the first hint itself; the sweep waits this long before it doubts it.
@@ -81,7 +81,7 @@ def store(envelopes: Sequence[Envelope], *, unhurried: Collection[str] = ()) -> 
     """
     while True:
         roster = known.roster()
-        if roster.has_ordered and turn.is_shared():
+        if roster.has_ordered and consumer_lock.is_shared():
             raise OutOfTurn
         deliveries = [
             Delivery(uuid7(), envelope.dedupe_key, handler_id, _lane(envelope) if ordered else "")

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from atoll.bus.handlers import registry
 from atoll.bus.models import Delivery
 from atoll.bus.operations.dead_letters import Group, without_bodies
-from atoll.bus.operations.overview import COUNTED, IS_FAILING
+from atoll.bus.operations.stats import COUNTED, IS_FAILING
 
 GROUPS_SHOWN = 200
 

@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
 from atoll import conf
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from atoll.errors import Misuse
 
 log = structlog.get_logger("atoll.bus")
@@ -172,7 +172,7 @@ class Janitor:
 
     def _forget(self) -> None:
         try:
-            if personal.is_due() and (emptied := personal.clean()):
+            if personal_data.is_due() and (emptied := personal_data.clean()):
                 log.info("messages about deleted accounts emptied", messages=emptied)
         except (Error, Misuse) as error:
             log.warning("messages about deleted accounts are not emptied yet", error=str(error).strip())

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from atoll.api.queries import check_query
-from atoll.bus.operations import lookup
+from atoll.bus.operations import message_trace
 from atoll.errors import InvalidInput
 from atoll.identity.drf import IsService
 
@@ -21,13 +21,14 @@ class MessagesView(APIView):
     def get(self, request: Request) -> Response:
         check_query(request.query_params, {"id"})
         wanted = request.query_params.get("id", "").strip()
-        if not wanted or len(wanted) > lookup.MAX_ID_CHARACTERS:
+        if not wanted or len(wanted) > message_trace.MAX_ID_CHARACTERS:
             raise InvalidInput(
-                f"`id` must be a correlation or message id of 1 to {lookup.MAX_ID_CHARACTERS} characters."
+                "`id` must be a correlation or message id of 1 to "
+                f"{message_trace.MAX_ID_CHARACTERS} characters."
             )
-        trail = lookup.here(wanted)
+        trail = message_trace.here(wanted)
         return Response({"steps": trail.steps, "is_cut": trail.is_cut})
 
 
 def bus_urls() -> list[URLPattern]:
-    return [path(lookup.ADDRESS, MessagesView.as_view(), name="bus-messages")]
+    return [path(message_trace.ADDRESS, MessagesView.as_view(), name="bus-messages")]

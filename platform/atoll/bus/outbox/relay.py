@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from atoll.bus import faults, sessions
+from atoll.bus import claim_owner, faults
 from atoll.bus.broker import topology
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.lanes import Waking
@@ -147,7 +147,7 @@ class Relay:
         power: a message is then published twice, and the receivers drop the second."""
         with connection.cursor() as cursor:
             cursor.execute(f"SET synchronous_commit = off; LISTEN {outbox.CHANNEL}")
-        sessions.notice_vanished_host()
+        claim_owner.notice_vanished_host()
 
     def _work(self, to: Publisher) -> None:
         next_poll = next_sweep = next_keep_alive = next_take_back = next_waking = 0.0

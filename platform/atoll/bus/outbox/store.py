@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from atoll.bus import sessions
+from atoll.bus import claim_owner
 
 CHANNEL = "atoll_outbox"
 LEASE_S = 30
@@ -113,7 +113,7 @@ WHERE id = ANY(%(ids)s) AND status = 'pending'
 
 TAKE_BACK = f"""
 UPDATE atoll_bus_outbox AS row SET next_attempt_at = statement_timestamp(), session = NULL
-WHERE row.status = 'pending' AND {sessions.IS_GONE.format(row="row")}
+WHERE row.status = 'pending' AND {claim_owner.IS_GONE.format(row="row")}
 """  # noqa: S608
 
 # 1 s, 2 s, 4 s, ... at most 30 s between attempts.

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from atoll.bus.match import matches
 from atoll.bus.schemas.definitions import Definition, Messages, Reading
 from atoll.bus.schemas.evolution import described
 from atoll.bus.schemas.json_schema import Schema
+from atoll.bus.topic_match import matches
 
 EXAMPLES = {
     "uuid": "01a2061b-478a-7783-8423-c46ab3baa7a8",

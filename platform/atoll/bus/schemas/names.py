@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from atoll.bus.match import is_pattern
 from atoll.bus.schemas.agreement import read_by
 from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.bus.topic_match import is_pattern
 
 FOREIGN = (
     "If a program outside of the platform announces it, declare that with `senders` in events.py "

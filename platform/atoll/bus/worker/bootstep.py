@@ -16,15 +16,15 @@ from django.core.exceptions import ImproperlyConfigured
 from atoll import conf
 from atoll.bus import contracts
 from atoll.bus.broker import topology
-from atoll.bus.delivery import board, inflight
+from atoll.bus.delivery import attempt_slots, in_flight
 from atoll.bus.handlers.attendance import Attendance
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.operations import retention
-from atoll.bus.worker import guard, safety
-from atoll.bus.worker.guard import Guard
+from atoll.bus.worker import settings_check, watchdog
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.host import Host
-from atoll.bus.worker.presence import Presence
+from atoll.bus.worker.threads import Host
+from atoll.bus.worker.watchdog import Guard
+from atoll.bus.worker.worker_registration import Presence
 from atoll.postgresql import bound, budget
 from atoll.server import starting
 
@@ -46,8 +46,8 @@ class BusStep(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         try:
             starting.refuse_start()
-            safety.refuse_unsafe(worker.app)
-            safety.refuse_unsafe_worker(worker)
+            settings_check.refuse_unsafe(worker.app)
+            settings_check.refuse_unsafe_worker(worker)
             senders.refuse_start()
             topology.refuse_mismatch()
             retention.configured()
@@ -65,13 +65,13 @@ class BusStep(bootsteps.StartStopStep):
         self._is_leaving = False
 
     def start(self, worker: Any) -> None:
-        board.stay()
+        attempt_slots.stay()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._pool = worker.pool
         self._guard = Guard(self._children, self._leave_stuck)
         self._guard.start()
         worker_shutting_down.connect(self._leave)
-        safety.report_database()
+        settings_check.report_database()
         self._attendance.start()
         if conf.flag("BUS_IN_WORKER", default=True):
             self._host = Host(Hints(worker.app), self._presence)
@@ -95,7 +95,7 @@ class BusStep(bootsteps.StartStopStep):
         if self._is_leaving:
             return
         self._is_leaving = True
-        board.leave()
+        attempt_slots.leave()
         self._presence.leaving()
         threading.Thread(target=self._end, name="grace", daemon=True).start()
 
@@ -106,10 +106,10 @@ class BusStep(bootsteps.StartStopStep):
     def _end(self) -> None:
         time.sleep(GRACE_S)
         self._guard.stop()
-        cut_off = board.entries(self._children())
+        cut_off = attempt_slots.entries(self._children())
         for entry in cut_off:
-            guard.kill(entry.pid)
-        released = inflight.abandon(cut_off)
+            watchdog.kill(entry.pid)
+        released = in_flight.abandon(cut_off)
         log.warning("worker cut off after its grace period", grace_s=GRACE_S, released=released)
         # The kernel ends the children with their parent.
         os._exit(self._exit_code)

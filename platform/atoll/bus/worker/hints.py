@@ -14,8 +14,8 @@ from celery import Celery
 from django.db import InterfaceError, OperationalError, connection
 
 from atoll.bus.broker import topology
-from atoll.bus.delivery import board, draining, execute
-from atoll.bus.worker.sending import Sender
+from atoll.bus.delivery import attempt_slots, backlog, executor
+from atoll.bus.worker.hint_sender import Sender
 
 log = structlog.get_logger("atoll.bus")
 
@@ -53,7 +53,7 @@ class Hints:
         Nothing is added to a queue where hints wait already: where handlers are slow,
         those keep the workers busy, and more would stand before what is new.
         """
-        until = time.time() + draining.CHAIN_S
+        until = time.time() + backlog.CHAIN_S
         workers, waiting = self._work_queue()
         wanted = workers * max(1, self._app.conf.worker_concurrency - 1)
         if waiting <= wanted:
@@ -96,7 +96,7 @@ def register(app: Celery) -> None:
         if not delivery_ids:
             drain(hints, until)
         for position, identifier in enumerate(delivery_ids):
-            if board.is_leaving():
+            if attempt_slots.is_leaving():
                 # Handlers that are under way fill the time until the exit; the rest is another worker's.
                 hints([UUID(left) for left in delivery_ids[position:]])
                 return
@@ -106,7 +106,7 @@ def register(app: Celery) -> None:
 def drain(hints: Hints, until: float) -> None:
     """Take due deliveries for a slice of time, and have that go on while there are more."""
     try:
-        if not board.is_leaving() and draining.drain(hints):
+        if not attempt_slots.is_leaving() and backlog.drain(hints):
             hints.go_on(until)
     except (OperationalError, InterfaceError) as error:
         connection.close()
@@ -116,11 +116,11 @@ def drain(hints: Hints, until: float) -> None:
 def run(delivery_id: UUID, hint: Hints) -> None:
     """Execute one delivery; a connection that went stale while idle is replaced once."""
     try:
-        execute.execute(delivery_id, hint=hint)
+        executor.execute(delivery_id, hint=hint)
     except (OperationalError, InterfaceError):
         connection.close()
         try:
-            execute.execute(delivery_id, hint=hint)
+            executor.execute(delivery_id, hint=hint)
         except (OperationalError, InterfaceError) as error:
             connection.close()
             log.error("delivery waits for the database", delivery=str(delivery_id), error=str(error).strip())

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from atoll.bus import publish
-from atoll.bus.operations import personal
+from atoll.bus.operations import personal_data
 from services.users.events import UserDeleted
 from services.users.models import User
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         for user_id in deleted.iterator(chunk_size=500):
             # One transaction each: however many there are, none waits for all.
             with transaction.atomic():
-                personal.forget(user_id)
+                personal_data.forget(user_id)
                 publish(UserDeleted(user_id), key=str(user_id))
             count += 1
         self.stdout.write(f"{count} deleted accounts announced.")

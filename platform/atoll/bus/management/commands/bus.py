@@ -11,11 +11,11 @@ from django.core.management.base import BaseCommand, CommandError
 from atoll.bus import contracts
 from atoll.bus.broker import topology
 from atoll.bus.inbox import senders
-from atoll.bus.worker import safety
-from atoll.bus.worker.celery import celery_app
+from atoll.bus.worker import settings_check
+from atoll.bus.worker.celery_app import celery_app
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.host import Host
-from atoll.bus.worker.presence import Presence
+from atoll.bus.worker.threads import Host
+from atoll.bus.worker.worker_registration import Presence
 from atoll.server import starting
 
 
@@ -27,13 +27,13 @@ class Command(BaseCommand):
         app = celery_app(settings.ATOLL_PROJECT)
         try:
             starting.refuse_start()
-            safety.refuse_unsafe(app)
+            settings_check.refuse_unsafe(app)
             senders.refuse_start()
             topology.refuse_mismatch()
             contracts.refuse_unknown_names()
         except ImproperlyConfigured as error:
             raise CommandError(f"The bus does not start. {error}") from error
-        safety.report_database()
+        settings_check.report_database()
         presence = Presence()
         host = Host(Hints(app), presence, attends=False)
         stopping = threading.Event()

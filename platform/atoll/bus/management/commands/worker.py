@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from atoll.bus.worker import safety
-from atoll.bus.worker.celery import CONCURRENCY, celery_app
+from atoll.bus.worker import settings_check
+from atoll.bus.worker.celery_app import CONCURRENCY, celery_app
 from atoll.server.identity import instance_id
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=None, help=f"default {CONCURRENCY}")
         parser.add_argument(
             "--pool",
-            choices=safety.POOLS,
+            choices=settings_check.POOLS,
             default=None,
             help="threads share one process's memory; prefork uses several cores, and ends a handler that "
             "is stuck (default: WORKER_POOL, else threads)",
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             app.conf.worker_pool = options["pool"]
         if options["concurrency"]:
             app.conf.worker_concurrency = options["concurrency"]
-        safety.refuse_unsafe(app)
+        settings_check.refuse_unsafe(app)
         worker = app.Worker(
             # Each worker has a queue of its node's name to itself; workers of several services
             # share a machine and a broker.

@@ -12,13 +12,13 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from atoll import context
-from atoll.bus import faults, sessions
-from atoll.bus.delivery import board, decoding, failures, inflight, limits, renewal
+from atoll.bus import claim_owner, faults
+from atoll.bus.delivery import attempt_slots, decoding, error_fingerprint, in_flight, lease_renewal, timeouts
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.store import Claim
+from atoll.bus.handler_exceptions import Dead, Ignore
 from atoll.bus.handlers import known, unattended
 from atoll.bus.handlers.registry import Handler
-from atoll.bus.outcome import Dead, Ignore
 from atoll.errors import Unavailable
 
 log = structlog.get_logger("atoll.bus")
@@ -65,16 +65,16 @@ def run(
             _leave_to_others(claim)
             break
         faults.point("deliver.after_claim")
-        sessions.notice_vanished_host()
+        claim_owner.notice_vanished_host()
         attempts += 1
-        with inflight.running(claim, handler.timeout_s):
+        with in_flight.running(claim, handler.timeout_s):
             may_repeat = attempt(claim, now)
         faults.point("deliver.after_commit")
         if may_repeat:
             claim = deliveries.claim(claim.id, now)
         elif not claim.lane:
             break
-        elif in_lane + 1 < LANE_TURN and not board.is_leaving():
+        elif in_lane + 1 < LANE_TURN and not attempt_slots.is_leaving():
             in_lane += 1
             claim = deliveries.claim_next(claim, now)
         else:
@@ -118,7 +118,7 @@ def attempt(claim: Claim, now: datetime | None = None) -> bool:
         log.info("handler ignored", reason=str(reason), **facts)
         return False
     except Exception as error:
-        limits.drop_interrupted_session()
+        timeouts.drop_interrupted_session()
         return _failed(claim, handler, error, facts, now)
     log.info("handler done", duration_ms=round((time.monotonic() - started) * 1000, 1), **facts)
     return False
@@ -135,15 +135,15 @@ def _run(claim: Claim, handler: Handler, started: float) -> None:
         idempotency_key=message.idempotency_key,
         deadline=started + handler.timeout_s,
     ):
-        with limits.within(started, handler.timeout_s, handler.id):
+        with timeouts.within(started, handler.timeout_s, handler.id):
             prepared: tuple[Any, ...] = ()
             if handler.before:
-                with renewal.kept(claim, until=started + handler.timeout_s):
+                with lease_renewal.kept(claim, until=started + handler.timeout_s):
                     prepared = (handler.before(payload, message),)
         with transaction.atomic():
             if not deliveries.mark_done(claim, handler.timeout_s):
                 raise LeaseLost(claim.id)
-            with limits.within(started, handler.timeout_s, handler.id):
+            with timeouts.within(started, handler.timeout_s, handler.id):
                 handler.function(payload, message, *prepared)
                 faults.point("deliver.in_handler")
 
@@ -154,7 +154,7 @@ def _failed(
     wait = None if isinstance(error, Dead) else handler.retry.wait_after(claim.attempt, claim.age_s)
     summary = str(error) if isinstance(error, Dead) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    group = failures.group_of(error)
+    group = error_fingerprint.group_of(error)
     try:
         if wait is None:
             deliveries.finish(claim, "dead", summary, trace, group)

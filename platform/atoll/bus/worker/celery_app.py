@@ -1,7 +1,7 @@
 """The Celery application of a service, set up the one way that loses nothing.
 
 Celery runs handlers; retries, delays, results and schedules are the ledger's.
-The reasons: docs/decisions/0002, and atoll.bus.worker.safety for each setting.
+The reasons: docs/decisions/0002, and atoll.bus.worker.settings_check for each setting.
 """
 
 import logging
@@ -20,9 +20,9 @@ from django.db import connections
 
 from atoll import conf
 from atoll.bus.broker import topology
-from atoll.bus.delivery import board, limits
-from atoll.bus.worker import forked, hints, overrides
-from atoll.bus.worker.waking import WakeStep
+from atoll.bus.delivery import attempt_slots, timeouts
+from atoll.bus.worker import celery_environment, close_inherited_sockets, hints
+from atoll.bus.worker.sigterm_wakeup import WakeStep
 
 CONCURRENCY = 4
 
@@ -38,7 +38,7 @@ def celery_app(project: str) -> Celery:
     if not apps.ready:
         django.setup()
     try:
-        overrides.refuse()
+        celery_environment.refuse()
     except ImproperlyConfigured as error:
         # Celery's command line would show a traceback.
         raise SystemExit(f"{project} does not start. {error}") from None
@@ -83,7 +83,7 @@ def configuration() -> dict[str, Any]:
         "control_exchange": names.control,
         "event_exchange": names.task_events,
         "event_queue_prefix": names.task_events,
-        "worker_consumer": "atoll.bus.worker.consumer:Consumer",
+        "worker_consumer": "atoll.bus.worker.hint_consumer:Consumer",
         "worker_pool": conf.variable("WORKER_POOL", project) or "threads",
         "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY", project) or CONCURRENCY),
         "worker_prefetch_multiplier": 1,
@@ -112,6 +112,6 @@ def _become_child(**_: Any) -> None:
         connection.connection = None
     # Whoever stops a whole group of processes means the worker: it lets its children finish.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    forked.let_go_of_sockets()
-    board.become_child(getattr(current_process(), "index", board.SLOTS))
-    limits.arm()
+    close_inherited_sockets.let_go_of_sockets()
+    attempt_slots.become_child(getattr(current_process(), "index", attempt_slots.SLOTS))
+    timeouts.arm()

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 import structlog
 
-from atoll.bus.delivery import board, inflight
+from atoll.bus.delivery import attempt_slots, in_flight
 
 log = structlog.get_logger("atoll.bus")
 
@@ -36,12 +36,12 @@ class Guard(threading.Thread):
         self._children = children
         self._leave = leave
         self._stopping = threading.Event()
-        self._killed: set[board.Entry] = set()
+        self._killed: set[attempt_slots.Entry] = set()
 
     def run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
             self.end_children()
-            if stuck := inflight.overdue(THREAD_OVERDUE_S):
+            if stuck := in_flight.overdue(THREAD_OVERDUE_S):
                 frames = sys._current_frames()
                 for thread, held in stuck.items():
                     log.error(
@@ -58,7 +58,7 @@ class Guard(threading.Thread):
 
     def end_children(self) -> None:
         """Kill each child that is past its handler's time."""
-        for entry in board.entries(self._children(), overdue_s=CHILD_OVERDUE_S):
+        for entry in attempt_slots.entries(self._children(), overdue_s=CHILD_OVERDUE_S):
             if entry not in self._killed:
                 self._killed.add(entry)
                 log.error("handler stuck, its process is killed", delivery=str(entry.delivery_id))

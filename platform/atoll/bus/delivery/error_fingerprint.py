@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from traceback import walk_tb
 from types import CodeType, FrameType
 
-from atoll.bus.outcome import Dead
+from atoll.bus.handler_exceptions import Dead
 
 MAX_GROUP_CHARACTERS = 300
 # Of a chain of exceptions, and of a group of them.

@@ -7,13 +7,13 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
 from atoll.bus.broker import topology
-from atoll.bus.inbox import reception
+from atoll.bus.inbox import readiness
+from atoll.bus.inbox.consumer_status import Problem
 from atoll.bus.inbox.ingest import Ingestor
-from atoll.bus.inbox.listening import Problem
 from atoll.bus.operations.retention import Janitor
 from atoll.bus.outbox.relay import Relay
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.presence import Presence
+from atoll.bus.worker.worker_registration import Presence
 
 log = structlog.get_logger("atoll.bus")
 
@@ -83,7 +83,7 @@ class Host:
 def _report(problem: Problem | None) -> None:
     """For web processes; on a connection that is kept by nobody in between."""
     try:
-        reception.report(problem)
+        readiness.report(problem)
     except (DatabaseError, InterfaceError) as error:
         log.warning("the state of the consumer cannot be written down", error=str(error).strip())
     finally:

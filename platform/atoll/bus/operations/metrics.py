@@ -6,9 +6,9 @@ import structlog
 from django.db import DatabaseError, InterfaceError
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from atoll.bus.operations import overview
-from atoll.bus.operations.overview import Backlog
-from atoll.bus.remembered import Remembered
+from atoll.bus.operations import stats
+from atoll.bus.operations.stats import Backlog
+from atoll.bus.ttl_cache import Remembered
 
 log = structlog.get_logger("atoll.bus")
 
@@ -42,7 +42,7 @@ GAUGES = (
 
 def _ask() -> Backlog | None:
     try:
-        return overview.backlog()
+        return stats.backlog()
     except (DatabaseError, InterfaceError) as error:
         log.warning("the bus's figures cannot be read", error=str(error).strip())
         return None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from django.db import connection
 from health_check.exceptions import ServiceUnavailable
 
-from atoll.bus.inbox.listening import Problem
-from atoll.bus.remembered import Remembered
+from atoll.bus.inbox.consumer_status import Problem
+from atoll.bus.ttl_cache import Remembered
 from atoll.health.checks import Degraded
 
 # A consumer says every few seconds that it is there. Past this nobody does; for as long a web process

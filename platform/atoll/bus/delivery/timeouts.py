@@ -3,7 +3,7 @@
 In a child of a prefork pool handlers run on the main thread, so an alarm reaches
 whatever they do in Python, sleeping and waiting included. Elsewhere there is no
 such means: the database ends their statements and transactions, and
-``atoll.bus.worker.guard`` looks after the rest.
+``atoll.bus.worker.watchdog`` looks after the rest.
 """
 
 import signal

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from atoll.bus.delivery import execute, lanes
+from atoll.bus.delivery import executor, lanes
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handlers import known
@@ -55,7 +55,7 @@ def drain(hint: Callable[[Sequence[UUID]], None] | None = None) -> bool:
         claim = _claim_due()
         if claim is None:
             return False
-        execute.run(claim, hint=hint)
+        executor.run(claim, hint=hint)
     return True
 
 

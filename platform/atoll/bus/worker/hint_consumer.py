@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from celery.worker import consumer as untyped
 
-from atoll.bus.worker import hint_guard, hints
+from atoll.bus.worker import hint_filter, hints
 
 log = structlog.get_logger("atoll.bus")
 
@@ -36,7 +36,7 @@ class Consumer(celery.Consumer):
         handle = super().create_task_handler(*arguments, **options)
 
         def on_message(message: Any) -> None:
-            problem = hint_guard.problem_with(message, hints.TASK)
+            problem = hint_filter.problem_with(message, hints.TASK)
             if problem is None:
                 handle(message)
                 return

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.utils import Error
 
-from atoll.bus.delivery import board
+from atoll.bus.delivery import attempt_slots
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.store import Claim
 
@@ -47,11 +47,11 @@ def running(claim: Claim, timeout_s: float) -> Iterator[None]:
     ends_at = time.monotonic() + timeout_s
     with _lock:
         _running[thread] = Held(claim, connection.connection.fileno(), ends_at)
-    board.note(claim.id, claim.attempt, ends_at)
+    attempt_slots.note(claim.id, claim.attempt, ends_at)
     try:
         yield
     finally:
-        board.clear()
+        attempt_slots.clear()
         with _lock:
             _running.pop(thread, None)
 
@@ -63,7 +63,7 @@ def overdue(by_s: float) -> dict[int, Held]:
         return {thread: held for thread, held in _running.items() if held.ends_at + by_s < now}
 
 
-def abandon(of_children: Collection[board.Entry] = ()) -> int:
+def abandon(of_children: Collection[attempt_slots.Entry] = ()) -> int:
     """Cut off every attempt and give its claim back; how many were given back.
 
     For a process that ends at once: a cut transaction is rolled back by the

@@ -55,7 +55,7 @@ REASONS: dict[str, tuple[Any, str]] = {
         "(https://github.com/celery/celery/issues/9512)",
     ),
     "worker_consumer": (
-        "atoll.bus.worker.consumer:Consumer",
+        "atoll.bus.worker.hint_consumer:Consumer",
         "Celery's own declares 28 queues for tasks with an ETA, and lets workers hold them in memory",
     ),
     "broker_connection_retry": (True, GIVES_UP),
