@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import time_machine
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 from rest_framework.test import APIClient
@@ -22,6 +23,13 @@ from services.users.usecases.register_user import prepare_user, register_user
 def rsa_keys() -> list[rsa.RSAPrivateKey]:
     """Real keys, made once: making one takes a noticeable part of a second."""
     return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(8)]
+
+
+@pytest.fixture
+def window() -> Iterator[Any]:
+    """Time stands still: the window of a limit may otherwise end between two requests of a test."""
+    with time_machine.travel("2026-11-23T10:00:00Z", tick=False) as traveller:
+        yield traveller
 
 
 @pytest.fixture(autouse=True)

@@ -1,23 +1,15 @@
 """Entering the admin of users, as a person with a browser does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import time_machine
 from django.test import Client
 
 from services.users.models import RefreshFamily, User
 from services.users.tests.browsing import PASSWORD, enter
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _one_window() -> Iterator[None]:
-    """Time stands still: a limit's window may otherwise end between two guesses of a test."""
-    with time_machine.travel("2026-11-23T10:00:00Z", tick=False):
-        yield
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("window")]
 
 
 Make = Callable[..., User]

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test import RequestFactory
 from rest_framework.test import APIClient
@@ -16,14 +15,7 @@ from services.users.models import ServiceCredential, User
 from services.users.tests.browsing import PASSWORD, enter
 from services.users.usecases.issue_credential import issue_credential
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def window() -> Any:
-    """Time stands still, so that no window ends between two requests of a test."""
-    with time_machine.travel("2026-11-23T10:00:00Z", tick=False) as traveller:
-        yield traveller
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("window")]
 
 
 def attempt(email: str, password: str, **meta: str) -> Any:

@@ -111,6 +111,7 @@ def test_a_name_needs_no_password_and_the_present_address_is_no_change(make_user
     assert (answer.status_code, answer.json()["name"]) == (200, "Ada King")
 
 
+@pytest.mark.usefixtures("window")
 def test_guesses_at_any_of_them_are_counted_together(make_user: Make, as_user: As) -> None:
     user = make_user("ada@example.com")
     thief, path = as_user(user.id), f"/users/{user.id}"
@@ -137,6 +138,7 @@ def test_the_document_says_so(client: APIClient) -> None:
     assert set(named["properties"]) == {"currentPassword"}
 
 
+@pytest.mark.usefixtures("window")
 class TestInTheAdmin:
     @pytest.fixture
     def own(self, make_user: Make) -> tuple[Client, User, str]:
