@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -41,10 +40,10 @@ MAX_TOLD_PER_S = 5
 class RegistryApplication:
     def __init__(self, django: Callable[[Scope, Any, Any], Awaitable[None]]) -> None:
         self._django = django
-        self.keys = Keys(partial(lanes.LOOKS.run, live))
+        self.keys = Keys(lambda: lanes.LOOKS.run(live))
         self.failures = Failures()
         self.beats = Beats()
-        self.board = Board(partial(lanes.LOOKS.run, self._look), self.beats)
+        self.board = Board(lambda service: lanes.LOOKS.run(self._look, service), self.beats)
         self.hub = Hub(self.board.answer, self.board.mark)
         self.limits = Limits()
         calls = Calls(Doorkeeper(self.keys, self.failures), self.limits, self.hub, self.board)
@@ -167,10 +166,10 @@ class RegistryApplication:
         except Disconnected:
             raise
         except Exception as error:
-            problem = describe(error)
-            if problem is None:
+            described = describe(error)
+            if described is None:
                 logging.getLogger("registry").exception("a call failed")
-                problem = plain_problem(500)
+            problem = described or plain_problem(500)
             REFUSED.labels(problem.code).inc()
             challenge = {"WWW-Authenticate": CHALLENGE} if isinstance(error, InvalidCredential) else {}
             return Response(problem.body(), problem.status, problem.headers | challenge)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -48,7 +49,7 @@ def renew(beats: Mapping[int, Beat]) -> set[int]:
     The ids of the services to settle: those of which a silent instance beats again.
     """
     rows = sorted(beats.items())
-    parameters = [
+    parameters: list[Any] = [
         [pk for pk, _ in rows],
         [beat.incarnation for _, beat in rows],
         [beat.age_s for _, beat in rows],

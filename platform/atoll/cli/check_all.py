@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from atoll import conf
 
 AT_ONCE = 2
-TYPED_ROOMS = ("usecases", "events.py", "clients.py")
 
 
 def main(argv: list[str]) -> int:
@@ -24,7 +23,7 @@ def main(argv: list[str]) -> int:
             os.environ.update(production(home))
             return _check(options.project)
     manage = [sys.executable, str(conf.root() / "manage.py"), "check-all"]
-    jobs = {"types": [sys.executable, "-m", "mypy", *typed()]}
+    jobs = {"types": [sys.executable, "-m", "mypy"]}
     jobs["messages"] = [sys.executable, str(conf.root() / "manage.py"), "asyncapi", "--check"]
     jobs |= {name: [*manage, name] for name in conf.projects()}
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(AT_ONCE) as pool:
@@ -48,13 +47,6 @@ def production(home: str) -> dict[str, str]:
             for name, project in conf.projects().items()
         },
     }
-
-
-def typed() -> list[str]:
-    """What mypy reads: the library, and of every service the rooms that carry its rules."""
-    root = conf.root()
-    rooms = (path for room in TYPED_ROOMS for path in sorted(root.glob(f"services/*/{room}")))
-    return [str(path.relative_to(root)) for path in (root / "platform" / "atoll", *rooms)]
 
 
 def _settings_for_types() -> dict[str, str]:
