@@ -11,8 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from atoll.bus import upcast, upcasting
-from atoll.bus.delivery import decoding
+from atoll.bus import payloads, upcast, upcasting
 from atoll.bus.schemas import asyncapi, json_schema
 from atoll.bus.schemas.agreement import Trial
 from atoll.bus.schemas.definitions import Definition, Messages, Reading
@@ -49,8 +48,8 @@ class Known(Described):
 
     def _try(self, trial: Trial) -> str | None:
         try:
-            decoding.payload(Summed, trial.name, trial.data, trial.version)
-        except decoding.Unfit as unfit:
+            payloads.read(Summed, trial.name, trial.data, trial.version)
+        except payloads.Unfit as unfit:
             return str(unfit)
         return None
 

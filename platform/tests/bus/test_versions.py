@@ -16,9 +16,9 @@ from testproject.models import Note
 
 from atoll.bus import Message, handles, on
 from atoll.bus.broker import topology
-from atoll.bus.delivery import backlog, executor
+from atoll.bus.delivery import backlog, executor, unattended
 from atoll.bus.delivery import store as deliveries
-from atoll.bus.handlers import enrolment, known, registry, retiring, unattended
+from atoll.bus.handlers import enrolment, known, registry, retiring
 from atoll.bus.inbox import consumer_lock
 from atoll.bus.inbox import store as inbox
 from atoll.bus.inbox.ingest import Ingestor

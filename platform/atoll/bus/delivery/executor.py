@@ -13,11 +13,19 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from atoll import context
 from atoll.bus import claim_owner, faults
-from atoll.bus.delivery import attempt_slots, decoding, error_fingerprint, in_flight, lease_renewal, timeouts
+from atoll.bus.delivery import (
+    attempt_slots,
+    decoding,
+    error_fingerprint,
+    in_flight,
+    lease_renewal,
+    timeouts,
+    unattended,
+)
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handler_exceptions import Dead, Ignore
-from atoll.bus.handlers import known, unattended
+from atoll.bus.handlers import known
 from atoll.bus.handlers.registry import Handler
 from atoll.errors import Unavailable
 

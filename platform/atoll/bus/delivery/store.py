@@ -17,8 +17,9 @@ from uuid import UUID
 from django.db import IntegrityError, connection
 
 from atoll.bus import claim_owner
+from atoll.bus.delivery import unattended
 from atoll.bus.delivery.lanes import IN_TURN, ITS_HEAD, NEXT
-from atoll.bus.handlers import known, unattended
+from atoll.bus.handlers import known
 from atoll.bus.inbox.store import HINT_GRACE_S
 
 # Renewed while a handler's ``before`` runs (renewal.py).

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from atoll import wire
-from atoll.bus.delivery import decoding
+from atoll.bus import payloads
 from atoll.bus.handlers import known
 from atoll.bus.models import Delivery
 from atoll.errors import InvalidInput
@@ -59,8 +59,8 @@ def _check(delivery: Delivery, body: str) -> None:
     try:
         # The whole body again, as a worker reads it: the envelope adds a level and some bytes.
         data = _envelope(body)["data"]
-        decoding.payload(handler.payload_type, message.name, data, message.version)
-    except decoding.Unfit as unfit:
+        payloads.read(handler.payload_type, message.name, data, message.version)
+    except payloads.Unfit as unfit:
         raise InvalidInput(str(unfit)) from unfit
 
 

@@ -11,8 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
-from atoll.bus import upcasting
-from atoll.bus.delivery import decoding
+from atoll.bus import payloads, upcasting
 from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Kind
 from atoll.bus.schemas import json_schema
@@ -149,7 +148,7 @@ def classes(modules: Iterable[ModuleType]) -> list[type]:
 def class_of(event_type: str) -> type | None:
     """The class by which this project announces an event; that of the newest version."""
     held = [cls for cls in classes(event_modules()) if getattr(cls, "type", None) == event_type]
-    return max(held, key=decoding.version_of, default=None)
+    return max(held, key=payloads.version_of, default=None)
 
 
 def senders_of(cls: type) -> tuple[str, ...]:
@@ -222,7 +221,7 @@ def _definitions(cls: type, service: str) -> Iterable[Definition]:
     senders = senders_of(cls)
     subject, personal = personal_of(cls)
     facts: dict[str, Any] = {
-        "version": decoding.version_of(cls),
+        "version": payloads.version_of(cls),
         "schema": schema,
         "service": service,
         "senders": list(senders or (service,)),
@@ -244,14 +243,14 @@ def _definitions(cls: type, service: str) -> Iterable[Definition]:
 def _reading(handler: registry.Handler) -> Reading:
     cls = handler.payload_type
     try:
-        schema = None if decoding.takes_anything(cls) else json_schema.of_class(cls)
+        schema = None if payloads.takes_anything(cls) else json_schema.of_class(cls)
     except Misuse as error:
         raise Misuse(f"{handler.id}: {error}") from error
     return Reading(
         handler=handler.id,
         kind=handler.kind,
         name=handler.name,
-        version=decoding.version_of(cls),
+        version=payloads.version_of(cls),
         schema=schema,
         payload=getattr(cls, "__name__", str(cls)),
         deprecated=bool(getattr(cls, "deprecated", False)),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from atoll.bus.delivery import decoding
+from atoll.bus import payloads
 from atoll.bus.handlers import registry
 from atoll.bus.schemas import definitions
 from atoll.errors import Misuse
@@ -42,7 +42,7 @@ def complaint(*, handler: str, name: str, version: int, data: dict[str, Any], **
     if registered is None:
         return f"No handler is called {handler}."
     try:
-        decoding.payload(registered.payload_type, name, data, version)
-    except decoding.Unfit as unfit:
+        payloads.read(registered.payload_type, name, data, version)
+    except payloads.Unfit as unfit:
         return str(unfit)
     return None
