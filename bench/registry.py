@@ -29,8 +29,8 @@ import psutil
 import psycopg2
 
 from atoll import conf
+from atoll.dev.servers import real_servers
 from atoll.testing.running import eventually
-from atoll.testing.servers import real_servers
 
 DATABASE = "bench_registry"
 INSTANCES = 200

@@ -1,5 +1,5 @@
 """URLs of the gateway project: its API, and what every project has."""
 
-from atoll.api.urls import platform_urls
+from atoll.urls import platform_urls
 
 urlpatterns = platform_urls([])

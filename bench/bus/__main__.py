@@ -29,7 +29,7 @@ from pathlib import Path
 
 import django
 
-from atoll.testing.servers import real_servers
+from atoll.dev.servers import real_servers
 
 PROJECTS = """
 [bench]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from atoll.bus import Ignore, Message, handles, on
 from atoll.errors import NotFound
-from atoll.identity.forgetting import forget_person
+from atoll.forgetting import forget_person
 from services.orders.compensation import Compensation
 from services.orders.course import Event
 from services.orders.events import (

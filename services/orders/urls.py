@@ -1,6 +1,6 @@
 """URLs of the orders project: its API, and what every project has."""
 
-from atoll.api.urls import platform_urls
+from atoll.urls import platform_urls
 from services.orders.api.urls import urlpatterns as orders_urls
 
 urlpatterns = platform_urls(orders_urls)

@@ -7,7 +7,7 @@ from uuid import UUID
 from atoll import money
 from atoll.bus import Dead, Message, Retry, handles, on
 from atoll.errors import Unavailable
-from atoll.identity.forgetting import forget_person
+from atoll.forgetting import forget_person
 from services.payments.errors import InvalidPayment, LedgersDisagree, TermsDiffer
 from services.payments.provider import Cancellation, Charge, provider
 from services.payments.usecases.report_failed_refund import report_failed_refund

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from atoll.bus import Dead, Message, handles, on
 from atoll.errors import InvalidInput
-from atoll.identity.forgetting import forget_person
+from atoll.forgetting import forget_person
 from services.products.errors import ReservationNotHeld
 from services.products.usecases.commit_stock import commit_stock
 from services.products.usecases.release_stock import release_stock

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from atoll.admin import site
-from atoll.api.urls import platform_urls
+from atoll.urls import platform_urls
 from services.users.admin.own_password import change_own_password
 from services.users.api.urls import urlpatterns as api
 

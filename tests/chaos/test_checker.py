@@ -9,7 +9,7 @@ from uuid import uuid4
 import pika
 import pytest
 
-from atoll.testing.servers import real_servers
+from atoll.dev.servers import real_servers
 from tests.chaos.check import bus, shop
 from tests.chaos.check.__main__ import INVARIANTS
 

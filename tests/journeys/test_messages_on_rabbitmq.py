@@ -6,8 +6,8 @@ from uuid import uuid4
 import pika
 import pytest
 
+from atoll.dev.servers import PREFIX
 from atoll.testing.running import Platform, eventually
-from atoll.testing.servers import PREFIX
 from atoll.testing.strangers import Stranger, stranger
 from demo.shopper import Item, Shopper
 

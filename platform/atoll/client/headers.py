@@ -6,6 +6,7 @@ from typing import Literal
 from django.conf import settings
 
 from atoll import context
+from atoll.client.own_token import own_token
 from atoll.ids import uuid7
 
 Token = str | Literal[False] | None
@@ -29,12 +30,5 @@ def for_call(
     if idempotency_key:
         headers["Idempotency-Key"] = idempotency_key
     if token is not False:
-        headers["Authorization"] = f"Bearer {token or _own_token()}"
+        headers["Authorization"] = f"Bearer {token or own_token()}"
     return headers
-
-
-def _own_token() -> str:
-    # Here and not above: atoll.identity asks users for the token through this very client.
-    from atoll.identity import service_token
-
-    return service_token()

@@ -25,6 +25,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -64,10 +65,10 @@ class Keeper:
         self.wakeup: socket.socket | None = None  # the kernel's side of the pair that tells of signals
         self.pending_imports = list(SHARED_IMPORTS) if forks else []
 
-    def run(self) -> list[str] | None:
-        """Serve until the supervisor is gone and every child with it: None.
+    def run(self) -> bool:
+        """Serve until the supervisor is gone and every child with it: False.
 
-        In a child that it forked it returns too, with the command line to run.
+        In a child that it forked it returns, too: True.
         """
         with selectors.DefaultSelector() as selector:
             wakeup, self.wakeup = _wake_on_child_exit()
@@ -85,11 +86,10 @@ class Keeper:
                     if lines is None:
                         break
                     for line in lines:
-                        argv = self._obey(json.loads(line))
-                        if argv is not None:
-                            return argv
+                        if self._obey(json.loads(line)):
+                            return True
         self._stop_all()
-        return None
+        return False
 
     def _import_next(self) -> None:
         with suppress(ImportError, ImproperlyConfigured):
@@ -110,10 +110,11 @@ class Keeper:
         with suppress(OSError):  # a supervisor that is gone is noticed by the reading side
             self.connection.sendall(json.dumps(event).encode() + b"\n")
 
-    def _obey(self, order: dict[str, Any]) -> list[str] | None:
+    def _obey(self, order: dict[str, Any]) -> bool:
+        """True in a child that it forked."""
         if order["do"] == "signal":
             self._signal(order["name"], order["signal"], group=order["group"])
-            return None
+            return False
         if order["python"] and self.forks:
             while self.pending_imports:
                 self._import_next()
@@ -124,7 +125,7 @@ class Keeper:
             except OSError as error:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
                 self._tell_not_started(order, error)
-                return None
+                return False
             if pid == 0:
                 self.connection.close()
                 signal.set_wakeup_fd(-1)
@@ -133,17 +134,17 @@ class Keeper:
                     self.wakeup.close()
                 _settle_in(order)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-                return list(order["argv"])
+                return True
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         else:
             try:
                 pid = _execute(order)
             except (OSError, subprocess.SubprocessError) as error:
                 self._tell_not_started(order, error)
-                return None
+                return False
         self.children[pid] = Child(order["name"], pid, order["engine"], order["stop"])
         self._tell(**{"is": "started", "name": order["name"], "pid": pid})
-        return None
+        return False
 
     def _tell_not_started(self, order: dict[str, Any], error: Exception) -> None:
         with suppress(OSError), open(_open_log(order["log"]), "a") as log:
@@ -232,13 +233,13 @@ def _settle_in(order: dict[str, Any]) -> None:
     os.dup2(log, 2)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     os.environ.update(order["env"])
-    sys.argv = ["manage.py", *order["argv"]]
+    sys.argv = [_manage(), *order["argv"]]
 
 
 def _execute(order: dict[str, Any]) -> int:
     argv = list(order["argv"])
     if order["python"]:
-        argv = [sys.executable, str(conf.root() / "manage.py"), *argv]
+        argv = [sys.executable, _manage(), *argv]
     account = order["account"] or {}
 
     def prepare() -> None:
@@ -262,17 +263,18 @@ def _execute(order: dict[str, Any]) -> int:
     return process.pid
 
 
-def main() -> int:
+def _manage() -> str:
+    return str(conf.root() / "manage.py")
+
+
+def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     kernel.adopt_orphans()
-    argv = Keeper(connection, forks=sys.argv[2] == "fork").run()
-    if argv is None:
-        return 0
-    from atoll.cli import run
-
-    return run(argv)
+    is_child = Keeper(connection, forks=sys.argv[2] == "fork").run()
+    if is_child:
+        runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -123,7 +123,7 @@ def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:
 
 def not_covered(results: list[Result]) -> list[str]:
     """What this run says nothing about, in sentences: absent servers, skipped tests."""
-    from atoll.testing.servers import real_servers
+    from atoll.dev.servers import real_servers
 
     servers = {
         "RABBITMQ_URL": "journeys on RabbitMQ (nothing answers on port 5672, RABBITMQ_URL is not set)",

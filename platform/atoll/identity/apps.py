@@ -10,6 +10,8 @@ class IdentityConfig(AppConfig):
         # REST framework must be complete before drf-spectacular can be imported.
         from django.contrib.auth.signals import user_logged_in
 
-        from atoll.identity import copies, openapi  # noqa: F401
+        from atoll.client import own_token
+        from atoll.identity import copies, openapi, service_token  # noqa: F401
 
         user_logged_in.connect(copies.on_sign_in, dispatch_uid="atoll_identity.copies")
+        own_token.supply(service_token)

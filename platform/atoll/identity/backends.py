@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
+from atoll.client import ServiceClient
 from atoll.errors import TooManyRequests, Unavailable
 from atoll.identity import copies
 from atoll.identity.addresses import client_address
@@ -85,8 +86,6 @@ class AccountBackend(BaseBackend):
         return bool(user_obj.is_active and user_obj.is_staff)
 
     def _ask_users(self, request: HttpRequest | None, email: str, password: str) -> str | None:
-        from atoll.client import ServiceClient
-
         headers = {"X-Forwarded-For": client_address(request)} if request else None
         reply = ServiceClient("user-service").post(
             "/auth/token", json={"email": email, "password": password}, headers=headers, token=False
@@ -115,8 +114,6 @@ class AccountBackend(BaseBackend):
 
     def _checked(self, user: User, *, or_else: User | None) -> User | None:
         """The account as users knows it now; ``or_else`` when users does not tell."""
-        from atoll.client import ServiceClient
-
         try:
             reply = ServiceClient("user-service", timeout_s=2.0).get(f"/users/{user.username}")
             account = reply.json() if reply.ok else {}

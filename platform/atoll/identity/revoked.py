@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from atoll.client import ServiceClient
 from atoll.errors import AtollError, Unavailable
 from atoll.identity.jwks import Refresh
 from atoll.identity.principal import Principal
@@ -63,8 +64,6 @@ class RevocationSource:
 
 def fetch_from_users() -> Any:
     """The published list; raises Unavailable."""
-    from atoll.client import ServiceClient
-
     reply = ServiceClient("user-service", timeout_s=FETCH_TIMEOUT_S).get(PATH, token=False)
     if not reply.ok:
         raise Unavailable("user-service", f"the revocations were answered with {reply.status}")

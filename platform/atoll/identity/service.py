@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from atoll import conf
+from atoll.client import ServiceClient
 from atoll.errors import Unavailable
 
 EARLY_SHARE = 0.25
@@ -62,8 +63,6 @@ class ServiceToken:
 
 def fetch_service_token() -> tuple[str, float]:
     """A new token and its life in seconds; raises Unavailable."""
-    from atoll.client import ServiceClient
-
     credentials = {
         "clientId": settings.ATOLL_SERVICE,
         "clientSecret": conf.secret("SERVICE_SECRET", settings.ATOLL_PROJECT),

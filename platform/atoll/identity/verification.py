@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from atoll import conf
+from atoll.client import ServiceClient
 from atoll.errors import AtollError, Unavailable
 from atoll.identity.jwks import KeySet, Refresh
 from atoll.identity.principal import Principal
@@ -46,8 +47,6 @@ def verify(token: str) -> Principal:
 
 def fetch_from_users() -> Any:
     """The published key set; raises Unavailable."""
-    from atoll.client import ServiceClient
-
     reply = ServiceClient("user-service").get("/.well-known/jwks.json", token=False)
     if not reply.ok:
         raise Unavailable("user-service", f"the key set was answered with {reply.status}")

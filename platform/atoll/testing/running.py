@@ -18,7 +18,7 @@ import psutil
 
 from atoll import conf
 from atoll.dev import ending
-from atoll.testing.servers import PREFIX, create_databases, real_servers
+from atoll.dev.servers import PREFIX, create_databases, real_servers
 
 PORT_OFFSET = 1000
 START_TIMEOUT_S = 180.0

@@ -181,7 +181,7 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Neighbour]
     made = {name: Neighbour() for name in names}
     for name, neighbour in made.items():
         monkeypatch.setenv(f"{name.upper().replace('-', '_')}_URL", neighbour.url)
-    monkeypatch.setattr("atoll.identity.service_token", lambda: service_access_token("library-service"))
+    monkeypatch.setattr("atoll.client.own_token._supplier", lambda: service_access_token("library-service"))
     yield made
     for neighbour in made.values():
         neighbour.server.shutdown()

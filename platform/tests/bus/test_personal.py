@@ -23,8 +23,8 @@ from atoll.bus.operations.retention import Janitor
 from atoll.bus.schemas import asyncapi, catalogue, definitions
 from atoll.bus.schemas.definitions import Messages
 from atoll.errors import Misuse
+from atoll.forgetting import forget_person
 from atoll.identity import copies
-from atoll.identity.forgetting import forget_person
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
 

@@ -35,7 +35,7 @@ def test_a_call_carries_the_ids_of_the_work_it_belongs_to():
 
 
 def test_without_a_token_the_service_proves_itself(monkeypatch):
-    monkeypatch.setattr("atoll.identity.service_token", lambda: "own")
+    monkeypatch.setattr("atoll.client.own_token._supplier", lambda: "own")
     world = World({"a": [OK]})
 
     world.client().get("/users/1")

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from atoll import conf
-from atoll.testing import servers
+from atoll.dev import servers
 
 
 @pytest.fixture

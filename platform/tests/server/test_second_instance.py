@@ -11,9 +11,9 @@ import requests
 
 from atoll.client import ServiceClient
 from atoll.client.pool import Pool
+from atoll.dev.servers import accepts_connections
 from atoll.testing import pace
 from atoll.testing.running import eventually
-from atoll.testing.servers import accepts_connections
 from server.running import SERVICE
 
 # Else pytest-django makes no database where these tests run by themselves.

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from atoll.api.urls import platform_urls
+from atoll.urls import platform_urls
 from testproject import views
 
 urlpatterns = platform_urls(

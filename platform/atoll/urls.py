@@ -1,4 +1,4 @@
-"""What every project serves beside its own API."""
+"""The URLs that every project serves: its own, health, metrics, OpenAPI and the admin."""
 
 from collections.abc import Sequence
 

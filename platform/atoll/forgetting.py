@@ -1,4 +1,4 @@
-"""Forgetting a person in what every project keeps beside its own rows."""
+"""Forgetting a person in the tables that every project has beside its own."""
 
 from uuid import UUID
 
@@ -8,11 +8,11 @@ from atoll.identity import copies
 
 
 def forget_person(user_id: UUID) -> None:
-    """Call it where a service hears that an account was deleted, in that transaction.
+    """A service calls it in the transaction that handles ``user.deleted``.
 
-    The account's row in the admin loses email and name, the answers that were kept for its repeated
-    requests are deleted, and messages about it are emptied within a minute or so (docs/personal-data.md).
-    Doing it again changes nothing.
+    The account's row in the admin loses its email and name, and the answers kept for repeated requests
+    are deleted. Messages about the person are emptied about a minute later (docs/personal-data.md).
+    A second call changes nothing.
     """
     copies.forget(str(user_id))
     if apps.is_installed("atoll.api"):
