@@ -1,9 +1,10 @@
-"""The bus: announce facts, ask for work, react to both.
+"""The bus: publish events, send commands, register handlers for both.
 
-``publish`` and ``send`` write an outbox row in the caller's transaction;
-``on`` and ``handles`` register functions that a worker runs, each in one
-transaction with what it sends. Nothing here imports Celery or kombu: a web
-process can publish without them. docs/decisions/0002 says why it is built so.
+``publish`` and ``send`` write an outbox row in the caller's transaction.
+``on`` and ``handles`` register functions. A worker runs each function in one
+transaction, together with the messages that the function publishes or sends.
+This package imports neither Celery nor kombu, so a web process can publish
+without them. docs/decisions/0002 gives the reasons for this design.
 """
 
 from atoll.bus.handler_exceptions import Dead, Ignore

@@ -1,4 +1,4 @@
-"""Django's system checks of what the bus builds on: ``manage.py PROJECT check``."""
+"""Django's system checks for the bus: ``manage.py PROJECT check`` runs them."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -20,7 +20,7 @@ CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", 
 
 @register()
 def check_database(**_: Any) -> Sequence[CheckMessage]:
-    """What claims and fences rely on."""
+    """Check the database settings on which claims and fences rely."""
     database = settings.DATABASES[DEFAULT_DB_ALIAS]
     found: list[CheckMessage] = []
     if not database["ENGINE"].endswith("postgresql"):
@@ -61,7 +61,7 @@ def check_variables(**_: Any) -> Sequence[CheckMessage]:
 
 @register()
 def check_retention(**_: Any) -> Sequence[CheckMessage]:
-    """The same as where the bus starts."""
+    """Check the settings that the bus also checks at its start."""
     try:
         retention.configured()
         quarantine.configured()
@@ -72,7 +72,7 @@ def check_retention(**_: Any) -> Sequence[CheckMessage]:
 
 @register()
 def check_names(**_: Any) -> Sequence[CheckMessage]:
-    """The same as where a worker starts."""
+    """Check the message names that a worker also checks at its start."""
     try:
         contracts.refuse_unknown_names()
     except ImproperlyConfigured as error:
@@ -82,7 +82,7 @@ def check_names(**_: Any) -> Sequence[CheckMessage]:
 
 @register(deploy=True)
 def check_senders(**_: Any) -> Sequence[CheckMessage]:
-    """The same as at the start of a worker."""
+    """Check the sender settings that a worker also checks at its start."""
     try:
         senders.refuse_start()
     except ImproperlyConfigured as error:
@@ -92,7 +92,10 @@ def check_senders(**_: Any) -> Sequence[CheckMessage]:
 
 @register(deploy=True)
 def check_celery(**_: Any) -> Sequence[CheckMessage]:
-    """The same as at the start of a worker. Celery is imported here and in no web process."""
+    """Check the Celery settings that a worker also checks at its start.
+
+    This check imports Celery; no web process does.
+    """
     from atoll.bus.worker import settings_check
 
     try:

@@ -1,14 +1,12 @@
-"""Who holds a claim: the database session that made it.
+"""The owner of a claim: the database session that made the claim.
 
-When a process ends, however it ends, the operating system closes its
-connections and the server ends its sessions. So a claim whose session is gone
-has no holder, on whichever host or in whichever container that was; no process
-id needs to be compared across them. Should the process itself still live, the
-attempt's number keeps it from changing anything.
+When a process ends for any reason, the operating system closes its connections
+and PostgreSQL ends its sessions. So a claim without a live session has no owner,
+and nothing compares process ids across hosts or containers. If the process is
+still alive, the attempt's number stops it from changing the row.
 
-A host that falls silent without closing its connections keeps its sessions, and
-what they have locked, for as long as TCP believes in them: the server is told to
-ask, and to look up from a long statement.
+A host that disappears without closing its connections keeps its sessions and
+their locks until TCP gives the connections up. TCP keepalives shorten that time.
 """
 
 from typing import Any
@@ -16,14 +14,15 @@ from weakref import WeakSet
 
 from django.db import connection
 
-# Of the row with that alias. A process number is used again, so the session must be older
-# than the claim; another role's sessions do not say how old they are and count as holders.
+# ``row`` is the alias of the claimed row. PostgreSQL reuses backend process ids, so the owner's
+# session must be older than the claim. The start time of another role's session is hidden (NULL);
+# such a session counts as the owner.
 IS_GONE = """{row}.session IS NOT NULL AND NOT EXISTS (
-    SELECT FROM pg_stat_get_activity({row}.session) AS holder
-    WHERE COALESCE(holder.backend_start <= {row}.claimed_at, TRUE))"""
+    SELECT FROM pg_stat_get_activity({row}.session) AS owner
+    WHERE COALESCE(owner.backend_start <= {row}.claimed_at, TRUE))"""
 
-# 25 seconds until a silent host is given up; a statement is interrupted 2 s after its client
-# ended, from PostgreSQL 14 on.
+# The server drops a silent host after 25 s. From PostgreSQL 14 on it also interrupts a statement
+# 2 s after the client ended.
 KEEPALIVES = """
 SELECT set_config(wanted.name, wanted.value, FALSE)
 FROM pg_settings JOIN (VALUES
@@ -31,13 +30,13 @@ FROM pg_settings JOIN (VALUES
     ('client_connection_check_interval', '2000')) AS wanted (name, value) USING (name)
 """
 
-_prepared: WeakSet[Any] = WeakSet()
+_configured: WeakSet[Any] = WeakSet()
 
 
-def notice_vanished_host() -> None:
-    """Once for each connection of this thread: have the server notice when its client is gone."""
+def enable_keepalives() -> None:
+    """Make the server detect a lost client on this thread's connection; once per connection."""
     raw = connection.connection
-    if raw not in _prepared:
+    if raw not in _configured:
         with connection.cursor() as cursor:
             cursor.execute(KEEPALIVES)
-        _prepared.add(raw)
+        _configured.add(raw)

@@ -1,7 +1,7 @@
-"""The contracts of the whole platform, as a process finds them beside its code: docs/asyncapi.json.
+"""The message contracts of the whole platform: docs/asyncapi.json, read from beside the code.
 
-``manage.py asyncapi`` writes the document. A process that starts without it, as one of a
-repository that has none yet, is held to nothing.
+``manage.py asyncapi`` writes the document. A process without the document, for example
+in a new repository, accepts every message name.
 """
 
 import json
@@ -15,30 +15,34 @@ from atoll.bus.schemas import asyncapi, definitions, names
 from atoll.bus.schemas.definitions import Definition
 from atoll.errors import Misuse
 
-PLACE = Path("docs/asyncapi.json")
+DOCUMENT = Path("docs/asyncapi.json")
 
 
 def document() -> list[Definition] | None:
-    """Every definition of the document; None where there is none.
+    """Return every definition in the document, or None without a document.
 
-    Raises Misuse when it is no document that Atoll wrote.
+    Raises Misuse when the file is not a document that Atoll wrote.
     """
     try:
-        return asyncapi.definitions(json.loads((conf.root() / PLACE).read_text()))
+        return asyncapi.definitions(json.loads((conf.root() / DOCUMENT).read_text()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Misuse(f"{PLACE} cannot be read back ({error!r}); restore it from git or delete it.") from error
+        raise Misuse(
+            f"{DOCUMENT} cannot be read back ({error!r}); restore it from git or delete it."
+        ) from error
 
 
 def services() -> set[str]:
-    """Every service of the platform by its name on the wire, this one included."""
+    """Return the names on the wire of all services of the platform, including this service."""
     return {project.service for project in conf.projects().values()} | {settings.ATOLL_SERVICE}
 
 
 def refuse_unknown_names() -> None:
-    """Raises ImproperlyConfigured for each name that a handler, an upcaster or a command of this project
-    uses and that neither the document nor the project itself defines."""
+    """Check the message names that this project's handlers, upcasters and commands use.
+
+    Raises ImproperlyConfigured with every name that neither the document nor this project defines.
+    """
     try:
         written = document()
         if written is None:

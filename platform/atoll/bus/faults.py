@@ -1,8 +1,9 @@
-"""Faults on purpose, for tests: ``ATOLL_FAULT="relay.after_publish:kill@3"``.
+"""Fault injection for tests: ``ATOLL_FAULT="relay.after_publish:kill@3"``.
 
-``kill`` ends the process as SIGKILL does, ``raise`` raises Injected, ``hang``
-stops the thread for good; ``@N`` waits for the N-th pass, and only that one is hit.
-Several are separated by commas. Read once, at import; unset, a point is an empty call.
+``kill`` sends SIGKILL to the process, ``raise`` raises InjectedFault, ``hang``
+blocks the thread for ever. ``@N`` injects the fault on the N-th pass only; the
+default is the first. Commas separate several faults. The variable is read once,
+at import. Without it, ``point`` does nothing.
 """
 
 import os
@@ -27,12 +28,12 @@ POINTS = frozenset(
 )
 
 
-class Injected(Exception):
-    """A fault that was asked for."""
+class InjectedFault(Exception):
+    """The exception of the action ``raise``."""
 
 
 class Fault:
-    """What happens at one point, once."""
+    """One action at one point, run on one pass."""
 
     def __init__(self, name: str, action: str, on_pass: int) -> None:
         self._name = name
@@ -50,7 +51,7 @@ class Fault:
 
 
 def parse(text: str) -> dict[str, Fault]:
-    """Raises ImproperlyConfigured, naming what is wrong."""
+    """Return the faults by point. Raises ImproperlyConfigured with the part that is wrong."""
     faults = {}
     for part in filter(None, text.split(",")):
         name, _, rest = part.strip().partition(":")
@@ -69,18 +70,18 @@ def _kill(_name: str) -> None:
 
 
 def _raise(name: str) -> None:
-    raise Injected(f"ATOLL_FAULT asked for a failure at {name}.")
+    raise InjectedFault(f"ATOLL_FAULT asked for a failure at {name}.")
 
 
 def _hang(_name: str) -> None:
     threading.Event().wait()
 
 
-def _nothing(name: str) -> None:
-    """No fault is asked for."""
+def _do_nothing(_name: str) -> None:
+    pass
 
 
-def _armed(faults: dict[str, Fault]) -> Callable[[str], None]:
+def _injecting(faults: dict[str, Fault]) -> Callable[[str], None]:
     def pass_point(name: str) -> None:
         if fault := faults.get(name):
             fault.passed()
@@ -90,4 +91,4 @@ def _armed(faults: dict[str, Fault]) -> Callable[[str], None]:
 
 ACTIONS: dict[str, Callable[[str], Any]] = {"kill": _kill, "raise": _raise, "hang": _hang}
 _faults = parse(os.environ.get("ATOLL_FAULT") or "")
-point = _armed(_faults) if _faults else _nothing
+point = _injecting(_faults) if _faults else _do_nothing

@@ -1,9 +1,9 @@
-"""What a handler may raise to decide the outcome of its delivery itself."""
+"""Exceptions that a handler raises to decide the outcome of its delivery."""
 
 
 class Ignore(Exception):
-    """Nothing to do for this message: roll back, record why, never run again."""
+    """The handler has nothing to do: roll back, record the text as the reason, never run again."""
 
 
 class Dead(Exception):
-    """No further attempt can help: roll back and put the delivery among the dead letters at once."""
+    """No retry can succeed: roll back and make the delivery a dead letter at once."""

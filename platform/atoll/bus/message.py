@@ -1,4 +1,4 @@
-"""What a handler is told about the message beside its payload."""
+"""The metadata that a handler receives beside the payload."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message on its way through one handler.
+    """One message in one attempt of one handler.
 
-    ``id`` is the producer's id of the message, the same for every copy;
-    ``attempt`` counts from 1; ``idempotency_key`` is the same for every attempt
-    of this handler on this message and differs between handlers.
+    ``id`` comes from the producer; all copies of the message share it.
+    ``attempt`` counts from 1. ``idempotency_key`` is the same for every attempt
+    of this handler with this message and differs between handlers.
     """
 
     id: str

@@ -1,7 +1,8 @@
-"""The ledger: what was announced, what arrived, what came of it.
+"""The ledger: the tables of published messages, received messages and their deliveries.
 
-These rows are the truth; broker and Celery only carry hints about them. The
-hot paths write them with the SQL in outbox.py, inbox.py and deliveries.py.
+The rows are the source of truth. The broker carries copies of messages, and Celery
+carries only hints. The hot paths use the SQL of ``outbox/store.py``,
+``inbox/store.py`` and ``delivery/store.py``.
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -16,11 +17,11 @@ class Kind(models.TextChoices):
 
 
 class Outbox(models.Model):
-    """A message that this service announced, written in the transaction that made it true.
+    """A message of this service, written in the transaction of the change that it announces.
 
-    ``id`` is the order of announcement. ``next_attempt_at`` is when a relay may
-    take the row; a relay that takes it moves that a lease into the future and
-    leaves its database session's process number.
+    ``id`` gives the order of the announcements. A relay may claim the row from
+    ``next_attempt_at`` on. The claim moves ``next_attempt_at`` one lease into the future and
+    stores the process id of the relay's database session in ``session``.
     """
 
     class Status(models.TextChoices):
@@ -59,7 +60,7 @@ class Outbox(models.Model):
 
 
 class KeySequence(models.Model):
-    """The last number given to a key's messages; its row lock puts one key's writers in order."""
+    """The number of the last message of a key. The row lock orders the transactions of one key."""
 
     key = models.TextField(primary_key=True)
     last = models.BigIntegerField()
@@ -70,7 +71,7 @@ class KeySequence(models.Model):
 
 
 class Inbox(models.Model):
-    """A message that arrived, once, however many copies the broker brought."""
+    """A received message. One row stands for all copies that the broker delivered."""
 
     id = models.BigAutoField(primary_key=True)
     dedupe_key = models.TextField(unique=True)
@@ -97,11 +98,11 @@ class Inbox(models.Model):
 class Delivery(models.Model):
     """One message for one handler: its attempts and its outcome.
 
-    ``next_attempt_at`` is when it may be run; while it runs, when its lease ends
-    at the latest: it ends with the database session that claimed it.
-    ``hint_at`` is when the sweep sends the workers another hint about it.
-    Deliveries of one handler and ``lane`` run one at a time, by ``position``;
-    without a lane, in any order.
+    A pending delivery may run from ``next_attempt_at`` on. The lease of a running
+    delivery ends at ``next_attempt_at``, or earlier with the database session that
+    claimed the delivery. At ``hint_at`` the sweep sends another hint. Deliveries of one
+    handler and one ``lane`` run one at a time, by ``position``. Deliveries without a
+    lane run in any order.
     """
 
     class Status(models.TextChoices):
@@ -186,11 +187,11 @@ class Delivery(models.Model):
 
 
 class KnownHandler(models.Model):
-    """A handler of this service and one kind of message that it takes: every version of the
-    service's code that has run, or is about to, has written its own here (known.py).
+    """A handler of this service and one event, pattern or command that it handles.
 
-    ``seen_at`` is when a worker last said that it has code for it, and is renewed every few
-    seconds. A retired one gets no more deliveries.
+    Every version of the service's code writes its handlers here before it runs
+    (``handlers/known.py``). Every few seconds a worker that has the handler's code renews
+    ``seen_at``. A retired handler gets no deliveries.
     """
 
     handler = models.TextField()
@@ -216,7 +217,7 @@ class KnownHandler(models.Model):
 
 
 class Forgotten(models.Model):
-    """An account that was deleted: messages about it are emptied (personal.py)."""
+    """A deleted account. Its personal data leaves the messages (``operations/personal_data.py``)."""
 
     subject = models.TextField(primary_key=True, help_text="The account's id.")
     at = models.DateTimeField(db_default=Now())
@@ -230,7 +231,7 @@ class Forgotten(models.Model):
 
 
 class Quarantine(models.Model):
-    """Something that arrived and cannot be read, with as much of it as quarantine.py keeps."""
+    """An unreadable message, kept up to the limits of ``inbox/quarantine.py``."""
 
     class Status(models.TextChoices):
         WAITING = "waiting"
@@ -264,7 +265,7 @@ class Quarantine(models.Model):
 
 
 class Reception(models.Model):
-    """Whether this service receives its messages: one row, written by the processes that consume."""
+    """Whether this service receives its messages: one row, written by the consuming processes."""
 
     id = models.SmallIntegerField(primary_key=True)
     consumed_at = models.DateTimeField(null=True, help_text="When a consumer last said that all is well.")

@@ -3,34 +3,36 @@
 from typing import Any, get_origin
 
 from atoll import wire
-from atoll.bus.upcasting import UpcastFailed, upcasted
+from atoll.bus.upcasting import UpcastFailed, apply_upcasters
 from atoll.errors import Refusal
 
 
-class Unfit(Exception):
-    """The data is not what the handler reads; the text names the field and the versions."""
+class PayloadMismatch(Exception):
+    """The data does not fit the handler's payload class. The text names the field and the versions."""
 
 
 def read(cls: Any, name: str, data: dict[str, Any], version: int) -> Any:
-    """The data of one version as a handler's payload class reads it; Unfit when it cannot.
+    """Return the data of one version as an instance of a handler's payload class.
 
-    A newer version than the class declares is read like any other: it fits unless
-    something that the class needs has changed.
+    Raises PayloadMismatch. Data of a newer version than the class declares fits
+    unless a field that the class needs has changed.
     """
     if takes_anything(cls):
         return data
     wanted = version_of(cls)
     try:
-        return wire.from_payload(cls, upcasted(name, data, version, wanted))
+        return wire.from_payload(cls, apply_upcasters(name, data, version, wanted))
     except UpcastFailed as failure:
-        raise Unfit(str(failure)) from failure.__cause__ or failure
+        raise PayloadMismatch(str(failure)) from failure.__cause__ or failure
     except Refusal as error:
         versions = "" if version == wanted else f", which reads version {wanted}; this is version {version}"
-        raise Unfit(f"The payload does not fit {cls.__name__}{versions}: {error.message}") from error
+        raise PayloadMismatch(
+            f"The payload does not fit {cls.__name__}{versions}: {error.message}"
+        ) from error
 
 
 def takes_anything(cls: Any) -> bool:
-    """Whether a handler annotated with this gets the data as it came."""
+    """Whether a handler with this annotation gets the data as a dict, unchecked."""
     return dict in (cls, get_origin(cls))
 
 

@@ -1,6 +1,6 @@
-"""Announcing: each call writes rows in the caller's transaction, and nothing else.
+"""Publishing and sending: each call writes one row in the caller's transaction.
 
-What is rolled back was never announced; what is committed will be published.
+After a rollback the message does not exist. After a commit the relay publishes it.
 """
 
 import re
@@ -31,26 +31,26 @@ DATA_DEPTH = wire.MAX_DEPTH - 1  # the envelope is one level
 
 
 def publish(event: Any, *, key: str | None = None) -> UUID:
-    """Announce a fact to whoever listens; the id of the message.
+    """Publish an event to all its subscribers. Returns the message id.
 
     ``event`` is a dataclass instance with a class variable ``type`` such as
-    ``"order.created"`` and, from its second version on, ``version``. Messages of
-    one ``key`` are published in the order in which their transactions commit,
-    which makes such transactions wait for each other.
-    Raises Misuse outside ``transaction.atomic()``, with the field's name when a
-    value does not fit its annotation or could not be read back, and when the class
-    names ``senders`` of which this service is none.
+    ``"order.created"`` and, from its second version on, ``version``. The relay publishes
+    messages of one ``key`` in the order in which their transactions commit; for this
+    order, transactions of one key wait for each other.
+    Raises Misuse outside ``transaction.atomic()``; when a value does not fit its
+    annotation or cannot be read back (the text names the field); and when the class
+    has ``senders`` without this service.
     """
-    name, version = _outgoing(event.__class__, "type")
-    return _announce("event", name, name, _payload(event, name), version, key)
+    name, version = _name_and_version(event.__class__, "type")
+    return _add_to_outbox("event", name, name, _payload(event, name), version, key)
 
 
 def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None) -> UUID:
-    """Announce an event whose data is at hand only as it goes on the wire; otherwise as ``publish``.
+    """Publish an event from its data in wire form; otherwise like ``publish``.
 
-    An event that this project's ``events.py`` defines must fit the newest version
-    of its definition; fields beyond it are sent along. An event that it does not
-    define is announced as it is.
+    When this project's ``events.py`` defines the event, the data must fit the newest
+    version of the definition; additional fields stay in the message. Otherwise the
+    data goes out unchanged.
     """
     if not _is_name(event_type):
         raise Misuse(f"{event_type!r} is no event type: dotted lower case, such as 'order.created'.")
@@ -61,42 +61,42 @@ def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None
             checked |= wire.checked_payload(wire.from_payload(cls, checked), max_depth=DATA_DEPTH)
     except Refusal as error:
         raise Misuse(f"{event_type} cannot be announced: {error.message}.") from error
-    version = _outgoing(cls, "type")[1] if cls else 1
-    return _announce("event", event_type, event_type, checked, version, key)
+    version = _name_and_version(cls, "type")[1] if cls else 1
+    return _add_to_outbox("event", event_type, event_type, checked, version, key)
 
 
 def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID:
-    """Ask one service, by its name on the wire, to do something; the id of the message.
+    """Send a command to one service, named as on the wire. Returns the message id.
 
-    ``command`` is a dataclass instance with class variables ``command`` and,
-    unless ``to`` is given, ``to``. ``key`` and Misuse are as for ``publish``; Misuse also when
-    no service of the platform has that name, unless the class says ``outside``.
+    ``command`` is a dataclass instance with class variables ``command`` and, unless the
+    argument ``to`` is given, ``to``. ``key`` and Misuse are as for ``publish``. Raises
+    Misuse also when no service of the platform has this name, unless the class sets
+    ``outside``.
     """
-    name, version = _outgoing(command.__class__, "command")
+    name, version = _name_and_version(command.__class__, "command")
     destination = to or getattr(command, "to", None)
     if not isinstance(destination, str) or not 0 < len(destination.encode()) <= envelope.MAX_NAME_BYTES:
         raise Misuse(f"{name} names no service: give {type(command).__name__} a class variable `to`.")
-    _demand_service(destination, command.__class__)
-    return _announce("command", name, destination, _payload(command, name), version, key)
+    _require_service(destination, command.__class__)
+    return _add_to_outbox("command", name, destination, _payload(command, name), version, key)
 
 
 def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUID:
-    """Have this service handle a command later; the id of the message.
+    """Set a timer: this service handles the command after ``after``. Returns the message id.
 
-    The timer lives in this service's database and takes no way through the
-    broker. It fires once, at ``after`` or up to about a second later.
-    ``token`` names it for ``cancel_scheduled``.
-    Raises Misuse outside a transaction, when nothing here handles the command, and
-    for its values as ``publish``.
+    The timer is a row in this service's database and needs no broker. It fires once,
+    at most about a second late. ``token`` names the timer for ``cancel_scheduled``.
+    Raises Misuse outside a transaction, when this service has no handler for the
+    command, and for bad values like ``publish``.
     """
-    name, version = _outgoing(command.__class__, "command")
+    name, version = _name_and_version(command.__class__, "command")
     handler = registry.command_handler(name)
     if handler is None:
         handled = [one.name for one in registry.handlers() if one.kind == "command"]
         raise Misuse(
             f"{name} cannot be scheduled: no function here handles it. {names.nearest(name, handled)}".strip()
         )
-    _demand_transaction(name)
+    _require_transaction(name)
     message_id, correlation_id = uuid7(), _correlation_id()
     timers.schedule(
         message_id=message_id,
@@ -113,18 +113,18 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
 
 
 def cancel_scheduled(token: str) -> int:
-    """Call off every timer of that name that has not fired; how many there were.
+    """Cancel all timers named ``token`` that have not fired. Returns their number.
 
-    Raises Misuse outside a transaction: calling it off belongs to the change that makes it needless.
+    Raises Misuse outside a transaction: the cancellation must commit with the change that causes it.
     """
-    _demand_transaction(token)
+    _require_transaction(token)
     return timers.cancel(token)
 
 
-def _announce(
+def _add_to_outbox(
     kind: Kind, name: str, destination: str, data: dict[str, Any], version: int, key: str | None
 ) -> UUID:
-    _demand_transaction(name)
+    _require_transaction(name)
     if key is not None and not 0 < len(key) <= envelope.MAX_ID_CHARACTERS:
         raise Misuse(f"The key of {name} must have 1 to {envelope.MAX_ID_CHARACTERS} characters.")
     message_id, correlation_id = uuid7(), _correlation_id()
@@ -159,8 +159,8 @@ def _correlation_id() -> str:
 
 
 @cache
-def _outgoing(cls: type, variable: str) -> tuple[str, int]:
-    """The name and version that a class announces itself by; Misuse when it cannot."""
+def _name_and_version(cls: type, variable: str) -> tuple[str, int]:
+    """Return the message name and version of a payload class. Raises Misuse for an unfit class."""
     name, version = getattr(cls, variable, None), getattr(cls, "version", 1)
     if not isinstance(name, str) or not _is_name(name):
         raise Misuse(
@@ -186,7 +186,7 @@ def _outgoing(cls: type, variable: str) -> tuple[str, int]:
 
 
 @cache
-def _demand_service(destination: str, cls: type) -> None:
+def _require_service(destination: str, cls: type) -> None:
     known = contracts.services()
     if destination not in known and not getattr(cls, "outside", False):
         meant = names.nearest(destination, known)
@@ -207,7 +207,7 @@ def _is_name(text: str) -> bool:
     return len(text) <= envelope.MAX_NAME_BYTES and NAME.fullmatch(text) is not None
 
 
-def _demand_transaction(name: str) -> None:
+def _require_transaction(name: str) -> None:
     if not connection.in_atomic_block:
         raise Misuse(
             f"{name!r} was announced outside a transaction, where it could get lost or go out although "

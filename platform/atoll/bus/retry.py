@@ -1,4 +1,4 @@
-"""How often, and after which waits, a failing handler is run again."""
+"""The retry policy of a handler: the number of attempts and the waits between them."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,7 +1,6 @@
-"""AMQP 0-9-1 topic matching, exactly, on every transport.
+"""Topic matching by the rules of AMQP 0-9-1, the same for every transport.
 
-kombu's virtual transports match a little differently: there ``order.#`` misses
-``order``, which AMQP includes.
+kombu's virtual transports differ: their ``order.#`` does not match ``order``.
 """
 
 from functools import lru_cache
@@ -11,10 +10,10 @@ from functools import lru_cache
 def matches(pattern: str, routing_key: str) -> bool:
     """Whether a queue bound with ``pattern`` receives ``routing_key``.
 
-    ``*`` stands for exactly one word, ``#`` for any number of words, none included.
+    ``*`` matches exactly one word, ``#`` matches zero or more words.
     """
     words = _words(routing_key)
-    reached = {0}  # how many words the pattern so far can have consumed
+    reached = {0}  # the numbers of words that the pattern so far can match
     for part in _words(pattern):
         if part == "#":
             reached = set(range(min(reached), len(words) + 1)) if reached else set()

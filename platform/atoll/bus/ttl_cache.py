@@ -1,34 +1,35 @@
-"""An answer that is asked for at most once in a while, however many want it."""
+"""A cache of one value that expires after a time to live."""
 
 import threading
 import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
-class Remembered(Generic[Answer]):
-    """Calls ``read`` when the answer is older than ``for_s`` seconds; who comes meanwhile waits for it.
+class TtlCache(Generic[Value]):
+    """Returns the cached value of ``read`` and calls ``read`` again once the value is ``ttl_s`` seconds old.
 
-    What ``read`` raises is raised and not remembered.
+    One thread calls ``read`` at a time; the other threads wait for its value. An
+    exception of ``read`` goes to the caller and is not cached.
     """
 
     def __init__(
-        self, read: Callable[[], Answer], *, for_s: float, clock: Callable[[], float] = time.monotonic
+        self, read: Callable[[], Value], *, ttl_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._read = read
-        self._for_s = for_s
+        self._ttl_s = ttl_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: tuple[float, Answer] | None = None
+        self._cached: tuple[float, Value] | None = None
 
-    def __call__(self) -> Answer:
+    def __call__(self) -> Value:
         with self._lock:
-            if self._held is None or self._clock() - self._held[0] >= self._for_s:
-                self._held = (self._clock(), self._read())
-            return self._held[1]
+            if self._cached is None or self._clock() - self._cached[0] >= self._ttl_s:
+                self._cached = (self._clock(), self._read())
+            return self._cached[1]
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         with self._lock:
-            self._held = None
+            self._cached = None

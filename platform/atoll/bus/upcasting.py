@@ -1,7 +1,7 @@
-"""Old versions of messages, brought up to the one that a handler reads.
+"""Upcasters: functions that convert the data of an old message version to the next version.
 
-A message can wait in a queue, in a timer or as a dead letter while its definition moves on.
-Upcasters stand in ``handlers.py`` and apply to what that service receives.
+A message can wait in a queue, in a timer or as a dead letter while its definition changes.
+A service's ``handlers.py`` holds the upcasters for the messages that this service receives.
 """
 
 import copy
@@ -17,17 +17,18 @@ _upcasters: dict[tuple[str, int], Upcaster] = {}
 
 
 class UpcastFailed(Exception):
-    """An upcaster raised, or returned no dict; the text says which one."""
+    """An upcaster raised an exception or returned no dict. The text names the upcaster."""
 
 
 def upcast(name: str, *, from_version: int) -> Callable[[Upcaster], Upcaster]:
-    """Turn the data of one version of an event or command into that of the next.
+    """Register an upcaster of one event type or command, from ``from_version`` to the next version.
 
-    The function gets the data as on the wire, in camelCase, as a copy of its own,
-    and returns that of ``from_version + 1``. Upcasters are chained up to the
-    version of the handler's payload class; a step without one leaves the data as
-    it is. What raises makes a dead letter, which a replay runs again.
-    Raises Misuse when that step has an upcaster already.
+    The function gets its own copy of the data as on the wire, in camelCase, and
+    returns the data of ``from_version + 1``. Upcasters run one after the other up to
+    the version of the handler's payload class. A version without an upcaster leaves
+    the data unchanged. A delivery becomes a dead letter when an upcaster raises; a
+    replay runs the upcasters again.
+    Raises Misuse when this version already has an upcaster.
     """
     if is_pattern(name):
         raise Misuse(f"An upcaster is for one event type or command, not for the pattern {name!r}.")
@@ -44,8 +45,8 @@ def upcast(name: str, *, from_version: int) -> Callable[[Upcaster], Upcaster]:
     return register
 
 
-def upcasted(name: str, data: dict[str, Any], version: int, wanted: int) -> dict[str, Any]:
-    """The data as of version ``wanted``; as it came when it is of that version or newer.
+def apply_upcasters(name: str, data: dict[str, Any], version: int, wanted: int) -> dict[str, Any]:
+    """Return the data in version ``wanted``, or unchanged when ``version`` is not older.
 
     Raises UpcastFailed.
     """
@@ -66,12 +67,12 @@ def upcasted(name: str, data: dict[str, Any], version: int, wanted: int) -> dict
 
 
 def names() -> list[str]:
-    """The messages that have upcasters here."""
+    """Return the names of the messages that have upcasters in this process."""
     return sorted({name for name, _ in _upcasters})
 
 
-def steps(name: str) -> list[int]:
-    """The versions of a message from which there is an upcaster here."""
+def versions(name: str) -> list[int]:
+    """Return the versions from which a message has an upcaster in this process."""
     return sorted(number for held, number in _upcasters if held == name)
 
 

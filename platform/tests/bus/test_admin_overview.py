@@ -31,9 +31,9 @@ CORRELATION = "checkout-4711"
 def no_registry() -> Iterator[None]:
     """The workers are asked for anew by every test; without a registry the page says so."""
     workers = page._workers
-    workers.forget()
+    workers.clear()
     yield
-    workers.forget()
+    workers.clear()
 
 
 @pytest.fixture

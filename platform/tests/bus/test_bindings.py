@@ -81,7 +81,7 @@ def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 }
         place = tmp_path / "asyncapi.json"
         place.write_text(json.dumps(made))
-        monkeypatch.setattr(subscribers, "PLACE", place)
+        monkeypatch.setattr(subscribers, "DOCUMENT", place)
 
     yield write
     if not topology.is_redis(conf.broker_url()):
@@ -430,5 +430,5 @@ def test_the_platforms_own_document_names_the_receivers() -> None:
 
 
 def test_without_a_document_nobody_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "PLACE", tmp_path / "none.json")
+    monkeypatch.setattr(subscribers, "DOCUMENT", tmp_path / "none.json")
     assert (subscribers.of("payment-service"), subscribers.of_all()) == ({}, {})

@@ -171,7 +171,7 @@ def test_a_service_that_announces_nothing_may_publish_no_event_and_one_without_a
 ) -> None:
     silent = permissions.topic(Topology("mail-service"), "")
     assert may(silent, "order.created", "x") == [False, False]
-    monkeypatch.setattr(subscribers, "PLACE", tmp_path / "none.json")
+    monkeypatch.setattr(subscribers, "DOCUMENT", tmp_path / "none.json")
     assert may(permissions.topic(NAMES, ""), "order.created") == [True]
 
 

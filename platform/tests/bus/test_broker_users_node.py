@@ -74,7 +74,7 @@ def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             }  # fmt: skip
     place = tmp_path / "asyncapi.json"
     place.write_text(json.dumps(made))
-    monkeypatch.setattr(subscribers, "PLACE", place)
+    monkeypatch.setattr(subscribers, "DOCUMENT", place)
 
 
 class Someone:

@@ -93,7 +93,7 @@ def test_a_relay_that_fails_after_publishing_publishes_again_and_gives_nothing_u
     with transaction.atomic():
         publish(NoteRequested("x"))
     publisher = open_publisher()
-    with pytest.raises(faults.Injected, match="at relay"):
+    with pytest.raises(faults.InjectedFault, match="at relay"):
         relay.step(publisher)
     assert list(Outbox.objects.values_list("status", "attempts")) == [("pending", 0)]
     assert relay.step(publisher) == 1
@@ -107,7 +107,7 @@ def test_a_fault_hits_the_pass_it_was_asked_for_and_no_other() -> None:
     for number in itertools.count(1):
         try:
             fault.passed()
-        except faults.Injected:
+        except faults.InjectedFault:
             hits.append(number)
         if number == 6:
             break

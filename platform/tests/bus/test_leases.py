@@ -191,7 +191,7 @@ def test_what_a_session_that_is_gone_held_is_not_waited_for_when_somebody_has_lo
 def test_the_server_is_told_to_notice_when_a_worker_is_gone() -> None:
     connection.close()
     connection.ensure_connection()
-    claim_owner.notice_vanished_host()
+    claim_owner.enable_keepalives()
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('client_connection_check_interval')")
         assert cursor.fetchone() == ("2s",)

@@ -17,7 +17,7 @@ from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.operations import stats
 from atoll.bus.operations.metrics import BusCollector
-from atoll.bus.ttl_cache import Remembered
+from atoll.bus.ttl_cache import TtlCache
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
 
@@ -168,7 +168,7 @@ def test_the_figures_are_at_the_metrics_address(client: Client) -> None:
 
 def test_an_answer_is_asked_for_once_in_a_while() -> None:
     now, asked = [0.0], []
-    remembered = Remembered(lambda: asked.append(1) or len(asked), for_s=5, clock=lambda: now[0])
+    remembered = TtlCache(lambda: asked.append(1) or len(asked), ttl_s=5, clock=lambda: now[0])
     assert (remembered(), remembered()) == (1, 1)
     now[0] = 5
     assert remembered() == 2

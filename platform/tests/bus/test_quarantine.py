@@ -33,9 +33,9 @@ MAY_TAKE = 16 * MIB
 
 @pytest.fixture(autouse=True)
 def counted_anew() -> Iterator[None]:
-    quarantine._kept.forget()
+    quarantine._kept.clear()
     yield
-    quarantine._kept.forget()
+    quarantine._kept.clear()
 
 
 def arrive(body: bytes, reason: str = "no JSON", **more: Any) -> Quarantine:
@@ -99,7 +99,7 @@ def test_past_the_bound_for_rows_arrivals_are_counted_by_queue_and_reason(
 def test_how_much_is_kept_is_counted_again_where_others_add_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     bounded(monkeypatch, rows=1)
     arrive(b"a")
-    quarantine._kept.forget()
+    quarantine._kept.clear()
     assert arrive(b"b").digest != quarantine._digest("evt.library-service", "note.asked", b"b")
 
 

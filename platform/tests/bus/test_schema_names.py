@@ -84,7 +84,7 @@ def document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("ATOLL_ROOT", str(tmp_path))
     conf.projects.cache_clear()
     monkeypatch.setattr(conf, "projects", conf.projects.__wrapped__)
-    path = tmp_path / contracts.PLACE
+    path = tmp_path / contracts.DOCUMENT
     path.parent.mkdir()
     path.write_text(asyncapi.written(asyncapi.document([], [CONFIRMED])))
     return path

@@ -180,7 +180,7 @@ def test_a_step_has_one_upcaster_and_a_pattern_or_a_version_below_one_has_none()
     ):
         with pytest.raises(Misuse):
             upcast(name, from_version=version)(function)
-    assert upcasting.steps("note.asked") == [1]
+    assert upcasting.versions("note.asked") == [1]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -197,7 +197,7 @@ def test_every_step_between_two_versions_runs_once_and_in_order(
 
     for number in steps:
         step(number)
-    taken = upcasting.upcasted("counted", {"taken": []}, version, wanted)["taken"]
+    taken = upcasting.apply_upcasters("counted", {"taken": []}, version, wanted)["taken"]
     assert taken == [number for number in sorted(steps) if version <= number < wanted]
 
 
@@ -210,7 +210,7 @@ def test_data_of_the_current_version_or_a_newer_one_is_untouched(
     for number in range(1, wanted + 3):
         upcast("untouched", from_version=number)(dict.clear)  # type: ignore[arg-type]
     before = copy.deepcopy(data)
-    assert upcasting.upcasted("untouched", data, wanted + newer, wanted) is data
+    assert upcasting.apply_upcasters("untouched", data, wanted + newer, wanted) is data
     assert data == before
 
 
@@ -228,5 +228,5 @@ def test_an_upcaster_works_on_a_copy_of_its_own(data: dict[str, Any]) -> None:
         return {}
 
     before = copy.deepcopy(data)
-    assert upcasting.upcasted("spoiled", data, 1, 2) == {}
+    assert upcasting.apply_upcasters("spoiled", data, 1, 2) == {}
     assert data == before

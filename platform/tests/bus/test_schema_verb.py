@@ -49,7 +49,7 @@ class Known(Described):
     def _try(self, trial: Trial) -> str | None:
         try:
             payloads.read(Summed, trial.name, trial.data, trial.version)
-        except payloads.Unfit as unfit:
+        except payloads.PayloadMismatch as unfit:
             return str(unfit)
         return None
 
@@ -88,7 +88,7 @@ class Repository:
         ]
 
     def __call__(self, *argv: str) -> int:
-        upcasts = {name: upcasting.steps(name) for name in upcasting.names()}
+        upcasts = {name: upcasting.versions(name) for name in upcasting.names()}
         parts = [
             Messages(service="a-service", announces=self.announced, reads=[], upcasts={}),
             Messages(service="b-service", announces=[], reads=self.read, upcasts=upcasts),

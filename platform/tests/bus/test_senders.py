@@ -63,7 +63,7 @@ def users() -> Iterator[Users]:
 def switched_on(users: Users, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Users:
     """This service as its own user, on a platform whose contracts know two messages of others."""
     settings.ATOLL_SERVICE = users.name(OWN)
-    document = tmp_path / contracts.PLACE
+    document = tmp_path / contracts.DOCUMENT
     document.parent.mkdir()
     document.write_text(asyncapi.written(asyncapi.document([], definitions(users))))
     for name, value in {

@@ -18,7 +18,7 @@ from atoll.admin import site
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.operations import stats
 from atoll.bus.operations.stats import COUNTED
-from atoll.bus.ttl_cache import Remembered
+from atoll.bus.ttl_cache import TtlCache
 from atoll.discovery import Instance, RegistryClient
 from atoll.errors import AtollError
 
@@ -125,7 +125,7 @@ def _ask_registry() -> Sequence[Instance] | None:
     return answer.instances
 
 
-_workers = Remembered(_ask_registry, for_s=WORKERS_ASKED_EVERY_S)
+_workers = TtlCache(_ask_registry, ttl_s=WORKERS_ASKED_EVERY_S)
 
 
 def _count(count: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from atoll import conf
-from atoll.bus.contracts import PLACE
+from atoll.bus.contracts import DOCUMENT
 from atoll.bus.handlers.registry import Kind
 
 KINDS: dict[str, Kind] = {"events": "event", "commands": "command"}
@@ -56,7 +56,7 @@ def by_service(receivers: Receivers) -> dict[str, list[Address]]:
 
 
 def _document() -> tuple[dict[str, set[Address]], dict[Address, frozenset[str]]]:
-    place = conf.root() / PLACE
+    place = conf.root() / DOCUMENT
     try:
         changed_at = place.stat().st_mtime_ns
     except FileNotFoundError:

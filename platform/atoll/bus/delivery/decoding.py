@@ -29,5 +29,5 @@ def decode(handler: Handler, claim: Claim) -> tuple[Any, Message]:
     )
     try:
         return payloads.read(handler.payload_type, claim.name, data, claim.version), message
-    except payloads.Unfit as unfit:
-        raise Dead(str(unfit)) from unfit.__cause__
+    except payloads.PayloadMismatch as mismatch:
+        raise Dead(str(mismatch)) from mismatch.__cause__

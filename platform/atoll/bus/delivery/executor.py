@@ -73,7 +73,7 @@ def run(
             _leave_to_others(claim)
             break
         faults.point("deliver.after_claim")
-        claim_owner.notice_vanished_host()
+        claim_owner.enable_keepalives()
         attempts += 1
         with in_flight.running(claim, handler.timeout_s):
             may_repeat = attempt(claim, now)

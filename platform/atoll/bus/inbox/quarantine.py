@@ -20,7 +20,7 @@ from django.db import connection
 
 from atoll import conf, wire
 from atoll.bus.inbox import senders
-from atoll.bus.ttl_cache import Remembered
+from atoll.bus.ttl_cache import TtlCache
 
 log = structlog.get_logger("atoll.bus")
 
@@ -150,7 +150,7 @@ def _count() -> Kept:
     return Kept(int(rows), int(body_bytes))
 
 
-_kept = Remembered(_count, for_s=COUNTED_EVERY_S)
+_kept = TtlCache(_count, ttl_s=COUNTED_EVERY_S)
 
 
 def _digest(queue: str, routing_key: str, body: bytes, *, sender: str = "") -> str:

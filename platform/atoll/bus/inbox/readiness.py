@@ -11,7 +11,7 @@ from django.db import connection
 from health_check.exceptions import ServiceUnavailable
 
 from atoll.bus.inbox.consumer_status import Problem
-from atoll.bus.ttl_cache import Remembered
+from atoll.bus.ttl_cache import TtlCache
 from atoll.health.checks import Degraded
 
 # A consumer says every few seconds that it is there. Past this nobody does; for as long a web process
@@ -77,7 +77,7 @@ class Check:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
-        self._state = Remembered(state, for_s=ASKED_EVERY_S, clock=clock)
+        self._state = TtlCache(state, ttl_s=ASKED_EVERY_S, clock=clock)
 
     def __call__(self) -> None:
         found = self._state()

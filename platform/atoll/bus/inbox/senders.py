@@ -67,7 +67,7 @@ class Rule:
         """Raise SenderRefused for a message that something here handles and the contracts do not know."""
         if not self.knows(message):
             raise SenderRefused(
-                f"The broker user {_shown(user)} sent it, and {contracts.PLACE} does not say who may "
+                f"The broker user {_shown(user)} sent it, and {contracts.DOCUMENT} does not say who may "
                 f"send a message of its name."
             )
 
@@ -93,7 +93,7 @@ def rule() -> Rule | None:
     """
     if not are_checked():
         return None
-    return Rule(_senders(conf.root() / contracts.PLACE, settings.ATOLL_SERVICE))
+    return Rule(_senders(conf.root() / contracts.DOCUMENT, settings.ATOLL_SERVICE))
 
 
 def user_of(properties: Mapping[str, Any]) -> str:

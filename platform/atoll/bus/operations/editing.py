@@ -60,8 +60,8 @@ def _check(delivery: Delivery, body: str) -> None:
         # The whole body again, as a worker reads it: the envelope adds a level and some bytes.
         data = _envelope(body)["data"]
         payloads.read(handler.payload_type, message.name, data, message.version)
-    except payloads.Unfit as unfit:
-        raise InvalidInput(str(unfit)) from unfit
+    except payloads.PayloadMismatch as mismatch:
+        raise InvalidInput(str(mismatch)) from mismatch
 
 
 def _envelope(body: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from atoll.bus.operations import stats
 from atoll.bus.operations.stats import Backlog
-from atoll.bus.ttl_cache import Remembered
+from atoll.bus.ttl_cache import TtlCache
 
 log = structlog.get_logger("atoll.bus")
 
@@ -56,7 +56,7 @@ class BusCollector:
     """
 
     def __init__(self) -> None:
-        self._backlog = Remembered(_ask, for_s=ASKED_EVERY_S)
+        self._backlog = TtlCache(_ask, ttl_s=ASKED_EVERY_S)
 
     def describe(self) -> list[Metric]:
         """Nothing, so that registering it asks no database."""

@@ -147,7 +147,7 @@ class Relay:
         power: a message is then published twice, and the receivers drop the second."""
         with connection.cursor() as cursor:
             cursor.execute(f"SET synchronous_commit = off; LISTEN {outbox.CHANNEL}")
-        claim_owner.notice_vanished_host()
+        claim_owner.enable_keepalives()
 
     def _work(self, to: Publisher) -> None:
         next_poll = next_sweep = next_keep_alive = next_take_back = next_waking = 0.0

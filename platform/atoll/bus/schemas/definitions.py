@@ -106,7 +106,7 @@ class Messages:
 def of_this_project() -> Messages:
     """Raises Misuse for a class without a form on the wire, naming it."""
     readings = [_reading(handler) for handler in registry.handlers()]
-    upcasts = {name: steps for name in upcasting.names() if (steps := upcasting.steps(name))}
+    upcasts = {name: upcasting.versions(name) for name in upcasting.names()}
     return Messages(
         service=settings.ATOLL_SERVICE,
         announces=announced(event_modules(), settings.ATOLL_SERVICE),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from atoll import conf
-from atoll.bus.contracts import PLACE
+from atoll.bus.contracts import DOCUMENT
 from atoll.bus.schemas import agreement, asyncapi, catalogue, evolution, names
 from atoll.bus.schemas.definitions import Definition, Messages
 from atoll.cli.asyncapi import earlier, services
@@ -34,7 +34,7 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
         help="take a superseded version out, once no message of it waits anywhere",
     )
     options = parser.parse_args(argv)
-    path = conf.root() / PLACE
+    path = conf.root() / DOCUMENT
     try:
         found = described()
         text, problems, compared = current(path, found, options.base, set(options.drop))
@@ -45,7 +45,7 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
         print(f"- {problem}", file=sys.stderr)
     if problems:
         print(
-            f"\n{PLACE}: {len(problems)} to mend, compared with {compared}. docs/messages.md says how.",
+            f"\n{DOCUMENT}: {len(problems)} to mend, compared with {compared}. docs/messages.md says how.",
             file=sys.stderr,
         )
         return 1
@@ -90,13 +90,15 @@ def _definitions(text: str | None) -> list[Definition]:
     try:
         return asyncapi.definitions(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
-        raise Misuse(f"{PLACE} cannot be read back ({error!r}); restore it from git or delete it.") from error
+        raise Misuse(
+            f"{DOCUMENT} cannot be read back ({error!r}); restore it from git or delete it."
+        ) from error
 
 
 def _check(path: Path, text: str, compared: str) -> int:
     held = path.read_text() if path.exists() else ""
     if held == text:
-        print(f"{PLACE} is current; compared with {compared}.")
+        print(f"{DOCUMENT} is current; compared with {compared}.")
         return 0
     difference = list(
         difflib.unified_diff(held.splitlines(), text.splitlines(), "as it is", "as it should be", lineterm="")
@@ -104,14 +106,14 @@ def _check(path: Path, text: str, compared: str) -> int:
     print("\n".join(difference[:SHOWN_LINES]), file=sys.stderr)
     if len(difference) > SHOWN_LINES:
         print(f"... and {len(difference) - SHOWN_LINES} lines more", file=sys.stderr)
-    print(f"\n{PLACE} is not current: run `{command.manage('asyncapi')}` and commit it.", file=sys.stderr)
+    print(f"\n{DOCUMENT} is not current: run `{command.manage('asyncapi')}` and commit it.", file=sys.stderr)
     return 1
 
 
 def _write(path: Path, text: str, compared: str) -> int:
     if path.exists() and path.read_text() == text:
-        print(f"{PLACE} is current already; compared with {compared}.")
+        print(f"{DOCUMENT} is current already; compared with {compared}.")
         return 0
     path.write_text(text)
-    print(f"Wrote {PLACE}; compared with {compared}.")
+    print(f"Wrote {DOCUMENT}; compared with {compared}.")
     return 0

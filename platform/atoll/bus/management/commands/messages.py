@@ -43,6 +43,6 @@ def complaint(*, handler: str, name: str, version: int, data: dict[str, Any], **
         return f"No handler is called {handler}."
     try:
         payloads.read(registered.payload_type, name, data, version)
-    except payloads.Unfit as unfit:
-        return str(unfit)
+    except payloads.PayloadMismatch as mismatch:
+        return str(mismatch)
     return None
