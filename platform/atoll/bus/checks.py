@@ -63,7 +63,7 @@ def check_variables(**_: Any) -> Sequence[CheckMessage]:
 def check_retention(**_: Any) -> Sequence[CheckMessage]:
     """Check the settings that the bus also checks at its start."""
     try:
-        retention.configured()
+        retention.configured_periods()
         quarantine.configured()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="atoll_bus.E006")]

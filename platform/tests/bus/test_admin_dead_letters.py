@@ -16,7 +16,7 @@ from atoll.bus.delivery import executor
 from atoll.bus.delivery.lanes import Waking
 from atoll.bus.models import Delivery
 from atoll.bus.operations import dead_letters
-from atoll.bus.operations.dead_letters import Group
+from atoll.bus.operations.dead_letters import FailureGroup
 from atoll.identity.roles import SUPPORT
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
@@ -47,8 +47,8 @@ def dead(bus: Bus) -> list[Delivery]:
     return rows
 
 
-def group_of(row: Delivery) -> Group:
-    return Group(row.handler, row.message.name, row.error_group)
+def group_of(row: Delivery) -> FailureGroup:
+    return FailureGroup(row.handler, row.message.name, row.error_group)
 
 
 def address(page: str, row: Delivery, **more: str) -> str:

@@ -13,7 +13,7 @@ from atoll.bus import Message, Retry, on, publish
 from atoll.bus.admin import overview as page
 from atoll.bus.models import Delivery
 from atoll.bus.operations import message_trace
-from atoll.bus.operations.message_trace import Trail
+from atoll.bus.operations.message_trace import Trace
 from atoll.discovery import Instance
 from atoll.identity.roles import CATALOGUE, OPERATOR
 from atoll.testing.bus import Bus
@@ -73,7 +73,7 @@ def test_figures_that_take_too_long_are_told_as_such(staff: Client, monkeypatch:
     def too_long() -> None:
         raise OperationalError("canceling statement due to statement timeout")
 
-    monkeypatch.setattr("atoll.bus.operations.stats.backlog", too_long)
+    monkeypatch.setattr("atoll.bus.operations.stats.ledger_counts", too_long)
     for address in (OVERVIEW, FIGURES):
         answer = staff.get(address)
         assert answer.status_code == 200
@@ -116,12 +116,12 @@ def test_a_message_is_followed_through_all_services(
 ) -> None:
     with context.work(correlation_id=CORRELATION):
         publish(NoteWritten("secret text"))
-    ours = message_trace.here(CORRELATION)
-    theirs = Trail(service="order-service", steps=ours.steps[:1], is_cut=True)
-    away = Trail(service="payment-service", problem="not answering (payment-service: no instance)")
+    ours = message_trace.local_trace(CORRELATION)
+    theirs = Trace(service="order-service", steps=ours.steps[:1], is_cut=True)
+    away = Trace(service="payment-service", problem="not answering (payment-service: no instance)")
     asked: list[str] = []
     monkeypatch.setattr(
-        "atoll.bus.operations.message_trace.everywhere",
+        "atoll.bus.operations.message_trace.platform_traces",
         lambda wanted: asked.append(wanted) or [ours, theirs, away],
     )
     answer = staff.get(WHERE, {"q": f" {CORRELATION} "})
@@ -139,7 +139,7 @@ def test_a_message_is_followed_through_all_services(
 
 
 def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
-    monkeypatch.setattr("atoll.bus.operations.message_trace.everywhere", None)
+    monkeypatch.setattr("atoll.bus.operations.message_trace.platform_traces", None)
     assert staff.get(WHERE).status_code == 200
     assert staff.get(WHERE, {"q": "  "}).status_code == 200
     answer = staff.get(WHERE, {"q": "x" * 301})
@@ -149,7 +149,8 @@ def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
 
 def test_an_unknown_id_is_told_as_such(staff: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr(
-        "atoll.bus.operations.message_trace.everywhere", lambda wanted: [message_trace.here(wanted)]
+        "atoll.bus.operations.message_trace.platform_traces",
+        lambda wanted: [message_trace.local_trace(wanted)],
     )
     answer = staff.get(WHERE, {"q": "<script>"})
     assert "No service that answered knows this id" in answer.content.decode()

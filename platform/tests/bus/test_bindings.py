@@ -221,7 +221,7 @@ def test_what_a_receiver_would_miss_because_its_queue_may_not_be_made_is_kept_in
         ("published", 0, ""),
     ]
     assert relay.step(to) == 0
-    backlog = stats.backlog()
+    backlog = stats.ledger_counts()
     assert (backlog.to_publish, backlog.unroutable, backlog.refused) == (2, 2, 0)
     monkeypatch.setattr(kombu.Queue, "queue_declare", original)
     to.prepare()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from atoll.admin import tiles
 from atoll.bus import Message, Retry, on
 from atoll.bus.models import Delivery
-from atoll.bus.operations import dead_letters, failing, recovery, stats
+from atoll.bus.operations import dead_letters, failing_deliveries, recovery, stats
 from atoll.bus.operations.metrics import BusCollector
 from atoll.testing.bus import Bus
 
@@ -56,7 +56,7 @@ def told() -> tuple[int, float, Any, bool]:
     """By the overview, the metrics and the front page."""
     shown = tile()
     return (
-        stats.backlog().failing,
+        stats.ledger_counts().failing,
         figures()["bus_deliveries_failing"],
         shown.value,
         shown.is_alarming,
@@ -84,14 +84,14 @@ def test_the_first_failure_is_red_everywhere(staff: Client, shop: Shop) -> None:
 
 def test_a_cause_is_told_with_its_times_and_what_is_left(shop: Shop) -> None:
     rows = shop.receive(3)
-    [found] = failing.groups()
+    [found] = failing_deliveries.groups()
     assert (found.count, found.fewest_attempts, found.most_attempts, found.attempts_left) == (3, 1, 1, 2)
     assert found.first_at == rows[0].first_failed_at
     assert found.sample == rows[2]
     assert found.next_at == rows[0].next_attempt_at
 
     shop.bus.run_due(timezone.now() + timedelta(seconds=6))
-    [later] = failing.groups()
+    [later] = failing_deliveries.groups()
     assert (later.first_at, later.most_attempts, later.attempts_left) == (found.first_at, 2, 1)
     assert later.last_at is not None
     assert found.last_at is not None
@@ -103,7 +103,7 @@ def test_it_is_gone_when_the_deliveries_succeed(shop: Shop) -> None:
     shop.is_broken = False
     assert shop.bus.run_due(timezone.now() + timedelta(seconds=6)) == 2
     assert told() == (0, 0, "0", False)
-    assert failing.groups() == []
+    assert failing_deliveries.groups() == []
 
 
 def test_it_becomes_a_dead_letter_after_the_last_attempt(staff: Client, shop: Shop) -> None:
@@ -127,37 +127,37 @@ def test_what_was_replayed_fails_anew_only_when_it_is_attempted(shop: Shop, way:
     else:
         assert dead_letters.replay_group(dead.group, timezone.now()) == 1
     assert told()[0] == 0
-    assert failing.groups() == []
+    assert failing_deliveries.groups() == []
     assert Delivery.objects.get().first_failed_at is None
     shop.bus.run_due()
     assert told()[0] == 1
-    assert failing.groups()[0].first_at > dead.last_at
+    assert failing_deliveries.groups()[0].first_at > dead.last_at
 
 
 def test_a_second_attempt_that_runs_still_counts_and_a_first_one_does_not(shop: Shop) -> None:
     rows = shop.receive(2)
     Delivery.objects.filter(pk=rows[0].pk).update(status="running", attempts=2)
     Delivery.objects.filter(pk=rows[1].pk).update(status="running", attempts=1)
-    assert told()[0] == failing.open_failures().count() == failing.groups()[0].count == 1
+    assert told()[0] == failing_deliveries.queryset().count() == failing_deliveries.groups()[0].count == 1
 
 
 def test_a_handler_that_is_not_here_is_told_without_its_attempts(shop: Shop) -> None:
     shop.receive(1)
     Delivery.objects.update(handler="services.gone.on_it")
-    [found] = failing.groups()
+    [found] = failing_deliveries.groups()
     assert found.attempts_left is None
 
 
 def test_a_row_that_an_older_worker_wrote_has_a_first_failure_too(shop: Shop) -> None:
     [row] = shop.receive(1)
     Delivery.objects.update(first_failed_at=None)
-    assert failing.groups()[0].first_at == row.claimed_at
+    assert failing_deliveries.groups()[0].first_at == row.claimed_at
 
 
 def test_what_fails_is_found_by_the_index_of_open_deliveries(shop: Shop) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {failing.GROUPS}", {"counted": 10, "shown": 10})
+        cursor.execute(f"EXPLAIN {failing_deliveries.GROUPS}", {"counted": 10, "shown": 10})
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "delivery_open" in plan
     assert "Seq Scan" not in plan

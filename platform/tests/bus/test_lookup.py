@@ -45,17 +45,17 @@ def course(bus: Bus) -> None:
 
 @pytest.mark.usefixtures("course")
 def test_a_correlation_id_leads_to_all_that_became_of_its_messages() -> None:
-    trail = message_trace.here(CORRELATION)
+    trace = message_trace.local_trace(CORRELATION)
 
-    assert (trail.service, trail.is_cut, trail.problem) == ("library-service", False, "")
-    told = sorted((step.what, step.name, step.place.rpartition(".")[2], step.status) for step in trail.steps)
+    assert (trace.service, trace.is_cut, trace.problem) == ("library-service", False, "")
+    told = sorted((step.what, step.name, step.place.rpartition(".")[2], step.status) for step in trace.steps)
     assert told == [
         ("announced", "note.written", "written", "pending"),
         ("handled", "note.asked", "fail", "dead"),
         ("handled", "note.asked", "write", "done"),
         ("received", "note.asked", "test-service", "received"),
     ]
-    [dead] = [step for step in trail.steps if step.status == "dead"]
+    [dead] = [step for step in trace.steps if step.status == "dead"]
     assert (dead.attempts, dead.error) == (1, "ValueError: not today")
     assert dead.finished_at is not None
     assert dead.due_at is None
@@ -64,9 +64,9 @@ def test_a_correlation_id_leads_to_all_that_became_of_its_messages() -> None:
 @pytest.mark.usefixtures("course")
 def test_a_message_id_leads_to_that_message_alone() -> None:
     announced = str(Outbox.objects.get().message_id)
-    assert [step.what for step in message_trace.here(announced).steps] == ["announced"]
-    assert {step.message_id for step in message_trace.here("test-service/m-1").steps} == {"m-1"}
-    assert message_trace.here("m-2").steps == []
+    assert [step.what for step in message_trace.local_trace(announced).steps] == ["announced"]
+    assert {step.message_id for step in message_trace.local_trace("test-service/m-1").steps} == {"m-1"}
+    assert message_trace.local_trace("m-2").steps == []
 
 
 def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(bus: Bus) -> None:
@@ -74,14 +74,14 @@ def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(bus: Bu
     def write(event: dict[str, Any], message: Message) -> None: ...
 
     bus.deliver("note.asked", {}, times=1, message_id="m-9", service_id="order-service")
-    assert [step.what for step in message_trace.here("m-9").steps] == ["received", "handled"]
+    assert [step.what for step in message_trace.local_trace("m-9").steps] == ["received", "handled"]
 
 
 def test_what_was_quarantined_is_found_by_what_its_sender_said() -> None:
     properties = {"correlation_id": CORRELATION, "message_id": "m-3"}
     quarantine.add(Arrival("evt.library-service", "note.asked", b"{", properties, {}), "no JSON")
     for wanted in (CORRELATION, "m-3"):
-        [step] = message_trace.here(wanted).steps
+        [step] = message_trace.local_trace(wanted).steps
         assert (step.what, step.status, step.error, step.place) == (
             "quarantined",
             "waiting",
@@ -92,8 +92,8 @@ def test_what_was_quarantined_is_found_by_what_its_sender_said() -> None:
 
 @pytest.mark.usefixtures("course")
 def test_more_than_fits_is_said_to_be_cut() -> None:
-    trail = message_trace.here(CORRELATION, limit=2)
-    assert (len(trail.steps), trail.is_cut) == (2, True)
+    trace = message_trace.local_trace(CORRELATION, limit=2)
+    assert (len(trace.steps), trace.is_cut) == (2, True)
 
 
 @pytest.mark.usefixtures("course")
@@ -102,7 +102,7 @@ def test_no_table_is_walked_to_find_a_message() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
-            f"EXPLAIN {message_trace.FIND}",
+            f"EXPLAIN {message_trace.FIND_STEPS}",
             {
                 "wanted": CORRELATION,
                 "message_id": None,
@@ -192,7 +192,7 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Neighbour]
 def test_every_service_is_asked_with_our_own_token_and_an_away_one_is_told_as_such(
     neighbours: dict[str, Neighbour],
 ) -> None:
-    ours = message_trace.here(CORRELATION).steps
+    ours = message_trace.local_trace(CORRELATION).steps
     neighbours["order-service"].answer = json.dumps(
         {"steps": [json.loads(_wire(step)) for step in ours], "isCut": True}
     )
@@ -200,14 +200,14 @@ def test_every_service_is_asked_with_our_own_token_and_an_away_one_is_told_as_su
     neighbours["payment-service"].server.shutdown()
     neighbours["payment-service"].server.server_close()
 
-    trails = {trail.service: trail for trail in message_trace.everywhere(CORRELATION)}
+    traces = {trace.service: trace for trace in message_trace.platform_traces(CORRELATION)}
 
-    assert trails["library-service"].steps == ours
-    assert len(trails["order-service"].steps) == len(ours)
-    assert trails["order-service"].is_cut
-    assert (trails["user-service"].steps, trails["user-service"].problem) == ([], "")
-    assert "not answering" in trails["payment-service"].problem
-    assert trails["product-service"].problem
+    assert traces["library-service"].steps == ours
+    assert len(traces["order-service"].steps) == len(ours)
+    assert traces["order-service"].is_cut
+    assert (traces["user-service"].steps, traces["user-service"].problem) == ([], "")
+    assert "not answering" in traces["payment-service"].problem
+    assert traces["product-service"].problem
     [(path, authorization)] = neighbours["user-service"].asked
     assert path == f"/bus/messages?id={CORRELATION}"
     assert authorization.startswith("Bearer ")

@@ -44,10 +44,12 @@ def _now() -> Any:
 
 
 def test_an_idle_bus_has_nothing_to_show() -> None:
-    assert stats.backlog() == stats.Backlog(0, 0, None, 0, 0, None, 0, 0, None, 0, 0, 0, 0, 0, 0, None)
+    assert stats.ledger_counts() == stats.LedgerCounts(
+        0, 0, None, 0, 0, None, 0, 0, None, 0, 0, 0, 0, 0, 0, None
+    )
     assert stats.blocked_lanes() == []
-    assert stats.recency() == stats.Recency(None, None, None)
-    assert stats.lately().deliveries == 0
+    assert stats.last_activity() == stats.LastActivity(None, None, None)
+    assert stats.recent_activity().deliveries == 0
 
 
 def test_the_outbox_tells_how_much_waits_and_since_when() -> None:
@@ -56,7 +58,7 @@ def test_the_outbox_tells_how_much_waits_and_since_when() -> None:
     first, _, third = Outbox.objects.order_by("id")
     Outbox.objects.filter(pk=first.pk).update(created_at=F("created_at") - 5 * MINUTE, attempts=2)
     Outbox.objects.filter(pk=third.pk).update(status="published", created_at=F("created_at") - 9 * MINUTE)
-    backlog = stats.backlog()
+    backlog = stats.ledger_counts()
     assert (backlog.to_publish, backlog.refused) == (2, 1)
     assert backlog.oldest_to_publish_s == pytest.approx(300, abs=30)
 
@@ -70,20 +72,20 @@ def test_deliveries_are_told_apart_by_what_they_wait_for() -> None:
     delivery("pending", token="deadline", next_attempt_at=later)
     delivery("done")
     delivery("dead")
-    backlog = stats.backlog()
+    backlog = stats.ledger_counts()
     assert (backlog.open, backlog.due, backlog.running) == (5, 2, 1)
     assert (backlog.retrying, backlog.scheduled, backlog.dead) == (1, 1, 1)
     assert backlog.oldest_due_s == pytest.approx(120, abs=30)
     assert backlog.longest_running_s == pytest.approx(60, abs=30)
-    assert backlog.blocked_lanes == backlog.behind == 0
+    assert backlog.blocked_lanes == backlog.waiting_in_lane == 0
 
 
 def test_what_stands_behind_another_in_its_lane_is_not_late() -> None:
     delivery("running", lane="a/1", position=1)
     delivery("pending", lane="a/1", position=2, ago=5 * MINUTE)
     delivery("pending", lane="a/2", position=1)
-    backlog = stats.backlog()
-    assert (backlog.due, backlog.behind) == (1, 1)
+    backlog = stats.ledger_counts()
+    assert (backlog.due, backlog.waiting_in_lane) == (1, 1)
     assert backlog.oldest_due_s == pytest.approx(0, abs=30)
 
 
@@ -97,8 +99,8 @@ def test_a_blocked_lane_is_told_with_what_holds_it_up() -> None:
     delivery("dead")
     [lane] = stats.blocked_lanes()
     assert (lane.head, lane.handler, lane.lane, lane.error) == (head.pk, "h", "a/1", error)
-    assert (lane.parked, lane.since) == (2, head.finished_at)
-    assert stats.backlog().blocked_lanes == 1
+    assert (lane.waiting, lane.since) == (2, head.finished_at)
+    assert stats.ledger_counts().blocked_lanes == 1
 
 
 def test_what_came_in_within_a_minute_is_told_with_what_became_of_it(bus: Bus) -> None:
@@ -110,16 +112,16 @@ def test_what_came_in_within_a_minute_is_told_with_what_became_of_it(bus: Bus) -
     for fails in (False, False, True):
         bus.deliver("note.asked", {"fails": fails}, times=1)
     publish(NoteWritten("a"))
-    lately = stats.lately()
+    lately = stats.recent_activity()
     assert (lately.announced, lately.published) == (1, 0)
     assert (lately.deliveries, lately.settled, lately.failing) == (3, 2, 1)
     assert lately.handling_p50_ms is not None
     assert 0 <= lately.handling_p50_ms < 5000
-    much_later = stats.lately(now_s=time.time() + 120)
+    much_later = stats.recent_activity(now_s=time.time() + 120)
     assert (much_later.deliveries, much_later.announced, much_later.handling_p50_ms) == (0, 0, None)
 
 
-@pytest.mark.parametrize("query", [stats.OUTBOX, stats.DELIVERIES, stats.LANES, stats.LATELY])
+@pytest.mark.parametrize("query", [stats.OUTBOX, stats.DELIVERIES, stats.LANES, stats.RECENT_ACTIVITY])
 def test_a_figure_never_walks_a_table(query: str) -> None:
     """Walking is made cheap to forbid, so a plan that still walks has no index to use."""
     parameters = {"counted": 10, "lanes": 10, "newest": 10, "since": uuid7()}
@@ -131,10 +133,10 @@ def test_a_figure_never_walks_a_table(query: str) -> None:
 
 
 def test_counting_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stats, "COUNTED", 2)
+    monkeypatch.setattr(stats, "MAX_COUNTED", 2)
     for status in ("dead", "pending", "pending", "pending", "dead", "dead"):
         delivery(status)
-    backlog = stats.backlog()
+    backlog = stats.ledger_counts()
     assert (backlog.dead, backlog.open) == (2, 2)
 
 
@@ -156,7 +158,7 @@ def test_metrics_without_a_database_tell_that_and_no_more(monkeypatch: pytest.Mo
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM nowhere")
 
-    monkeypatch.setattr("atoll.bus.operations.stats.backlog", refused)
+    monkeypatch.setattr("atoll.bus.operations.stats.ledger_counts", refused)
     metrics_told = [metric.name for metric in BusCollector().collect()]
     assert metrics_told == ["bus_ledger_readable"]
 

@@ -76,12 +76,12 @@ def told(body: str) -> dict[str, Any]:
 
 def test_a_message_in_the_inbox_keeps_its_form_and_loses_its_person(joined: dict[str, Delivery]) -> None:
     personal_data.forget(ADA)
-    assert personal_data.clean() == 1
+    assert personal_data.erase_due() == 1
     ada, bob = (Inbox.objects.get(pk=joined[member].message_id) for member in (ADA, BOB))
     assert told(ada.body) == emptied(ADA)
     assert told(bob.body) == data(BOB)
     assert json.loads(ada.body)["id"] == ada.message_id
-    assert (personal_data.is_due(), personal_data.clean()) == (False, 0)
+    assert (personal_data.has_due(), personal_data.erase_due()) == (False, 0)
 
 
 def test_what_failed_with_it_keeps_the_cause_alone(joined: dict[str, Delivery]) -> None:
@@ -96,13 +96,13 @@ def test_what_failed_with_it_keeps_the_cause_alone(joined: dict[str, Delivery]) 
             user=user, content_type=kind, object_id=str(row.pk), action_flag=CHANGE, change_message=text
         )
     personal_data.forget(ADA)
-    personal_data.clean()
+    personal_data.erase_due()
     row.refresh_from_db()
     assert (row.status, row.traceback, row.error) == ("dead", "", row.error_group)
     assert row.error.startswith("ValueError: <email> is full")
     assert told(row.edited_body) == emptied(ADA)
     assert [entry.change_message for entry in LogEntry.objects.order_by("id")] == [
-        f"edited: a reason ({personal_data.EMPTIED})",
+        f"edited: a reason ({personal_data.ERASED})",
         "will run again",
     ]
 
@@ -115,34 +115,34 @@ def test_an_announcement_is_emptied_once_it_has_left(bus: Bus, monkeypatch: pyte
         publish(Joined(UUID(member)))
     ada, bob = Outbox.objects.order_by("id")
     personal_data.forget(ADA)
-    assert personal_data.clean() == 0
+    assert personal_data.erase_due() == 0
     assert Outbox.objects.get(pk=ada.pk).body == ada.body
     Outbox.objects.update(status="published")
     Forgotten.objects.update(done_at=F("done_at") - timedelta(hours=1))
-    assert personal_data.clean() == 1
+    assert personal_data.erase_due() == 1
     assert told(Outbox.objects.get(pk=ada.pk).body)["email"] == ""
     assert Outbox.objects.get(pk=bob.pk).body == bob.body
 
 
 def test_what_a_broker_brings_late_is_emptied_too_within_a_day(bus: Bus, joined: dict[str, Delivery]) -> None:
     personal_data.forget(ADA)
-    personal_data.clean()
+    personal_data.erase_due()
     (late,) = bus.deliver("member.joined", data(ADA.upper()), times=1)
-    assert personal_data.clean() == 0
+    assert personal_data.erase_due() == 0
     Forgotten.objects.update(done_at=F("done_at") - timedelta(hours=1))
-    assert personal_data.clean() == 1
+    assert personal_data.erase_due() == 1
     assert told(Inbox.objects.get(pk=late.message_id).body)["email"] == ""
     Forgotten.objects.update(done_at=F("done_at") - timedelta(days=2), at=F("at") - timedelta(days=3))
-    assert not personal_data.is_due()
+    assert not personal_data.has_due()
 
 
 def test_what_could_not_be_read_and_names_the_account_is_emptied(db: None) -> None:
     for body in (f'{{"x": "{SECRET}", "of": "{ADA}"', f'{{"x": "{SECRET}", "of": "{BOB}"'):
         quarantine.add(Arrival("q", "k", body.encode(), {}, {}), "no JSON")
     personal_data.forget(ADA)
-    assert personal_data.clean() == 1
+    assert personal_data.erase_due() == 1
     ada, bob = Quarantine.objects.order_by("id")
-    assert (bytes(ada.body), ada.is_cut, ada.note) == (b"", True, personal_data.EMPTIED)
+    assert (bytes(ada.body), ada.is_cut, ada.note) == (b"", True, personal_data.ERASED)
     assert (SECRET.encode() in bytes(bob.body), bob.is_cut) == (True, False)
 
 
@@ -150,16 +150,16 @@ def test_messages_of_others_that_mention_the_account_stay(bus: Bus, joined: dict
     (other,) = bus.deliver("member.joined", data(BOB, plan=ADA), times=1)
     before = Inbox.objects.get(pk=other.message_id).body
     personal_data.forget(ADA)
-    personal_data.clean()
+    personal_data.erase_due()
     assert Inbox.objects.get(pk=other.message_id).body == before
 
 
 def test_many_accounts_are_forgotten_by_one_scan_and_the_rest_by_the_next(db: None) -> None:
     for _ in range(personal_data.MAX_SUBJECTS + 1):
         personal_data.forget(uuid7())
-    personal_data.clean()
+    personal_data.erase_due()
     assert Forgotten.objects.filter(done_at=None).count() == 1
-    personal_data.clean()
+    personal_data.erase_due()
     assert Forgotten.objects.filter(done_at=None).count() == 0
 
 

@@ -167,7 +167,7 @@ def test_what_was_cut_cannot_be_replayed_and_says_so(staff: Client, bus: Bus) ->
     assert "Discard…" in shown
     assert "0 rows" in replay(staff, cut)
     cut.refresh_from_db()
-    assert (cut.status, cut.note) == ("waiting", recovery.NOT_WHOLE)
+    assert (cut.status, cut.note) == ("waiting", recovery.INCOMPLETE)
     assert (Inbox.objects.count(), bus.run_due()) == (0, 0)
 
 
@@ -219,7 +219,7 @@ def test_pages_about_a_body_of_64_mib_load_only_its_start(staff: Client, huge: Q
     assert str(HUGE) in staff.get(where).content.decode().replace(",", "")
     assert peak_of(lambda: replay(staff, huge)) < MAY_TAKE
     huge.refresh_from_db(fields=["note", "status"])
-    assert (huge.status, huge.note) == ("waiting", recovery.NOT_WHOLE)
+    assert (huge.status, huge.note) == ("waiting", recovery.INCOMPLETE)
 
 
 def test_a_download_is_bounded_and_for_those_who_may_look(staff: Client, huge: Quarantine) -> None:
@@ -266,7 +266,8 @@ def test_no_page_of_the_ledger_loads_the_bodies_of_its_rows(
     from atoll.bus.operations import message_trace
 
     monkeypatch.setattr(
-        "atoll.bus.operations.message_trace.everywhere", lambda wanted: [message_trace.here(wanted)]
+        "atoll.bus.operations.message_trace.platform_traces",
+        lambda wanted: [message_trace.local_trace(wanted)],
     )
     message = full_ledger.message_id
     pages = [

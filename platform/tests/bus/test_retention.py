@@ -16,7 +16,7 @@ from atoll.bus import Message, on
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery, Inbox, KeySequence, Outbox, Quarantine
 from atoll.bus.operations import retention
-from atoll.bus.operations.retention import Keep, clean
+from atoll.bus.operations.retention import RetentionPeriods, delete_old_rows
 from atoll.bus.outbox import store as outbox
 from atoll.bus.publishing import publish_raw
 from atoll.ids import uuid7
@@ -27,7 +27,7 @@ from .sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
-KEEP = Keep(published_days=7, handled_days=14, settled_days=30)
+KEEP = RetentionPeriods(published_days=7, handled_days=14, settled_days=30)
 NOTHING = {"outbox": 0, "inbox": 0, "quarantine": 0, "keysequence": 0}
 
 
@@ -98,7 +98,7 @@ def test_the_outbox_keeps_what_waits_and_what_was_published_lately() -> None:
     announced("discarded", 6, status="discarded")
     announced("waits", 400, status="pending")
     announced("published", 1, published=1)
-    assert clean(KEEP) == NOTHING | {"outbox": 2}
+    assert delete_old_rows(KEEP) == NOTHING | {"outbox": 2}
     assert names(Outbox) == ["discarded", "published", "published at last", "waits"]
 
 
@@ -110,7 +110,7 @@ def test_the_inbox_keeps_what_is_open_or_dead_and_what_was_finished_lately() -> 
     arrived("replayed lately", 400, [("done", 13)])
     arrived("nobody's", 15, [])
     arrived("young", 13, [("done", 13)])
-    assert clean(KEEP) == NOTHING | {"inbox": 2}
+    assert delete_old_rows(KEEP) == NOTHING | {"inbox": 2}
     assert names(Inbox) == ["one is dead", "one runs", "one waits", "replayed lately", "young"]
     assert Delivery.objects.count() == 7
 
@@ -120,7 +120,7 @@ def test_quarantine_keeps_what_nobody_decided_about() -> None:
     quarantined("replayed long ago", 31, "replayed")
     quarantined("discarded long ago", 31, "discarded")
     quarantined("replayed", 29, "replayed")
-    assert clean(KEEP) == NOTHING | {"quarantine": 2}
+    assert delete_old_rows(KEEP) == NOTHING | {"quarantine": 2}
     assert names(Quarantine, "reason") == ["replayed", "waiting"]
 
 
@@ -131,7 +131,7 @@ def test_a_keys_counter_that_was_deleted_goes_on_above_where_it_was() -> None:
     before = Outbox.objects.filter(key="a").get().key_sequence
     KeySequence.objects.filter(key="a").update(used_at=days_ago(22))
     KeySequence.objects.filter(key="b").update(used_at=days_ago(20))
-    assert clean(KEEP) == NOTHING | {"keysequence": 1}
+    assert delete_old_rows(KEEP) == NOTHING | {"keysequence": 1}
     assert names(KeySequence, "key") == ["b"]
     with transaction.atomic():
         publish_raw("note.asked", {}, key="a")
@@ -154,7 +154,7 @@ def test_steps_are_small_and_step_over_what_stays(monkeypatch: pytest.MonkeyPatc
         left.append(Outbox.objects.count())
         return False
 
-    assert clean(KEEP, pause) == NOTHING | {"outbox": 8}
+    assert delete_old_rows(KEEP, pause) == NOTHING | {"outbox": 8}
     assert left == [13, 11, 8, 5]
     assert names(Outbox) == ["waits 0", "waits 1", "waits 2", "waits 3", "young"]
 
@@ -164,7 +164,7 @@ def test_a_pass_ends_where_rows_are_young(monkeypatch: pytest.MonkeyPatch) -> No
     for number in range(10):
         announced(f"young {number}", 1, published=1)
     pauses: list[float] = []
-    clean(KEEP, lambda seconds: bool(pauses.append(seconds)))
+    delete_old_rows(KEEP, lambda seconds: bool(pauses.append(seconds)))
     assert pauses == []
 
 
@@ -172,7 +172,7 @@ def test_told_to_stop_it_ends_between_two_steps(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(retention, "BATCH", 2)
     for number in range(6):
         announced(f"old {number}", 9, published=8)
-    assert clean(KEEP, lambda _: True)["outbox"] == 2
+    assert delete_old_rows(KEEP, lambda _: True)["outbox"] == 2
     assert Outbox.objects.count() == 4
 
 
@@ -182,9 +182,9 @@ def test_what_somebody_else_has_locked_is_left_for_the_next_pass() -> None:
     with another_connection() as other:
         other.execute("BEGIN")
         other.execute("SELECT FROM atoll_bus_outbox WHERE name = 'locked' FOR UPDATE")
-        assert clean(KEEP)["outbox"] == 1
+        assert delete_old_rows(KEEP)["outbox"] == 1
         other.execute("ROLLBACK")
-    assert clean(KEEP)["outbox"] == 1
+    assert delete_old_rows(KEEP)["outbox"] == 1
 
 
 def test_a_step_under_way_holds_up_neither_publishing_nor_relaying_nor_handling() -> None:
@@ -222,7 +222,7 @@ def test_one_that_is_replayed_while_its_message_is_deleted_stays_with_it(until: 
 
     def clean_up() -> None:
         try:
-            clean(KEEP)
+            delete_old_rows(KEEP)
         except Error as error:
             failures.append(error)
         finally:
@@ -240,7 +240,7 @@ def test_one_that_is_replayed_while_its_message_is_deleted_stays_with_it(until: 
     thread.join()
     assert len(failures) == 1
     assert (names(Inbox), names(Delivery, "status")) == (["done", "given up"], ["done", "pending"])
-    assert clean(KEEP)["inbox"] == 1
+    assert delete_old_rows(KEEP)["inbox"] == 1
     assert (names(Inbox), names(Delivery, "status")) == (["given up"], ["pending"])
 
 
@@ -273,11 +273,11 @@ def test_days_that_would_double_effects_or_make_no_sense_are_refused_at_the_star
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ImproperlyConfigured, match=complaint):
-        retention.configured()
+        retention.configured_periods()
     with pytest.raises(SystemCheckError, match=complaint):
         call_command("check")
 
 
 def test_days_may_be_set_for_one_project(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIBRARY_BUS_KEEP_HANDLED_DAYS", "60.5")
-    assert retention.configured() == Keep(handled_days=60.5)
+    assert retention.configured_periods() == RetentionPeriods(handled_days=60.5)

@@ -126,7 +126,7 @@ def test_messages_and_kept_answers_about_a_deleted_account_are_forgotten_too(bus
 
     bus.deliver("user.deleted", {"userId": str(user_id)})
     assert list(Forgotten.objects.values_list("subject", flat=True)) == [str(user_id)]
-    personal_data.clean()
+    personal_data.erase_due()
 
     assert IdempotencyRecord.objects.count() == 0
     told = [json.loads(body)["data"] for body in Inbox.objects.order_by("id").values_list("body", flat=True)]

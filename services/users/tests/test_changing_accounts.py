@@ -280,7 +280,7 @@ class TestDeleting:
         Outbox.objects.update(status="published")
 
         assert as_user(user.id).delete(f"/users/{user.id}", PROOF).status_code == 204
-        assert personal_data.clean() == 2
+        assert personal_data.erase_due() == 2
 
         assert [entry.object_repr for entry in LogEntry.objects.all()] == ["Deleted user"]
         told = " ".join(Outbox.objects.values_list("body", flat=True)).lower()

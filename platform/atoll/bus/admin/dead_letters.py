@@ -19,30 +19,30 @@ from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import log_many, trail_link
 from atoll.bus.models import Delivery
-from atoll.bus.operations import dead_letters, failing
-from atoll.bus.operations.dead_letters import Found, Group
-from atoll.bus.operations.failing import Failing
+from atoll.bus.operations import dead_letters, failing_deliveries
+from atoll.bus.operations.dead_letters import DeadGroup, FailureGroup
+from atoll.bus.operations.failing_deliveries import FailingGroup
 
 SAMPLES = 10
 DECIDE = "atoll_bus.decide_delivery"
 
 
 def groups_page(request: HttpRequest) -> HttpResponse:
-    as_of = dead_letters.as_of()
+    as_of = dead_letters.database_now()
     found = dead_letters.groups()
     page = {
         **site.each_context(request),
         "title": "Dead letters",
-        "failing": [_failing_row(one) for one in failing.groups()],
+        "failing": [_failing_row(one) for one in failing_deliveries.groups()],
         "rows": [_row(request, one, as_of) for one in found],
-        "is_cut": len(found) == dead_letters.GROUPS_SHOWN,
+        "is_cut": len(found) == dead_letters.MAX_GROUPS,
     }
     return TemplateResponse(request, "atoll/bus/dead_letters.html", page)
 
 
 def group_page(request: HttpRequest) -> HttpResponse:
     """One group: the newest of it, and the ways to decide about all."""
-    group, as_of = _group(request), dead_letters.as_of()
+    group, as_of = _group(request), dead_letters.database_now()
     newest = dead_letters.newest(group, SAMPLES)
     page = {
         **site.each_context(request),
@@ -94,7 +94,7 @@ def discard_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _tell(request: HttpRequest, group: Group, what: str, change: Any) -> None:
+def _tell(request: HttpRequest, group: FailureGroup, what: str, change: Any) -> None:
     with transaction.atomic():
         changed = change()
         log_many(request, Delivery, changed, f"{what} ({group.name}, {group.handler}, {group.error_group})")
@@ -103,7 +103,7 @@ def _tell(request: HttpRequest, group: Group, what: str, change: Any) -> None:
     messages.add_message(request, level, text % {"count": f"{changed:,}", "what": what})
 
 
-def _row(request: HttpRequest, found: Found, as_of: datetime) -> dict[str, Any]:
+def _row(request: HttpRequest, found: DeadGroup, as_of: datetime) -> dict[str, Any]:
     return {
         "found": found,
         "example": _example(found),
@@ -113,7 +113,7 @@ def _row(request: HttpRequest, found: Found, as_of: datetime) -> dict[str, Any]:
     }
 
 
-def _failing_row(found: Failing) -> dict[str, Any]:
+def _failing_row(found: FailingGroup) -> dict[str, Any]:
     fewest, most = found.fewest_attempts, found.most_attempts
     return {
         "found": found,
@@ -124,13 +124,13 @@ def _failing_row(found: Failing) -> dict[str, Any]:
     }
 
 
-def _example(found: Found | Failing) -> str:
+def _example(found: DeadGroup | FailingGroup) -> str:
     """An error with its ids and numbers, where that tells more than the group's name does."""
     error = found.sample.error
     return "" if error in found.group.error_group else error
 
 
-def _addresses(request: HttpRequest, group: Group, as_of: datetime) -> dict[str, Any]:
+def _addresses(request: HttpRequest, group: FailureGroup, as_of: datetime) -> dict[str, Any]:
     named = urlencode({"handler": group.handler, "name": group.name, "group": group.error_group})
     until = urlencode({"until": as_of.isoformat()})
     return {
@@ -141,7 +141,7 @@ def _addresses(request: HttpRequest, group: Group, as_of: datetime) -> dict[str,
     }
 
 
-def _about(group: Group, count: int) -> dict[str, Any]:
+def _about(group: FailureGroup, count: int) -> dict[str, Any]:
     facts = [
         ("Message", group.name),
         ("Handler", group.handler),
@@ -151,10 +151,10 @@ def _about(group: Group, count: int) -> dict[str, Any]:
     return {"facts": facts, "back_to": reverse("admin:atoll_bus_dead_letters")}
 
 
-def _group(request: HttpRequest) -> Group:
+def _group(request: HttpRequest) -> FailureGroup:
     """Which one, from the address. Raises Http404 when it names none."""
     try:
-        return Group(*(request.GET[part] for part in ("handler", "name", "group")))
+        return FailureGroup(*(request.GET[part] for part in ("handler", "name", "group")))
     except KeyError as error:
         raise Http404(f"The address has no {error}.") from None
 

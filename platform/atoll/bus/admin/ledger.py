@@ -24,7 +24,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from atoll import text
 from atoll.admin import ReadOnlyAdmin, short_id
 from atoll.bus.admin.bodies import SHOWN, Body
-from atoll.bus.operations.recovery import Chosen
+from atoll.bus.operations.recovery import RowIds
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 
@@ -43,7 +43,7 @@ MAX_REASON_CHARACTERS = 200
 ONE_BY_ONE = 100
 NO_REASON = "Nothing was changed: say why in the reason field."
 
-Change = Callable[[Chosen], int]
+Change = Callable[[RowIds], int]
 
 
 class ReasonForm(ActionForm):

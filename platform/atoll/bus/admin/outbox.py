@@ -46,11 +46,11 @@ class OutboxAdmin(LedgerAdmin):
 
     @admin.action(description="Publish now, also if it was published before", permissions=["decide"])
     def publish_now(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
-        self.act(request, rows, "will be published", recovery.send_again)
+        self.act(request, rows, "will be published", recovery.publish_again)
 
     @admin.action(description="Discard, never publish", permissions=["decide"])
     def discard(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
         if reason := self.reason(request):
             self.act(
-                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_outgoing(ids, reason)
+                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_outbox_rows(ids, reason)
             )

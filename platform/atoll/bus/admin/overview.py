@@ -17,7 +17,7 @@ from django.utils import timezone
 from atoll.admin import site
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.operations import stats
-from atoll.bus.operations.stats import COUNTED
+from atoll.bus.operations.stats import MAX_COUNTED
 from atoll.bus.ttl_cache import TtlCache
 from atoll.discovery import Instance, RegistryClient
 from atoll.errors import AtollError
@@ -54,7 +54,7 @@ def _figures(request: HttpRequest) -> str:
 
 
 def _told(request: HttpRequest) -> dict[str, Any]:
-    backlog, lately, recency = stats.backlog(), stats.lately(), stats.recency()
+    backlog, lately, recency = stats.ledger_counts(), stats.recent_activity(), stats.last_activity()
     delivery, quarantine = (
         reverse("admin:atoll_bus_delivery_changelist"),
         reverse("admin:atoll_bus_quarantine_changelist"),
@@ -77,7 +77,7 @@ def _told(request: HttpRequest) -> dict[str, Any]:
             _card("Quarantine", backlog.quarantined, f"{quarantine}?status__exact=waiting",
                   "arrived and cannot be read", alarming=True),
             _card("Blocked lanes", backlog.blocked_lanes, "#lanes",
-                  f"{_count(backlog.behind)} wait their turn in lanes", alarming=True),
+                  f"{_count(backlog.waiting_in_lane)} wait their turn in lanes", alarming=True),
             _card("Without a worker", backlog.unattended, reverse("admin:atoll_bus_handlers"),
                   "no worker has code for their handlers", alarming=True),
         ],
@@ -92,7 +92,7 @@ def _told(request: HttpRequest) -> dict[str, Any]:
         ],
         "workers": _workers(),
         "lanes": [_lane(lane) for lane in stats.blocked_lanes()] if backlog.blocked_lanes else [],
-        "lanes_not_shown": max(backlog.blocked_lanes - stats.LANES_SHOWN, 0),
+        "lanes_not_shown": max(backlog.blocked_lanes - stats.MAX_LANES, 0),
         "may_decide": request.user.has_perm("atoll_bus.decide_delivery"),
     }  # fmt: skip
 
@@ -104,11 +104,11 @@ def _card(
     return {"title": title, "value": _count(count), "url": url, "note": note, "is_bad": is_bad}
 
 
-def _lane(lane: stats.Lane) -> dict[str, Any]:
+def _lane(lane: stats.BlockedLane) -> dict[str, Any]:
     return {
         "lane": lane,
         "handler": last_part(lane.handler),
-        "parked": _count(lane.parked),
+        "waiting": _count(lane.waiting),
         "since": _ago(lane.since),
         "url": reverse("admin:atoll_bus_delivery_change", args=[lane.head]),
         "replay_url": reverse("admin:atoll_bus_delivery_replay_this", args=[lane.head]),
@@ -129,7 +129,7 @@ _workers = TtlCache(_ask_registry, ttl_s=WORKERS_ASKED_EVERY_S)
 
 
 def _count(count: int) -> str:
-    return f"{count:,}+" if count >= COUNTED else f"{count:,}"
+    return f"{count:,}+" if count >= MAX_COUNTED else f"{count:,}"
 
 
 def _aged(what: str, age_s: float | None) -> str:

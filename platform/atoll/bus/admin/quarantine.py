@@ -20,7 +20,7 @@ from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.inbox import senders
 from atoll.bus.models import Quarantine
 from atoll.bus.operations import recovery
-from atoll.bus.operations.recovery import Chosen
+from atoll.bus.operations.recovery import RowIds
 
 
 @admin.register(Quarantine)
@@ -44,7 +44,7 @@ class QuarantineAdmin(LedgerAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Quarantine]:
         rows: QuerySet[Quarantine] = super().get_queryset(request)
-        return rows.annotate(octets=Coalesce("body_bytes", recovery.OCTETS))
+        return rows.annotate(octets=Coalesce("body_bytes", recovery.BODY_BYTES))
 
     @display(description="bytes", ordering="octets")
     def size(self, row: Any) -> int:
@@ -162,15 +162,15 @@ def _are_senders_checked() -> bool:
         return True
 
 
-def _replay(ids: Chosen) -> int:
+def _replay(ids: RowIds) -> int:
     """Loads one after the other."""
     chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
     return sum(recovery.replay_quarantined(row_id) for row_id in chosen)
 
 
-def _answering(ids: Chosen) -> int:
+def _answering(ids: RowIds) -> int:
     chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
-    return sum(recovery.replay_quarantined(row_id, asks_sender=False) for row_id in chosen)
+    return sum(recovery.replay_quarantined(row_id, checks_sender=False) for row_id in chosen)
 
 
 def _discarding(reason: str) -> Any:

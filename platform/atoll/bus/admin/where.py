@@ -12,7 +12,7 @@ from atoll.admin import short_id, site
 from atoll.bus.admin.deliveries import last_part
 from atoll.bus.admin.ledger import TONES, trail_link
 from atoll.bus.operations import message_trace
-from atoll.bus.operations.message_trace import Step, Trail
+from atoll.bus.operations.message_trace import Step, Trace
 
 ROWS = {"announced": "outbox", "received": "inbox", "handled": "delivery", "quarantined": "quarantine"}
 
@@ -38,7 +38,7 @@ def where_page(request: HttpRequest) -> HttpResponse:
     problem = ""
     if len(wanted) > message_trace.MAX_ID_CHARACTERS:
         wanted, problem = "", f"No id has more than {message_trace.MAX_ID_CHARACTERS} characters."
-    trails = message_trace.everywhere(wanted) if wanted else []
+    trails = message_trace.platform_traces(wanted) if wanted else []
     lines = _lines(trails)
     days = {line.step.at.date() for line in lines}
     page = {
@@ -55,7 +55,7 @@ def where_page(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "atoll/bus/where.html", page)
 
 
-def _lines(trails: list[Trail]) -> list[Line]:
+def _lines(trails: list[Trace]) -> list[Line]:
     told = [(step, trail.service) for trail in trails for step in trail.steps]
     order = list(ROWS)
     told.sort(key=lambda pair: (pair[0].at, order.index(pair[0].what) if pair[0].what in ROWS else 0))

@@ -1,1 +1,1 @@
-"""The work of operators: figures, message traces, dead letters, editing, recovery, retention."""
+"""Operating the bus: statistics, message traces, dead letters, editing, recovery, retention."""

@@ -1,4 +1,4 @@
-"""Dead letters by what they died of: one look and one decision for all that failed alike."""
+"""Dead letters in groups: staff decide once for all deliveries that failed with one error."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 
 from atoll.bus.models import Delivery
 
-# Of more dead letters than this the newest are grouped; a decision about a group reaches all of it.
-GROUPED = 100_000
-GROUPS_SHOWN = 200
-# A replayed group starts at this pace, so that what arrives meanwhile need not queue behind it.
+# The groups cover this many of the newest dead letters. A decision about a group covers the whole group.
+MAX_GROUPED = 100_000
+MAX_GROUPS = 200
+# The pace of a replayed group leaves room for new messages.
 REPLAYED_PER_S = 200
 
 GROUPS = """
@@ -37,7 +37,7 @@ MEMBERS = """
       AND COALESCE(delivery.finished_at, delivery.created_at) <= %(until)s
 """
 
-# The status is looked at again where it is changed: somebody may have decided meanwhile.
+# The UPDATE checks the status again: another person may have replayed or discarded a delivery meanwhile.
 REPLAY = f"""
 WITH chosen AS (
     SELECT id, statement_timestamp() + make_interval(
@@ -58,8 +58,8 @@ FROM ({MEMBERS}) AS chosen WHERE delivery.id = chosen.id AND delivery.status = '
 
 
 @dataclass(frozen=True)
-class Group:
-    """Dead deliveries of one handler and message name that failed alike."""
+class FailureGroup:
+    """Identifies the deliveries of one handler and one message name that failed with one error."""
 
     handler: str
     name: str
@@ -67,11 +67,11 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A group, how large it is, how many of it stand in lanes (which they block), when the first
-    and the last died, and the newest of it."""
+class DeadGroup:
+    """A group of dead letters. ``in_lanes`` counts the dead letters that block a lane; ``sample`` is
+    the newest dead letter."""
 
-    group: Group
+    group: FailureGroup
     count: int
     in_lanes: int
     first_at: datetime
@@ -79,39 +79,47 @@ class Found:
     sample: Delivery
 
 
-def as_of() -> datetime:
-    """Now, by the clock that says when something died."""
+def database_now() -> datetime:
+    """Return the current time of the database's clock, which also sets ``finished_at``."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         moment: datetime = cursor.fetchone()[0]
     return moment
 
 
-def groups(shown: int = GROUPS_SHOWN) -> list[Found]:
-    """The largest groups first."""
+def groups(shown: int = MAX_GROUPS) -> list[DeadGroup]:
+    """Return at most ``shown`` groups, the largest first."""
     with connection.cursor() as cursor:
-        cursor.execute(GROUPS, {"grouped": GROUPED, "shown": shown})
+        cursor.execute(GROUPS, {"grouped": MAX_GROUPED, "shown": shown})
         rows = cursor.fetchall()
     samples = without_bodies().in_bulk([row[-1] for row in rows])
     return [
-        Found(Group(handler, name, error_group), count, in_lanes, first_at, last_at, samples[sample])
+        DeadGroup(
+            FailureGroup(handler, name, error_group), count, in_lanes, first_at, last_at, samples[sample]
+        )
         for handler, name, error_group, count, in_lanes, first_at, last_at, sample in rows
         if sample in samples
     ]
 
 
-def replay_group(group: Group, until: datetime) -> int:
-    """Give all of it that died by then its attempts again, the longest dead first, REPLAYED_PER_S
-    each second; how many. One statement: nothing is loaded, however many there are."""
+def replay_group(group: FailureGroup, until: datetime) -> int:
+    """Replay the deliveries of a group that died until ``until``, oldest first. Returns their number.
+
+    Each delivery gets all its attempts again; REPLAYED_PER_S deliveries become due each second.
+    One SQL statement changes the rows and loads none.
+    """
     return _run(REPLAY, group, until, {"per_s": REPLAYED_PER_S})
 
 
-def discard_group(group: Group, until: datetime, reason: str) -> int:
-    """Give up on all of it that died by then; how many. What waited behind them goes on."""
+def discard_group(group: FailureGroup, until: datetime, reason: str) -> int:
+    """Discard the deliveries of a group that died until ``until``. Returns their number.
+
+    The deliveries behind them in their lanes can run again.
+    """
     return _run(DISCARD, group, until, {"error": f"Discarded: {reason}"})
 
 
-def count_group(group: Group, until: datetime) -> int:
+def count_group(group: FailureGroup, until: datetime) -> int:
     return Delivery.objects.filter(
         status=Delivery.Status.DEAD,
         handler=group.handler,
@@ -121,7 +129,7 @@ def count_group(group: Group, until: datetime) -> int:
     ).count()
 
 
-def newest(group: Group, limit: int) -> list[Delivery]:
+def newest(group: FailureGroup, limit: int) -> list[Delivery]:
     return list(
         without_bodies()
         .filter(
@@ -135,11 +143,11 @@ def newest(group: Group, limit: int) -> list[Delivery]:
 
 
 def without_bodies() -> QuerySet[Delivery]:
-    """Deliveries and their messages, but for the texts that may be large."""
+    """Return deliveries with their messages, without loading the columns that can be large."""
     return Delivery.objects.select_related("message").defer("message__body", "edited_body", "traceback")
 
 
-def _run(sql: str, group: Group, until: datetime, values: dict[str, Any]) -> int:
+def _run(sql: str, group: FailureGroup, until: datetime, values: dict[str, Any]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             sql,

@@ -1,4 +1,4 @@
-"""Mending the data of a dead delivery's message: read, checked, compared."""
+"""Correcting the data of a dead delivery: parse, validate and compare the new data."""
 
 import difflib
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ CONTEXT_LINES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """A checked change: the envelope to run, and what differs from the one before, line by line."""
+    """A valid change: the new envelope and a unified diff against the previous data."""
 
     body: str
     diff: str
 
 
 def current_data(delivery: Delivery) -> str:
-    """The data that a replay would run now, as indented JSON."""
+    """Return the data that a replay would run now, as indented JSON."""
     return _indented(_envelope(delivery.edited_body or delivery.message.body).get("data", {}))
 
 
 def original_data(delivery: Delivery) -> str:
-    """The data as it arrived."""
+    """Return the data as received, as indented JSON."""
     return _indented(_envelope(delivery.message.body).get("data", {}))
 
 
 def edit(delivery: Delivery, text: str) -> Edit:
-    """The change from the delivery's current data to ``text``.
+    """Return the change from the delivery's current data to the JSON in ``text``.
 
-    Raises a Refusal when the text is no JSON that Atoll reads, no object, the
-    same as before, or does not fit what the handler takes.
+    Raises a Refusal when the text is not JSON that Atoll accepts, is not an object,
+    changes nothing, or does not fit the handler's payload class.
     """
     data = wire.loads(text.encode(errors="surrogatepass"))
     if not isinstance(data, dict):
@@ -57,7 +57,7 @@ def _check(delivery: Delivery, body: str) -> None:
             f"No handler is called {delivery.handler} here, so nothing can tell whether this fits."
         )
     try:
-        # The whole body again, as a worker reads it: the envelope adds a level and some bytes.
+        # Parse the whole body as a worker does: the envelope adds one nesting level and some bytes.
         data = _envelope(body)["data"]
         payloads.read(handler.payload_type, message.name, data, message.version)
     except payloads.PayloadMismatch as mismatch:

@@ -1,8 +1,7 @@
-"""Where is my message? What this service's ledger knows about one, and what the others know.
+"""Tracing a message: the steps of one message or correlation id in this service and in all others.
 
-Only what a message went through is told, never its body: staff of one service
-need not see the personal data that another one stores. The error of a failed
-handler is told by its first line.
+A trace contains no body: staff of one service must not see the personal data
+that another service stores. It contains the first line of a handler's error.
 """
 
 import contextvars
@@ -21,19 +20,19 @@ from atoll import conf, wire
 from atoll.client import Retry, ServiceClient
 from atoll.errors import AtollError, BadAnswer, Unavailable
 
-ADDRESS = "bus/messages"
+URL_PATH = "bus/messages"
 MAX_ID_CHARACTERS = 300
 MAX_STEPS = 200
 MAX_ERROR_CHARACTERS = 200
 TIMEOUT_S = 2.0
-# Quarantine is searched by what the sender's properties say, which has no index.
+# The search in quarantine reads the senders' properties, which have no index, in this many newest rows.
 QUARANTINE_SEARCHED = 5000
-# Of one correlation id that has more than this many messages in one table, any this many.
+# The most messages of one correlation id that are read from one table.
 GATHERED = 1000
 
-# Ids are gathered by index first, and only then sorted: asked for both at once, PostgreSQL
-# may walk the whole table in the wanted order instead.
-FIND = """
+# The query collects ids by index and sorts afterwards. In one step, PostgreSQL might read the
+# whole table in the requested order instead.
+FIND_STEPS = """
 WITH announced AS MATERIALIZED (
     SELECT * FROM atoll_bus_outbox WHERE id = ANY(ARRAY(
         (SELECT id FROM atoll_bus_outbox WHERE correlation_id = %(wanted)s LIMIT %(gathered)s)
@@ -73,10 +72,11 @@ ORDER BY at, rank, row_id LIMIT %(limit)s
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing that a service knows about a message.
+    """One step of a message in one service.
 
-    ``what`` is announced, received, handled or quarantined; ``place`` is then the routing key,
-    the sender, the handler or the queue. ``due_at`` is set while something is to come.
+    ``what`` is announced, received, handled or quarantined. ``place`` is accordingly the
+    routing key, the sender, the handler or the queue. ``due_at`` is the time of the next
+    attempt, if one follows.
     """
 
     at: datetime
@@ -95,8 +95,8 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trail:
-    """What one service knows, oldest first; ``problem`` says why that is nothing, if it did not answer."""
+class Trace:
+    """The steps in one service, oldest first. ``problem`` tells why a service did not answer."""
 
     service: str
     steps: list[Step] = field(default_factory=list)
@@ -104,14 +104,14 @@ class Trail:
     problem: str = ""
 
 
-def here(wanted: str, limit: int = MAX_STEPS) -> Trail:
-    """This service's steps of a correlation id or a message id, at most ``limit``.
+def local_trace(wanted: str, limit: int = MAX_STEPS) -> Trace:
+    """Return at most ``limit`` steps of a correlation id or a message id in this service.
 
-    A foreign sender's message is found by its id as ``sender/id``, or by its correlation id.
+    The message id of a foreign producer has the form ``sender/id``.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            FIND,
+            FIND_STEPS,
             {
                 "wanted": wanted,
                 "message_id": _uuid(wanted),
@@ -123,40 +123,40 @@ def here(wanted: str, limit: int = MAX_STEPS) -> Trail:
         )
         rows = cursor.fetchall()
     steps = [_step(row) for row in rows[:limit]]
-    return Trail(service=settings.ATOLL_SERVICE, steps=steps, is_cut=len(rows) > limit)
+    return Trace(service=settings.ATOLL_SERVICE, steps=steps, is_cut=len(rows) > limit)
 
 
-def everywhere(wanted: str) -> list[Trail]:
-    """One trail per service that has a ledger, ours first; the others are asked side by side.
+def platform_traces(wanted: str) -> list[Trace]:
+    """Return one trace for each service with a worker, this service first.
 
-    Takes TIMEOUT_S and a little at most: a service that does not answer by then
-    is told as such.
+    Asks the other services in parallel and takes little more than TIMEOUT_S. A
+    service that does not answer in time has a trace with a ``problem``.
     """
     others = [
         project.service
         for project in conf.projects().values()
         if project.worker and project.service != settings.ATOLL_SERVICE
     ]
-    with ThreadPoolExecutor(max_workers=max(len(others), 1), thread_name_prefix="lookup") as pool:
+    with ThreadPoolExecutor(max_workers=max(len(others), 1), thread_name_prefix="trace") as pool:
         asked = [pool.submit(contextvars.copy_context().run, _ask, service, wanted) for service in others]
-        trails = [here(wanted)]
-        trails.extend(answer.result() for answer in asked)
-    return trails
+        traces = [local_trace(wanted)]
+        traces.extend(answer.result() for answer in asked)
+    return traces
 
 
-def _ask(service: str, wanted: str) -> Trail:
+def _ask(service: str, wanted: str) -> Trace:
     client = ServiceClient(service, timeout_s=TIMEOUT_S, retry=Retry(limit=0))
     try:
-        answer = client.get(f"/{ADDRESS}", params={"id": wanted}).raise_for_status().json()
+        answer = client.get(f"/{URL_PATH}", params={"id": wanted}).raise_for_status().json()
         steps = [wire.from_payload(Step, step) for step in answer["steps"]]
-        return Trail(service=service, steps=steps[:MAX_STEPS], is_cut=bool(answer["isCut"]))
+        return Trace(service=service, steps=steps[:MAX_STEPS], is_cut=bool(answer["isCut"]))
     except (KeyError, TypeError, wire.SchemaError) as error:
-        return Trail(service=service, problem=str(BadAnswer(service, f"its answer cannot be read: {error}")))
+        return Trace(service=service, problem=str(BadAnswer(service, f"its answer cannot be read: {error}")))
     except Unavailable as error:
-        # Without a token nobody can be asked; then it is users that does not answer.
-        return Trail(service=service, problem=f"not answering ({error})")
+        # The call needs a token. Without one, the service named here is user-service.
+        return Trace(service=service, problem=f"not answering ({error})")
     except (AtollError, ImproperlyConfigured) as error:
-        return Trail(service=service, problem=f"refused to answer ({error})")
+        return Trace(service=service, problem=f"refused to answer ({error})")
 
 
 def _step(row: Sequence[Any]) -> Step:
@@ -180,7 +180,7 @@ def _step(row: Sequence[Any]) -> Step:
 
 
 def _dedupe_keys(wanted: str) -> list[str]:
-    """How the inbox may call a message of that id: no index there knows the id alone."""
+    """Return the possible dedupe keys of a message id: the inbox has an index on these only."""
     senders = {project.service for project in conf.projects().values()} | {
         settings.ATOLL_SERVICE,
         "unknown",

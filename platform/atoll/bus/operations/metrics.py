@@ -1,4 +1,4 @@
-"""The ledger's figures at ``/metrics``, the same from every process of the service."""
+"""The metrics of the ledger at ``/metrics``. Every process of a service reports the same values."""
 
 from collections.abc import Iterator
 
@@ -7,67 +7,67 @@ from django.db import DatabaseError, InterfaceError
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from atoll.bus.operations import stats
-from atoll.bus.operations.stats import Backlog
+from atoll.bus.operations.stats import LedgerCounts
 from atoll.bus.ttl_cache import TtlCache
 
 log = structlog.get_logger("atoll.bus")
 
-ASKED_EVERY_S = 5.0
+READ_EVERY_S = 5.0
 
-# Name after "bus_", what it means, and which figure of the backlog it is.
+# The metric's name after "bus_", its help text, and the field of LedgerCounts.
 GAUGES = (
     ("outbox_pending", "Messages that are not published yet.", "to_publish"),
     ("outbox_refused", "Messages not published yet that the broker refused.", "refused"),
     ("outbox_unroutable", "Messages kept because a receiver would miss them.", "unroutable"),
-    ("outbox_oldest_pending_seconds", "Age of the oldest of them; 0 without any.", "oldest_to_publish_s"),
-    ("deliveries_due", "Deliveries that could run now and do not.", "due"),
-    ("deliveries_oldest_due_seconds", "How long the oldest of them is due; 0 without any.", "oldest_due_s"),
-    ("deliveries_running", "Deliveries being run.", "running"),
-    ("deliveries_longest_running_seconds", "How long the oldest attempt runs.", "longest_running_s"),
+    ("outbox_oldest_pending_seconds", "Age of the oldest pending message; 0 if none.", "oldest_to_publish_s"),
+    ("deliveries_due", "Deliveries that are due and do not run yet.", "due"),
+    ("deliveries_oldest_due_seconds", "Overdue time of the oldest due delivery; 0 if none.", "oldest_due_s"),
+    ("deliveries_running", "Deliveries that run now.", "running"),
+    ("deliveries_longest_running_seconds", "Duration of the longest running attempt.", "longest_running_s"),
     ("deliveries_retrying", "Deliveries that failed and wait for their next attempt.", "retrying"),
     ("deliveries_failing", "Deliveries whose last attempt failed and that are not dead yet.", "failing"),
-    ("deliveries_scheduled", "Timers and others that are due later.", "scheduled"),
-    ("deliveries_behind", "Deliveries that wait for their turn in a lane.", "behind"),
-    ("deliveries_unattended", "Deliveries whose handler no running worker has code for.", "unattended"),
+    ("deliveries_scheduled", "Timers and other deliveries that are due later.", "scheduled"),
+    ("deliveries_behind", "Deliveries that wait for their turn in a lane.", "waiting_in_lane"),
+    ("deliveries_unattended", "Deliveries for handlers that no running worker has code for.", "unattended"),
     ("deliveries_dead", "Dead letters.", "dead"),
     ("lanes_blocked", "Lanes that wait behind a dead letter.", "blocked_lanes"),
     (
         "consumer_silent_seconds",
-        "How long ago a worker last said that it receives messages; 0 before the first.",
+        "Time since a worker last reported that it receives messages; 0 before the first report.",
         "consumer_silent_s",
     ),
-    ("quarantine_waiting", "Arrivals that cannot be read.", "quarantined"),
+    ("quarantine_waiting", "Received messages that cannot be read.", "quarantined"),
 )
 
 
-def _ask() -> Backlog | None:
+def _read_counts() -> LedgerCounts | None:
     try:
-        return stats.backlog()
+        return stats.ledger_counts()
     except (DatabaseError, InterfaceError) as error:
-        log.warning("the bus's figures cannot be read", error=str(error).strip())
+        log.warning("the database does not answer, there are no bus metrics", error=str(error).strip())
         return None
 
 
 class BusCollector:
-    """Asks the database at most every ASKED_EVERY_S seconds, however often it is scraped.
+    """Reads the database at most once in READ_EVERY_S seconds, independent of the scrape interval.
 
-    Counts end at ``overview.COUNTED``. While the database does not answer there are no figures
-    but ``bus_ledger_readable``, which is 0.
+    Counts stop at ``stats.MAX_COUNTED``. While the database does not answer, the only metric is
+    ``bus_ledger_readable`` with value 0.
     """
 
     def __init__(self) -> None:
-        self._backlog = TtlCache(_ask, ttl_s=ASKED_EVERY_S)
+        self._counts = TtlCache(_read_counts, ttl_s=READ_EVERY_S)
 
     def describe(self) -> list[Metric]:
-        """Nothing, so that registering it asks no database."""
+        """Return no metrics, so that the registration does not query the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        backlog = self._backlog()
+        counts = self._counts()
         yield GaugeMetricFamily(
-            "bus_ledger_readable", "Whether the figures of the bus could be read.", value=float(bool(backlog))
+            "bus_ledger_readable", "Whether the bus could read its ledger.", value=float(bool(counts))
         )
-        if backlog is None:
+        if counts is None:
             return
-        for name, meaning, figure in GAUGES:
-            yield GaugeMetricFamily(f"bus_{name}", meaning, value=float(getattr(backlog, figure) or 0))
+        for name, help_text, field in GAUGES:
+            yield GaugeMetricFamily(f"bus_{name}", help_text, value=float(getattr(counts, field) or 0))

@@ -1,7 +1,7 @@
-"""What staff may do about messages that got stuck: try again, or give up with a reason.
+"""Actions of staff on stuck messages: try again, or discard with a reason.
 
-Everything goes the ordinary way afterwards: a replayed delivery is claimed like
-a new one, and a message that was sent again is dropped by whoever had it.
+A replayed delivery runs like a new one. A service that already has a republished
+message drops the copy.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Outbox, Quarantine
 from atoll.bus.outbox import store as outbox
 
-NOT_WHOLE = "It cannot be read again: it was not kept whole, or is longer than any message that is read."
-OCTETS = Func("body", function="octet_length", output_field=BigIntegerField())
+INCOMPLETE = "It cannot be read again: only a part was kept, or it is longer than a message may be."
+BODY_BYTES = Func("body", function="octet_length", output_field=BigIntegerField())
 
-# Ids, or rows that only the database need know.
-Chosen = Sequence[Any] | QuerySet[Any]
+# Primary keys, or a subquery that gives them.
+RowIds = Sequence[Any] | QuerySet[Any]
 
 REPLAYABLE = (Delivery.Status.DEAD, Delivery.Status.DISCARDED)
-AGAIN = {
+FRESH_ATTEMPTS = {
     "status": Delivery.Status.PENDING,
     "attempts": 0,
     "hints": 0,
@@ -40,33 +40,34 @@ AGAIN = {
 }
 
 
-def replay_deliveries(ids: Chosen) -> int:
-    """Give dead and discarded deliveries all their attempts again, from now; how many there were."""
-    return Delivery.objects.filter(id__in=ids, status__in=REPLAYABLE).update(**AGAIN)
+def replay_deliveries(ids: RowIds) -> int:
+    """Give dead and discarded deliveries all their attempts again, from now. Returns their number."""
+    return Delivery.objects.filter(id__in=ids, status__in=REPLAYABLE).update(**FRESH_ATTEMPTS)
 
 
 def replay_edited(delivery_id: UUID, *, body: str, instead_of: str) -> bool:
-    """Run a dead or discarded delivery again with another body; what arrived stays in the inbox.
+    """Run a dead or discarded delivery again with another body; the inbox keeps the received body.
 
-    ``instead_of`` is the edited body that the change was made from, empty for none. False, and
-    nothing is changed, when the delivery runs again already or somebody else edited it meanwhile.
+    ``instead_of`` is the edited body on which the change is based, "" for the received body.
+    Returns False and changes nothing when the delivery is no longer dead or discarded, or
+    another person edited it meanwhile.
     """
     found = Delivery.objects.filter(id=delivery_id, status__in=REPLAYABLE, edited_body=instead_of)
-    return bool(found.update(edited_body=body, **AGAIN))
+    return bool(found.update(edited_body=body, **FRESH_ATTEMPTS))
 
 
-def discard_deliveries(ids: Chosen, reason: str) -> int:
-    """Give up on deliveries that are dead or still waiting; how many there were.
+def discard_deliveries(ids: RowIds, reason: str) -> int:
+    """Discard dead and pending deliveries. Returns their number.
 
-    What waited behind them in their lanes goes on within a second or so (lanes.py).
+    The deliveries behind them in their lanes run within about a second (``delivery/lanes.py``).
     """
     return Delivery.objects.filter(
         id__in=ids, status__in=[Delivery.Status.DEAD, Delivery.Status.PENDING]
     ).update(status=Delivery.Status.DISCARDED, error=f"Discarded: {reason}", finished_at=Now())
 
 
-def send_again(ids: Chosen) -> int:
-    """Publish outbox rows now, also those that were published or discarded before; how many."""
+def publish_again(ids: RowIds) -> int:
+    """Publish outbox rows now, including published and discarded rows. Returns their number."""
     with transaction.atomic():
         found = Outbox.objects.filter(id__in=ids).update(
             status=Outbox.Status.PENDING, next_attempt_at=Now(), published_at=None, error=""
@@ -75,24 +76,24 @@ def send_again(ids: Chosen) -> int:
     return found
 
 
-def discard_outgoing(ids: Chosen, reason: str) -> int:
-    """Never publish rows that are still waiting; how many there were."""
+def discard_outbox_rows(ids: RowIds, reason: str) -> int:
+    """Discard pending outbox rows, so that they are never published. Returns their number."""
     return Outbox.objects.filter(id__in=ids, status=Outbox.Status.PENDING).update(
         status=Outbox.Status.DISCARDED, error=f"Discarded: {reason}"
     )
 
 
-def replay_quarantined(row_id: int, *, asks_sender: bool = True) -> bool:
-    """Read it again, with the handlers and schemas of today; whether it could be.
+def replay_quarantined(row_id: int, *, checks_sender: bool = True) -> bool:
+    """Read a quarantined message again, with the current handlers and schemas. Returns False on failure.
 
-    Its sender is asked for as at its arrival (senders.py), unless somebody answers for the message:
-    ``asks_sender`` False believes what it says.
-    What was not kept whole cannot be; its note then says so. One body is loaded, of MAX_BYTES at most.
+    The sender is checked as at the arrival (``inbox/senders.py``). With ``checks_sender=False``
+    an administrator vouches for the message. An incomplete message cannot be read; its note
+    then says so. Loads one body, of at most ``wire.MAX_BYTES``.
     """
     found = Quarantine.objects.filter(pk=row_id)
-    row = found.filter(is_cut=False).alias(size=OCTETS).filter(size__lte=wire.MAX_BYTES).first()
+    row = found.filter(is_cut=False).alias(size=BODY_BYTES).filter(size__lte=wire.MAX_BYTES).first()
     if row is None:
-        found.update(note=NOT_WHOLE)
+        found.update(note=INCOMPLETE)
         return False
     arrival = Arrival(
         queue=row.queue,
@@ -102,7 +103,7 @@ def replay_quarantined(row_id: int, *, asks_sender: bool = True) -> bool:
         headers=row.headers,
     )
     try:
-        message = receiving.read(arrival, senders.rule() if asks_sender else None)
+        message = receiving.read(arrival, senders.rule() if checks_sender else None)
     except (Unreadable, ImproperlyConfigured) as error:
         Quarantine.objects.filter(pk=row.pk).update(reason=str(error))
         return False
@@ -116,7 +117,7 @@ def replay_quarantined(row_id: int, *, asks_sender: bool = True) -> bool:
     return True
 
 
-def discard_quarantined(ids: Chosen, reason: str) -> int:
+def discard_quarantined(ids: RowIds, reason: str) -> int:
     return Quarantine.objects.filter(id__in=ids, status=Quarantine.Status.WAITING).update(
         status=Quarantine.Status.DISCARDED, note=reason
     )

@@ -1,10 +1,10 @@
-"""Retention: the ledger keeps what may still be needed, for so many days, and no more.
+"""Retention: delete old rows of the ledger after a configured number of days.
 
-Rows go in the order of their ids, which is the order of time: each step looks at the
-next few, and a pass is over where they are too young. So cleaning needs no index of
-its own, and what must stay (dead letters, what waits) is stepped over. Steps are short
-transactions that skip what others have locked; any number of instances may clean.
-docs/decisions/0031 says what is kept for how long, and why.
+A pass reads a table in the order of the ids, which is the order of time, and ends at the
+first step whose rows are too young. So retention needs no index of its own. It skips rows
+that must stay (dead letters, pending rows). Each step is a short transaction that skips
+locked rows, so several processes can run it at once. docs/decisions/0031 gives the
+retention periods and their reasons.
 """
 
 import random
@@ -26,18 +26,18 @@ from atoll.errors import Misuse
 log = structlog.get_logger("atoll.bus")
 
 BATCH = 1000
-# Between steps, so that cleaning up after a long pause leaves the disk to others.
+# The pause between steps leaves disk time to others when there is much to delete.
 PAUSE_S = 0.1
 PASS_EVERY_S = 600.0
-# How soon messages about a deleted account are looked for.
+# How often messages about deleted accounts are erased.
 FORGET_EVERY_S = 30.0
 DAY_S = 86_400.0
-# What a broker may hold back while nobody looks, over a long weekend for instance.
+# A broker's backlog can be this old without anybody noticing, for example over a long weekend.
 LEAST_HANDLED_DAYS = 4.0
-# How much longer than handled messages the counters of keys are kept.
+# The number of days that counters of keys are kept longer than handled messages.
 KEY_MARGIN_DAYS = 7.0
 
-LOOK = """
+NEXT_STEP = """
 SELECT max({by}), count(*), max({moment}) < statement_timestamp() - make_interval(secs => %(keep_s)s)
 FROM (
     SELECT {by}, {moment} FROM {table} WHERE {by} > %(after)s ORDER BY {by} LIMIT %(limit)s
@@ -52,8 +52,8 @@ DELETE FROM atoll_bus_outbox WHERE id IN (
     FOR UPDATE SKIP LOCKED)
 """
 
-# A delivery that is replayed at this moment stays, and its message's foreign key makes
-# the step fail: the next pass sees it.
+# When a delivery is replayed at the same moment, its row stays, and the message's foreign key
+# makes the step fail. The next pass goes on.
 INBOX = """
 WITH old AS MATERIALIZED (
     SELECT id FROM atoll_bus_inbox AS message
@@ -90,8 +90,8 @@ DELETE FROM atoll_bus_keysequence WHERE key IN (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keep:
-    """For how many days what is over is kept."""
+class RetentionPeriods:
+    """The number of days that published, handled and settled rows are kept."""
 
     published_days: float = 7.0
     handled_days: float = 14.0
@@ -100,7 +100,10 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is cleaned, in the order of one column. Is the order that of time, a pass may end early."""
+    """A table to clean in the order of column ``by``.
+
+    A pass ends early only when this order is the order of time (``is_in_time``).
+    """
 
     name: str
     delete: str
@@ -111,16 +114,16 @@ class Table:
     is_in_time: bool = True
 
 
-def configured() -> Keep:
-    """From BUS_KEEP_PUBLISHED_DAYS, BUS_KEEP_HANDLED_DAYS and BUS_KEEP_SETTLED_DAYS.
+def configured_periods() -> RetentionPeriods:
+    """Read BUS_KEEP_PUBLISHED_DAYS, BUS_KEEP_HANDLED_DAYS and BUS_KEEP_SETTLED_DAYS.
 
-    Raises ImproperlyConfigured for what is no positive number, and when handled messages
-    would be forgotten while copies of them can still come.
+    Raises ImproperlyConfigured for a value that is not a positive number, and when the inbox
+    would delete handled messages while copies of them can still arrive.
     """
-    keep = Keep(
-        published_days=_days("BUS_KEEP_PUBLISHED_DAYS", Keep.published_days),
-        handled_days=_days("BUS_KEEP_HANDLED_DAYS", Keep.handled_days),
-        settled_days=_days("BUS_KEEP_SETTLED_DAYS", Keep.settled_days),
+    keep = RetentionPeriods(
+        published_days=_days("BUS_KEEP_PUBLISHED_DAYS", RetentionPeriods.published_days),
+        handled_days=_days("BUS_KEEP_HANDLED_DAYS", RetentionPeriods.handled_days),
+        settled_days=_days("BUS_KEEP_SETTLED_DAYS", RetentionPeriods.settled_days),
     )
     least = max(LEAST_HANDLED_DAYS, keep.published_days)
     if keep.handled_days < least:
@@ -132,23 +135,25 @@ def configured() -> Keep:
     return keep
 
 
-def clean(keep: Keep, pause: Callable[[float], bool] = lambda _: False) -> dict[str, int]:
-    """One pass over every table; how many messages, or keys, each has lost.
+def delete_old_rows(
+    keep: RetentionPeriods, pause: Callable[[float], bool] = lambda _: False
+) -> dict[str, int]:
+    """Run one pass over every table. Returns the number of deleted messages or keys by table.
 
-    ``pause`` is called with a number of seconds between steps; True ends the pass.
+    Calls ``pause`` with a number of seconds between steps; the pass ends when it returns True.
     """
     return {table.name: _clean(table, pause) for table in _tables(keep)}
 
 
 class Janitor:
-    """Cleans now and then, on a thread of its own and a database connection that lasts for one pass."""
+    """Runs retention and erasure repeatedly in one thread. A database connection lasts for one pass."""
 
     def __init__(self) -> None:
-        self._keep = configured()
+        self._keep = configured_periods()
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Until ``stop``."""
+        """Run until ``stop``."""
         next_pass = time.monotonic() + random.uniform(PASS_EVERY_S / 2, PASS_EVERY_S)  # noqa: S311
         while not self._stopping.wait(random.uniform(FORGET_EVERY_S / 2, FORGET_EVERY_S)):  # noqa: S311
             self._forget()
@@ -158,9 +163,9 @@ class Janitor:
             try:
                 with connection.cursor() as cursor:
                     cursor.execute("SET synchronous_commit = off")
-                deleted = clean(self._keep, self._stopping.wait)
+                deleted = delete_old_rows(self._keep, self._stopping.wait)
             except Error as error:
-                log.warning("cleaning interrupted, the next pass goes on", error=str(error).strip())
+                log.warning("retention was interrupted, the next pass goes on", error=str(error).strip())
             else:
                 if any(deleted.values()):
                     log.info("old messages deleted", **deleted)
@@ -172,15 +177,15 @@ class Janitor:
 
     def _forget(self) -> None:
         try:
-            if personal_data.is_due() and (emptied := personal_data.clean()):
-                log.info("messages about deleted accounts emptied", messages=emptied)
+            if personal_data.has_due() and (erased := personal_data.erase_due()):
+                log.info("personal data of deleted accounts erased", messages=erased)
         except (Error, Misuse) as error:
-            log.warning("messages about deleted accounts are not emptied yet", error=str(error).strip())
+            log.warning("personal data of deleted accounts is not erased yet", error=str(error).strip())
         finally:
             connection.close()
 
 
-def _tables(keep: Keep) -> list[Table]:
+def _tables(keep: RetentionPeriods) -> list[Table]:
     return [
         Table("outbox", OUTBOX, keep.published_days, "created_at"),
         Table("inbox", INBOX, keep.handled_days, "received_at"),
@@ -198,12 +203,12 @@ def _tables(keep: Keep) -> list[Table]:
 
 
 def _clean(table: Table, pause: Callable[[float], bool]) -> int:
-    look = LOOK.format(table=f"atoll_bus_{table.name}", by=table.by, moment=table.moment)
+    next_step = NEXT_STEP.format(table=f"atoll_bus_{table.name}", by=table.by, moment=table.moment)
     step = {"after": table.first, "limit": BATCH, "keep_s": table.keep_days * DAY_S}
     deleted = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(look, step)
+            cursor.execute(next_step, step)
             until, looked_at, is_old = cursor.fetchone()
             if looked_at:
                 cursor.execute(table.delete, step | {"until": until})

@@ -1,8 +1,8 @@
-"""How the bus of this service is doing, in figures that stay cheap on large tables.
+"""Statistics of this service's bus, by queries that stay cheap on large tables.
 
-What is counted are rows that are not settled yet, each found by a partial
-index, and COUNTED of them at most: a larger backlog is told as "at least".
-What came in lately is found by the time inside the ids (UUIDv7).
+The counts cover rows that are not settled. Partial indexes find these rows, and each
+count stops at MAX_COUNTED. The ids (UUIDv7) contain a time, by which the queries find
+recent rows.
 """
 
 import time
@@ -13,10 +13,10 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-COUNTED = 50_000
-LANES_SHOWN = 20
+MAX_COUNTED = 50_000
+MAX_LANES = 20
 RECENT_S = 60
-NEWEST = 1000
+NEWEST_ROWS = 1000
 TIMEOUT_MS = 3000
 
 OUTBOX = """
@@ -27,10 +27,10 @@ FROM (SELECT attempts, error, created_at FROM atoll_bus_outbox WHERE status = 'p
       ORDER BY id LIMIT %(counted)s) AS pending
 """
 
-# Its last attempt failed, and the next one has not succeeded yet. What was replayed has another chance.
+# The last attempt failed and no later attempt has succeeded. A replay resets the attempts.
 IS_FAILING = "(error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 ELSE 0 END)"
 
-# Of a lane only the first that is not settled may run; what stands behind it is not late.
+# Only the first unsettled delivery of a lane may run. The deliveries behind it are not late.
 DELIVERIES = f"""
 WITH open AS MATERIALIZED (
     SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at, hints,
@@ -78,7 +78,7 @@ SELECT head.id, head.handler, head.lane, head.error, COALESCE(head.finished_at, 
         WHERE later.status IN ('pending', 'running', 'dead') AND later.lane <> ''
           AND later.handler = head.handler AND later.lane = head.lane
           AND (later.position, later.id) > (head.position, head.id)
-        LIMIT %(counted)s) AS parked)
+        LIMIT %(counted)s) AS waiting)
 FROM (
     SELECT DISTINCT ON (handler, lane) id, handler, lane, position, error, created_at, finished_at
     FROM atoll_bus_delivery WHERE status = 'dead' AND lane <> ''
@@ -87,7 +87,7 @@ FROM (
 ORDER BY COALESCE(head.finished_at, head.created_at) LIMIT %(lanes)s
 """
 
-LATELY = """
+RECENT_ACTIVITY = """
 SELECT announced.total, announced.published, announced.p95_ms,
     delivered.total, delivered.settled, delivered.failing, delivered.p50_ms, delivered.p95_ms
 FROM (
@@ -107,7 +107,7 @@ FROM (
 ) AS delivered
 """
 
-RECENCY = """
+LAST_ACTIVITY = """
 SELECT
     (SELECT max(published_at) FROM (SELECT published_at FROM atoll_bus_outbox
                                     ORDER BY id DESC LIMIT %(newest)s) AS newest),
@@ -119,8 +119,8 @@ SELECT
 
 
 @dataclass(frozen=True)
-class Backlog:
-    """What is not settled yet. A count of COUNTED means "that many or more"; ages are seconds."""
+class LedgerCounts:
+    """Counts of rows that are not settled. A count of MAX_COUNTED means at least that many."""
 
     to_publish: int
     refused: int
@@ -128,7 +128,7 @@ class Backlog:
     open: int
     running: int
     longest_running_s: float | None
-    behind: int
+    waiting_in_lane: int
     due: int
     oldest_due_s: float | None
     retrying: int
@@ -143,22 +143,21 @@ class Backlog:
 
 
 @dataclass(frozen=True)
-class Lane:
-    """A lane whose first open delivery is dead; ``parked`` wait behind it until it is replayed
-    or discarded."""
+class BlockedLane:
+    """A lane with a dead first delivery, ``head``. ``waiting`` deliveries wait until staff replay or
+    discard it."""
 
     head: UUID
     handler: str
     lane: str
     error: str
     since: datetime
-    parked: int
+    waiting: int
 
 
 @dataclass(frozen=True)
-class Lately:
-    """What was announced and what arrived within the last RECENT_S seconds, and what became of it;
-    milliseconds, and None where there was nothing to measure."""
+class RecentActivity:
+    """Messages and deliveries of the last RECENT_S seconds. Percentiles are None without measurements."""
 
     announced: int
     published: int
@@ -171,42 +170,42 @@ class Lately:
 
 
 @dataclass(frozen=True)
-class Recency:
-    """When something last happened, told by the newest rows; None when nothing did."""
+class LastActivity:
+    """The latest publication, receipt and settlement among the newest rows; None without one."""
 
     published_at: datetime | None
     received_at: datetime | None
     settled_at: datetime | None
 
 
-def backlog() -> Backlog:
-    counted = {"counted": COUNTED}
+def ledger_counts() -> LedgerCounts:
+    counted = {"counted": MAX_COUNTED}
     outbox, deliveries, failed = _rows((OUTBOX, counted), (DELIVERIES, counted), (FAILED, counted))
     *to_publish, unroutable = outbox[0]
     *opened, unattended = deliveries[0]
-    told = Backlog(*to_publish, *opened, *failed[0])
-    return replace(told, unroutable=unroutable, unattended=unattended)
+    counts = LedgerCounts(*to_publish, *opened, *failed[0])
+    return replace(counts, unroutable=unroutable, unattended=unattended)
 
 
-def blocked_lanes(limit: int = LANES_SHOWN) -> list[Lane]:
-    """The lanes that wait longest for somebody's decision, at most ``limit``."""
-    [rows] = _rows((LANES, {"counted": COUNTED, "lanes": limit}))
-    return [Lane(*row) for row in rows]
+def blocked_lanes(limit: int = MAX_LANES) -> list[BlockedLane]:
+    """Return at most ``limit`` blocked lanes, the longest blocked first."""
+    [rows] = _rows((LANES, {"counted": MAX_COUNTED, "lanes": limit}))
+    return [BlockedLane(*row) for row in rows]
 
 
-def lately(now_s: float | None = None) -> Lately:
+def recent_activity(now_s: float | None = None) -> RecentActivity:
     since = UUID(int=int(((now_s or time.time()) - RECENT_S) * 1000) << 80)
-    [rows] = _rows((LATELY, {"since": since, "counted": COUNTED}))
-    return Lately(*rows[0])
+    [rows] = _rows((RECENT_ACTIVITY, {"since": since, "counted": MAX_COUNTED}))
+    return RecentActivity(*rows[0])
 
 
-def recency() -> Recency:
-    [rows] = _rows((RECENCY, {"newest": NEWEST}))
-    return Recency(*rows[0])
+def last_activity() -> LastActivity:
+    [rows] = _rows((LAST_ACTIVITY, {"newest": NEWEST_ROWS}))
+    return LastActivity(*rows[0])
 
 
 def _rows(*queries: tuple[str, dict[str, Any]]) -> list[list[tuple[Any, ...]]]:
-    """Each query's rows; OperationalError past TIMEOUT_MS, so that looking never becomes the load."""
+    """Return the rows of each query. Raises OperationalError after TIMEOUT_MS, to bound the load."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
         answers = []

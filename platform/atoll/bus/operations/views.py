@@ -1,4 +1,4 @@
-"""What services tell each other about messages: ``GET /bus/messages?id=``."""
+"""``GET /bus/messages?id=``: the trace of a message in this service, for the other services."""
 
 from django.urls import URLPattern, path
 from drf_spectacular.utils import extend_schema
@@ -13,7 +13,7 @@ from atoll.identity.drf import IsService
 
 
 class MessagesView(APIView):
-    """For the platform's services only: no route of the gateway leads here, and no user's token opens it."""
+    """Answers the platform's services only: the gateway has no route to it, and it refuses users' tokens."""
 
     permission_classes = (IsService,)
 
@@ -26,9 +26,9 @@ class MessagesView(APIView):
                 "`id` must be a correlation or message id of 1 to "
                 f"{message_trace.MAX_ID_CHARACTERS} characters."
             )
-        trail = message_trace.here(wanted)
-        return Response({"steps": trail.steps, "is_cut": trail.is_cut})
+        trace = message_trace.local_trace(wanted)
+        return Response({"steps": trace.steps, "is_cut": trace.is_cut})
 
 
 def bus_urls() -> list[URLPattern]:
-    return [path(message_trace.ADDRESS, MessagesView.as_view(), name="bus-messages")]
+    return [path(message_trace.URL_PATH, MessagesView.as_view(), name="bus-messages")]

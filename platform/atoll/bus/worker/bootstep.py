@@ -50,7 +50,7 @@ class BusStep(bootsteps.StartStopStep):
             settings_check.refuse_unsafe_worker(worker)
             senders.refuse_start()
             topology.refuse_mismatch()
-            retention.configured()
+            retention.configured_periods()
             quarantine.configured()
             contracts.refuse_unknown_names()
         except ImproperlyConfigured as error:

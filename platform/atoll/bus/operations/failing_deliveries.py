@@ -1,7 +1,7 @@
-"""Handlers that fail now: deliveries whose last attempt failed and that still have attempts left.
+"""Failing deliveries: the last attempt failed, and further attempts follow.
 
-They are told by cause from their first failure on, so that a person sees a fault while its
-messages can still be saved without a replay; what succeeds is gone from here.
+A delivery is listed from its first failure until it succeeds or becomes a dead letter. So
+staff can correct the cause before the deliveries need a replay.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from django.db.models import Q, QuerySet
 
 from atoll.bus.handlers import registry
 from atoll.bus.models import Delivery
-from atoll.bus.operations.dead_letters import Group, without_bodies
-from atoll.bus.operations.stats import COUNTED, IS_FAILING
+from atoll.bus.operations.dead_letters import FailureGroup, without_bodies
+from atoll.bus.operations.stats import IS_FAILING, MAX_COUNTED
 
-GROUPS_SHOWN = 200
+MAX_GROUPS = 200
 
-# The ids are times: the first and the last one by them.
+# The ids are UUIDv7 and sort by time, so the largest id belongs to the newest delivery.
 GROUPS = f"""
 SELECT handler, name, error_group, count(*), min(failed_at), max(claimed_at), min(attempts), max(attempts),
     min(next_attempt_at), max(id::text)::uuid
@@ -34,11 +34,11 @@ LIMIT %(shown)s
 
 
 @dataclass(frozen=True)
-class Failing:
-    """Deliveries that fail for one cause: how many, since when, when one was last attempted, the fewest
-    and the most attempts that one of them has had, when the next one follows, and the newest of them."""
+class FailingGroup:
+    """A group of failing deliveries. ``last_at`` is the start of the latest attempt, ``next_at`` the time
+    of the next attempt; ``sample`` is the newest delivery."""
 
-    group: Group
+    group: FailureGroup
     count: int
     first_at: datetime
     last_at: datetime | None
@@ -49,13 +49,13 @@ class Failing:
 
     @property
     def attempts_left(self) -> int | None:
-        """How many attempts the one nearest to its death has left; None for a handler that is not here."""
+        """The attempts left of the delivery that has the fewest left; None without the handler's code."""
         handler = registry.by_id(self.group.handler)
         return None if handler is None else max(handler.retry.attempts - self.most_attempts, 0)
 
 
-def open_failures() -> QuerySet[Delivery]:
-    """The deliveries that fail now; the same as overview.IS_FAILING."""
+def queryset() -> QuerySet[Delivery]:
+    """Return the failing deliveries: the same condition as ``stats.IS_FAILING``."""
     return (
         Delivery.objects.filter(
             Q(status=Delivery.Status.PENDING, attempts__gt=0)
@@ -66,15 +66,15 @@ def open_failures() -> QuerySet[Delivery]:
     )
 
 
-def groups(shown: int = GROUPS_SHOWN) -> list[Failing]:
-    """Those nearest to their death first."""
+def groups(shown: int = MAX_GROUPS) -> list[FailingGroup]:
+    """Return at most ``shown`` groups, those with the most attempts first."""
     with connection.cursor() as cursor:
-        cursor.execute(GROUPS, {"counted": COUNTED, "shown": shown})
+        cursor.execute(GROUPS, {"counted": MAX_COUNTED, "shown": shown})
         rows = cursor.fetchall()
     samples = without_bodies().in_bulk([row[-1] for row in rows])
     return [
-        Failing(
-            Group(handler, name, error_group),
+        FailingGroup(
+            FailureGroup(handler, name, error_group),
             count,
             first_at,
             last_at,
