@@ -8,7 +8,7 @@ from rest_framework import serializers
 from atoll import text
 from atoll.admin.lines import LineField, hold_to_the_rule
 from atoll.api.fields import Line, Lines
-from atoll.bus.admin.decisions import WhyForm
+from atoll.bus.admin.decisions import ReasonForm
 from atoll.bus.admin.editing import EditForm
 
 INVISIBLE = {
@@ -126,7 +126,7 @@ def test_so_do_fields_that_a_form_takes_from_a_model(column: models.Field, given
     assert field.clean("Ada") == "Ada"
 
 
-@pytest.mark.parametrize("form", [WhyForm, EditForm])
+@pytest.mark.parametrize("form", [ReasonForm, EditForm])
 def test_so_does_each_reason_that_staff_give_about_messages(form: type[forms.Form]) -> None:
     with pytest.raises(forms.ValidationError):
         form.base_fields["reason"].clean("\u200b")

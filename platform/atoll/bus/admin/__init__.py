@@ -1,7 +1,4 @@
-"""The ledger for staff: how it goes, where a message is, what failed alike, and what to do about it.
-
-Importing the package registers everything.
-"""
+"""The admin pages of the bus. Importing this package registers all of them."""
 
 from atoll.bus.admin import deliveries, inbox, outbox, pages, quarantine, tiles
 

@@ -1,4 +1,4 @@
-"""Dead letters that failed alike, decided about together."""
+"""The pages of dead letters in groups: staff replay or discard a whole group."""
 
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,8 @@ from django.utils.translation import ngettext
 from atoll.admin import site
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
-from atoll.bus.admin.deliveries import last_part
-from atoll.bus.admin.ledger import log_many, trail_link
+from atoll.bus.admin.deliveries import short_handler_name
+from atoll.bus.admin.ledger import log_many, trace_link
 from atoll.bus.models import Delivery
 from atoll.bus.operations import dead_letters, failing_deliveries
 from atoll.bus.operations.dead_letters import DeadGroup, FailureGroup
@@ -41,14 +41,14 @@ def groups_page(request: HttpRequest) -> HttpResponse:
 
 
 def group_page(request: HttpRequest) -> HttpResponse:
-    """One group: the newest of it, and the ways to decide about all."""
+    """Show the newest dead letters of one group, with links to replay or discard the group."""
     group, as_of = _group(request), dead_letters.database_now()
     newest = dead_letters.newest(group, SAMPLES)
     page = {
         **site.each_context(request),
-        "title": "Dead letters that failed alike",
+        "title": "Dead letters of one group",
         "group": group,
-        "newest": [(row, trail_link(row.message.correlation_id)) for row in newest],
+        "newest": [(row, trace_link(row.message.correlation_id)) for row in newest],
         "count": dead_letters.count_group(group, as_of),
         **_addresses(request, group, as_of),
     }
@@ -61,7 +61,7 @@ def replay_page(request: HttpRequest) -> HttpResponse:
     pace = dead_letters.REPLAYED_PER_S
     question = Question(
         title="Replay a group",
-        warning=f"They run again with all their attempts, at most {pace} a second.",
+        warning=f"These deliveries run again with all their attempts, at most {pace} a second.",
         button=f"Replay {count:,}",
         **_about(group, count),
     )
@@ -77,7 +77,7 @@ def discard_page(request: HttpRequest) -> HttpResponse:
     count = dead_letters.count_group(group, until)
     question = Question(
         title="Discard a group",
-        warning="None of them runs again. What waits behind them in their lanes goes on without them.",
+        warning="These deliveries never run again. The deliveries behind them in their lanes go on.",
         button=f"Discard {count:,}",
         needs_reason=True,
         **_about(group, count),
@@ -107,7 +107,7 @@ def _row(request: HttpRequest, found: DeadGroup, as_of: datetime) -> dict[str, A
     return {
         "found": found,
         "example": _example(found),
-        "handler": last_part(found.group.handler),
+        "handler": short_handler_name(found.group.handler),
         "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
         **_addresses(request, found.group, as_of),
     }
@@ -118,14 +118,14 @@ def _failing_row(found: FailingGroup) -> dict[str, Any]:
     return {
         "found": found,
         "example": _example(found),
-        "handler": last_part(found.group.handler),
+        "handler": short_handler_name(found.group.handler),
         "attempts": f"{most}" if fewest == most else f"{fewest} to {most}",
         "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
     }
 
 
 def _example(found: DeadGroup | FailingGroup) -> str:
-    """An error with its ids and numbers, where that tells more than the group's name does."""
+    """Return one full error, or "" when the group's name already contains it."""
     error = found.sample.error
     return "" if error in found.group.error_group else error
 
@@ -152,7 +152,7 @@ def _about(group: FailureGroup, count: int) -> dict[str, Any]:
 
 
 def _group(request: HttpRequest) -> FailureGroup:
-    """Which one, from the address. Raises Http404 when it names none."""
+    """Return the group that the URL names. Raises Http404 when the URL names none."""
     try:
         return FailureGroup(*(request.GET[part] for part in ("handler", "name", "group")))
     except KeyError as error:
@@ -160,11 +160,14 @@ def _group(request: HttpRequest) -> FailureGroup:
 
 
 def _until(request: HttpRequest) -> datetime:
-    """Up to which death: a decision is about what its maker saw, and not about what died since."""
+    """Return the latest time of death that the decision covers: the time of the page that staff saw.
+
+    Raises Http404 without a valid time.
+    """
     try:
         until = parse_datetime(request.GET.get("until", ""))
     except ValueError:
         until = None
     if until is None or timezone.is_naive(until):
-        raise Http404("The address does not say until when.")
+        raise Http404("The address has no valid `until`.")
     return until

@@ -1,4 +1,4 @@
-"""The page that asks before something is done about one row or one group."""
+"""The page that asks for confirmation before an action on one row or one group."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from atoll.admin.lines import LineField
 from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS
 
 
-class WhyForm(forms.Form):
+class ReasonForm(forms.Form):
     reason = LineField(
         max_length=MAX_REASON_CHARACTERS,
         widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
@@ -24,7 +24,7 @@ class WhyForm(forms.Form):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked; ``facts`` say what it is about."""
+    """The texts of one confirmation page. ``facts`` describe the row or group."""
 
     title: str
     warning: str
@@ -35,9 +35,11 @@ class Question:
 
 
 def ask(request: HttpRequest, question: Question, answer: Callable[[str], Any]) -> HttpResponse:
-    """Show the question; when it is answered, call ``answer`` with the reason ("" where none is needed)
-    and go back."""
-    form = WhyForm(request.POST if request.method == "POST" else None) if question.needs_reason else None
+    """Show the question. On a confirmation, call ``answer`` with the reason and redirect to ``back_to``.
+
+    The reason is "" when the question needs none.
+    """
+    form = ReasonForm(request.POST if request.method == "POST" else None) if question.needs_reason else None
     if request.method == "POST" and (form is None or form.is_valid()):
         answer(form.cleaned_data["reason"] if form else "")
         return HttpResponseRedirect(question.back_to)

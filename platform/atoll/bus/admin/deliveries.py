@@ -1,4 +1,4 @@
-"""One message for one handler: its outcome, and what staff may do about it."""
+"""The admin of deliveries: the outcome of each, with replay, edit and discard."""
 
 from typing import Any, ClassVar
 
@@ -13,25 +13,25 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from atoll.bus.admin import decisions
-from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.editing import edit_and_replay
-from atoll.bus.admin.ledger import LedgerAdmin, code, trail_link
+from atoll.bus.admin.large_bodies import Body
+from atoll.bus.admin.ledger import LedgerAdmin, code, trace_link
 from atoll.bus.models import Delivery, Inbox
 from atoll.bus.operations import recovery
 
-OPEN = (Delivery.Status.DEAD, Delivery.Status.PENDING)
+DISCARDABLE = (Delivery.Status.DEAD, Delivery.Status.PENDING)
 
 
-def last_part(name: str) -> SafeString:
-    """All handlers of a service live in one module; its name would fill the page."""
+def short_handler_name(name: str) -> SafeString:
+    """Return the function's name; the tooltip shows the whole dotted name, which would fill the page."""
     return format_html('<span class="whitespace-nowrap" title="{}">{}</span>', name, name.rpartition(".")[2])
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(LedgerAdmin):
     bodies: ClassVar = {
-        "body": Body(Inbox, "body", of="message_id"),
+        "body": Body(Inbox, "body", id_field="message_id"),
         "edited_body": Body(Delivery, "edited_body"),
     }
     list_display = (
@@ -41,11 +41,11 @@ class DeliveryAdmin(LedgerAdmin):
         "attempts",
         "correlation",
         "next_or_end",
-        "what_failed",
+        "error_excerpt",
     )
     list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
     list_select_related = ("message",)
-    # Ids begin with the time they were made at, and have an index.
+    # Ids begin with the creation time and have an index.
     ordering = ("-id",)
     search_fields = (
         "message__message_id",
@@ -60,13 +60,13 @@ class DeliveryAdmin(LedgerAdmin):
     actions = ("replay", "discard")
     actions_detail = ("replay_this", "edit_this", "discard_this")
     fieldsets = (
-        (None, {"fields": ("message", "handler", "state", "attempts", "trail")}),
-        ("Failure", {"fields": ("error", "error_group", "trace")}),
+        (None, {"fields": ("message", "handler", "state", "attempts", "correlation_link")}),
+        ("Failure", {"fields": ("error", "error_group", "formatted_traceback")}),
         ("Body", {"fields": ("body", "edited")}),
         ("Time", {"fields": ("created_at", "next_attempt", "claimed_at", "finished_at")}),
         ("Order and timers", {"fields": ("lane", "position", "token", "hint_at", "hints", "session")}),
     )
-    readonly_fields = ("state", "trail", "next_attempt", "trace", "body", "edited")
+    readonly_fields = ("state", "correlation_link", "next_attempt", "formatted_traceback", "body", "edited")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows = super().get_queryset(request).select_related("message")
@@ -77,7 +77,7 @@ class DeliveryAdmin(LedgerAdmin):
         return row.message.name
 
     @display(description="traceback")
-    def trace(self, row: Delivery) -> SafeString | str:
+    def formatted_traceback(self, row: Delivery) -> SafeString | str:
         return code(row.traceback)
 
     @display(description="as it arrived")
@@ -86,24 +86,24 @@ class DeliveryAdmin(LedgerAdmin):
 
     @display(description="as it was edited")
     def edited(self, row: Delivery) -> SafeString | str:
-        """What runs in place of what arrived."""
+        """Return the start of the body that runs instead of the received body."""
         return self.preview("edited_body", row.pk, row.pk)
 
     @display(description="handler", ordering="handler")
     def function(self, row: Delivery) -> SafeString:
-        return last_part(row.handler)
+        return short_handler_name(row.handler)
 
     @display(description="correlation id", ordering="message__correlation_id")
     def correlation(self, row: Delivery) -> SafeString:
-        return trail_link(row.message.correlation_id)
+        return trace_link(row.message.correlation_id)
 
     @display(description="correlation id")
-    def trail(self, row: Delivery) -> SafeString:
-        return trail_link(row.message.correlation_id, is_whole=True)
+    def correlation_link(self, row: Delivery) -> SafeString:
+        return trace_link(row.message.correlation_id, is_whole=True)
 
     @display(description="next attempt at", ordering="next_attempt_at")
     def next_attempt(self, row: Delivery) -> Any:
-        """Only while there will be one."""
+        """Return the time of the next attempt, or None for a finished delivery."""
         return None if row.finished_at else row.next_attempt_at
 
     @display(description="next attempt or end")
@@ -111,7 +111,7 @@ class DeliveryAdmin(LedgerAdmin):
         return row.finished_at or row.next_attempt_at
 
     def has_edit_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Changing what a message says may move money: for administrators."""
+        """Only administrators: a changed message can move money."""
         return self.may(request, "edit")
 
     @admin.action(description="Replay dead and discarded deliveries", permissions=["decide"])
@@ -130,7 +130,7 @@ class DeliveryAdmin(LedgerAdmin):
             request,
             Question(
                 title="Replay a delivery",
-                warning="It runs again with all its attempts, from now.",
+                warning="This delivery runs again with all its attempts, from now.",
                 button="Replay",
                 **question,
             ),
@@ -155,7 +155,7 @@ class DeliveryAdmin(LedgerAdmin):
             request,
             Question(
                 title="Discard a delivery",
-                warning="It does not run again. What waits behind it in its lane goes on without it.",
+                warning="This delivery never runs again. The deliveries behind it in its lane go on.",
                 button="Discard",
                 needs_reason=True,
                 **question,
@@ -164,13 +164,13 @@ class DeliveryAdmin(LedgerAdmin):
         )
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Only what would change something now."""
+        """Offer only the actions that can change the row in its current status."""
         row = self.get_object(request, object_id)
         status = row.status if row else ""
         hidden = set()
         if status not in recovery.REPLAYABLE:
             hidden |= {"replay_this", "edit_this"}
-        if status not in OPEN:
+        if status not in DISCARDABLE:
             hidden.add("discard_this")
         offered = super().get_actions_detail(request, object_id)
         return [one for one in offered if one.action_name.rpartition("_delivery_")[2] not in hidden]
@@ -194,7 +194,7 @@ def facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Handler", row.handler),
         ("Status", row.status),
         ("Error", row.error),
-        ("Correlation id", trail_link(row.message.correlation_id, is_whole=True)),
+        ("Correlation id", trace_link(row.message.correlation_id, is_whole=True)),
         ("Message id", row.message.message_id),
     ]
     return [*told, ("Lane", row.lane)] if row.lane else told

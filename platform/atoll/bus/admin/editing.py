@@ -1,4 +1,4 @@
-"""The form that mends a dead delivery's data and runs it again."""
+"""The form that edits a dead delivery's data and replays the delivery."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ OVERTAKEN = "Somebody edited it, or had it run again, since this page was opened
 
 
 class EditForm(forms.Form):
-    """``instead_of`` is a digest of the edited body that the page showed."""
+    """``instead_of`` is the digest of the edited body that the page showed."""
 
     payload = forms.CharField(
         label="Data",
-        # What a browser sends is not tidied up: the JSON parser decides what it is.
+        # The JSON parser gets the text exactly as the browser sent it.
         strip=False,
         widget=UnfoldAdminTextareaWidget(
             attrs={"class": "bus-code", "spellcheck": "false", "autocomplete": "off"}
         ),
-        help_text="The message's data as JSON. It must fit what the handler takes.",
+        help_text="The message's data as JSON. It must fit the handler's payload class.",
     )
     reason = LineField(
         max_length=MAX_REASON_CHARACTERS,
         widget=UnfoldAdminTextInputWidget,
-        help_text="Why it is edited; kept in the admin's log with what you changed.",
+        help_text="Why you edit the data. The admin's log keeps the reason and your change.",
     )
     instead_of = forms.CharField(widget=forms.HiddenInput)
 
@@ -76,7 +76,7 @@ def edit_and_replay(
     facts: Sequence[tuple[str, Any]],
     back_to: str,
 ) -> HttpResponse:
-    """Show the form; what it accepts becomes the body that runs, and an entry in the admin's log."""
+    """Show the form. On valid input, replay the delivery with the new body and log the change."""
     if request.method != "POST" and delivery.status not in recovery.REPLAYABLE:
         messages.error(
             request, f"Only dead and discarded deliveries are edited; this one is {delivery.status}."
@@ -100,7 +100,7 @@ def edit_and_replay(
 
 
 def _take(admin: LedgerAdmin, request: HttpRequest, delivery: Delivery, form: EditForm) -> bool:
-    """The change and its entry in the log, both or none; False when somebody was faster."""
+    """Apply the change and log it, in one transaction. Returns False when another person was faster."""
     if form.edit is None:
         return False
     with transaction.atomic():

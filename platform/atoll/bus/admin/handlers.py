@@ -1,4 +1,4 @@
-"""Which handlers the service knows, who has code for them, and retiring those that nobody has."""
+"""The page of known handlers, and the page that retires a handler without code."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def handlers_page(request: HttpRequest) -> HttpResponse:
     page = {
         **site.each_context(request),
         "title": "Handlers",
-        "rows": [_row(one, may_decide=may_decide) for one in retiring.standings()],
+        "rows": [_row(standing, may_decide=may_decide) for standing in retiring.standings()],
     }
     return TemplateResponse(request, "atoll/bus/handlers.html", page)
 
@@ -41,8 +41,9 @@ def retire_page(request: HttpRequest) -> HttpResponse:
     question = Question(
         title="Retire a handler",
         warning=(
-            f"It gets no more messages. {open_ones:,} open deliveries are discarded, dead letters included. "
-            "A worker that starts with its code takes it up again; discarded deliveries can be replayed then."
+            f"The handler gets no more messages. {open_ones:,} open deliveries are discarded, including dead "
+            "letters. A worker that starts with the handler's code ends the retirement; discarded "
+            "deliveries can be replayed then."
         ),
         button="Retire",
         back_to=reverse("admin:atoll_bus_handlers"),
@@ -76,34 +77,41 @@ def _retire(request: HttpRequest, handler: str, reason: str) -> None:
     messages.success(request, text % {"handler": handler, "count": f"{discarded:,}"})
 
 
-def _row(one: Standing, *, may_decide: bool) -> dict[str, Any]:
-    named = urlencode({"handler": one.handler})
+def _row(standing: Standing, *, may_decide: bool) -> dict[str, Any]:
+    named, search = urlencode({"handler": standing.handler}), urlencode({"q": standing.handler})
     return {
-        "one": one,
-        "takes": ", ".join(one.takes),
-        "state": _state(one),
-        "is_bad": one.may_be_retired,
-        "deliveries_url": f"{reverse('admin:atoll_bus_delivery_changelist')}?{urlencode({'q': one.handler})}",
+        "standing": standing,
+        "takes": ", ".join(standing.takes),
+        "state": _state(standing),
+        "is_bad": standing.may_be_retired,
+        "deliveries_url": f"{reverse('admin:atoll_bus_delivery_changelist')}?{search}",
         "retire_url": f"{reverse('admin:atoll_bus_retire')}?{named}"
-        if may_decide and one.may_be_retired
+        if may_decide and standing.may_be_retired
         else "",
     }
 
 
-def _state(one: Standing) -> str:
-    if one.retired_at:
+def _state(standing: Standing) -> str:
+    if standing.retired_at:
         return "Retired"
-    if one.is_attended:
+    if standing.is_attended:
         return "A worker has its code"
-    return "No worker has its code" if one.seen_at or not one.known_since else "No worker has started with it"
+    return (
+        "No worker has its code"
+        if standing.seen_at or not standing.known_since
+        else "No worker has started with it"
+    )
 
 
-def _facts(one: Standing) -> list[tuple[str, Any]]:
+def _facts(standing: Standing) -> list[tuple[str, Any]]:
     return [
-        ("Handler", one.handler),
-        ("Takes", ", ".join(one.takes) or "unknown"),
-        ("Known since", one.known_since or "unknown"),
-        ("Last seen", f"{one.seen_at:%Y-%m-%d %H:%M:%S} at {one.seen_by}" if one.seen_at else "never"),
-        ("Deliveries that wait", f"{one.waiting:,}"),
-        ("Dead letters", f"{one.dead:,}"),
+        ("Handler", standing.handler),
+        ("Takes", ", ".join(standing.takes) or "unknown"),
+        ("Known since", standing.known_since or "unknown"),
+        (
+            "Last seen",
+            f"{standing.seen_at:%Y-%m-%d %H:%M:%S} at {standing.seen_by}" if standing.seen_at else "never",
+        ),
+        ("Deliveries that wait", f"{standing.waiting:,}"),
+        ("Dead letters", f"{standing.dead:,}"),
     ]

@@ -1,4 +1,4 @@
-"""What this service received."""
+"""The admin of received messages."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from atoll.bus.admin.bodies import Body
+from atoll.bus.admin.large_bodies import Body
 from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Inbox
 
@@ -21,7 +21,7 @@ class InboxAdmin(LedgerAdmin):
     search_help_text = "Message or correlation id, event or command, key, sender or body"
     date_hierarchy = "received_at"
     exclude = ("body", "correlation_id")
-    readonly_fields = ("trail", "text")
+    readonly_fields = ("correlation_link", "text")
 
     @display(description="body")
     def text(self, row: Inbox) -> SafeString | str:

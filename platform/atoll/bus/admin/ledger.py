@@ -1,4 +1,4 @@
-"""What the lists of the ledger have in common: short ids, tones, and actions that are written down."""
+"""The base class of the ledger's admins: short ids, status badges, logged actions, large bodies."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -23,12 +23,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll import text
 from atoll.admin import ReadOnlyAdmin, short_id
-from atoll.bus.admin.bodies import SHOWN, Body
+from atoll.bus.admin.large_bodies import MAX_SHOWN, Body
 from atoll.bus.operations.recovery import RowIds
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 
-TONES = {
+BADGE_COLOURS = {
     "pending": "info",
     "running": "info",
     "waiting": "warning",
@@ -39,14 +39,14 @@ TONES = {
     "dead": "danger",
 }
 MAX_REASON_CHARACTERS = 200
-# More rows than this are changed by one statement and written down in one line.
-ONE_BY_ONE = 100
-NO_REASON = "Nothing was changed: say why in the reason field."
+# An action on more rows than this runs as one statement and writes one line to the log.
+MAX_ONE_BY_ONE = 100
+NO_REASON = "Nothing was changed: say why in the field for the reason."
 
 Change = Callable[[RowIds], int]
 
 
-class ReasonForm(ActionForm):
+class ActionReasonForm(ActionForm):
     reason = forms.CharField(
         label="",
         required=False,
@@ -56,16 +56,16 @@ class ReasonForm(ActionForm):
 
 
 class LedgerAdmin(ReadOnlyAdmin):
-    """Rows are looked at; what may be done about them is an action, and is written to the admin's log.
+    """A read-only admin. Only actions change rows, and the admin's log records every action.
 
-    ``bodies`` are texts that may be large, by the name of their download: no page loads one.
+    ``bodies`` are the large columns by the name of their download. No page loads a whole body.
     """
 
     bodies: ClassVar[dict[str, Body]] = {}
 
     rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR), "decide": (OPERATOR,)}
-    action_form = ReasonForm
-    # Keeps the lines of what was changed.
+    action_form = ActionReasonForm
+    # This template keeps the line breaks of logged diffs.
     object_history_template = "atoll/bus/history.html"
 
     class Media:
@@ -89,12 +89,14 @@ class LedgerAdmin(ReadOnlyAdmin):
         return [*own, *super().get_urls()]
 
     def download(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """A body as it is, of MAX_DOWNLOAD bytes at most."""
+        """Answer with at most MAX_DOWNLOAD bytes of a body. Raises Http404 or PermissionDenied."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         body = self.bodies[name]
         try:
-            found = self.model._default_manager.filter(pk=object_id).values_list(body.of, flat=True).first()
+            found = (
+                self.model._default_manager.filter(pk=object_id).values_list(body.id_field, flat=True).first()
+            )
         except (ValueError, ValidationError):
             found = None
         content = None if found is None else body.whole(found)
@@ -106,12 +108,12 @@ class LedgerAdmin(ReadOnlyAdmin):
         return answer
 
     def preview(self, name: str, body_id: Any, row_id: Any) -> SafeString | str:
-        """The start of a body, and where the rest is."""
+        """Return the start of a body with a link to the download."""
         start, length = self.bodies[name].start(body_id)
         if not length:
             return "–"
         where = f"admin:{self.opts.app_label}_{self.opts.model_name}_download_{name}"
-        more = f"The first {SHOWN:,} of {length:,}. " if length > SHOWN else ""
+        more = f"The first {MAX_SHOWN:,} of {length:,}. " if length > MAX_SHOWN else ""
         return format_html(
             '{}<p class="bus-quiet">{}<a href="{}">Download</a></p>',
             code(start),
@@ -124,33 +126,33 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     @display(description="correlation id", ordering="correlation_id")
     def correlation(self, row: Any) -> SafeString:
-        return trail_link(row.correlation_id)
+        return trace_link(row.correlation_id)
 
     @display(description="correlation id")
-    def trail(self, row: Any) -> SafeString:
-        """The whole id, on the row's own page."""
-        return trail_link(row.correlation_id, is_whole=True)
+    def correlation_link(self, row: Any) -> SafeString:
+        """Return the whole correlation id, for the row's own page."""
+        return trace_link(row.correlation_id, is_whole=True)
 
     @display(description="key", ordering="key")
     def short_key(self, row: Any) -> SafeString | str:
         return short_id(row.key, search="")
 
     @display(description="error", ordering="error")
-    def what_failed(self, row: Any) -> SafeString:
+    def error_excerpt(self, row: Any) -> SafeString:
         return format_html('<div class="bus-wide">{}</div>', Truncator(row.error).chars(80))
 
-    @display(description="status", ordering="status", label=TONES)
+    @display(description="status", ordering="status", label=BADGE_COLOURS)
     def state(self, row: Any) -> str:
         return str(row.status)
 
     def act(self, request: HttpRequest, rows: QuerySet[Any], what: str, change: Change) -> int:
-        """Apply a change to the chosen rows, tell how many it took, and log those; how many.
+        """Apply a change to the chosen rows, log it, and show a message. Returns the number of changed rows.
 
-        A few rows are changed and logged one by one. Many are changed at once, never loaded,
-        and leave one line that gives their number.
+        Up to MAX_ONE_BY_ONE rows are changed and logged one by one. More rows are changed in one
+        statement without loading them, and the log gets one line with their number.
         """
-        chosen = list(rows[: ONE_BY_ONE + 1])
-        if len(chosen) <= ONE_BY_ONE:
+        chosen = list(rows[: MAX_ONE_BY_ONE + 1])
+        if len(chosen) <= MAX_ONE_BY_ONE:
             with transaction.atomic():
                 taken = [row for row in chosen if change([row.pk])]
                 for row in taken:
@@ -167,8 +169,7 @@ class LedgerAdmin(ReadOnlyAdmin):
         return changed
 
     def reason(self, request: HttpRequest) -> str:
-        """Why something is given up or answered for; empty, with a complaint on the page, when staff did
-        not say, or when nobody could read it."""
+        """Return the reason from the action form. Without a readable reason, show an error and return ""."""
         given = request.POST.get("reason", "").strip()[:MAX_REASON_CHARACTERS]
         if not given:
             self.message_user(request, NO_REASON, messages.ERROR)
@@ -178,8 +179,8 @@ class LedgerAdmin(ReadOnlyAdmin):
         return given
 
 
-def trail_link(correlation_id: str, *, is_whole: bool = False) -> SafeString:
-    """A correlation id, short unless told otherwise, that leads to all that became of its messages."""
+def trace_link(correlation_id: str, *, is_whole: bool = False) -> SafeString:
+    """Return a link from a correlation id to the trace of its messages."""
     where = reverse("admin:atoll_bus_where")
     if not is_whole:
         return SafeString(short_id(correlation_id, search=where))
@@ -190,12 +191,12 @@ def trail_link(correlation_id: str, *, is_whole: bool = False) -> SafeString:
 
 
 def code(text: str) -> SafeString | str:
-    """A text whose lines and spaces matter; a dash for none."""
+    """Return a text with its line breaks and spaces, or a dash for an empty text."""
     return format_html('<pre class="bus-code">{}</pre>', text) if text else "–"
 
 
 def log_many(request: HttpRequest, model: type[Model], changed: int, what: str) -> None:
-    """One line in the admin's log about many rows; none when nothing was changed."""
+    """Write one line about many rows to the admin's log, or none when no row changed."""
     if not changed:
         return
     names = model._meta.verbose_name if changed == 1 else model._meta.verbose_name_plural

@@ -1,4 +1,4 @@
-"""What this service announced."""
+"""The admin of the messages that this service published or will publish."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from atoll.bus.admin.bodies import Body
+from atoll.bus.admin.large_bodies import Body
 from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Outbox
 from atoll.bus.operations import recovery
@@ -26,7 +26,7 @@ class OutboxAdmin(LedgerAdmin):
         "correlation",
         "attempts",
         "created_at",
-        "what_failed",
+        "error_excerpt",
     )
     list_filter = (
         ("status", ChoicesDropdownFilter),
@@ -37,7 +37,7 @@ class OutboxAdmin(LedgerAdmin):
     search_help_text = "Message or correlation id, event or command, key or body"
     date_hierarchy = "created_at"
     exclude = ("body", "correlation_id")
-    readonly_fields = ("trail", "text")
+    readonly_fields = ("correlation_link", "text")
     actions = ("publish_now", "discard")
 
     @display(description="body")

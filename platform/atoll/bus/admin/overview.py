@@ -1,4 +1,4 @@
-"""How the bus is doing, on a page that keeps itself up to date."""
+"""The live overview: counts and signs of life of the bus, on a page that refreshes itself."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from atoll.admin import site
-from atoll.bus.admin.deliveries import last_part
+from atoll.bus.admin.deliveries import short_handler_name
 from atoll.bus.operations import stats
 from atoll.bus.operations.stats import MAX_COUNTED
 from atoll.bus.ttl_cache import TtlCache
@@ -24,7 +24,7 @@ from atoll.errors import AtollError
 
 REFRESH_EVERY_S = 3
 WORKERS_ASKED_EVERY_S = 10.0
-# Past this age a backlog is shown in red: the sweep finds what was forgotten within ten seconds.
+# An older backlog is shown in red: the sweep finds a delivery without a hint within ten seconds.
 LATE_S = 15.0
 NOTHING = "–"
 
@@ -41,20 +41,20 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 
 
 def figures_part(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes."""
+    """Answer with the part of the page that refreshes."""
     return HttpResponse(_figures(request))
 
 
 def _figures(request: HttpRequest) -> str:
     try:
-        told = _told(request)
+        context = _context(request)
     except OperationalError:
-        told = {"problem": "The database took too long to tell. This page tries again by itself."}
-    return render_to_string("atoll/bus/figures.html", told, request)
+        context = {"problem": "The database took too long to answer. This page tries again by itself."}
+    return render_to_string("atoll/bus/figures.html", context, request)
 
 
-def _told(request: HttpRequest) -> dict[str, Any]:
-    backlog, lately, recency = stats.ledger_counts(), stats.recent_activity(), stats.last_activity()
+def _context(request: HttpRequest) -> dict[str, Any]:
+    counts, recent, last_activity = stats.ledger_counts(), stats.recent_activity(), stats.last_activity()
     delivery, quarantine = (
         reverse("admin:atoll_bus_delivery_changelist"),
         reverse("admin:atoll_bus_quarantine_changelist"),
@@ -63,36 +63,36 @@ def _told(request: HttpRequest) -> dict[str, Any]:
     return {
         "at": timezone.now(),
         "cards": [
-            _card("To publish", backlog.to_publish, f"{outbox}?status__exact=pending",
-                  _aged("oldest waits", backlog.oldest_to_publish_s), backlog.oldest_to_publish_s),
-            _card("Due", backlog.due, f"{delivery}?status__exact=pending",
-                  _aged("oldest waits", backlog.oldest_due_s), backlog.oldest_due_s),
-            _card("Running", backlog.running, f"{delivery}?status__exact=running",
-                  _aged("longest for", backlog.longest_running_s)),
-            _card("Failing now", backlog.failing, f"{reverse('admin:atoll_bus_dead_letters')}#failing",
-                  f"{_count(backlog.retrying)} wait for a retry", alarming=True),
-            _card("Timers", backlog.scheduled, f"{delivery}?status__exact=pending", "due later"),
-            _card("Dead letters", backlog.dead, reverse("admin:atoll_bus_dead_letters"),
-                  "nothing runs them again by itself", alarming=True),
-            _card("Quarantine", backlog.quarantined, f"{quarantine}?status__exact=waiting",
-                  "arrived and cannot be read", alarming=True),
-            _card("Blocked lanes", backlog.blocked_lanes, "#lanes",
-                  f"{_count(backlog.waiting_in_lane)} wait their turn in lanes", alarming=True),
-            _card("Without a worker", backlog.unattended, reverse("admin:atoll_bus_handlers"),
+            _card("To publish", counts.to_publish, f"{outbox}?status__exact=pending",
+                  _aged("oldest waits", counts.oldest_to_publish_s), counts.oldest_to_publish_s),
+            _card("Due", counts.due, f"{delivery}?status__exact=pending",
+                  _aged("oldest waits", counts.oldest_due_s), counts.oldest_due_s),
+            _card("Running", counts.running, f"{delivery}?status__exact=running",
+                  _aged("longest for", counts.longest_running_s)),
+            _card("Failing now", counts.failing, f"{reverse('admin:atoll_bus_dead_letters')}#failing",
+                  f"{_count(counts.retrying)} wait for a retry", alarming=True),
+            _card("Timers", counts.scheduled, f"{delivery}?status__exact=pending", "due later"),
+            _card("Dead letters", counts.dead, reverse("admin:atoll_bus_dead_letters"),
+                  "they wait for your decision", alarming=True),
+            _card("Quarantine", counts.quarantined, f"{quarantine}?status__exact=waiting",
+                  "received messages that cannot be read", alarming=True),
+            _card("Blocked lanes", counts.blocked_lanes, "#lanes",
+                  f"{_count(counts.waiting_in_lane)} deliveries wait in lanes", alarming=True),
+            _card("Without a worker", counts.unattended, reverse("admin:atoll_bus_handlers"),
                   "no worker has code for their handlers", alarming=True),
         ],
-        "refused": backlog.refused,
-        "unroutable": backlog.unroutable,
-        "lately": lately,
-        "lately_s": stats.RECENT_S,
-        "recency": [
-            ("Last published", _ago(recency.published_at)),
-            ("Last received", _ago(recency.received_at)),
-            ("Last settled", _ago(recency.settled_at)),
+        "refused": counts.refused,
+        "unroutable": counts.unroutable,
+        "recent": recent,
+        "recent_s": stats.RECENT_S,
+        "last_activity": [
+            ("Last published", _ago(last_activity.published_at)),
+            ("Last received", _ago(last_activity.received_at)),
+            ("Last settled", _ago(last_activity.settled_at)),
         ],
         "workers": _workers(),
-        "lanes": [_lane(lane) for lane in stats.blocked_lanes()] if backlog.blocked_lanes else [],
-        "lanes_not_shown": max(backlog.blocked_lanes - stats.MAX_LANES, 0),
+        "lanes": [_lane(lane) for lane in stats.blocked_lanes()] if counts.blocked_lanes else [],
+        "lanes_not_shown": max(counts.blocked_lanes - stats.MAX_LANES, 0),
         "may_decide": request.user.has_perm("atoll_bus.decide_delivery"),
     }  # fmt: skip
 
@@ -107,7 +107,7 @@ def _card(
 def _lane(lane: stats.BlockedLane) -> dict[str, Any]:
     return {
         "lane": lane,
-        "handler": last_part(lane.handler),
+        "handler": short_handler_name(lane.handler),
         "waiting": _count(lane.waiting),
         "since": _ago(lane.since),
         "url": reverse("admin:atoll_bus_delivery_change", args=[lane.head]),
@@ -117,7 +117,7 @@ def _lane(lane: stats.BlockedLane) -> dict[str, Any]:
 
 
 def _ask_registry() -> Sequence[Instance] | None:
-    """The workers that renew their lease; None when the registry does not tell."""
+    """Return the registered workers of this service, or None without an answer of the registry."""
     try:
         answer = RegistryClient(settings.ATOLL_PROJECT).discover(f"{settings.ATOLL_SERVICE}.worker")
     except (AtollError, ImproperlyConfigured):

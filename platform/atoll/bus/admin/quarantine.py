@@ -1,5 +1,6 @@
-"""What arrived and cannot be read."""
+"""The admin of quarantine: received messages that cannot be read."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -14,9 +15,9 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from atoll.bus.admin import decisions
-from atoll.bus.admin.bodies import Body
 from atoll.bus.admin.decisions import Question
-from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.admin.large_bodies import Body
+from atoll.bus.admin.ledger import Change, LedgerAdmin
 from atoll.bus.inbox import senders
 from atoll.bus.models import Quarantine
 from atoll.bus.operations import recovery
@@ -48,12 +49,12 @@ class QuarantineAdmin(LedgerAdmin):
 
     @display(description="bytes", ordering="octets")
     def size(self, row: Any) -> int:
-        """Of the whole body as it arrived."""
+        """Return the length of the whole received body."""
         return int(row.octets)
 
     @display(description="body")
     def text(self, row: Quarantine) -> SafeString | str:
-        """The first bytes as text; what is no UTF-8 is shown escaped."""
+        """Return the first bytes as text, with bytes that are not UTF-8 escaped."""
         return self.preview("body", row.pk, row.pk)
 
     @admin.action(description="Read again and deliver", permissions=["decide"])
@@ -63,7 +64,7 @@ class QuarantineAdmin(LedgerAdmin):
     @admin.action(description="Discard", permissions=["decide"])
     def discard(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
         if reason := self.reason(request):
-            self.act(request, rows, f"discarded: {reason}", _discarding(reason))
+            self.act(request, rows, f"discarded: {reason}", _discard(reason))
 
     @admin.action(description="Deliver, whoever sent it", permissions=["vouch"])
     def vouch(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
@@ -77,7 +78,7 @@ class QuarantineAdmin(LedgerAdmin):
             request,
             Question(
                 title="Read again and deliver",
-                warning="It is read with the handlers and schemas of today, and delivered if it can be.",
+                warning="The current handlers and schemas read it. If that succeeds, it is delivered.",
                 button="Read again",
                 **question,
             ),
@@ -96,13 +97,13 @@ class QuarantineAdmin(LedgerAdmin):
         return decisions.ask(
             request,
             Question(
-                title="Discard what cannot be read",
-                warning="It is not delivered to anybody. What was kept stays here until it is cleaned away.",
+                title="Discard an unreadable message",
+                warning="The message is never delivered. Its row stays here until retention deletes it.",
                 button="Discard",
                 needs_reason=True,
                 **question,
             ),
-            lambda reason: self.act(request, rows, f"discarded: {reason}", _discarding(reason)),
+            lambda reason: self.act(request, rows, f"discarded: {reason}", _discard(reason)),
         )
 
     @action(description="Deliver, whoever sent it…", permissions=["vouch"], url_path="vouch", icon="gavel")
@@ -112,8 +113,8 @@ class QuarantineAdmin(LedgerAdmin):
             request,
             Question(
                 title="Deliver a message, whoever sent it",
-                warning="It is delivered as a message of the sender that it names itself. Nobody asks the "
-                "broker who sent it, nor the contracts who may: you answer for what it says.",
+                warning="It is delivered under the sender's name that it contains. Neither the broker's user "
+                "nor the contracts are checked: you vouch for its content.",
                 button="Deliver",
                 needs_reason=True,
                 **question,
@@ -122,14 +123,14 @@ class QuarantineAdmin(LedgerAdmin):
         )
 
     def has_vouch_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Answering for what its sender may not send is for administrators."""
+        """Only administrators vouch for a message whose sender is not proven."""
         return self.may(request, "vouch")
 
     def _vouch(self, request: HttpRequest, rows: QuerySet[Quarantine], reason: str) -> None:
-        self.act(request, rows, f"delivered, whoever sent it: {reason}", _answering)
+        self.act(request, rows, f"delivered, whoever sent it: {reason}", _replay_unchecked)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """What was decided stays decided, unless the same bytes arrive again."""
+        """Offer actions only while the row waits for a decision."""
         row = self.get_object(request, object_id)
         if row is None or row.status != Quarantine.Status.WAITING:
             return []
@@ -155,23 +156,21 @@ class QuarantineAdmin(LedgerAdmin):
 
 
 def _are_senders_checked() -> bool:
-    """Reading again asks the same; where it cannot be told, it fails and tells why."""
+    """Whether senders are checked. True with broken settings: the replay then fails and gives the reason."""
     try:
         return senders.are_checked()
     except ImproperlyConfigured:
         return True
 
 
-def _replay(ids: RowIds) -> int:
-    """Loads one after the other."""
+def _replay(ids: RowIds, *, checks_sender: bool = True) -> int:
+    """Replay the rows one after the other, so that only one body is in memory."""
     chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
-    return sum(recovery.replay_quarantined(row_id) for row_id in chosen)
+    return sum(recovery.replay_quarantined(row_id, checks_sender=checks_sender) for row_id in chosen)
 
 
-def _answering(ids: RowIds) -> int:
-    chosen = list(Quarantine.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
-    return sum(recovery.replay_quarantined(row_id, checks_sender=False) for row_id in chosen)
+_replay_unchecked = partial(_replay, checks_sender=False)
 
 
-def _discarding(reason: str) -> Any:
+def _discard(reason: str) -> Change:
     return lambda ids: recovery.discard_quarantined(ids, reason)

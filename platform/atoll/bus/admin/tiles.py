@@ -1,4 +1,4 @@
-"""The bus on the front page."""
+"""The bus's tiles on the admin's first page."""
 
 from collections.abc import Callable
 

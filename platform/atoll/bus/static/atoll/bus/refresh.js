@@ -1,4 +1,4 @@
-// Keeps the figures of the overview up to date, for as long as somebody can see them.
+// Refreshes the overview while the page is visible.
 (() => {
   const figures = document.getElementById("figures");
   const problem = document.getElementById("refresh-problem");
@@ -7,7 +7,7 @@
   let shown = new Date();
   let isPressing = false;
 
-  // What is under a pressed button must not be replaced before the button is let go.
+  // Do not replace the element under a pressed pointer before its release.
   document.addEventListener("pointerdown", () => { isPressing = true; });
   document.addEventListener("pointerup", () => { isPressing = false; });
   document.addEventListener("pointercancel", () => { isPressing = false; });
@@ -24,7 +24,7 @@
       signal: AbortSignal.timeout(patienceMs),
     });
     if (answer.redirected) {
-      // The session has ended: the page itself leads to the sign-in.
+      // The session has ended: reloading leads to the sign-in.
       location.reload();
       return;
     }

@@ -1,4 +1,4 @@
-"""Looking at a large text or at bytes without loading them: the database cuts them."""
+"""Large bodies, shown without loading them: the database cuts them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,29 +7,29 @@ from django.db.models import BigIntegerField, BinaryField, F, Func, Model, TextF
 
 from atoll import wire
 
-# Characters of a text, bytes of what is none.
-SHOWN = 4000
-# No message that is read is longer. Of what once was kept longer, the rest is for psql.
+# In characters of a text column, in bytes of a binary column.
+MAX_SHOWN = 4000
+# No readable message is longer. Older quarantined bodies can be; psql shows the rest.
 MAX_DOWNLOAD = wire.MAX_BYTES
 
 
 @dataclass(frozen=True)
 class Body:
-    """A column of a model that may be large; ``of`` is where a row of the page holds its id."""
+    """A column that can be large. ``id_field`` of the page's row gives the primary key in ``model``."""
 
     model: type[Model]
     column: str
-    of: str = "pk"
+    id_field: str = "pk"
 
     def start(self, pk: Any) -> tuple[str, int]:
-        """The first SHOWN characters or bytes, those as text, and how many there are in all."""
+        """Return the first MAX_SHOWN characters or bytes as text, and the whole length."""
         counted = "octet_length" if self._is_binary else "length"
         length = Func(F(self.column), function=counted, output_field=BigIntegerField())
-        found = self.model._default_manager.filter(pk=pk).values_list(self._cut(SHOWN), length).first()
+        found = self.model._default_manager.filter(pk=pk).values_list(self._cut(MAX_SHOWN), length).first()
         return (_text(found[0]), int(found[1])) if found else ("", 0)
 
     def whole(self, pk: Any) -> bytes | None:
-        """At most MAX_DOWNLOAD of it; None when there is none."""
+        """Return at most MAX_DOWNLOAD characters or bytes, or None without a row."""
         found = (
             self.model._default_manager.filter(pk=pk).values_list(self._cut(MAX_DOWNLOAD), flat=True).first()
         )

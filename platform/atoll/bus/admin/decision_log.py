@@ -1,4 +1,4 @@
-"""What staff decided about messages: who, when, what and why."""
+"""The log of staff's decisions about messages: user, time, action and reason."""
 
 from django.contrib.admin.models import LogEntry
 from django.core.paginator import Paginator
@@ -11,7 +11,7 @@ PER_PAGE = 50
 
 
 def decisions_page(request: HttpRequest) -> HttpResponse:
-    """Those about one row and those about many, the newest first."""
+    """Show the decisions about one row and about many rows, the newest first."""
     entries = (
         LogEntry.objects.filter(content_type__app_label="atoll_bus")
         .select_related("user", "content_type")
