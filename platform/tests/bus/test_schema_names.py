@@ -1,6 +1,7 @@
 """Names that nobody defines are refused: in the document, in the checks, at a start, when sending."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -78,16 +79,16 @@ def test_nobody_declares_what_another_service_of_the_platform_announces() -> Non
 
 
 @pytest.fixture
-def document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A platform of the library alone, with a document of one event."""
     (tmp_path / "projects.toml").write_text(PROJECTS)
     monkeypatch.setenv("ATOLL_ROOT", str(tmp_path))
     conf.projects.cache_clear()
-    monkeypatch.setattr(conf, "projects", conf.projects.__wrapped__)
     path = tmp_path / contracts.DOCUMENT
     path.parent.mkdir()
     path.write_text(asyncapi.written(asyncapi.document([], [CONFIRMED])))
-    return path
+    yield path
+    conf.projects.cache_clear()
 
 
 @pytest.mark.usefixtures("handlers")

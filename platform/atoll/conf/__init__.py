@@ -1,0 +1,57 @@
+"""Configuration from ``projects.toml``, the environment, and the files that ``make up`` writes.
+
+A value comes from the first of these that has it:
+
+1. the project's own variable: ``ORDERS_DATABASE_URL``;
+2. the plain variable: ``DATABASE_URL``;
+3. ``$ATOLL_HOME/engines.json`` for addresses of embedded engines, and ``$ATOLL_HOME/secrets.json`` for
+   secrets. ``make up`` writes both, the secrets at random.
+
+Each call reads the environment and these files anew; only ``projects()`` is cached. Settings call once at
+start, and keep the values. No secret has a default: a process without one refuses to start.
+"""
+
+from atoll.conf.addresses import allowed_hosts, gateway_url, registry_url, service_url, trusted_origins
+from atoll.conf.secrets import SECRET_NAMES, ensure_local_secrets, secret
+from atoll.conf.servers import broker_url, cache_settings, database, engines, redis_url
+from atoll.conf.table import Project, home, project, project_of_service, projects, root
+from atoll.conf.variables import (
+    environment,
+    flag,
+    own_name,
+    own_variable,
+    seconds,
+    variable,
+    web_address,
+    whole_number,
+)
+
+__all__ = [
+    "SECRET_NAMES",
+    "Project",
+    "allowed_hosts",
+    "broker_url",
+    "cache_settings",
+    "database",
+    "engines",
+    "ensure_local_secrets",
+    "environment",
+    "flag",
+    "gateway_url",
+    "home",
+    "own_name",
+    "own_variable",
+    "project",
+    "project_of_service",
+    "projects",
+    "redis_url",
+    "registry_url",
+    "root",
+    "seconds",
+    "secret",
+    "service_url",
+    "trusted_origins",
+    "variable",
+    "web_address",
+    "whole_number",
+]
