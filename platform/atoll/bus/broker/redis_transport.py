@@ -234,7 +234,7 @@ class HintChannel(Channel):
     Nothing is noted about hints: the sweep repeats what gets lost. When its connection
     is lost, kombu would put unacknowledged messages back over the connection that it
     has just torn down, and the AttributeError of that ends the Celery worker
-    (kombu 5.7, ``Channel.close``).
+    (kombu 5.7, on closing a channel).
     """
 
     ack_emulation = False

@@ -22,7 +22,7 @@ from atoll.bus.delivery.lanes import IN_TURN, ITS_HEAD, NEXT
 from atoll.bus.handlers import known
 from atoll.bus.inbox.store import HINT_GRACE_S
 
-# Renewed while a handler's ``before`` runs (renewal.py).
+# Renewed while a handler's ``before`` runs (lease_renewal.py).
 LEASE_S = 30.0
 MAX_ERROR_CHARACTERS = 500
 MAX_TRACEBACK_CHARACTERS = 20_000

@@ -76,7 +76,7 @@ def store(envelopes: Sequence[Envelope], *, unhurried: Collection[str] = ()) -> 
 
     One statement, so it is all or nothing; a message whose dedupe key is known is dropped.
     What is ``unhurried``, by dedupe key, is left to the sweep. Raises, and stores nothing: OutOfTurn
-    when a handler is ordered and this thread shares its turn (turn.py); Unhandled when the
+    when a handler is ordered and this thread shares its turn (consumer_lock.py); Unhandled when the
     handlers changed meanwhile and leave a command without one.
     """
     while True:

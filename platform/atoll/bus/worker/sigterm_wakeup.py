@@ -2,7 +2,7 @@
 
 Python resumes an interrupted ``poll``, so a signal alone does not end it: an idle
 worker would notice up to half a heartbeat later. (Threads that have something for
-the loop wake it themselves since kombu 5.7: ``Hub.call_soon``.)
+the loop wake it themselves since kombu 5.7.)
 """
 
 import socket
