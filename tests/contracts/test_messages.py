@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 
 from atoll import conf
-from atoll.bus.schemas import agreement, catalogue
+from atoll.bus.schemas import catalogue, compatibility
 from atoll.bus.schemas.definitions import Definition
 from atoll.cli.asyncapi import services
 
@@ -19,8 +19,8 @@ def definitions() -> list[Definition]:
 
 
 def test_every_handler_can_read_what_is_announced_to_it():
-    assert agreement.disagreements(described().projects, definitions()) == []
-    assert described().try_out(agreement.trials(described().projects, definitions())) == []
+    assert compatibility.incompatibilities(described().projects, definitions()) == []
+    assert described().try_out(compatibility.trials(described().projects, definitions())) == []
 
 
 @pytest.mark.parametrize("service", WITH_MESSAGES)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
-from atoll.bus.schemas import asyncapi, definitions, names
+from atoll.bus.schemas import asyncapi, definitions, known_names
 from atoll.bus.schemas.definitions import Definition
 from atoll.errors import Misuse
 
@@ -24,7 +24,7 @@ def document() -> list[Definition] | None:
     Raises Misuse when the file is not a document that Atoll wrote.
     """
     try:
-        return asyncapi.definitions(json.loads((conf.root() / DOCUMENT).read_text()))
+        return asyncapi.read_definitions(json.loads((conf.root() / DOCUMENT).read_text()))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -50,7 +50,7 @@ def refuse_unknown_names() -> None:
         mine = definitions.of_this_project()
     except Misuse as error:
         raise ImproperlyConfigured(str(error)) from error
-    if found := names.unknown(mine, [*written, *mine.announces], services()):
+    if found := known_names.unknown_names(mine, [*written, *mine.announces], services()):
         raise ImproperlyConfigured(
             "\n".join([*found, "After a change elsewhere, `./manage.py asyncapi` writes the document."])
         )

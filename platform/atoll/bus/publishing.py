@@ -20,7 +20,7 @@ from atoll.bus.delivery import timers
 from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Kind
 from atoll.bus.outbox import store as outbox
-from atoll.bus.schemas import definitions, names
+from atoll.bus.schemas import definitions, known_names
 from atoll.errors import Misuse, Refusal
 from atoll.ids import uuid7
 from atoll.wire.annotations import payload_fields
@@ -93,9 +93,8 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
     handler = registry.command_handler(name)
     if handler is None:
         handled = [one.name for one in registry.handlers() if one.kind == "command"]
-        raise Misuse(
-            f"{name} cannot be scheduled: no function here handles it. {names.nearest(name, handled)}".strip()
-        )
+        meant = known_names.suggestion(name, handled)
+        raise Misuse(f"{name} cannot be scheduled: no function here handles it. {meant}".strip())
     _require_transaction(name)
     message_id, correlation_id = uuid7(), _correlation_id()
     timers.schedule(
@@ -189,7 +188,7 @@ def _name_and_version(cls: type, variable: str) -> tuple[str, int]:
 def _require_service(destination: str, cls: type) -> None:
     known = contracts.services()
     if destination not in known and not getattr(cls, "outside", False):
-        meant = names.nearest(destination, known)
+        meant = known_names.suggestion(destination, known)
         raise Misuse(
             f"{cls.__name__} is sent to {destination}, and no service is called so. {meant}".strip()
             + " A program outside of the platform is addressed with `outside: ClassVar[bool] = True`."

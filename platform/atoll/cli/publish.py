@@ -6,7 +6,7 @@ import os
 import sys
 
 from atoll import conf
-from atoll.bus.schemas import names
+from atoll.bus.schemas import known_names
 from atoll.dev.terminal import lenient_output
 
 
@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     owners = _owners(publishers)
     if not options.project and options.event not in owners:
         lenient_output()
-        meant = names.nearest(options.event, owners)
+        meant = known_names.suggestion(options.event, owners)
         print(f"No project announces an event called {options.event!r}. {meant}".strip(), file=sys.stderr)
         return 1
     from atoll.cli import run

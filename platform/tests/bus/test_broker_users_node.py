@@ -134,7 +134,7 @@ def test_a_service_does_its_work_with_the_user_that_bootstrap_makes_and_nothing_
     # It hears itself with its senders checked.
     rules = tmp_path / "worker" / contracts_of_all.PLACE
     rules.parent.mkdir(parents=True)
-    rules.write_text(asyncapi.written(asyncapi.document([], [])))
+    rules.write_text(asyncapi.to_json(asyncapi.document([], [])))
     with running(tmp_path / "worker", (*CELERY, "-E"), BUS_CHECK_SENDERS="true") as worker:
         for number in range(3):
             with transaction.atomic():

@@ -21,7 +21,7 @@ from atoll.bus.models import Delivery, Forgotten, Inbox, Outbox, Quarantine
 from atoll.bus.operations import personal_data
 from atoll.bus.operations.retention import Janitor
 from atoll.bus.schemas import asyncapi, catalogue, definitions
-from atoll.bus.schemas.definitions import Messages
+from atoll.bus.schemas.definitions import ServiceMessages
 from atoll.errors import Misuse
 from atoll.forgetting import forget_person
 from atoll.identity import copies
@@ -174,11 +174,13 @@ def test_the_document_says_which_fields_are_personal() -> None:
     module = ModuleType(__name__)
     module.__dict__["Joined"] = Joined
     mine = definitions.announced([module], "member-service")
-    project = Messages(service="member-service", announces=mine, reads=[], upcasts={})
+    project = ServiceMessages(service="member-service", announces=mine, reads=[], upcasts={})
     made = asyncapi.document([project], catalogue.definitions([project], []))
     facts = made["components"]["messages"]["member.joined.v1"]["x-atoll"]
     assert (facts["subject"], facts["personal"]) == ("memberId", ["born", "email", "extra", "names"])
-    assert asyncapi.definitions(json.loads(asyncapi.written(made))) == catalogue.definitions([project], [])
+    assert asyncapi.read_definitions(json.loads(asyncapi.to_json(made))) == catalogue.definitions(
+        [project], []
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"personal": ("phone",)}, {"personal": "email"}, {"subject": "user_id"}])

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from atoll import wire
-from atoll.bus.schemas import agreement, catalogue, json_schema
-from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.bus.schemas import catalogue, compatibility, json_schema
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
 from atoll.errors import Misuse
 
 
@@ -51,8 +51,10 @@ def announcing(cls: type, version: int = 1, **facts: Any) -> Definition:
     )
 
 
-def reading(cls: type | None, version: int = 1, name: str = "order.placed", kind: Any = "event") -> Reading:
-    return Reading(
+def reading(
+    cls: type | None, version: int = 1, name: str = "order.placed", kind: Any = "event"
+) -> Subscription:
+    return Subscription(
         handler="services.x.on_it",
         kind=kind,
         name=name,
@@ -62,14 +64,14 @@ def reading(cls: type | None, version: int = 1, name: str = "order.placed", kind
     )
 
 
-def reader(*reads: Reading, service: str = "x-service", **upcasts: list[int]) -> Messages:
-    return Messages(
+def reader(*reads: Subscription, service: str = "x-service", **upcasts: list[int]) -> ServiceMessages:
+    return ServiceMessages(
         service=service, announces=[], reads=list(reads), upcasts={"order.placed": upcasts.get("steps", [])}
     )
 
 
 def gaps(hint: Any, offered: type = Placed) -> list[str]:
-    return list(agreement.unmet(json_schema.of_class(offered), json_schema.of_class(hint), "data"))
+    return list(compatibility.mismatches(json_schema.of_class(offered), json_schema.of_class(hint), "data"))
 
 
 def one(name: str, hint: Any, *default: Any) -> type:
@@ -146,14 +148,14 @@ def test_what_agrees_can_read_every_example_of_what_is_announced(fields: list[tu
         agreed = gaps(wanted) == []
     except Misuse:
         return
-    for data in agreement.examples(json_schema.of_class(Placed)):
+    for data in compatibility.examples(json_schema.of_class(Placed)):
         if agreed:
             wire.from_payload(wanted, data)
 
 
 def test_examples_are_valid_and_cover_every_alternative() -> None:
     schema = json_schema.of_class(Placed)
-    found = agreement.examples(schema)
+    found = compatibility.examples(schema)
     for data in found:
         Draft7Validator(schema).validate(data)
     assert {data["size"] for data in found} == {"small", "large"}
@@ -163,7 +165,7 @@ def test_examples_are_valid_and_cover_every_alternative() -> None:
 
 def test_a_disagreement_names_service_handler_class_and_field() -> None:
     projects = [reader(reading(one("sum", Decimal)))]
-    assert agreement.disagreements(projects, [announcing(Placed)]) == [
+    assert compatibility.incompatibilities(projects, [announcing(Placed)]) == [
         "x-service reads order.placed version 1 in services.x.on_it as Wanted: "
         "`data.sum` is needed and is never sent"
     ]
@@ -175,52 +177,52 @@ def test_a_pattern_reads_every_event_it_matches_and_a_dict_reads_anything() -> N
         announcing(Line, name="order.lined"),
         announcing(Line, name="user.lined"),
     ]
-    pattern = agreement.disagreements([reader(reading(one("sku", str), name="order.*"))], definitions)
+    pattern = compatibility.incompatibilities([reader(reading(one("sku", str), name="order.*"))], definitions)
     assert [text.split(" in ")[0] for text in pattern] == ["x-service reads order.placed version 1"]
-    assert agreement.disagreements([reader(reading(None, name="#"))], definitions) == []
+    assert compatibility.incompatibilities([reader(reading(None, name="#"))], definitions) == []
 
 
 def test_an_older_version_must_be_read_too_as_it_is_or_after_upcasting() -> None:
     definitions = [announcing(Placed), announcing(one("sum", Decimal), version=2)]
     new = reading(one("sum", Decimal), version=2)
-    (refused,) = agreement.disagreements([reader(new)], definitions)
+    (refused,) = compatibility.incompatibilities([reader(new)], definitions)
     assert refused.endswith('is never sent (there is no `@upcast("order.placed", from_version=1)`)')
-    assert agreement.disagreements([reader(new, steps=[1])], definitions) == []
-    tried = agreement.trials([reader(new, steps=[1])], definitions)
+    assert compatibility.incompatibilities([reader(new, steps=[1])], definitions) == []
+    tried = compatibility.trials([reader(new, steps=[1])], definitions)
     assert {(trial.service, trial.handler, trial.version) for trial in tried} == {
         ("x-service", "services.x.on_it", 1)
     }
-    assert [trial.data for trial in tried] == agreement.examples(json_schema.of_class(Placed))
-    assert agreement.trials([reader(new)], definitions) == []
+    assert [trial.data for trial in tried] == compatibility.examples(json_schema.of_class(Placed))
+    assert compatibility.trials([reader(new)], definitions) == []
 
 
 def test_a_newer_version_than_a_handler_reads_must_still_fit() -> None:
     old = reader(reading(one("count", int)), steps=[1])
-    assert agreement.disagreements([old], [announcing(Placed, version=2)]) == []
-    assert agreement.disagreements([old], [announcing(one("sum", Decimal), version=2)]) != []
+    assert compatibility.incompatibilities([old], [announcing(Placed, version=2)]) == []
+    assert compatibility.incompatibilities([old], [announcing(one("sum", Decimal), version=2)]) != []
 
 
 def test_a_command_needs_a_handler_where_it_is_sent() -> None:
     command = announcing(Line, kind="command", name="print.line", to="x-service")
-    assert agreement.disagreements([reader()], [command]) == [
+    assert compatibility.incompatibilities([reader()], [command]) == [
         "order-service sends print.line version 1 to x-service, where nothing handles it"
     ]
     handles = reading(one("sku", str), name="print.line", kind="command")
-    assert agreement.disagreements([reader(handles)], [command]) == []
+    assert compatibility.incompatibilities([reader(handles)], [command]) == []
     elsewhere = reader(handles, service="y-service")
-    assert len(agreement.disagreements([reader(), elsewhere], [command])) == 1
-    assert agreement.disagreements([elsewhere], [command]) == []
+    assert len(compatibility.incompatibilities([reader(), elsewhere], [command])) == 1
+    assert compatibility.incompatibilities([elsewhere], [command]) == []
 
 
 def test_what_outsiders_announce_is_what_was_declared_whoever_reads_it() -> None:
     declared = announcing(Line, service="x-service", senders=["old-erp"], foreign=True)
     projects = [
-        Messages(service="x-service", announces=[declared], reads=[], upcasts={}),
+        ServiceMessages(service="x-service", announces=[declared], reads=[], upcasts={}),
         reader(reading(one("sum", Decimal)), service="y-service"),
     ]
     (foreign,) = catalogue.definitions(projects, [])
     assert (foreign.foreign, foreign.service, foreign.announcers) == (True, "x-service", ["old-erp"])
-    assert agreement.disagreements(projects, [foreign]) == [
+    assert compatibility.incompatibilities(projects, [foreign]) == [
         "y-service reads order.placed version 1 in services.x.on_it as Wanted: "
         "`data.sum` is needed and is never sent"
     ]
@@ -230,7 +232,7 @@ def test_a_message_that_several_define_may_be_announced_by_the_senders_of_each()
     ours = announcing(Line, service="b-service")
     declared = announcing(Line, service="a-service", senders=["old-erp"], foreign=True)
     projects = [
-        Messages(service=service, announces=[definition], reads=[], upcasts={})
+        ServiceMessages(service=service, announces=[definition], reads=[], upcasts={})
         for service, definition in (("a-service", declared), ("b-service", ours))
     ]
     (found,) = catalogue.definitions(projects, [])
@@ -238,8 +240,10 @@ def test_a_message_that_several_define_may_be_announced_by_the_senders_of_each()
 
 
 def test_two_services_that_define_one_message_differently_are_refused() -> None:
-    def says(service: str, cls: type) -> Messages:
-        return Messages(service=service, announces=[announcing(cls, service=service)], reads=[], upcasts={})
+    def says(service: str, cls: type) -> ServiceMessages:
+        return ServiceMessages(
+            service=service, announces=[announcing(cls, service=service)], reads=[], upcasts={}
+        )
 
     assert len(catalogue.definitions([says("a-service", Line), says("b-service", Line)], [])) == 1
     with pytest.raises(Misuse, match=r"a-service and b-service define .* version 1 differently"):
@@ -247,11 +251,11 @@ def test_two_services_that_define_one_message_differently_are_refused() -> None:
 
 
 def test_what_outsiders_were_told_to_send_before_must_still_be_read() -> None:
-    def declaring(cls: type, version: int) -> Messages:
+    def declaring(cls: type, version: int) -> ServiceMessages:
         facts: dict[str, Any] = {"service": "x-service", "senders": ["old-erp"], "foreign": True}
         announces = [announcing(cls, version, **facts)]
         reads = [reading(cls, version)]
-        return Messages(service="x-service", announces=announces, reads=reads, upcasts={})
+        return ServiceMessages(service="x-service", announces=announces, reads=reads, upcasts={})
 
     old = catalogue.definitions([declaring(Line, 1)], [])
     raised = declaring(one("sum", Decimal), 2)
@@ -260,5 +264,5 @@ def test_what_outsiders_were_told_to_send_before_must_still_be_read() -> None:
         (2, False, True),
         (1, True, True),
     ]
-    (refused,) = agreement.disagreements([raised], definitions)
+    (refused,) = compatibility.incompatibilities([raised], definitions)
     assert "x-service reads order.placed version 1" in refused

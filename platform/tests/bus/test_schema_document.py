@@ -13,7 +13,7 @@ from jsonschema import Draft7Validator
 from atoll import wire
 from atoll.bus.broker import envelope
 from atoll.bus.schemas import asyncapi, catalogue, definitions, json_schema
-from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
 from atoll.errors import Misuse
 from atoll.ids import uuid7
 
@@ -66,20 +66,20 @@ def module(*classes: type) -> ModuleType:
     return made
 
 
-def reads(name: str, kind: Any = "event", version: int = 1) -> Reading:
+def reads(name: str, kind: Any = "event", version: int = 1) -> Subscription:
     schema = json_schema.of_class(Other)
-    return Reading(
+    return Subscription(
         handler=f"on_{name}", kind=kind, name=name, version=version, schema=schema, payload="Other"
     )
 
 
-ORDERS = Messages(
+ORDERS = ServiceMessages(
     service="order-service",
     announces=definitions.announced([module(Placed, Reserve, Remind, RateChanged, Other)], "order-service"),
     reads=[reads("remind", "command"), reads("rate.changed")],
     upcasts={},
 )
-PRODUCTS = Messages(
+PRODUCTS = ServiceMessages(
     service="product-service",
     announces=[],
     reads=[reads("reserve.stock", "command"), reads("order.*", version=2)],
@@ -92,7 +92,7 @@ FIRST = replace(
 )
 
 
-def made(*projects: Messages, earlier: list[Definition] | None = None) -> dict[str, Any]:
+def made(*projects: ServiceMessages, earlier: list[Definition] | None = None) -> dict[str, Any]:
     known = catalogue.definitions(projects, [FIRST] if earlier is None else earlier)
     return asyncapi.document(projects, known)
 
@@ -131,16 +131,16 @@ def test_two_classes_of_one_version_that_differ_are_a_mistake() -> None:
 
 
 def test_what_one_process_says_another_reads() -> None:
-    assert Messages.from_json(json.loads(json.dumps(ORDERS.as_json()))) == ORDERS
+    assert ServiceMessages.from_json(json.loads(json.dumps(ORDERS.as_json()))) == ORDERS
 
 
 def test_the_order_of_projects_does_not_matter() -> None:
-    assert asyncapi.written(made(PRODUCTS, ORDERS)) == asyncapi.written(DOCUMENT)
+    assert asyncapi.to_json(made(PRODUCTS, ORDERS)) == asyncapi.to_json(DOCUMENT)
 
 
 def test_a_document_is_read_back_as_the_definitions_it_was_written_from() -> None:
     known = catalogue.definitions([ORDERS, PRODUCTS], [FIRST])
-    found = asyncapi.definitions(json.loads(asyncapi.written(DOCUMENT)))
+    found = asyncapi.read_definitions(json.loads(asyncapi.to_json(DOCUMENT)))
     assert sorted(found, key=lambda item: item.key) == sorted(known, key=lambda item: item.key)
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from atoll.bus.schemas import json_schema
-from atoll.bus.schemas.definitions import Definition, superseded_by
-from atoll.bus.schemas.evolution import breaks
+from atoll.bus.schemas.definitions import Definition, superseded
+from atoll.bus.schemas.evolution import breaking_changes
 
 
 @dataclass
@@ -76,7 +76,7 @@ OLD = defined(Placed)
 
 
 def test_what_did_not_change_breaks_nothing() -> None:
-    assert breaks([OLD], [defined(changed(), summary="Said better.")]) == []
+    assert breaking_changes([OLD], [defined(changed(), summary="Said better.")]) == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_did_not_change_breaks_nothing() -> None:
     ids=["a field with a default", "one that may be null", "one in a list", "one in an object", "a default"],
 )
 def test_an_optional_field_may_be_added_and_a_default_changed(change: dict[str, Any]) -> None:
-    assert breaks([OLD], [defined(changed(**change))]) == []
+    assert breaking_changes([OLD], [defined(changed(**change))]) == []
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_an_optional_field_may_be_added_and_a_default_changed(change: dict[str, 
     ],
 )
 def test_everything_else_is_refused_by_the_field_it_is_about(change: dict[str, Any], said: str) -> None:
-    found = breaks([OLD], [defined(changed(**change))])
+    found = breaking_changes([OLD], [defined(changed(**change))])
     assert [text.startswith(f"order.placed version 1: {said}") for text in found] == [True], found
     assert found[0].endswith(ADVICE)
 
 
 def test_a_renamed_field_is_one_gone_and_one_new() -> None:
-    found = breaks([OLD], [defined(changed(total=None, sum=Decimal))])
+    found = breaking_changes([OLD], [defined(changed(total=None, sum=Decimal))])
     assert [text.split(". ")[0] for text in found] == [
         "order.placed version 1: `data.total` is gone",
         "order.placed version 1: `data.sum` is new and required, but messages without it are under way",
@@ -135,32 +135,32 @@ def test_a_renamed_field_is_one_gone_and_one_new() -> None:
 
 def test_a_new_version_may_change_everything_while_the_old_one_stays_listed() -> None:
     raised = defined(changed(total=None, sum=Decimal), version=2)
-    kept = superseded_by([raised], [OLD])
+    kept = superseded([raised], [OLD])
     assert kept == [replace(OLD, superseded=True)]
-    assert breaks([OLD], [raised, *kept]) == []
-    assert "is missing beside version 2" in breaks([OLD], [raised])[0]
+    assert breaking_changes([OLD], [raised, *kept]) == []
+    assert "is missing beside version 2" in breaking_changes([OLD], [raised])[0]
 
 
 def test_a_superseded_version_means_what_it_meant_until_it_is_dropped() -> None:
     raised, kept = defined(Placed, version=2), replace(OLD, superseded=True)
-    assert breaks([kept], [raised]) == []
+    assert breaking_changes([kept], [raised]) == []
     assert (
         "`data.total` is gone"
-        in breaks([kept], [raised, replace(defined(changed(total=None)), superseded=True)])[0]
+        in breaking_changes([kept], [raised, replace(defined(changed(total=None)), superseded=True)])[0]
     )
 
 
 def test_versions_only_go_up() -> None:
-    assert breaks([defined(Placed, version=3)], [defined(Placed, version=2)]) == [
+    assert breaking_changes([defined(Placed, version=3)], [defined(Placed, version=2)]) == [
         "order.placed version 3 became version 2. Versions only go up."
     ]
 
 
 def test_an_event_leaves_after_it_was_deprecated_and_not_before() -> None:
-    (refused,) = breaks([OLD], [])
+    (refused,) = breaking_changes([OLD], [])
     assert refused.startswith("order.placed version 1 is defined no more.")
-    assert breaks([OLD], [replace(OLD, deprecated=True)]) == []
-    assert breaks([replace(OLD, deprecated=True)], []) == []
+    assert breaking_changes([OLD], [replace(OLD, deprecated=True)]) == []
+    assert breaking_changes([replace(OLD, deprecated=True)], []) == []
 
 
 @pytest.mark.parametrize(
@@ -178,18 +178,18 @@ def test_a_reader_of_foreign_messages_may_ask_for_less_and_not_for_more(
     change: dict[str, Any], breaking: bool
 ) -> None:
     before, after = (replace(item, foreign=True) for item in (OLD, defined(changed(**change))))
-    assert bool(breaks([before], [after])) is breaking
+    assert bool(breaking_changes([before], [after])) is breaking
 
 
 def test_whoever_reads_foreign_events_may_stop_and_whoever_takes_foreign_commands_says_so_first() -> None:
     event = replace(OLD, foreign=True)
     command = replace(event, kind="command", name="place.order", to="order-service")
-    assert breaks([event], []) == []
-    assert "place.order version 1 is defined no more." in breaks([command], [])[0]
-    assert breaks([replace(command, deprecated=True)], []) == []
+    assert breaking_changes([event], []) == []
+    assert "place.order version 1 is defined no more." in breaking_changes([command], [])[0]
+    assert breaking_changes([replace(command, deprecated=True)], []) == []
 
 
 def test_what_an_outsider_announced_may_be_announced_here_but_not_the_other_way_round() -> None:
     foreign = replace(defined(changed(sum=Decimal)), foreign=True)
-    assert breaks([foreign], [OLD]) == []
-    assert "order.placed version 1 is defined no more." in breaks([OLD], [foreign])[0]
+    assert breaking_changes([foreign], [OLD]) == []
+    assert "order.placed version 1 is defined no more." in breaking_changes([OLD], [foreign])[0]

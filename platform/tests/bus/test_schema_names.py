@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from atoll import conf
 from atoll.bus import Message, checks, contracts, handles, on, publish, schedule, send, upcast, upcasting
 from atoll.bus.models import Outbox
-from atoll.bus.schemas import asyncapi, names
-from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.bus.schemas import asyncapi, known_names
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
 from atoll.errors import Misuse
 from atoll.testing.bus import Bus
 
@@ -28,14 +28,14 @@ RESERVE = Definition(
 
 
 def told(*announces: Definition, **parts: Any) -> list[str]:
-    project = Messages(
+    project = ServiceMessages(
         **{"service": "b-service", "announces": list(announces), "reads": [], "upcasts": {}} | parts
     )
-    return names.unknown(project, [CONFIRMED, RESERVE, *announces], SERVICES)
+    return known_names.unknown_names(project, [CONFIRMED, RESERVE, *announces], SERVICES)
 
 
-def reads(name: str, kind: Any = "event") -> list[Reading]:
-    return [Reading(handler="on_it", kind=kind, name=name, version=1, schema=None, payload="It")]
+def reads(name: str, kind: Any = "event") -> list[Subscription]:
+    return [Subscription(handler="on_it", kind=kind, name=name, version=1, schema=None, payload="It")]
 
 
 def test_known_names_are_fine() -> None:
@@ -86,7 +86,7 @@ def document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     conf.projects.cache_clear()
     path = tmp_path / contracts.DOCUMENT
     path.parent.mkdir()
-    path.write_text(asyncapi.written(asyncapi.document([], [CONFIRMED])))
+    path.write_text(asyncapi.to_json(asyncapi.document([], [CONFIRMED])))
     yield path
     conf.projects.cache_clear()
 

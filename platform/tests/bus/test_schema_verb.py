@@ -13,8 +13,8 @@ import pytest
 
 from atoll.bus import payloads, upcast, upcasting
 from atoll.bus.schemas import asyncapi, json_schema
-from atoll.bus.schemas.agreement import Trial
-from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.bus.schemas.compatibility import Trial
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
 from atoll.cli.asyncapi import main
 from atoll.cli.asyncapi.services import Described
 from atoll.dev import command
@@ -60,7 +60,7 @@ class Repository:
 
     root: Path
     announced: list[Definition] = field(default_factory=list)
-    read: list[Reading] = field(default_factory=list)
+    read: list[Subscription] = field(default_factory=list)
 
     def announces(self, cls: type, version: int = 1, **facts: Any) -> None:
         self.announced = [
@@ -77,7 +77,7 @@ class Repository:
     def reads(self, cls: type, version: int = 1, name: str = "order.placed") -> None:
         schema = json_schema.of_class(cls)
         self.read = [
-            Reading(
+            Subscription(
                 handler="on_it",
                 kind="event",
                 name=name,
@@ -90,8 +90,8 @@ class Repository:
     def __call__(self, *argv: str) -> int:
         upcasts = {name: upcasting.versions(name) for name in upcasting.names()}
         parts = [
-            Messages(service="a-service", announces=self.announced, reads=[], upcasts={}),
-            Messages(service="b-service", announces=[], reads=self.read, upcasts=upcasts),
+            ServiceMessages(service="a-service", announces=self.announced, reads=[], upcasts={}),
+            ServiceMessages(service="b-service", announces=[], reads=self.read, upcasts=upcasts),
         ]
         return main(list(argv), lambda: Known(parts))
 
@@ -100,7 +100,7 @@ class Repository:
         return self.root / "docs" / "asyncapi.json"
 
     def listed(self) -> list[tuple[int, bool]]:
-        found = asyncapi.definitions(json.loads(self.document.read_text()))
+        found = asyncapi.read_definitions(json.loads(self.document.read_text()))
         return [(item.version, item.superseded) for item in found]
 
     def git(self, *command: str) -> None:
@@ -263,7 +263,7 @@ def test_on_the_main_branch_the_last_two_commits_are_what_must_be_honoured(
     repository.commit()
     said()
     repository.document.write_text(
-        asyncapi.written(
+        asyncapi.to_json(
             asyncapi.document([], [replace(repository.announced[0], schema=json_schema.of_class(Summed))])
         )
     )

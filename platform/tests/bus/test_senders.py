@@ -65,7 +65,7 @@ def switched_on(users: Users, monkeypatch: pytest.MonkeyPatch, settings: Any, tm
     settings.ATOLL_SERVICE = users.name(OWN)
     document = tmp_path / contracts.DOCUMENT
     document.parent.mkdir()
-    document.write_text(asyncapi.written(asyncapi.document([], definitions(users))))
+    document.write_text(asyncapi.to_json(asyncapi.document([], definitions(users))))
     for name, value in {
         "ATOLL_ROOT": str(tmp_path),
         "BUS_PREFIX": f"{uuid7().hex[-12:]}.",

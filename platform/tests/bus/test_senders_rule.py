@@ -133,7 +133,7 @@ def document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ATOLL_ENV", "production")
     path = tmp_path / contracts.DOCUMENT
     path.parent.mkdir()
-    path.write_text(asyncapi.written(asyncapi.document([], DEFINITIONS)))
+    path.write_text(asyncapi.to_json(asyncapi.document([], DEFINITIONS)))
     return path
 
 
@@ -250,7 +250,7 @@ def test_without_the_contracts_the_switch_cannot_be_on(
 @pytest.mark.parametrize("command", [WORKER, CELERY, BUS], ids=["worker", "celery", "bus"])
 def test_nothing_that_sends_starts_as_a_shared_user(tmp_path: Path, command: Any) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / contracts.DOCUMENT).write_text(asyncapi.written(asyncapi.document([], [])))
+    (tmp_path / contracts.DOCUMENT).write_text(asyncapi.to_json(asyncapi.document([], [])))
     process = Process(
         tmp_path, command, RABBITMQ_URL="amqp://atoll:secret@127.0.0.1:1//", BUS_CHECK_SENDERS="true"
     )

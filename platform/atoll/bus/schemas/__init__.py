@@ -1,1 +1,1 @@
-"""What is said on the bus: definitions, their JSON Schemas, and whether a change of them is safe."""
+"""Message definitions, their JSON Schemas, and the checks that changes keep them compatible."""

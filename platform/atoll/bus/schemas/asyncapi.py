@@ -1,7 +1,7 @@
-"""The AsyncAPI 3.0 document of the whole platform, written and read back.
+"""The AsyncAPI 3.0 document of the whole platform: how it is written and read back.
 
-The same messages give the same document, byte for byte. What AsyncAPI has no word for
-stands under ``x-atoll``, from which ``definitions`` reads the document again.
+The same messages give the same document, byte for byte. The extension ``x-atoll`` holds the
+facts that AsyncAPI has no keyword for; ``read_definitions`` reads them from there.
 """
 
 import json
@@ -9,15 +9,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import atoll
-from atoll.bus.schemas.agreement import read_by
-from atoll.bus.schemas.definitions import Definition, Messages
+from atoll.bus.schemas.compatibility import definitions_for
+from atoll.bus.schemas.definitions import Definition, ServiceMessages
 from atoll.bus.schemas.json_schema import Schema
 
 Node = dict[str, Any]
 
 EXCHANGES = {"event": ("events", "topic"), "command": ("commands", "direct")}
 BINDING_VERSION = "0.3.0"
-MARKS = ("deprecated", "superseded", "foreign", "outside")
+FLAGS = ("deprecated", "superseded", "foreign", "outside")
 INTRODUCTION = """\
 Every event and command of the platform, written by `python manage.py asyncapi` from the services' \
 `events.py` and `handlers.py`. docs/messages.md says how to publish and consume them with any AMQP client.
@@ -53,8 +53,8 @@ ENVELOPE: dict[str, Schema] = {
 }
 
 
-def document(projects: Iterable[Messages], definitions: Iterable[Definition]) -> Node:
-    """The document of all projects; ``definitions`` as ``catalogue.definitions`` gives them."""
+def document(projects: Iterable[ServiceMessages], definitions: Iterable[Definition]) -> Node:
+    """Return the document of all projects. ``definitions`` come from ``catalogue.definitions``."""
     projects = sorted(projects, key=lambda project: project.service)
     definitions = sorted(definitions, key=lambda definition: definition.key)
     return {
@@ -83,12 +83,12 @@ def document(projects: Iterable[Messages], definitions: Iterable[Definition]) ->
     }
 
 
-def written(made: Node) -> str:
+def to_json(made: Node) -> str:
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
-def definitions(made: Node) -> list[Definition]:
-    """The definitions that a document was written from."""
+def read_definitions(made: Node) -> list[Definition]:
+    """Return the definitions from which a document was written."""
     return [
         Definition(
             **message["x-atoll"],
@@ -178,22 +178,22 @@ def _message(definition: Definition) -> Node:
                 if definition.personal
                 else {}
             ),
-            **{mark: True for mark in MARKS if getattr(definition, mark)},
+            **{flag: True for flag in FLAGS if getattr(definition, flag)},
         },
     }
 
 
-def _operations(projects: list[Messages], definitions: list[Definition]) -> Node:
+def _operations(projects: list[ServiceMessages], definitions: list[Definition]) -> Node:
     operations: Node = {}
     for definition in definitions:
         if not definition.superseded:
             for sender in definition.announcers:
                 _add(operations, sender, "send", definition)
     for project in projects:
-        for reading in project.reads:
-            for definition in read_by(definitions, project.service, reading):
+        for subscription in project.reads:
+            for definition in definitions_for(definitions, project.service, subscription):
                 operation = _add(operations, project.service, "receive", definition)
-                facts = {"handler": reading.handler, "version": reading.version}
+                facts = {"handler": subscription.handler, "version": subscription.version}
                 if facts not in operation["x-atoll-handlers"]:
                     operation["x-atoll-handlers"].append(facts)
     return dict(sorted(operations.items()))

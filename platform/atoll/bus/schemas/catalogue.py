@@ -1,16 +1,16 @@
-"""The definitions of all projects together: one of each, older versions kept."""
+"""The definitions of all projects together, each once, including older versions."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from atoll.bus.schemas.definitions import Definition, Messages, plain, superseded_by
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, normalized, superseded
 from atoll.errors import Misuse
 
 
-def definitions(projects: Iterable[Messages], earlier: Iterable[Definition]) -> list[Definition]:
-    """What is announced, here or by declared outsiders, and what was announced in an older version.
+def definitions(projects: Iterable[ServiceMessages], earlier: Iterable[Definition]) -> list[Definition]:
+    """Return the definitions of all projects, of their declared foreign producers, and of older versions.
 
-    A message that several services define may be announced by the senders of each.
+    The senders of a message that several services define are the senders of all of them.
     Raises Misuse when two services define one version of a message differently.
     """
     projects = sorted(projects, key=lambda project: project.service)
@@ -18,15 +18,15 @@ def definitions(projects: Iterable[Messages], earlier: Iterable[Definition]) -> 
     for project in projects:
         for definition in project.announces:
             held = found.get(definition.key, definition)
-            if plain(held.schema) != plain(definition.schema):
+            if normalized(held.schema) != normalized(definition.schema):
                 raise Misuse(f"{held.service} and {definition.service} define {definition} differently.")
-            found[definition.key] = _together(held, definition)
+            found[definition.key] = _merge(held, definition)
     current = list(found.values())
     old = [replace(definition, senders=definition.announcers) for definition in earlier]
-    return current + superseded_by(current, old)
+    return current + superseded(current, old)
 
 
-def _together(held: Definition, other: Definition) -> Definition:
-    """As its announcer defines it, where one of the two is that."""
+def _merge(held: Definition, other: Definition) -> Definition:
+    """Prefer the definition of a service that announces the message to a foreign one."""
     chosen = other if held.foreign and not other.foreign else held
     return replace(chosen, senders=sorted({*held.announcers, *other.announcers}))

@@ -1,4 +1,4 @@
-"""What one project says on the bus and what it reads, as data that other processes can compare."""
+"""The messages that one project announces and reads, as data that other processes can compare."""
 
 import importlib
 import inspect
@@ -19,7 +19,7 @@ from atoll.bus.schemas.json_schema import Schema
 from atoll.errors import Misuse
 from atoll.wire.annotations import payload_fields
 
-# Every message carries this in its data, beside what its class names.
+# Every message carries this field in its data, in addition to the fields of its class.
 SENT_AT = {"timestamp": {"type": "string", "format": "date-time"}}
 
 
@@ -27,12 +27,12 @@ SENT_AT = {"timestamp": {"type": "string", "format": "date-time"}}
 class Definition:
     """One version of one event or command.
 
-    ``service`` defines it. ``senders`` announce it, by their names on the wire; empty means that
-    ``service`` does. Where ``foreign``, ``service`` is none of them and only declares what it reads.
-    ``to`` is a command's addressee, which no project is where ``outside``.
-    ``personal`` fields tell about a person, whose account ``subject`` names; both as on the wire.
-    ``superseded``: only a newer version is announced, but messages of this one may
-    still wait somewhere.
+    ``service`` defines it. ``senders`` are the names on the wire of the services that announce it;
+    when empty, ``service`` announces it. A ``foreign`` definition only declares a message of other
+    senders that ``service`` reads. ``to`` is the addressee of a command; with ``outside``, the
+    addressee is not a service of the platform. ``personal`` fields contain a person's data, and
+    the field ``subject`` the id of the person's account; both are names on the wire. Of a
+    ``superseded`` version no new message is announced, but old messages can still wait.
     """
 
     kind: Kind
@@ -52,12 +52,12 @@ class Definition:
 
     @property
     def announcers(self) -> list[str]:
-        """Who may announce it, sorted; nobody else may."""
+        """The sorted names of the services that may announce it. No other service may."""
         return sorted(set(self.senders)) or [self.service]
 
     @property
     def message(self) -> tuple[Kind, str, str]:
-        """What its versions have in common."""
+        """The kind, addressee and name, which all versions share."""
         return self.kind, self.to, self.name
 
     @property
@@ -69,8 +69,11 @@ class Definition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """What one handler reads: events of a type or pattern, or a command. ``schema`` None: anything."""
+class Subscription:
+    """The events of one type or pattern, or the command, that one handler reads.
+
+    Without a ``schema`` the handler reads any data.
+    """
 
     handler: str
     kind: Kind
@@ -82,41 +85,45 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Messages:
-    """One service's part: what it announces, what it reads, and from which versions it upcasts."""
+class ServiceMessages:
+    """The messages of one service: the definitions that it announces, its subscriptions, and the versions
+    from which it has upcasters."""
 
     service: str
     announces: list[Definition]
-    reads: list[Reading]
+    reads: list[Subscription]
     upcasts: dict[str, list[int]]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Messages":
+    def from_json(cls, data: dict[str, Any]) -> "ServiceMessages":
         return cls(
             service=data["service"],
             announces=[Definition(**item) for item in data["announces"]],
-            reads=[Reading(**item) for item in data["reads"]],
+            reads=[Subscription(**item) for item in data["reads"]],
             upcasts=data["upcasts"],
         )
 
 
-def of_this_project() -> Messages:
-    """Raises Misuse for a class without a form on the wire, naming it."""
-    readings = [_reading(handler) for handler in registry.handlers()]
+def of_this_project() -> ServiceMessages:
+    """Return this project's messages. Raises Misuse with the name of a class without a wire form."""
+    subscriptions = [_subscription(handler) for handler in registry.handlers()]
     upcasts = {name: upcasting.versions(name) for name in upcasting.names()}
-    return Messages(
+    return ServiceMessages(
         service=settings.ATOLL_SERVICE,
         announces=announced(event_modules(), settings.ATOLL_SERVICE),
-        reads=sorted(readings, key=lambda reading: (reading.kind, reading.name, reading.handler)),
+        reads=sorted(
+            subscriptions,
+            key=lambda subscription: (subscription.kind, subscription.name, subscription.handler),
+        ),
         upcasts=upcasts,
     )
 
 
 def event_modules() -> list[ModuleType]:
-    """The ``events`` module of every app that has one."""
+    """Return the ``events`` module of every app that has one."""
     return [
         importlib.import_module(f"{app.name}.events")
         for app in apps.get_app_configs()
@@ -125,18 +132,18 @@ def event_modules() -> list[ModuleType]:
 
 
 def announced(modules: Iterable[ModuleType], service: str) -> list[Definition]:
-    """A definition for every dataclass with a class variable ``type`` or ``command``, sorted."""
+    """Return a definition of every dataclass with a class variable ``type`` or ``command``, sorted."""
     found: dict[Any, Definition] = {}
     for cls in classes(modules):
         for definition in _definitions(cls, service):
             other = found.setdefault(definition.key, definition)
-            if plain(other.schema) != plain(definition.schema):
+            if normalized(other.schema) != normalized(definition.schema):
                 raise Misuse(f"Two classes define {definition} differently; {cls.__name__} is one of them.")
     return sorted(found.values(), key=lambda definition: definition.key)
 
 
 def classes(modules: Iterable[ModuleType]) -> list[type]:
-    """The payload classes that modules define themselves."""
+    """Return the payload classes that the modules define, without imported classes."""
     return [
         item
         for module in modules
@@ -146,15 +153,15 @@ def classes(modules: Iterable[ModuleType]) -> list[type]:
 
 
 def class_of(event_type: str) -> type | None:
-    """The class by which this project announces an event; that of the newest version."""
+    """Return this project's class of the newest version of an event, or None."""
     held = [cls for cls in classes(event_modules()) if getattr(cls, "type", None) == event_type]
     return max(held, key=payloads.version_of, default=None)
 
 
 def senders_of(cls: type) -> tuple[str, ...]:
-    """Who announces what a class defines, by its class variable ``senders``; empty where it has none.
+    """Return the class variable ``senders``, or an empty tuple without one.
 
-    Raises Misuse when that is no tuple of names.
+    Raises Misuse when it is not a tuple of names.
     """
     senders = getattr(cls, "senders", ())
     if not isinstance(senders, tuple) or not all(isinstance(name, str) and name for name in senders):
@@ -166,10 +173,10 @@ def senders_of(cls: type) -> tuple[str, ...]:
 
 
 def personal_of(cls: type) -> tuple[str, list[str]]:
-    """On the wire: the field that names the account, by the class variable ``subject`` ("user_id" when left
-    out), and those that tell about its person, by ``personal``.
+    """Return the wire names of the field with the account's id and of the personal fields.
 
-    Raises Misuse for a name that is no field of the class.
+    The class variables ``subject`` (default "user_id") and ``personal`` name them.
+    Raises Misuse for a name that is not a field of the class.
     """
     personal = getattr(cls, "personal", ())
     if not personal:
@@ -184,25 +191,27 @@ def personal_of(cls: type) -> tuple[str, list[str]]:
     return keys[subject], sorted(keys[name] for name in personal)
 
 
-def plain(schema: Any) -> Any:
-    """A schema without what is only for people: two that are equal then mean the same."""
+def normalized(schema: Any) -> Any:
+    """Return a schema without annotations and in one order: equal results mean equal validation."""
     if isinstance(schema, list):
-        return [plain(item) for item in schema]
+        return [normalized(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    bare = {key: value for key, value in schema.items() if key not in json_schema.FOR_PEOPLE}
+    bare = {key: value for key, value in schema.items() if key not in json_schema.ANNOTATIONS}
     named = bare.get("properties")
-    made = {key: plain(value) for key, value in bare.items() if key not in ("properties", "required", "enum")}
+    made = {
+        key: normalized(value) for key, value in bare.items() if key not in ("properties", "required", "enum")
+    }
     if named is not None:
-        made["properties"] = {key: plain(value) for key, value in named.items()}
+        made["properties"] = {key: normalized(value) for key, value in named.items()}
     for unordered in ("required", "enum"):
         if unordered in bare:
             made[unordered] = sorted(bare[unordered], key=repr)
     return made
 
 
-def superseded_by(definitions: Iterable[Definition], earlier: Iterable[Definition]) -> list[Definition]:
-    """Of earlier definitions those that are announced no more, but a newer version is; marked so."""
+def superseded(definitions: Iterable[Definition], earlier: Iterable[Definition]) -> list[Definition]:
+    """Return the earlier definitions that newer versions replace, marked as superseded."""
     newest: dict[Any, int] = {}
     for definition in definitions:
         newest[definition.message] = max(definition.version, newest.get(definition.message, 0))
@@ -234,19 +243,19 @@ def _definitions(cls: type, service: str) -> Iterable[Definition]:
     if isinstance(event := getattr(cls, "type", None), str):
         yield Definition(kind="event", name=event, **facts)
     if isinstance(command := getattr(cls, "command", None), str):
-        # One without an address is a timer that the service sets for itself.
+        # A command without an addressee is a timer that the service sets for itself.
         to = getattr(cls, "to", None) or service
         outside = bool(getattr(cls, "outside", False))
         yield Definition(kind="command", name=command, to=to, outside=outside, **facts)
 
 
-def _reading(handler: registry.Handler) -> Reading:
+def _subscription(handler: registry.Handler) -> Subscription:
     cls = handler.payload_type
     try:
         schema = None if payloads.takes_anything(cls) else json_schema.of_class(cls)
     except Misuse as error:
         raise Misuse(f"{handler.id}: {error}") from error
-    return Reading(
+    return Subscription(
         handler=handler.id,
         kind=handler.kind,
         name=handler.name,
@@ -258,6 +267,6 @@ def _reading(handler: registry.Handler) -> Reading:
 
 
 def _summary(cls: type) -> str:
-    """The first paragraph of the docstring; ``dataclass`` writes one of its own where there is none."""
+    """Return the first paragraph of the docstring, or "" for the docstring that ``dataclass`` generates."""
     text = inspect.getdoc(cls) or ""
     return "" if text.startswith(f"{cls.__name__}(") else " ".join(text.split("\n\n")[0].split())

@@ -1,12 +1,12 @@
-"""Whether definitions changed so that messages already sent, and programs already running, stay served.
+"""Checks that a change of definitions does not break waiting messages and running programs.
 
-A published name and version means one thing for ever: an optional field may be added, all
-else needs a new version.
+The schema of a published version is fixed: a change may only add an optional field. Any
+other change needs a new version.
 """
 
 from collections.abc import Iterable, Iterator
 
-from atoll.bus.schemas.definitions import Definition, plain
+from atoll.bus.schemas.definitions import Definition, normalized
 from atoll.bus.schemas.json_schema import Schema
 
 ADVICE = (
@@ -15,12 +15,12 @@ ADVICE = (
 )
 
 
-def breaks(old: Iterable[Definition], new: Iterable[Definition]) -> list[str]:
-    """What of the old definitions the new ones no longer honour, with what to do about it; empty when all."""
+def breaking_changes(old: Iterable[Definition], new: Iterable[Definition]) -> list[str]:
+    """Return the breaking changes between the old and the new definitions, each with advice."""
     new = list(new)
     found: list[str] = []
     for before in old:
-        # What is announced here needs no outsider's word; an outsider's is none for what was announced here.
+        # A foreign declaration does not replace the definition of a service that announced the message.
         held = [
             item for item in new if item.message == before.message and (before.foreign or not item.foreign)
         ]
@@ -31,7 +31,9 @@ def breaks(old: Iterable[Definition], new: Iterable[Definition]) -> list[str]:
         if before.foreign and not after.foreign:
             continue
         advice = ADVICE.format(name=before.name, version=before.version)
-        changes = list(_changes(plain(before.schema), plain(after.schema), "data", reader=before.foreign))
+        changes = list(
+            _changes(normalized(before.schema), normalized(after.schema), "data", reader=before.foreign)
+        )
         found += [f"{before}: {change}. {advice}" for change in changes]
     return found
 
@@ -55,7 +57,7 @@ def _gone(before: Definition, newest: int | None) -> list[str]:
 
 
 def _changes(old: Schema, new: Schema, where: str, *, reader: bool) -> Iterator[str]:
-    """How two schemas differ beyond a new optional field; a reader may also ask for less."""
+    """Report differences other than a new optional field. A ``reader`` may also require less."""
     if old == new:
         return
     if "properties" in old and "properties" in new:
@@ -69,7 +71,7 @@ def _changes(old: Schema, new: Schema, where: str, *, reader: bool) -> Iterator[
             yield from _changes(before, after, where, reader=reader)
         return
     if old != new:
-        yield f"`{where}` was {described(old)} and is {described(new)}"
+        yield f"`{where}` was {describe(old)} and is {describe(new)}"
 
 
 def _fields(old: Schema, new: Schema, where: str, *, reader: bool) -> Iterator[str]:
@@ -95,17 +97,17 @@ def _without_fields(schema: Schema) -> Schema:
     return {key: value for key, value in schema.items() if key not in ("properties", "required")}
 
 
-def described(schema: Schema) -> str:
-    """A schema in a few words."""
+def describe(schema: Schema) -> str:
+    """Return a short description of a schema for error texts."""
     if "anyOf" in schema:
-        return " or ".join(described(choice) for choice in schema["anyOf"])
+        return " or ".join(describe(choice) for choice in schema["anyOf"])
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     types = schema.get("type", "anything")
     if isinstance(types, list):
-        return " or ".join(described(schema | {"type": each}) for each in types)
+        return " or ".join(describe(schema | {"type": each}) for each in types)
     if types == "array":
-        return f"an array of {described(schema['items'])}"
+        return f"an array of {describe(schema['items'])}"
     if types == "object" and schema.get("additionalProperties"):
-        return f"an object of {described(schema['additionalProperties'])}"
+        return f"an object of {describe(schema['additionalProperties'])}"
     return str(types if types == "null" else schema.get("format", types))

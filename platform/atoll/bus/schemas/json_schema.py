@@ -1,6 +1,6 @@
-"""JSON Schemas (draft 7, as AsyncAPI 3 has it) of payload classes.
+"""JSON Schemas (draft 7, as in AsyncAPI 3) of payload classes.
 
-What a class writes is valid under its schema, and what is valid can be read by the class.
+The data that a class writes is valid under its schema, and the class can read all valid data.
 """
 
 from dataclasses import is_dataclass
@@ -15,8 +15,8 @@ from atoll.wire.annotations import Form, PayloadField, form, payload_fields
 
 Schema = dict[str, Any]
 
-# Keywords that change nothing about what is valid.
-FOR_PEOPLE = {"title", "description", "default", "deprecated"}
+# JSON Schema's annotation keywords, which do not affect validation.
+ANNOTATIONS = {"title", "description", "default", "deprecated"}
 
 SCALARS: dict[type, Schema] = {
     str: {"type": "string"},
@@ -31,10 +31,9 @@ SCALARS: dict[type, Schema] = {
 
 
 def of_class(cls: type) -> Schema:
-    """The schema of a dataclass; Misuse for one that has none.
+    """Return the schema of a dataclass. Raises Misuse for a class without one.
 
-    A field with a default is optional, as it is for readers. Fields that the class
-    does not name are allowed.
+    A field with a default is optional. Additional fields are allowed.
     """
     return _object(cls, ())
 
@@ -102,5 +101,5 @@ def _union(meant: Form, inside: tuple[type, ...]) -> Schema:
 
 
 def is_payload(cls: Any) -> bool:
-    """Whether a handler's annotation or a name in ``events.py`` is a class with a schema."""
+    """Whether a handler's annotation or an object in ``events.py`` is a class with a schema."""
     return isinstance(cls, type) and is_dataclass(cls)

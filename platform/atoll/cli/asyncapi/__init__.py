@@ -13,8 +13,8 @@ from pathlib import Path
 
 from atoll import conf
 from atoll.bus.contracts import DOCUMENT
-from atoll.bus.schemas import agreement, asyncapi, catalogue, evolution, names
-from atoll.bus.schemas.definitions import Definition, Messages
+from atoll.bus.schemas import asyncapi, catalogue, compatibility, evolution, known_names
+from atoll.bus.schemas.definitions import Definition, ServiceMessages
 from atoll.cli.asyncapi import earlier, services
 from atoll.dev import command
 from atoll.errors import Misuse
@@ -62,25 +62,30 @@ def current(
     before = before or {"the file as it is" if path.exists() else "nothing, since there is no file": held}
     kept = earlier.kept(next(iter(before.values())), held, dropped)
     definitions = catalogue.definitions(found.projects, kept)
-    problems = [problem for known in before.values() for problem in evolution.breaks(known, definitions)]
+    problems = [
+        problem for known in before.values() for problem in evolution.breaking_changes(known, definitions)
+    ]
     problems += _unknown(found.projects, definitions)
     problems += _not_there(dropped, [*held, *(one for known in before.values() for one in known)])
-    problems += agreement.disagreements(found.projects, definitions)
-    problems += found.try_out(agreement.trials(found.projects, definitions))
-    text = asyncapi.written(asyncapi.document(found.projects, definitions))
+    problems += compatibility.incompatibilities(found.projects, definitions)
+    problems += found.try_out(compatibility.trials(found.projects, definitions))
+    text = asyncapi.to_json(asyncapi.document(found.projects, definitions))
     return text, list(dict.fromkeys(problems)), ", ".join(before)
 
 
-def _unknown(projects: list[Messages], definitions: list[Definition]) -> list[str]:
+def _unknown(projects: list[ServiceMessages], definitions: list[Definition]) -> list[str]:
     services = {project.service for project in projects}
-    return [text for project in projects for text in names.unknown(project, definitions, services)]
+    return [
+        text for project in projects for text in known_names.unknown_names(project, definitions, services)
+    ]
 
 
 def _not_there(dropped: set[str], listed: list[Definition]) -> list[str]:
     versions = {f"{one.name}@{one.version}" for one in listed}
+    suggestions = {wanted: known_names.suggestion(wanted, versions) for wanted in sorted(dropped - versions)}
     return [
-        f"--drop {wanted}: the document lists no such version. {names.nearest(wanted, versions)}".strip()
-        for wanted in sorted(dropped - versions)
+        f"--drop {wanted}: the document lists no such version. {meant}".strip()
+        for wanted, meant in suggestions.items()
     ]
 
 
@@ -88,7 +93,7 @@ def _definitions(text: str | None) -> list[Definition]:
     if text is None:
         return []  # it is not there yet
     try:
-        return asyncapi.definitions(json.loads(text))
+        return asyncapi.read_definitions(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
         raise Misuse(
             f"{DOCUMENT} cannot be read back ({error!r}); restore it from git or delete it."

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from atoll import conf
-from atoll.bus.schemas.agreement import Trial
-from atoll.bus.schemas.definitions import Messages
+from atoll.bus.schemas.compatibility import Trial
+from atoll.bus.schemas.definitions import ServiceMessages
 from atoll.cli.check_all import AT_ONCE, production
 from atoll.errors import Misuse
 
@@ -22,7 +22,7 @@ from atoll.errors import Misuse
 class Described:
     """What the projects said, and a way to ask them about examples."""
 
-    projects: list[Messages]
+    projects: list[ServiceMessages]
 
     def try_out(self, trials: Iterable[Trial]) -> list[str]:
         """What handlers cannot read after upcasting; their code runs only up to the payload."""
@@ -46,7 +46,7 @@ def described() -> Described:
     """Raises Misuse when a project cannot say, with its own words."""
     speaking = [project for project in conf.projects().values() if project.worker]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return Described([Messages.from_json(answer) for answer in pool.map(_ask, speaking)])
+        return Described([ServiceMessages.from_json(answer) for answer in pool.map(_ask, speaking)])
 
 
 def _ask(project: conf.Project, *options: str, examples: Any = None) -> Any:

@@ -45,5 +45,5 @@ class Command(BaseCommand):
         host.stop()
         presence.gone()
         for number in (signal.SIGTERM, signal.SIGINT):
-            # Python gives handlers up before it has ended: one more signal would look like a crash.
+            # Python removes signal handlers before it exits: a second signal would look like a crash.
             signal.signal(number, signal.SIG_IGN)

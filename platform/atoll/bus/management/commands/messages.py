@@ -1,4 +1,4 @@
-"""``manage.py PROJECT messages``: what it announces and reads, as JSON for ``manage.py asyncapi``."""
+"""``manage.py PROJECT messages``: the project's messages as JSON, for ``manage.py asyncapi``."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             dest="trials",
             action="store_true",
             help="read examples from standard input, hand each to its handler's upcasters and payload class, "
-            "and print what is wrong with it, or null",
+            "and print its problem, or null",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
 
 def complaint(*, handler: str, name: str, version: int, data: dict[str, Any], **_: Any) -> str | None:
-    """Why a handler could not read such a message; None when it can. The handler does not run."""
+    """Return the reason why a handler cannot read a message, or None. The handler does not run."""
     registered = registry.by_id(handler)
     if registered is None:
         return f"No handler is called {handler}."

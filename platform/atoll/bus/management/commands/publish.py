@@ -1,4 +1,4 @@
-"""``manage.py PROJECT publish EVENT JSON``: announce an event by hand."""
+"""``manage.py PROJECT publish EVENT JSON``: publish an event by hand."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,18 +9,18 @@ from django.db import transaction
 
 from atoll import context, wire
 from atoll.bus import contracts, publishing
-from atoll.bus.schemas import definitions, names
+from atoll.bus.schemas import definitions, known_names
 from atoll.errors import Misuse, Refusal
 
 
 class Command(BaseCommand):
-    help = "Write an event into this service's outbox, from where it takes the usual way."
+    help = "Write an event into this service's outbox; the relay publishes it."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("event", help="event type, such as order.created")
         parser.add_argument("data", help="a JSON object, in camelCase as on the wire")
-        parser.add_argument("--key", help="events of one key keep their order")
+        parser.add_argument("--key", help="events of one key are published in order")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -45,16 +45,19 @@ class Command(BaseCommand):
 
 
 def demand_known(event: str) -> None:
-    """Raises Misuse when this project does not announce an event of that name; it names the one that does,
-    or the event that was meant."""
+    """Raises Misuse when this project does not announce the event.
+
+    The text names the service that does, or a similar event.
+    """
     mine = definitions.announced(definitions.event_modules(), settings.ATOLL_SERVICE)
     known = [*mine, *(contracts.document() or [])]
     senders = {
         sender for one in known if (one.kind, one.name) == ("event", event) for sender in one.announcers
     }
-    if not senders & {settings.ATOLL_SERVICE}:
+    if not senders:
+        meant = known_names.suggestion(event, known_names.event_names(known))
+        raise Misuse(f"No event is called {event!r}. {meant}".strip())
+    if settings.ATOLL_SERVICE not in senders:
         raise Misuse(
             f"{event} is announced by {' and '.join(sorted(senders))}, not by {settings.ATOLL_SERVICE}."
-            if senders
-            else f"No event is called {event!r}. {names.nearest(event, names.events(known))}".strip()
         )

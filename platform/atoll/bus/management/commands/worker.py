@@ -14,7 +14,7 @@ from atoll.server.identity import instance_id
 
 
 class Command(BaseCommand):
-    help = "Run this service's handlers, and everything of the bus beside them."
+    help = "Run this service's handlers, relay, ingest and timers."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,8 +23,8 @@ class Command(BaseCommand):
             "--pool",
             choices=settings_check.POOLS,
             default=None,
-            help="threads share one process's memory; prefork uses several cores, and ends a handler that "
-            "is stuck (default: WORKER_POOL, else threads)",
+            help="threads share one process's memory; prefork uses several cores and can end a stuck "
+            "handler (default: WORKER_POOL, else threads)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,8 +35,8 @@ class Command(BaseCommand):
             app.conf.worker_concurrency = options["concurrency"]
         settings_check.refuse_unsafe(app)
         worker = app.Worker(
-            # Each worker has a queue of its node's name to itself; workers of several services
-            # share a machine and a broker.
+            # The node's name is the name of this worker's own queue. It must be unique: workers of
+            # several services share a machine and a broker.
             hostname=f"{instance_id(settings.ATOLL_SERVICE)}@{gethostname()}",
             quiet=True,
             pool_cls=app.conf.worker_pool,

@@ -1,11 +1,11 @@
-"""Whether every handler can read what is announced to it, in each version that may still arrive."""
+"""Checks that every handler can read its messages, in each version that can still arrive."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from atoll.bus.schemas.definitions import Definition, Messages, Reading
-from atoll.bus.schemas.evolution import described
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
+from atoll.bus.schemas.evolution import describe
 from atoll.bus.schemas.json_schema import Schema
 from atoll.bus.topic_match import matches
 
@@ -23,7 +23,7 @@ EXAMPLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """An example of an old version, for the handler's own process to upcast and read."""
+    """Example data of an old version, which the handler's own process upcasts and reads."""
 
     service: str
     handler: str
@@ -32,68 +32,73 @@ class Trial:
     data: dict[str, Any]
 
 
-def read_by(definitions: Iterable[Definition], service: str, reading: Reading) -> list[Definition]:
-    """What arrives at a handler."""
+def definitions_for(
+    definitions: Iterable[Definition], service: str, subscription: Subscription
+) -> list[Definition]:
+    """Return the definitions of the messages that a subscription receives."""
     return [
         definition
         for definition in definitions
-        if definition.kind == reading.kind
-        and matches(reading.name, definition.name)
+        if definition.kind == subscription.kind
+        and matches(subscription.name, definition.name)
         and definition.to in ("", service)
     ]
 
 
-def disagreements(projects: Iterable[Messages], definitions: list[Definition]) -> list[str]:
-    """What handlers need and are not given; what they upcast is left to ``trials``."""
+def incompatibilities(projects: Iterable[ServiceMessages], definitions: list[Definition]) -> list[str]:
+    """Return the problems of handlers that cannot read a message and of commands without a handler.
+
+    ``trials`` covers the messages that upcasters convert.
+    """
     projects = list(projects)
     found: list[str] = []
     for project in projects:
-        for reading in project.reads:
-            for definition in read_by(definitions, project.service, reading):
-                if reading.schema is not None and not upcasts(project, reading, definition):
-                    found += _unreadable(definition, project.service, reading)
+        for subscription in project.reads:
+            for definition in definitions_for(definitions, project.service, subscription):
+                if subscription.schema is not None and not upcasts(project, subscription, definition):
+                    found += _unreadable(definition, project.service, subscription)
     return found + list(_unheard(projects, definitions))
 
 
-def trials(projects: Iterable[Messages], definitions: list[Definition]) -> list[Trial]:
-    """Examples of everything that a handler upcasts before it reads it."""
+def trials(projects: Iterable[ServiceMessages], definitions: list[Definition]) -> list[Trial]:
+    """Return examples of all messages that upcasters convert."""
     return [
         Trial(
             service=project.service,
-            handler=reading.handler,
+            handler=subscription.handler,
             name=definition.name,
             version=definition.version,
             data=data,
         )
         for project in projects
-        for reading in project.reads
-        for definition in read_by(definitions, project.service, reading)
-        if upcasts(project, reading, definition)
+        for subscription in project.reads
+        for definition in definitions_for(definitions, project.service, subscription)
+        if upcasts(project, subscription, definition)
         for data in examples(definition.schema)
     ]
 
 
-def upcasts(project: Messages, reading: Reading, definition: Definition) -> bool:
-    """Whether an upcaster runs on the way from what is announced to what is read."""
+def upcasts(project: ServiceMessages, subscription: Subscription, definition: Definition) -> bool:
+    """Whether an upcaster runs between the definition's version and the subscription's version."""
     steps = project.upcasts.get(definition.name, [])
-    return any(definition.version <= step < reading.version for step in steps)
+    return any(definition.version <= step < subscription.version for step in steps)
 
 
-def _unreadable(definition: Definition, service: str, reading: Reading) -> list[str]:
-    whom = f"{service} reads {definition} in {reading.handler} as {reading.payload}"
-    gaps = list(unmet(definition.schema, reading.schema or {}, "data"))
-    if gaps and definition.version < reading.version:
+def _unreadable(definition: Definition, service: str, subscription: Subscription) -> list[str]:
+    whom = f"{service} reads {definition} in {subscription.handler} as {subscription.payload}"
+    gaps = list(mismatches(definition.schema, subscription.schema or {}, "data"))
+    if gaps and definition.version < subscription.version:
         gaps[-1] += f' (there is no `@upcast("{definition.name}", from_version={definition.version})`)'
     return [f"{whom}: {gap}" for gap in gaps]
 
 
-def _unheard(projects: list[Messages], definitions: list[Definition]) -> Iterator[str]:
-    """Commands to a service of the platform that nothing there handles; such a message is quarantined."""
+def _unheard(projects: list[ServiceMessages], definitions: list[Definition]) -> Iterator[str]:
+    """Report commands that the addressed service does not handle. It would quarantine them."""
     handled = {
-        (project.service, reading.name)
+        (project.service, subscription.name)
         for project in projects
-        for reading in project.reads
-        if reading.kind == "command"
+        for subscription in project.reads
+        if subscription.kind == "command"
     }
     services = {project.service for project in projects}
     for definition in definitions:
@@ -102,15 +107,15 @@ def _unheard(projects: list[Messages], definitions: list[Definition]) -> Iterato
             yield f"{definition.service} sends {definition} to {definition.to}, where nothing handles it"
 
 
-def unmet(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
-    """What a document valid under ``offered`` can lack of what a reader of ``wanted`` needs."""
+def mismatches(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
+    """Report how a document that is valid under ``offered`` can break a reader of ``wanted``."""
     if not wanted:
         return
     accepted = _alternatives(wanted)
     for choice in _alternatives(offered):
-        gaps = [list(_unmet_one(choice, alternative, where)) for alternative in accepted]
+        gaps = [list(_mismatches_of_one(choice, alternative, where)) for alternative in accepted]
         if all(gaps):
-            # Where the reader has one way to read it, or one of the same kind, its complaint says most.
+            # The problem with an alternative of the same type explains most.
             closest = [
                 gap
                 for gap, alternative in zip(gaps, accepted, strict=True)
@@ -127,34 +132,34 @@ def _alternatives(schema: Schema) -> list[Schema]:
     return [schema]
 
 
-def _unmet_one(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
+def _mismatches_of_one(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
     if not wanted:
         return
     if not _same_kind(offered, wanted):
-        yield f"`{where}` must be {described(wanted)} and is {described(offered)}"
+        yield f"`{where}` must be {describe(wanted)} and is {describe(offered)}"
     elif "properties" in wanted:
-        yield from _unmet_fields(offered, wanted, where)
+        yield from _mismatches_of_fields(offered, wanted, where)
     elif wanted.get("type") == "object":
         names = wanted.get("propertyNames", {})
         if names and names != offered.get("propertyNames"):
-            yield f"the keys of `{where}` must be {described(names)}"
+            yield f"the keys of `{where}` must be {describe(names)}"
         for name, schema in offered.get("properties", {}).items():
-            yield from unmet(schema, wanted.get("additionalProperties", {}), f"{where}.{name}")
+            yield from mismatches(schema, wanted.get("additionalProperties", {}), f"{where}.{name}")
         if "additionalProperties" in offered:
             entries = offered["additionalProperties"], wanted.get("additionalProperties", {})
-            yield from unmet(*entries, f"{where}.*")
+            yield from mismatches(*entries, f"{where}.*")
     elif wanted.get("type") == "array":
-        yield from unmet(offered["items"], wanted["items"], f"{where}[]")
+        yield from mismatches(offered["items"], wanted["items"], f"{where}[]")
 
 
-def _unmet_fields(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
+def _mismatches_of_fields(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
     given = offered.get("properties", {})
     certain = set(offered.get("required", ()))
     needed = set(wanted.get("required", ()))
     for name, schema in wanted["properties"].items():
         path = f"{where}.{name}"
         if name in given:
-            yield from unmet(given[name], schema, path)
+            yield from mismatches(given[name], schema, path)
         if name in needed and name not in certain:
             yield f"`{path}` is needed and {'may be missing' if name in given else 'is never sent'}"
 
@@ -171,7 +176,8 @@ def _same_kind(offered: Schema, wanted: Schema) -> bool:
 
 
 def examples(schema: Schema) -> list[dict[str, Any]]:
-    """Data that is valid under a schema: the least there can be, and all of it in each alternative."""
+    """Return valid data of a schema: one example with the required fields only, and one with all fields
+    for each alternative."""
     least = _example(schema, 0, whole=False)
     full = [_example(schema, pick, whole=True) for pick in range(_widest(schema))]
     made: list[dict[str, Any]] = []
@@ -199,7 +205,7 @@ def _example(schema: Schema, pick: int, *, whole: bool) -> Any:
 
 
 def _widest(schema: Schema) -> int:
-    """The most alternatives or enum values at one place."""
+    """Return the largest number of alternatives or enum values at one place of the schema."""
     inner = [choice for choice in _alternatives(schema) if choice is not schema and "anyOf" in schema]
     inner += [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
     own = max(len(_alternatives(schema)), len(schema.get("enum", ())))

@@ -1,10 +1,10 @@
-"""Whether every name that a project uses is one that somebody defines, and which one was meant."""
+"""Checks that the platform defines every message name that a project uses, and suggests similar names."""
 
 from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
 
-from atoll.bus.schemas.agreement import read_by
-from atoll.bus.schemas.definitions import Definition, Messages, Reading
+from atoll.bus.schemas.compatibility import definitions_for
+from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
 from atoll.bus.topic_match import is_pattern
 
 FOREIGN = (
@@ -13,9 +13,13 @@ FOREIGN = (
 )
 
 
-def unknown(project: Messages, definitions: Iterable[Definition], services: Collection[str]) -> list[str]:
-    """What a project reads, sends or upcasts under a name that nobody defines; ``services`` are all
-    of the platform, by their names on the wire."""
+def unknown_names(
+    project: ServiceMessages, definitions: Iterable[Definition], services: Collection[str]
+) -> list[str]:
+    """Return the problems of the names that a project reads, sends or upcasts and nobody defines.
+
+    ``services`` are the names on the wire of all services of the platform.
+    """
     known = list(definitions)
     return [
         *_read(project, known),
@@ -24,38 +28,38 @@ def unknown(project: Messages, definitions: Iterable[Definition], services: Coll
     ]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the known name most like this one; empty when none is like it."""
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the question "Did you mean …?" with the most similar known name, or ""."""
     found = get_close_matches(name, sorted(set(known)), n=1)
     return f"Did you mean {found[0]}?" if found else ""
 
 
-def events(definitions: Iterable[Definition]) -> set[str]:
+def event_names(definitions: Iterable[Definition]) -> set[str]:
     return {definition.name for definition in definitions if definition.kind == "event"}
 
 
-def _read(project: Messages, known: list[Definition]) -> Iterator[str]:
-    for reading in project.reads:
-        if read_by(known, project.service, reading):
+def _read(project: ServiceMessages, known: list[Definition]) -> Iterator[str]:
+    for subscription in project.reads:
+        if definitions_for(known, project.service, subscription):
             continue
-        whom = f"{project.service} reads {reading.name} in {reading.handler}"
-        if reading.kind == "command":
-            meant = nearest(reading.name, (item.name for item in known if item.to == project.service))
+        whom = f"{project.service} reads {subscription.name} in {subscription.handler}"
+        if subscription.kind == "command":
+            meant = suggestion(subscription.name, (item.name for item in known if item.to == project.service))
             yield _sentences(f"{whom}, and nobody sends that command to it.", meant, FOREIGN)
-        elif is_pattern(reading.name):
-            meant = nearest(reading.name, _alike(reading, known))
+        elif is_pattern(subscription.name):
+            meant = suggestion(subscription.name, _alike(subscription, known))
             yield _sentences(f"{whom}, and no known event matches that pattern.", meant, FOREIGN)
         else:
-            meant = nearest(reading.name, events(known))
+            meant = suggestion(subscription.name, event_names(known))
             yield _sentences(f"{whom}, and nobody announces that event.", meant, FOREIGN)
 
 
-def _upcast(project: Messages, known: list[Definition]) -> Iterator[str]:
+def _upcast(project: ServiceMessages, known: list[Definition]) -> Iterator[str]:
     names = {definition.name for definition in known if definition.to in ("", project.service)}
     for name in project.upcasts:
         if name not in names:
             said = f"{project.service} has an upcaster for {name}, which no event and no command is called."
-            yield _sentences(said, nearest(name, names))
+            yield _sentences(said, suggestion(name, names))
 
 
 def _addressed(service: str, definition: Definition, services: Collection[str]) -> Iterator[str]:
@@ -66,7 +70,7 @@ def _addressed(service: str, definition: Definition, services: Collection[str]) 
         else:
             yield _sentences(
                 f"{said}, and no service is called so.",
-                nearest(definition.to, services),
+                suggestion(definition.to, services),
                 "If it is a program outside of the platform, say so with `outside: ClassVar[bool] = True`.",
             )
     if definition.foreign:
@@ -77,11 +81,11 @@ def _addressed(service: str, definition: Definition, services: Collection[str]) 
             )
 
 
-def _alike(reading: Reading, known: list[Definition]) -> set[str]:
-    """Every known event as a pattern of the same form: with this one's wildcards in their places."""
-    words = reading.name.split(".")
+def _alike(subscription: Subscription, known: list[Definition]) -> set[str]:
+    """Return every known event as a pattern, with the subscription's wildcards in their places."""
+    words = subscription.name.split(".")
     made = set()
-    for name in events(known):
+    for name in event_names(known):
         others = name.split(".")
         if words[-1] == "#" and len(others) >= len(words) - 1:
             made.add(".".join([*others[: len(words) - 1], "#"]))
