@@ -1,1 +1,1 @@
-"""Reproducible measurements; each prints one JSON object on its last line."""
+"""Reproducible benchmarks. Each prints one JSON object on its last line."""

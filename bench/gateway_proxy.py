@@ -1,13 +1,13 @@
-"""Requests through the gateway, on one core, beside the same backend asked directly.
+"""Requests per second through the gateway on one core, compared with direct requests to the backend.
 
     python bench/gateway_proxy.py [--seconds 5] [--connections 32]
 
-Needs wrk and Linux. The gateway runs as it ships (`gateway.asgi` on Granian, one
-worker pinned to one core) from a table on disk, with neither database nor store;
-backend and wrk share another core. ``cpu_us_per_request`` is the gateway's own CPU
-time and moves least with what else the machine does; ``granian_cpu_us`` is that of
-an application which answers at once, so the difference is ours. The last line is
-one JSON object.
+Needs wrk and Linux. The gateway runs in its shipped form (`gateway.asgi` on Granian, one
+worker pinned to one core) from a route table on disk, without database and store. The
+backend and wrk share another core. ``cpu_us_per_request`` is the gateway's CPU time;
+other load on the machine affects it least. ``granian_cpu_us`` is the CPU time of an
+application that answers at once, so the difference is the gateway's own. The last line
+is one JSON object.
 """
 
 import argparse

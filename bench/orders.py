@@ -1,17 +1,17 @@
-"""Orders confirmed per second, and the time from accepted to confirmed, per broker.
+"""Confirmed orders per second, and the time from acceptance to confirmation, for each broker.
 
     make bench-orders
 
-For each broker this machine has (``embedded``; ``rabbitmq`` where one answers), a platform
-of its own on 2 cores, load generator included:
+For each broker of this machine (``embedded``; ``rabbitmq`` if one answers) the benchmark starts
+a platform on 2 cores, which also run the load generator:
 
-1. throughput: SHOPPERS shoppers order one after the other for LOAD_S seconds, as fast as they
-   are answered; ``confirmed_per_s`` is every order confirmed over the time from the first
-   acceptance to the last confirmation;
-2. latency: an open loop at half of that rate; ``p50_ms`` and ``p99_ms`` are from accepted to
-   confirmed, both on the clock of the orders service.
+1. throughput: SHOPPERS shoppers order for LOAD_S seconds, each as soon as the last order is
+   answered. ``confirmed_per_s`` is the number of confirmed orders divided by the time from the
+   first acceptance to the last confirmation;
+2. latency: an open loop at half of that rate. ``p50_ms`` and ``p99_ms`` are the times from
+   acceptance to confirmation, by the clock of the orders service.
 
-``lost`` counts accepted orders of both parts that were not confirmed in the end.
+``lost`` counts the accepted orders of both parts that were never confirmed.
 """
 
 import json
@@ -37,7 +37,7 @@ def moment(text: str) -> float:
 
 
 class Customer:
-    """One shopper with one connection, who remembers what was accepted."""
+    """One shopper with one connection, who remembers the accepted and refused orders."""
 
     def __init__(self, gateway_url: str, products: list[dict[str, Any]], seed: int) -> None:
         self.shopper = Shopper(gateway_url, timeout_s=30)
@@ -74,7 +74,7 @@ def in_parallel(customers: list[Customer], work: Any) -> None:
 
 
 def settled(customers: list[Customer]) -> list[dict[str, Any]]:
-    """Every accepted order once all are final, or as they stand when the time is up."""
+    """Wait until all orders are final, at most SETTLE_S. Returns all orders."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         orders = [order for customer in customers for order in customer.outcomes()]
@@ -94,7 +94,7 @@ def closed_loop(customers: list[Customer]) -> None:
 
 
 def open_loop(customers: list[Customer], per_s: float) -> None:
-    """Each customer orders at fixed moments, whether or not the last answer was quick."""
+    """Each customer orders at fixed times, independent of the duration of the last answer."""
     begun = time.monotonic()
     every = len(customers) / per_s
 
@@ -108,7 +108,7 @@ def open_loop(customers: list[Customer], per_s: float) -> None:
 
 
 def measure(platform: Platform) -> dict[str, float]:
-    # Six shoppers order faster than two cores confirm; the bound on open orders is not what is measured.
+    # Six shoppers order faster than two cores confirm. The limit of open orders must not end the measurement.
     platform.variables["ORDERS_MAX_OPEN_ORDERS"] = "100000"
     platform.start()
     try:

@@ -1,13 +1,13 @@
-"""What a heartbeat costs the registry, and what a neighbour notices of a flood.
+"""The cost of a heartbeat in the registry, and the effect of one service's flood on another service.
 
-    make bench-registry                    the registry as it is here
-    make bench-registry before=c8c4065     and, in the same run, as it was at that commit
+    make bench-registry                    the registry of this working tree
+    make bench-registry before=c8c4065     also, in the same run, the registry of that commit
 
-Needs a PostgreSQL server and a Redis server (DATABASE_URL, REDIS_URL; those of this machine when
-not set). The last line is one JSON object. ``heartbeat_cpu_ms`` is the processor time of the registry's
-processes per heartbeat, ``neighbour_beat_p99_ms`` the time of a beat on an open connection while
-another credential registers as fast as it can and wrong credentials come in; figures of the former
-commit carry ``before_`` in front.
+Needs a PostgreSQL server and a Redis server (DATABASE_URL, REDIS_URL; default: the servers of this
+machine). The last line is one JSON object. ``heartbeat_cpu_ms`` is the CPU time of the registry's
+processes per heartbeat. ``neighbour_beat_p99_ms`` is the time of a heartbeat on an open connection,
+while another service registers as fast as it can and other clients send wrong credentials. Figures
+of the former commit have the prefix ``before_``.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ SECRETS = {name: f"bench-secret-of-{name}-that-is-long-enough" for name in conf.
 
 
 class Client:
-    """One connection that is kept open."""
+    """A client with one persistent connection."""
 
     def __init__(self, port: int, service: str, secret: str) -> None:
         self._port = port
@@ -53,7 +53,7 @@ class Client:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, method: str, path: str, body: object = None) -> int:
-        """The status; 0 when the connection broke."""
+        """Return the status, or 0 for a broken connection."""
         content = b"" if body is None else json.dumps(body).encode()
         head = f"{method} {path} HTTP/1.1\r\n{self._head}Content-Length: {len(content)}\r\n\r\n"
         try:
@@ -169,7 +169,7 @@ def _processor_s(server: psutil.Process) -> float:
 
 @contextmanager
 def registry(root: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """A registry that runs from ``root`` on an empty database: its port and its process."""
+    """Run the registry of ``root`` on an empty database. Yields its port and its process."""
     servers = real_servers()
     _empty_database(servers["DATABASE_URL"])
     with socket.socket() as probe:
@@ -231,7 +231,7 @@ def _empty_database(url: str) -> None:
 
 @contextmanager
 def checked_out(commit: str) -> Iterator[Path]:
-    """The repository as it was, in a folder of its own."""
+    """Yield a temporary folder with the repository at ``commit``."""
     folder = Path(tempfile.mkdtemp(prefix="bench-before-"))
     archive = subprocess.run(
         ["git", "archive", commit], cwd=conf.root(), check=True, capture_output=True

@@ -1,11 +1,12 @@
-"""From nothing to the first confirmed order, and what the platform weighs at rest.
+"""The time from an empty home to the first confirmed order, and the memory of the platform at rest.
 
     make bench-startup
 
-Empty data, packages installed, embedded engines. The last line is one JSON object:
-``first_page_s`` and ``first_confirmed_order_s`` count from the start of ``up``;
-``pss_mb`` and ``rss_mb`` (10**6 bytes) are of every process together, the engines'
-too, after REST_S without requests. PSS counts a page shared by n processes as 1/n.
+The data is empty, the packages are installed, and the engines are the embedded ones. The
+last line is one JSON object: ``first_page_s`` and ``first_confirmed_order_s`` count from the
+start of ``up``. ``pss_mb`` and ``rss_mb`` (10**6 bytes) are the sums over all processes,
+including the engines, after REST_S seconds without requests. PSS counts 1/n of a page that
+n processes share.
 """
 
 import json

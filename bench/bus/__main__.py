@@ -1,22 +1,22 @@
-"""The bus under load, beside what its parts can do without it.
+"""The bus under load, compared with the broker and Celery without the bus.
 
     make bench-bus                       about eight minutes; needs RabbitMQ, PostgreSQL and Redis
-    python -m bench.bus --quick          about two, for a look
+    python -m bench.bus --quick          about two minutes, with rough figures
 
-Persistent messages of about 1 kB, publisher confirms, ``synchronous_commit=on``, one
-service with one worker process as it ships, on RABBITMQ_URL and DATABASE_URL (or the
-servers on this machine's standard ports). A handler updates a locked row and inserts
-another. Every figure is checked against the rows: with a lost or doubled effect there
-is none. Keys of the JSON object on the last line:
+The load: persistent messages of about 1 kB, publisher confirms, ``synchronous_commit=on``,
+and one service with one worker process in its shipped form, on RABBITMQ_URL and DATABASE_URL
+(or the servers on this machine's standard ports). A handler updates a locked row and inserts
+another. The benchmark compares the effects with the committed events; with a lost or doubled
+effect it reports no figures. Keys of the JSON object on the last line:
 
-``relay_per_s``: outbox rows published and marked a second by one relay, alone with a
-backlog; ``relay_per_cpu_s`` the same for each second of its own processor time.
-``handler_runs_per_s``: deliveries of a backlog run to their end, first to last.
-``latency_*``: from the producer's commit returned to the handler's commit returned, open
-loop at 200 events/s; ``latency_intended_p99_ms`` from when the event was due, so that a
-producer that falls behind counts. ``backlog_p99_ratio``: p99 of new events while 100,000
-older ones are drained, over p99 at the same rate without them.
-``celery_noop_per_s``, ``kombu_confirm_per_s``, ``pyamqp_pipelined_per_s``: the ceilings.
+``relay_per_s``: outbox rows that one relay publishes and marks per second from a backlog;
+``relay_per_cpu_s``: the same per second of the relay's CPU time.
+``handler_runs_per_s``: finished deliveries of a backlog per second.
+``latency_*``: the time from the producer's commit to the handler's commit, in an open loop at
+200 events/s. ``latency_intended_p99_ms`` starts at the event's intended time, so a late
+producer counts. ``backlog_p99_ratio``: p99 of new events while the worker handles a backlog
+of 100,000 events, divided by p99 at the same rate without the backlog.
+``celery_noop_per_s``, ``kombu_confirm_per_s``, ``pyamqp_pipelined_per_s``: the upper limits.
 """
 
 import argparse
@@ -51,7 +51,7 @@ worker = false
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Variables for the service under load; SystemExit when a server is missing."""
+    """Return the variables of the service under load. Raises SystemExit without one of the servers."""
     found = real_servers()
     missing = sorted({"DATABASE_URL", "RABBITMQ_URL", "REDIS_URL"} - found.keys())
     if missing:

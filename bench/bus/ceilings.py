@@ -1,4 +1,4 @@
-"""What the parts can do without us: the same broker, bodies of the same size, persistent messages."""
+"""The upper limits: the same broker without the bus, with persistent messages of the same size."""
 
 import os
 import time
@@ -16,7 +16,7 @@ WINDOW = 500
 def declared(
     url: str, prefix: str, *, waits_for_confirms: bool = False
 ) -> tuple[Connection, Exchange, Queue]:
-    """An open connection, and a durable queue on a durable topic exchange."""
+    """Return an open connection, and a durable topic exchange with a durable queue."""
     connection = Connection(url, transport_options={"confirm_publish": waits_for_confirms})
     exchange = Exchange(f"{prefix}ceiling", type="topic", durable=True)
     queue = Queue(f"{prefix}ceiling", exchange, routing_key="bench.booked", durable=True)
@@ -31,7 +31,7 @@ def remove(connection: Connection, exchange: Exchange, queue: Queue) -> None:
 
 
 def kombu_confirm(url: str, prefix: str, body: str, count: int) -> float:
-    """Messages a second through ``kombu.Producer``, each confirmed before the next."""
+    """Return the messages per second through ``kombu.Producer`` when each waits for its confirm."""
     connection, exchange, queue = declared(url, prefix, waits_for_confirms=True)
     producer = connection.Producer()
     begun = time.perf_counter()
@@ -46,7 +46,7 @@ def kombu_confirm(url: str, prefix: str, body: str, count: int) -> float:
 
 
 def pyamqp_pipelined(url: str, prefix: str, body: str, count: int) -> float:
-    """Messages a second through py-amqp with WINDOW confirms outstanding."""
+    """Return the messages per second through py-amqp with up to WINDOW confirms outstanding."""
     connection, exchange, queue = declared(url, prefix)
     amqp: Any = connection.connection
     channel = amqp.channel()
@@ -75,7 +75,7 @@ def pyamqp_pipelined(url: str, prefix: str, body: str, count: int) -> float:
 
 
 def celery_noop(url: str, prefix: str, folder: Path, count: int, concurrency: int) -> float:
-    """Tasks a second of a worker that finds ``count`` waiting, from its first thousand to its last."""
+    """Return the tasks per second of a worker with ``count`` waiting tasks, after the first thousand."""
     times = folder / "noop.times"
     variables = {
         "RABBITMQ_URL": url,
@@ -87,7 +87,7 @@ def celery_noop(url: str, prefix: str, folder: Path, count: int, concurrency: in
     os.environ.update(variables)
     from bench.bus.noop import EVERY, app, noop
 
-    # Only that module and its worker read them; the service under load has others of these names.
+    # Only that module and its worker use these values; the service under load has its own.
     os.environ.clear()
     os.environ.update(before)
     with app.producer_or_acquire() as producer:

@@ -1,4 +1,4 @@
-"""Publishing: a backlog at once, or an open loop at fixed moments."""
+"""Load: a backlog published at once, or an open loop of events at fixed times."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ THREADS = 8
 
 
 def backlog(first: int, count: int) -> None:
-    """``count`` events numbered from ``first``, committed before this returns."""
+    """Publish ``count`` events, numbered from ``first``. Returns after their commits."""
     for start in range(first, first + count, PER_TRANSACTION):
         with transaction.atomic():
             for number in range(start, min(start + PER_TRANSACTION, first + count)):
@@ -26,10 +26,10 @@ def backlog(first: int, count: int) -> None:
 
 @dataclass
 class OpenLoop:
-    """Events at fixed moments, however long the ones before took.
+    """Publishes events at fixed times, independent of the duration of earlier events.
 
-    ``committed`` holds, by number, nanoseconds since 1970: when it should have been
-    sent, and when its commit had returned.
+    ``committed`` maps an event's number to two times in nanoseconds since 1970: the
+    intended time of publishing, and the time after the commit.
     """
 
     first: int
@@ -38,7 +38,7 @@ class OpenLoop:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self, seconds: float) -> None:
-        """For that long, or until ``stop``."""
+        """Publish for ``seconds``, or until ``stop``."""
         begun = time.time_ns()
         moments = [
             (self.first + number, begun + int(number / self.per_s * 1e9))

@@ -31,7 +31,7 @@ MESSAGES = 20_000
 RUNS = 10_000
 BACKLOG = 100_000
 LATENCY_PER_S = 200
-# What is new while a backlog is drained: little, so that the drain has the machine.
+# The rate of new events while the worker handles a backlog; low, so that the backlog gets the machine.
 NEW_PER_S = 20
 MARGIN_S = 300
 
@@ -49,7 +49,7 @@ Figures = dict[str, float]
 
 
 class Bench:
-    """One run: databases and queues of its own, figures, and the count of what was lost or doubled."""
+    """One run with its own database and queues. It counts lost and doubled effects."""
 
     def __init__(self, folder: Path, *, scale: float, seconds: float) -> None:
         self.folder = folder
@@ -59,7 +59,7 @@ class Bench:
         self.expected: set[int] = set()
 
     def prepare(self) -> None:
-        """An empty database with the service's tables, and its queues on the broker."""
+        """Create an empty database with the service's tables, and the queues at the broker."""
         self._maintain("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}")
 
         call_command("migrate", run_syncdb=True, verbosity=0)
@@ -103,7 +103,7 @@ class Bench:
         return figures
 
     def _tidy(self) -> None:
-        """As autovacuum does in time; without it each part would pay for the one before."""
+        """Vacuum the tables, so that no part pays for the rows of the previous part."""
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
 
@@ -124,13 +124,12 @@ class Bench:
         }
 
     def relay(self) -> Figures:
-
         count = self._scaled(MESSAGES)
         self._publish(count)
         pending = Outbox.objects.filter(status="pending")
         with Process(self.folder / "relay.log", ("-m", "bench.bus.relaying"), {}) as process:
             process.wait_until_ready()
-            # The first batch may be under way; what counts is from here to the end.
+            # The relay may already publish its first batch; the measurement starts here.
             cpu_s, begun, before = process.cpu_s(), time.perf_counter(), pending.count()
             until(lambda: not pending.exists(), timeout_s=MARGIN_S)
             took_s, cpu_s = time.perf_counter() - begun, process.cpu_s() - cpu_s
@@ -138,7 +137,7 @@ class Bench:
         return {"relay_per_s": round(before / took_s), "relay_per_cpu_s": round(before / cpu_s)}
 
     def handlers(self) -> Figures:
-        """Deliveries that are in the inbox already; the whole worker, with nothing else to do."""
+        """Measure a whole worker with deliveries that are already in the inbox."""
 
         self._stock_inbox(self._scaled(RUNS))
         self._tidy()
@@ -168,22 +167,22 @@ class Bench:
         last = self._publish(count)
         self._tidy()
 
-        drained = Booking.objects.filter(number__gt=last - count, number__lte=last)
+        handled = Booking.objects.filter(number__gt=last - count, number__lte=last)
         with self.worker():
             begun, since = time.perf_counter(), time.time()
             took_s = 0.0
 
-            def drain() -> None:
+            def watch() -> None:
                 nonlocal took_s
-                until(lambda: drained.count() >= count, timeout_s=MARGIN_S * 4)
+                until(lambda: handled.count() >= count, timeout_s=MARGIN_S * 4)
                 took_s = time.perf_counter() - begun
                 loop.stop()
 
             loop = OpenLoop(self._numbers(int(MARGIN_S * 4 * NEW_PER_S)), NEW_PER_S)
-            watching = threading.Thread(target=drain)
-            watching.start()
+            watcher = threading.Thread(target=watch)
+            watcher.start()
             loop.run(MARGIN_S * 4)
-            watching.join()
+            watcher.join()
             beside, _ = self._waits(loop)
             self._legs(since)
         return {
@@ -194,14 +193,13 @@ class Bench:
         }
 
     def worker(self) -> Process:
-        """One worker as it ships: ingest, relay and handlers; ready."""
+        """Start one worker in its shipped form and wait until it is ready."""
         process = Process(self.folder / "worker.log", WORKER, {})
         process.wait_until_ready()
         return process
 
     def _open_loop(self, per_s: float, seconds: float) -> tuple[list[float], list[float]]:
-
-        # Connections are opened and code is warm before anything counts.
+        # The warm-up opens connections and imports code before the measurement.
         warm_up = OpenLoop(self._numbers(int(per_s * 3)), per_s)
         warm_up.run(3)
         self._waits(warm_up)
@@ -213,7 +211,7 @@ class Bench:
         return waits
 
     def _waits(self, loop: OpenLoop) -> tuple[list[float], list[float]]:
-        """Milliseconds from commit, and from the intended moment, to the end of the handling."""
+        """Return the milliseconds from commit to the handler's end, and from the intended time to it."""
         self.expected |= loop.committed.keys()
         times = self.folder / "times"
         wanted = loop.committed.keys()
@@ -230,8 +228,7 @@ class Bench:
         return waits, intended
 
     def _legs(self, since: float) -> None:
-        """Print where the time of timed messages went, by the database's clock, in milliseconds."""
-
+        """Print p50 and p99 of each leg of a timed message in milliseconds, by the database's clock."""
         with connection.cursor() as cursor:
             cursor.execute(LEGS, {"since": since})
             waiting, taking, queueing, running = zip(*cursor.fetchall(), strict=True)
@@ -239,16 +236,14 @@ class Bench:
         print({name: (percentile(leg, 0.5), percentile(leg, 0.99)) for name, leg in legs.items()}, flush=True)
 
     def _publish(self, count: int) -> int:
-        """A backlog in the outbox; its last number."""
-
+        """Publish a backlog. Returns the number of its last event."""
         first = self._numbers(count)
         load.backlog(first, count)
         self.expected |= set(range(first, first + count))
         return first + count - 1
 
     def _stock_inbox(self, count: int) -> None:
-        """A backlog that has been received and not handled."""
-
+        """Create a backlog of received events that no handler has run for."""
         first = self._numbers(count)
         for start in range(first, first + count, 500):
             bodies = [
@@ -264,13 +259,11 @@ class Bench:
         self.expected |= set(range(first, first + count))
 
     def _settle(self) -> None:
-
         with self.worker():
             until(lambda: Booking.objects.count() >= len(self.expected), timeout_s=MARGIN_S * 2)
 
     def _wrong(self) -> Figures:
-        """Effects against what was committed, exactly."""
-
+        """Compare the effects with the committed events."""
         numbers = list(Booking.objects.values_list("number", flat=True))
         total = Account.objects.aggregate(total=Sum("total"))["total"] or 0
         return {
@@ -280,7 +273,7 @@ class Bench:
         }
 
     def _numbers(self, count: int) -> int:
-        """The first of that many numbers that nobody else gets."""
+        """Reserve ``count`` numbers. Returns the first."""
         first = self.next_number
         self.next_number += count
         return first

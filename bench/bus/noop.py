@@ -1,4 +1,4 @@
-"""Celery by itself: tasks that do nothing, on the pool and with the concurrency of our worker."""
+"""Celery without the bus: no-op tasks on the same pool and concurrency as the bus's worker."""
 
 import itertools
 import os
@@ -9,7 +9,7 @@ from celery import Celery
 EVERY = 1000
 counter = itertools.count(1)
 
-# Celery's Django fixup would look after database connections that a no-op has no use for.
+# Celery's Django fixup would manage database connections, which a no-op does not use.
 app = Celery("noop", broker=os.environ["RABBITMQ_URL"], fixups=[])
 app.conf.update(
     task_ignore_result=True,

@@ -1,4 +1,4 @@
-"""Processes of the service under load, and waiting for what they do."""
+"""Processes of the service under load, and waiting for conditions."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ QUOTED_CHARACTERS = 4000
 
 
 def until(condition: Callable[[], object], *, timeout_s: float) -> None:
-    """Wait until it is true; RuntimeError when it does not come true in time."""
+    """Wait until ``condition`` is true. Raises RuntimeError after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
@@ -28,7 +28,7 @@ def until(condition: Callable[[], object], *, timeout_s: float) -> None:
 
 
 class Process:
-    """``python ARGUMENTS`` while the block lasts, its output in ``log``; ended by SIGTERM."""
+    """``python ARGUMENTS`` as a context manager, with its output in ``log``. SIGTERM ends it."""
 
     def __init__(self, log: Path, arguments: Sequence[str], variables: Mapping[str, str]) -> None:
         self._log = log
@@ -43,7 +43,7 @@ class Process:
             )
 
     def wait_until_ready(self) -> None:
-        """RuntimeError, with the end of its log, when it ends instead."""
+        """Raises RuntimeError with the end of the log when the process ends first."""
         until(lambda: self._is_ready() or self._process.poll() is not None, timeout_s=60)
         if self._process.poll() is not None:
             raise RuntimeError(f"ended before it was ready:\n{self._log.read_text()[-QUOTED_CHARACTERS:]}")
@@ -52,7 +52,7 @@ class Process:
         return self._lifecycle.exists() and self._lifecycle.read_text() == "ready"
 
     def cpu_s(self) -> float:
-        """Processor time of it and its threads so far."""
+        """Return the process's CPU time so far, over all its threads."""
         times = psutil.Process(self._process.pid).cpu_times()
         return times.user + times.system
 

@@ -1,4 +1,4 @@
-"""A relay by itself, until it is told to stop: ``python -m bench.bus.relaying``."""
+"""A process with only a relay, until SIGTERM: ``python -m bench.bus.relaying``."""
 
 import signal
 import threading
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _no_hints(delivery_ids: Sequence[UUID]) -> None:
-    """There are no workers to tell."""
+    """Send no hints: there are no workers."""
 
 
 if __name__ == "__main__":

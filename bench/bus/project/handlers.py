@@ -10,19 +10,19 @@ from django.db import connection, transaction
 from atoll.bus import Message, on
 from bench.bus.project.models import ACCOUNTS
 
-# In SQL, since the bus is measured here and not the ORM.
+# SQL, since the benchmark measures the bus and not the ORM.
 BOOK = """
 WITH account AS (UPDATE bench_account SET total = total + 1 WHERE id = %(account)s)
 INSERT INTO bench_booking (number) VALUES (%(number)s)
 """
 
-# Where the moment after a commit is noted, a line for each: number, nanoseconds since 1970.
+# One line for each commit: the event's number, and the time after the commit in nanoseconds since 1970.
 _times = os.open(os.environ["BENCH_TIMES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
 @dataclass(frozen=True)
 class Booked:
-    """``is_timed`` has the end of its handling noted; ``filler`` makes the body about 1 kB."""
+    """With ``is_timed`` the handler notes the time of its end. ``filler`` makes the body about 1 kB."""
 
     type: ClassVar[str] = "bench.booked"
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""What a handler changes, and one row for every time it did."""
+"""The row that a handler changes, and one row for each of its effects."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ ACCOUNTS = 100
 
 
 class Account(models.Model):
-    """Its row is locked by every handler that books on it."""
+    """A row that every handler for this account locks."""
 
     total = models.BigIntegerField(default=0)
 
@@ -15,7 +15,7 @@ class Account(models.Model):
 
 
 class Booking(models.Model):
-    """An effect. ``number`` is not unique, so that a doubled effect can be counted."""
+    """One effect. ``number`` is not unique, so a doubled effect can be counted."""
 
     number = models.BigIntegerField(db_index=True)
 

@@ -1,4 +1,4 @@
-"""Settings of the service that the bus is measured in: a service's own, without its API."""
+"""Settings of the service under load: the settings of a service without an API."""
 
 from atoll import conf
 from atoll import settings as base
