@@ -14,13 +14,13 @@ STOPS_WITHIN_S = 20.0
 
 def main(argv: list[str]) -> int:
     argparse.ArgumentParser(prog="manage.py down", description=__doc__).parse_args(argv)
-    from atoll.dev import instance
+    from atoll.dev import platform_lock
 
     home = conf.home().resolve()
-    if not instance.is_running(home):
+    if not platform_lock.is_running(home):
         print("Nothing runs here.")
         return 0
-    pid = instance.read(home).get("pid")
+    pid = platform_lock.read(home).get("pid")
     if not pid:
         print("Atoll is only starting here and cannot be stopped yet: try again.", file=sys.stderr)
         return 1

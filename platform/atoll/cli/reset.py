@@ -14,7 +14,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="manage.py reset", description=__doc__)
     parser.add_argument("--yes", action="store_true", help="do not ask")
     options = parser.parse_args(argv)
-    from atoll.dev import erasing, instance, place
+    from atoll.dev import erasing, place, platform_lock
 
     home = conf.home().resolve()
     if not home.exists():
@@ -27,8 +27,8 @@ def main(argv: list[str]) -> int:
         print(f"{reason}\nNothing was deleted.", file=sys.stderr)
         return 1
     try:
-        held = instance.Instance(home, "")
-    except instance.AlreadyRunning as refusal:
+        held = platform_lock.PlatformLock(home, "")
+    except platform_lock.AlreadyRunning as refusal:
         print(f"{refusal}\nReset needs it stopped. Nothing was deleted.", file=sys.stderr)
         return 1
     try:

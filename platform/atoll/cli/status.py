@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from atoll import conf
-from atoll.dev import instance, memory
+from atoll.dev import memory, platform_lock
 from atoll.dev.terminal import escaped
 
 MB = 1024 * 1024
@@ -23,8 +23,8 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     home = conf.home().resolve()
     try:
-        is_running = instance.is_running(home)
-        record = instance.read(home) if is_running else {}
+        is_running = platform_lock.is_running(home)
+        record = platform_lock.read(home) if is_running else {}
     except PermissionError as error:
         print(f"What runs here cannot be looked at: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1

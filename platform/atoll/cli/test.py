@@ -9,7 +9,7 @@ import sys
 def main(argv: list[str]) -> int:
     split = argv.index("--") if "--" in argv else len(argv)
     from atoll.dev import suites, testing
-    from atoll.dev.instance import AlreadyRunning
+    from atoll.dev.platform_lock import AlreadyRunning
     from atoll.dev.postgres import EngineError
     from atoll.dev.supervisor import StartFailed
 

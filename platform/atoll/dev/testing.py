@@ -8,7 +8,7 @@ from pathlib import Path
 
 from atoll import conf
 from atoll.dev import databases, engines, suites
-from atoll.dev.instance import Instance
+from atoll.dev.platform_lock import PlatformLock
 from atoll.dev.postgres import EngineError
 from atoll.dev.suites import Result, Suite
 from atoll.dev.supervisor import Supervisor
@@ -29,9 +29,9 @@ async def test(
 
     Raises AlreadyRunning when another run uses ``home``, EngineError and StartFailed.
     """
-    instance = Instance(home, "the test engines")
-    instance.clear_leftovers()
-    instance.write([], keeper=None)
+    lock = PlatformLock(home, "the test engines")
+    lock.clear_leftovers()
+    lock.write([], keeper=None)
     supervisor = Supervisor(forks=False)
     try:
         found = await asyncio.to_thread(engines.prepare, home, durable=False)
@@ -40,7 +40,7 @@ async def test(
         supervisor.add(specs)
         await supervisor.ready(*[spec.name for spec in specs])
         keeper = supervisor.keeper.pid if supervisor.keeper else None
-        instance.write(list(supervisor.members.values()), keeper=keeper)
+        lock.write(list(supervisor.members.values()), keeper=keeper)
         if found.postgres is None:
             raise EngineError("Some DATABASE_URL variable is set; suites run on an engine of their own.")
         superuser_url = found.postgres.url()
@@ -54,7 +54,7 @@ async def test(
         results = await _run_all(chosen, envs, _folder(home / "results"), arguments, say)
     finally:
         await supervisor.stop()
-        instance.close()
+        lock.close()
     return _conclude(results, given, say)
 
 

@@ -11,7 +11,7 @@ import psycopg2
 from atoll import conf
 from atoll.dev import account, databases, engines, logfiles, plan, ports, setup
 from atoll.dev.engines import Engines
-from atoll.dev.instance import AlreadyRunning, Instance
+from atoll.dev.platform_lock import AlreadyRunning, PlatformLock
 from atoll.dev.postgres import EngineError
 from atoll.dev.process import Kind, Member, State
 from atoll.dev.screen import Screen
@@ -45,11 +45,11 @@ async def up(home: Path, screen: Screen, *, demo_data: bool = True) -> int:
 
 async def _run(home: Path, screen: Screen, stop: asyncio.Event, *, demo_data: bool) -> int:
     try:
-        instance = Instance(home, conf.gateway_url())
+        lock = PlatformLock(home, conf.gateway_url())
     except AlreadyRunning as refusal:
         screen.say(str(refusal))
         return EXIT_BUSY
-    platform = _Platform(home, screen, instance)
+    platform = _Platform(home, screen, lock)
     try:
         starting = asyncio.create_task(platform.start(demo_data=demo_data))
         stopping = asyncio.create_task(stop.wait())
@@ -77,8 +77,8 @@ async def _run(home: Path, screen: Screen, stop: asyncio.Event, *, demo_data: bo
 
 
 class _Platform:
-    def __init__(self, home: Path, screen: Screen, instance: Instance) -> None:
-        self.home, self.screen, self.instance = home, screen, instance
+    def __init__(self, home: Path, screen: Screen, lock: PlatformLock) -> None:
+        self.home, self.screen, self.lock = home, screen, lock
         self.supervisor = Supervisor(on_change=self._changed, on_notice=self._notice)
         self.engines: Engines | None = None
         self._background: list[asyncio.Task[None]] = []
@@ -87,7 +87,7 @@ class _Platform:
         conf.ensure_local_secrets()
         for folder in ("logs", "run"):
             (self.home / folder).mkdir(exist_ok=True)
-        ended = await asyncio.to_thread(self.instance.clear_leftovers)
+        ended = await asyncio.to_thread(self.lock.clear_leftovers)
         if ended:
             self.screen.say(f"Cleared {len(ended)} processes that an earlier run left behind.", "yellow")
         _check_ports()
@@ -104,7 +104,7 @@ class _Platform:
         await self.supervisor.ready()
         self._background.pop().cancel()
         self.screen.progress_ends()
-        self.instance.mark_ready()
+        self.lock.mark_ready()
         self._background.append(asyncio.create_task(self._rotate_logs()))
         notes = [EMBEDDED_BROKER, ""] if found.broker_is_embedded else []
         for problem in await asyncio.to_thread(budget.server_shortages):
@@ -136,7 +136,7 @@ class _Platform:
             await self.supervisor.stop()
             flushed.cancel()
             self.screen.say("Stopped. Nothing is left running; the data stays.")
-        self.instance.close()
+        self.lock.close()
 
     async def _flush(self) -> None:
         if self.engines and self.engines.postgres:
@@ -150,7 +150,7 @@ class _Platform:
             self.screen.changed(member)
         shown = [m for m in self.supervisor.members.values() if m.spec.kind != Kind.SETUP]
         keeper = self.supervisor.keeper
-        self.instance.write(shown, keeper=keeper.pid if keeper else None)
+        self.lock.write(shown, keeper=keeper.pid if keeper else None)
 
     def _notice(self, member: Member, text: str) -> None:
         with suppress(OSError):

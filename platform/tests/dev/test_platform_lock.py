@@ -11,8 +11,8 @@ import pytest
 
 from atoll import conf
 from atoll.cli import reset
-from atoll.dev import instance, ports
-from atoll.dev.instance import Instance
+from atoll.dev import platform_lock, ports
+from atoll.dev.platform_lock import PlatformLock
 from atoll.dev.process import Kind, Member, Spec
 from atoll.dev.screen import PlainScreen
 from atoll.dev.up import EXIT_BUSY, up
@@ -48,7 +48,7 @@ def member(tmp_path: Path, pid: int) -> Member:
 
 
 def test_a_second_start_in_the_same_place_is_refused_with_pid_and_address(home: Path):
-    first = Instance(home, "http://127.0.0.1:8000")
+    first = PlatformLock(home, "http://127.0.0.1:8000")
     first.write([], keeper=None)
     before = (home / "up.json").read_text()
     heard = Heard()
@@ -63,20 +63,20 @@ def test_a_second_start_in_the_same_place_is_refused_with_pid_and_address(home: 
 
 
 def test_the_lock_is_free_again_when_its_holder_ended(home: Path):
-    Instance(home, "one").close()
-    second = Instance(home, "two")
-    assert instance.is_running(home)
+    PlatformLock(home, "one").close()
+    second = PlatformLock(home, "two")
+    assert platform_lock.is_running(home)
     second.close()
-    assert not instance.is_running(home)
+    assert not platform_lock.is_running(home)
 
 
 def test_what_runs_can_be_read_from_outside(home: Path, sleeper: subprocess.Popen[bytes]):
-    held = Instance(home, "http://127.0.0.1:8000")
+    held = PlatformLock(home, "http://127.0.0.1:8000")
     held.write([member(home, sleeper.pid)], keeper=None)
-    assert instance.read(home)["ready_at"] is None
+    assert platform_lock.read(home)["ready_at"] is None
     held.mark_ready()
 
-    record = instance.read(home)
+    record = platform_lock.read(home)
 
     assert record["ready_at"] >= record["started_at"]
     [row] = record["processes"]
@@ -87,13 +87,13 @@ def test_what_runs_can_be_read_from_outside(home: Path, sleeper: subprocess.Pope
 def test_processes_that_a_killed_supervisor_left_are_ended_at_the_next_start(
     home: Path, sleeper: subprocess.Popen[bytes]
 ):
-    killed = Instance(home, "killed")
+    killed = PlatformLock(home, "killed")
     killed.write([member(home, sleeper.pid)], keeper=None)
     record = (home / "up.json").read_text()
     killed.close()
     (home / "up.json").write_text(record)  # a killed supervisor tidies nothing up
 
-    healed = Instance(home, "next")
+    healed = PlatformLock(home, "next")
 
     assert healed.clear_leftovers() == [sleeper.pid]
     assert sleeper.poll() is not None
@@ -108,7 +108,7 @@ def test_a_process_id_that_now_belongs_to_another_program_is_left_alone(
     row = {"pid": sleeper.pid, "born": psutil.Process(sleeper.pid).create_time() - 60}
     (home / "up.json").write_text(json.dumps({"processes": [row]}))
 
-    healed = Instance(home, "next")
+    healed = PlatformLock(home, "next")
 
     assert healed.clear_leftovers() == []
     assert sleeper.poll() is None
@@ -138,7 +138,7 @@ def test_a_free_port_is_free():
 
 
 def test_reset_deletes_nothing_while_the_platform_runs(home: Path, capsys: pytest.CaptureFixture[str]):
-    running = Instance(home, "http://127.0.0.1:8000")
+    running = PlatformLock(home, "http://127.0.0.1:8000")
     running.write([], keeper=None)
     (home / "postgres").mkdir()
 

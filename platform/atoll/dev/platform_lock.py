@@ -35,7 +35,7 @@ class AlreadyRunning(Exception):
         )
 
 
-class Instance:
+class PlatformLock:
     """Holds the lock on ``home`` while it is open, and keeps ``up.json`` true.
 
     The kernel drops the lock when its holder ends, however that ends.
