@@ -7,8 +7,8 @@ import pika
 import pytest
 
 from atoll.dev.servers import PREFIX
+from atoll.testing.foreign_clients import ForeignClient, foreign_client
 from atoll.testing.running import Platform, eventually
-from atoll.testing.strangers import Stranger, stranger
 from demo.shopper import Item, Shopper
 
 pytestmark = pytest.mark.on("rabbitmq")
@@ -26,14 +26,14 @@ def channel(platform: Platform):
 
 
 @pytest.fixture(params=["node", "python"])
-def client(request: pytest.FixtureRequest, platform: Platform) -> Stranger:
+def client(request: pytest.FixtureRequest, platform: Platform) -> ForeignClient:
     if "RABBITMQ_URL" not in platform.variables:
         pytest.skip("only on RabbitMQ")
-    return stranger(request.param, platform.variables["RABBITMQ_URL"], PREFIX)
+    return foreign_client(request.param, platform.variables["RABBITMQ_URL"], PREFIX)
 
 
 def test_a_service_in_another_language_follows_an_order_and_changes_a_name_on_it(
-    platform: Platform, shopper: Shopper, channel, client: Stranger
+    platform: Platform, shopper: Shopper, channel, client: ForeignClient
 ):
     queue = f"{PREFIX}evt.mail-service"
     product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)

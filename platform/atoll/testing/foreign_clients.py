@@ -1,4 +1,4 @@
-"""Programs in other languages that speak to the bus, as tests run them (``tests/interop``)."""
+"""Runs the programs of tests/interop: clients of the bus in other languages, for tests."""
 
 import json
 import os
@@ -19,8 +19,8 @@ TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
-class Stranger:
-    """``publish`` and ``consume`` of one language, against one broker."""
+class ForeignClient:
+    """The publisher and the consumer of one language, against one broker."""
 
     command: tuple[str, ...]
     folder: Path
@@ -31,7 +31,7 @@ class Stranger:
     def publish(
         self, kind: str, routing_key: str, body: dict[str, Any], properties: dict[str, Any] | None = None
     ) -> None:
-        """Returns once the broker has confirmed it; AssertionError with what the program said otherwise."""
+        """Returns after the broker's confirmation. Raises AssertionError with the program's error output."""
         done = subprocess.run(
             [*self._program("publish"), kind, routing_key, json.dumps(body), json.dumps(properties or {})],
             env=self._environment(),
@@ -43,7 +43,7 @@ class Stranger:
         assert done.returncode == 0, done.stderr
 
     def consume(self, kind: str, binding_key: str, queue: str, count: int) -> "Consuming":
-        """Started, bound and listening; it ends by itself after ``count`` messages."""
+        """Returns once the consumer is bound and listens. It ends by itself after ``count`` messages."""
         return Consuming(
             subprocess.Popen(
                 [*self._program("consume"), kind, binding_key, queue, str(count)],
@@ -76,7 +76,7 @@ class Consuming:
             raise AssertionError(said + stderr.read())
 
     def messages(self) -> list[dict[str, Any]]:
-        """All it was told to wait for: routingKey, properties and body of each."""
+        """Wait for the messages; routingKey, properties and body of each."""
         try:
             output, errors = self._process.communicate(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -87,24 +87,24 @@ class Consuming:
         return [json.loads(line) for line in output.splitlines()]
 
 
-def stranger(language: str, broker_url: str, prefix: str = "") -> Stranger:
-    """``python`` or ``node``; installs what Node's needs the first time.
+def foreign_client(language: str, broker_url: str, prefix: str = "") -> ForeignClient:
+    """The client in ``python`` or ``node``. The first call for Node.js installs its packages.
 
-    Without Node.js the test is skipped, or fails where ATOLL_REQUIRE_RABBITMQ asks for all of it.
+    Without Node.js the test is skipped; it fails where ATOLL_REQUIRE_RABBITMQ is set.
     """
     folder = conf.root() / "tests" / "interop" / language
     if language == "python":
-        return Stranger((sys.executable,), folder, ".py", broker_url, prefix)
+        return ForeignClient((sys.executable,), folder, ".py", broker_url, prefix)
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         say = pytest.fail if conf.flag("ATOLL_REQUIRE_RABBITMQ") else pytest.skip
         say("no Node.js with npm here (Debian: apt install nodejs npm)")
     install(folder, str(npm))
-    return Stranger((str(node),), folder, ".mjs", broker_url, prefix)
+    return ForeignClient((str(node),), folder, ".mjs", broker_url, prefix)
 
 
 def install(folder: Path, npm: str) -> None:
-    """The exact versions of package.json, unless they are there."""
+    """Install the exact versions of package.json, unless they are there."""
     wanted = json.loads((folder / "package.json").read_text())["dependencies"]
     if all(_installed(folder, name) == version for name, version in wanted.items()):
         return

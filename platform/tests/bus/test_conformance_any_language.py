@@ -16,7 +16,7 @@ from atoll.bus.broker import topology
 from atoll.bus.models import Inbox, Outbox
 from atoll.bus.outbox import relay
 from atoll.bus.outbox.publisher import open_publisher
-from atoll.testing.strangers import Stranger, stranger
+from atoll.testing.foreign_clients import ForeignClient, foreign_client
 
 from .conftest import Until
 from .receiver import receiving
@@ -39,8 +39,8 @@ class Close:
 
 
 @pytest.fixture(params=["node", "python"])
-def client(request: pytest.FixtureRequest, rabbitmq: str) -> Stranger:
-    return stranger(request.param, rabbitmq, os.environ["BUS_PREFIX"])
+def client(request: pytest.FixtureRequest, rabbitmq: str) -> ForeignClient:
+    return foreign_client(request.param, rabbitmq, os.environ["BUS_PREFIX"])
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def notes() -> list[str]:
     return sorted(Note.objects.values_list("text", flat=True))
 
 
-def test_it_reads_our_events(client: Stranger, mail_service: str) -> None:
+def test_it_reads_our_events(client: ForeignClient, mail_service: str) -> None:
     consuming = client.consume("event", "account.#", mail_service, count=2)
     with transaction.atomic():
         publish(Opened("Zoë 🐚"), key="account-1")
@@ -97,7 +97,7 @@ def test_it_reads_our_events(client: Stranger, mail_service: str) -> None:
     assert "x-atoll-key" not in plain["properties"]["headers"]
 
 
-def test_it_takes_our_commands(client: Stranger, mail_service: str) -> None:
+def test_it_takes_our_commands(client: ForeignClient, mail_service: str) -> None:
     consuming = client.consume("command", "mail-service", mail_service, count=1)
     with transaction.atomic():
         send(Close("Max"))
@@ -110,7 +110,7 @@ def test_it_takes_our_commands(client: Stranger, mail_service: str) -> None:
 
 
 def test_we_hear_its_events_with_every_field_and_keep_those_we_do_not_know(
-    client: Stranger, until: Until
+    client: ForeignClient, until: Until
 ) -> None:
     listen()
     body = {
@@ -135,7 +135,7 @@ def test_we_hear_its_events_with_every_field_and_keep_those_we_do_not_know(
     assert row.sent_at.isoformat() == "2026-11-23T10:00:00+00:00"
 
 
-def test_properties_stand_in_for_fields_that_are_absent(client: Stranger, until: Until) -> None:
+def test_properties_stand_in_for_fields_that_are_absent(client: ForeignClient, until: Until) -> None:
     listen()
     body = {"eventType": "account.opened", "data": {"owner": "Max"}}
     properties = {"messageId": "m-1", "appId": "till", "correlationId": "trip-number-2"}
@@ -151,7 +151,7 @@ def test_properties_stand_in_for_fields_that_are_absent(client: Stranger, until:
     ]
 
 
-def test_with_neither_the_same_event_counts_once(client: Stranger, until: Until) -> None:
+def test_with_neither_the_same_event_counts_once(client: ForeignClient, until: Until) -> None:
     listen()
     with receiving():
         for owner in ("Max", "Max", "Zoë"):
@@ -162,7 +162,7 @@ def test_with_neither_the_same_event_counts_once(client: Stranger, until: Until)
     assert notes() == ["Max by unknown", "Zoë by unknown"]
 
 
-def test_we_carry_out_its_commands(client: Stranger, until: Until) -> None:
+def test_we_carry_out_its_commands(client: ForeignClient, until: Until) -> None:
     listen()
     with receiving():
         client.publish("command", "library-service", {"command": "close.account", "data": {"owner": "Max"}})
@@ -173,6 +173,6 @@ def test_we_carry_out_its_commands(client: Stranger, until: Until) -> None:
     assert notes() == ["closed Max for unknown", "closed Zoë for bank"]
 
 
-def test_it_is_told_of_a_command_that_nobody_takes(client: Stranger) -> None:
+def test_it_is_told_of_a_command_that_nobody_takes(client: ForeignClient) -> None:
     with pytest.raises(AssertionError, match=r"No service takes commands as nobody-service\."):
         client.publish("command", "nobody-service", {"command": "close.account", "data": {}})
