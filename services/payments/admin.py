@@ -73,7 +73,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     date_hierarchy = "created_at"
     fieldsets = (
         (None, {"fields": ("id", "order_id", "user_id", "sum", "method", "coloured_status", "reason")}),
-        ("Provider", {"fields": ("charge_reference", "refund_reference", "ledger")}),
+        ("Provider", {"fields": ("charge_reference", "refund_reference", "books")}),
         ("Time", {"fields": ("created_at", "updated_at", "refund_asked_at", "return_goods")}),
     )
     actions_detail = ("refund",)
@@ -96,7 +96,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         return short_id(payment.user_id, search="")
 
     @display(description="in the provider's books")
-    def ledger(self, payment: Payment) -> SafeString | str:
+    def books(self, payment: Payment) -> SafeString | str:
         charges = selectors.charges_of(payment.order_id)
         lines = ((_in_words(charge),) for charge in charges)
         return format_html_join("", "<div>{}</div>", lines) or "nothing"

@@ -1,7 +1,7 @@
-"""What each order was charged, and the sandbox provider's own ledger.
+"""Payments of orders, and the books of the sandbox provider.
 
 The two halves stand for two companies: the service reads and writes payments, the
-provider reads and writes its ledger, and neither looks into the other's tables.
+provider reads and writes its books, and neither looks into the other's tables.
 """
 
 from decimal import Decimal
