@@ -37,7 +37,7 @@ SECRET = "ada@example.com"
 @dataclass(frozen=True)
 class Joined:
     type: ClassVar[str] = "member.joined"
-    personal_data: ClassVar[tuple[str, ...]] = ("email", "names", "extra", "born")
+    personal: ClassVar[tuple[str, ...]] = ("email", "names", "extra", "born")
     subject: ClassVar[str] = "member_id"
     member_id: UUID
     email: str = SECRET
