@@ -4,15 +4,15 @@ from uuid import UUID
 
 from atoll.errors import InvalidInput, NotAllowed
 from atoll.identity import Principal
+from services.users.errors import UserNotFound
 from services.users.models import User
 from services.users.selectors import account
-from services.users.usecases.update_user import user_not_found
 
 
 def visible_account(caller: Principal, user_id: UUID) -> User:
     """Own, or any for support and services; somebody else's is NotFound like a missing one."""
     if not (caller.is_service or caller.is_support or _is_self(caller, user_id)):
-        raise user_not_found()
+        raise UserNotFound()
     return account(user_id)
 
 
@@ -22,7 +22,7 @@ def changeable_account(caller: Principal, user_id: UUID) -> User:
     Raises NotFound and NotAllowed.
     """
     if not (caller.is_support or _is_self(caller, user_id)):
-        raise user_not_found()
+        raise UserNotFound()
     user = account(user_id)
     if _is_self(caller, user_id) and not user.is_active:
         raise NotAllowed("This account is inactive; nothing of it can be changed.", code="account_inactive")

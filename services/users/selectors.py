@@ -4,8 +4,8 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from services.users.errors import UserNotFound
 from services.users.models import User
-from services.users.usecases.update_user import user_not_found
 
 
 def accounts() -> QuerySet[User]:
@@ -17,7 +17,7 @@ def account(user_id: UUID) -> User:
     """Raises NotFound."""
     user = accounts().filter(id=user_id).first()
     if user is None:
-        raise user_not_found()
+        raise UserNotFound()
     return user
 
 

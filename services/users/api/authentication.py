@@ -6,7 +6,7 @@ from rest_framework.request import Request
 
 from atoll.identity import Principal
 from atoll.identity.drf import BearerAuthentication
-from services.users.models import User
+from services.users.selectors import active_accounts
 
 
 class CurrentRoles(BearerAuthentication):
@@ -21,6 +21,6 @@ class CurrentRoles(BearerAuthentication):
         if shown is None or not shown[0].roles:
             return shown
         caller, token = shown
-        account = User.objects.filter(id=caller.id, is_active=True).first()
+        account = active_accounts().filter(id=caller.id).first()
         held = account.roles_held if account is not None else frozenset()
         return replace(caller, roles=caller.roles & held), token

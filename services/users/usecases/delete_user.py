@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from atoll.bus import publish
 from atoll.bus.operations import personal_data
+from services.users.errors import UserNotFound
 from services.users.events import UserDeleted
 from services.users.models import User
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.keep_an_admin import Administrators
-from services.users.usecases.update_user import user_not_found
 
 
 def delete_user(user_id: UUID) -> None:
@@ -30,7 +30,7 @@ def delete_user(user_id: UUID) -> None:
         administrators = Administrators()
         user = User.objects.select_for_update().filter(id=user_id, deleted_at=None).first()
         if user is None:
-            raise user_not_found()
+            raise UserNotFound()
         administrators.let_go(user.id)
         user.email = f"{user.id}@deleted.invalid"
         user.name = "Deleted user"

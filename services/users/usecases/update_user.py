@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from atoll.bus import publish
-from atoll.errors import NotFound
+from services.users.errors import UserNotFound
 from services.users.events import UserUpdated
 from services.users.models import User
 from services.users.revocations import revoke_account
@@ -59,7 +59,7 @@ def _update(user_id: UUID, changes: Changes) -> User:
     administrators = Administrators() if changes.may_remove_an_admin else None
     user = User.objects.select_for_update().filter(id=user_id, deleted_at=None).first()
     if user is None:
-        raise user_not_found()
+        raise UserNotFound()
     different = {name: value for name, value in changes.values().items() if getattr(user, name) != value}
     if not different and changes.password_hash is None:
         return user
@@ -79,7 +79,3 @@ def _update(user_id: UUID, changes: Changes) -> User:
         announced = {ON_THE_WIRE[name]: value for name, value in different.items()}
         publish(UserUpdated(user.id, announced), key=str(user.id))
     return user
-
-
-def user_not_found() -> NotFound:
-    return NotFound("There is no user with this id.", code="user_not_found", title="User not found")
