@@ -1,5 +1,5 @@
-"""Proof under faults: orders are placed while everything they need is killed, cut and lied to.
+"""Tests under faults: customers place orders while a nemesis kills, cuts and delays the platform's parts.
 
-``python -m tests.chaos`` is traffic and nemesis, ``python -m tests.chaos.check`` the checker,
-a program of its own that reads the databases with its own SQL.
+``python -m tests.chaos`` runs customers and nemesis. ``python -m tests.chaos.check`` is the
+checker, a separate program that reads the databases with its own SQL.
 """

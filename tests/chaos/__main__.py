@@ -1,12 +1,12 @@
-"""``python -m tests.chaos [minutes=N] [seed=N] [per_s=N] [broker=embedded]``: run, check, tell.
+"""``python -m tests.chaos [minutes=N] [seed=N] [per_s=N] [broker=embedded]``: run, check, report.
 
 Without ``minutes`` it is the short run: one round of the quick faults in about half a minute. The
-last line is one JSON object; the exit code is 0 only when every invariant held.
+last line is one JSON object. The exit code is 0 only when every invariant held.
 
-``broker=embedded`` leaves RabbitMQ out although it is installed.
+``broker=embedded`` runs without RabbitMQ, even where RabbitMQ is installed.
 
-``sabotage=yes`` shows that the checker can fail: a short run without other faults than copies, in
-which orders publishes without its outbox and receives without its inbox.
+``sabotage=yes`` shows that the checker can fail. This short run has no faults except duplicates,
+and orders publishes without its outbox and receives without its inbox.
 """
 
 import json
@@ -90,9 +90,9 @@ def run(seed: int, minutes: float, *, per_s: float, sabotaged: bool, with_rabbit
 
 
 def publish_before_the_first_start(system: System) -> int:
-    """What goes to a service that has never been up; returns when the senders' outbox is empty, or later.
+    """Publish events for a service that has never run. Returns when the senders' outbox is empty, or later.
 
-    The checker asks for its deliveries as for those of any other message.
+    The checker demands their deliveries like those of any other message.
     """
     done = inside("payments", "announce", str(EARLY))
     if done.returncode:
@@ -127,7 +127,7 @@ def note_run(journal: Journal, system: System, *, seed: int, minutes: float, sab
 
 
 def sabotage(spec: Spec) -> Spec:
-    """The same process, started with a safeguard of it taken out."""
+    """Return the same process, started with one of its safeguards removed."""
     if spec.name not in SABOTAGED:
         return spec
     argv = (sys.executable, "-m", "tests.chaos.sabotage", SABOTAGED[spec.name], *spec.argv)
@@ -180,7 +180,7 @@ def misbehave(
 
 
 def check(journal: Path) -> int:
-    """The checker's verdict, printed by itself."""
+    """Run the checker in a process of its own and return its verdict."""
     return subprocess.run(
         [sys.executable, "-m", "tests.chaos.check", str(journal)],
         cwd=conf.root(),

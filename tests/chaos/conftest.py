@@ -1,4 +1,4 @@
-"""The short run, once for all tests that look at what it left."""
+"""The short run, run once for all tests that inspect its results."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ SEED = 11
 
 @dataclass
 class Run:
-    """What ``python -m tests.chaos`` printed, and the JSON of its last line."""
+    """The output of ``python -m tests.chaos``, and the JSON of its last line."""
 
     exit_code: int
     printed: str
@@ -58,7 +58,7 @@ def sabotaged_run() -> Run:
 
 @pytest.fixture(scope="session")
 def databases(short_run: Run) -> Iterator[dict[str, str]]:
-    """The databases that the short run left, served again: project to address."""
+    """Serve the databases of the short run again. Yields each project's address."""
     server = postgres.prepare(short_run.home)
     account = server.account.popen_options() if server.account else {}
     process = subprocess.Popen(
@@ -84,15 +84,15 @@ def _answers(url: str) -> bool:
 
 
 class Doctored(Evidence):
-    """The short run's evidence, to be changed by a test; every change is rolled back."""
+    """The short run's evidence for a test to change. The test's end rolls every change back."""
 
     def __init__(self, journal: Path, connections: dict[str, Any]) -> None:
         super().__init__(journal, connections)
-        # The broker is gone with the run.
+        # The run has stopped its broker.
         self.run["amqp_port"] = None
 
     def change(self, project: str, statement: str, *parameters: Any) -> list[Any]:
-        """Run SQL that no service would: without its triggers. What it returns, of the first row."""
+        """Run SQL that no service would run, without triggers. Returns the first row that the SQL returns."""
         connection = self._connections[project]
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL session_replication_role = replica")

@@ -1,9 +1,9 @@
-"""What can only be done with a service's own code: ``python -m tests.chaos.inside PROJECT VERB ...``.
+"""Actions that need a service's own code: ``python -m tests.chaos.inside PROJECT VERB ...``.
 
-handlers         print the service's subscriptions, one JSON object
-announce COUNT   publish events that another service handles and finds nothing to do about
-rollback COUNT   publish in transactions that are rolled back, and in one whose process is killed
-replay ID...     run deliveries again that are settled
+handlers         print the service's subscriptions as one JSON object
+announce COUNT   publish events that another service handles without any effect
+rollback COUNT   publish in transactions that roll back, and in one whose process is killed
+replay ID...     run settled deliveries again
 """
 
 import json
@@ -51,7 +51,7 @@ def subscriptions() -> list[dict[str, object]]:
 
 
 def announce(count: int) -> None:
-    """Payments' events about orders that nobody knows."""
+    """Publish events of payments about orders that do not exist."""
     from django.db import transaction
 
     from atoll import bus
@@ -80,7 +80,7 @@ def roll_back(project: str, count: int) -> None:
 
 
 class RolledBack(Exception):
-    """Ends a transaction."""
+    """Ends a transaction with a rollback."""
 
 
 def _event(project: str) -> object:

@@ -1,4 +1,4 @@
-"""What happened, one JSON object a line; a line that was written survives any crash of ours."""
+"""The journal: one JSON object a line. A written line survives any crash of this process."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Journal:
-    """Safe to write from several threads."""
+    """A journal that several threads may write to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -18,7 +18,7 @@ class Journal:
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, record: str, **facts: Any) -> None:
-        """Returns when the line is on the disk."""
+        """Write a line. Returns when the line is on the disk."""
         line = json.dumps({"record": record, "at": round(time.time(), 3), **facts}, default=str)
         with self._lock:
             self._file.write(line + "\n")

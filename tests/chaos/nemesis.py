@@ -1,4 +1,4 @@
-"""Carries out the schedule: one method per kind of fault, ``_KIND(fault)``, that says what it did."""
+"""The nemesis: carries out the schedule. One method ``_KIND(fault)`` per kind of fault tells what it did."""
 
 import os
 import random
@@ -25,13 +25,13 @@ from tests.chaos.system import System
 
 POLL_S = 0.5
 COPIES = 40
-# A fault whose victim is down just then waits for it this long.
+# A fault waits this long for a victim that is down.
 TRY_FOR_S = 15
 ROLLBACKS = 4
 
 
 class Nemesis:
-    """Runs on a thread per fault under way; whatever it broke for a while it mends itself."""
+    """Runs each fault on a thread of its own and ends every temporary fault itself."""
 
     def __init__(
         self, system: System, journal: Journal, mirror: wire.Mirror | None, say: Callable[[str], None]
@@ -45,7 +45,7 @@ class Nemesis:
         self.done: Counter[str] = Counter()
 
     def run(self, faults: list[Fault]) -> None:
-        """Until the last fault has begun."""
+        """Run until the last fault has begun."""
         begun = time.monotonic()
         for fault in faults:
             if self._stopping.wait(max(0.0, begun + fault.at_s - time.monotonic())):
@@ -55,7 +55,7 @@ class Nemesis:
             self._under_way.append(thread)
 
     def stop(self) -> None:
-        """End what goes on and mend it; returns when nothing is broken by us any more."""
+        """End all running faults. Returns when no fault of the nemesis is active."""
         self._stopping.set()
         for thread in self._under_way:
             thread.join(60)
@@ -68,7 +68,7 @@ class Nemesis:
             try:
                 did = getattr(self, f"_{fault.kind}")(fault)
             except (psutil.Error, psycopg2.Error, AMQPError, OSError, subprocess.SubprocessError) as error:
-                # What it wants to hit is down already.
+                # The victim is down already.
                 did = None
                 self._say(f"    {fault.kind} {fault.target}: {type(error).__name__}")
             if did is not None or time.monotonic() > deadline or self._stopping.wait(1):
@@ -116,7 +116,7 @@ class Nemesis:
         self._system.signal_family(fault.target, signal.SIGCONT)
         return f"for {fault.lasts_s:.1f} s"
 
-    # Of two versions side by side one is away, and the other takes the messages of both.
+    # One of two versions pauses, and the other receives the messages of both.
     _pause_worker_past_its_lease = _two_versions = _pause_worker
 
     # -- engines -----------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class Nemesis:
             with suppress(subprocess.CalledProcessError):
                 self._system.node.control("set_vm_memory_high_watermark", "0.4")
                 return f"for {fault.lasts_s:.1f} s"
-            # A node that was restarted meanwhile has its own memory back; one that is down is asked again.
+            # A restart of the node has already ended the alarm; a node that is down is asked again.
             time.sleep(POLL_S)
 
     # -- the network -------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class Nemesis:
         assert self._system.node
         began = time.time()
         wire.delete_events(self._system.node.port)
-        # Whoever publishes in this moment is to meet an error, and no exchange without its bindings.
+        # A publisher must meet an error now, and not an exchange without its bindings.
         self._stopping.wait(0.2)
         while True:
             with suppress(AMQPError, OSError):
@@ -269,7 +269,7 @@ class Nemesis:
         return f"{held} messages for {fault.lasts_s:.1f} s"
 
     def _announce_again(self, fault: Fault) -> str:
-        """Published rows of the outbox become due once more, as when a relay dies before it marks them."""
+        """Make published outbox rows due again, as after a relay that died before it marked them."""
         count = self._sql(
             conf.project(fault.target).database,
             """WITH again AS (
@@ -289,7 +289,7 @@ class Nemesis:
         poisons = [one for one in made if one]
         queue = f"{'cmd' if fault.target in poison.COMMANDS else 'evt'}.{service}"
         for one in poisons:
-            # Fed one by one, and noted only once the broker has it.
+            # Publish one by one, and write to the journal after the broker's confirm.
             wire.feed(self._system.node.port, queue, [one])
             self._journal.write(
                 "poison", project=fault.target, sort=one.sort, token=one.token, expected=one.expected
@@ -316,7 +316,7 @@ class Nemesis:
 
 
 def inside(project: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``tests.chaos.inside``; a killed one is no error."""
+    """Run ``tests.chaos.inside``. A killed process is no error."""
     return subprocess.run(
         [sys.executable, "-m", "tests.chaos.inside", project, *arguments],
         cwd=conf.root(),

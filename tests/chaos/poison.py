@@ -1,4 +1,4 @@
-"""Messages that no service can use, each with a token by which it is found again."""
+"""Poison: messages that no service can use, each with a token by which the checker finds it."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ BINARY = b"\xff\xfe\xc3"
 # and the mode: persistent, since a broker that is killed may forget other messages.
 PAST_THE_CALENDAR = b"\x30\x00" + pack(">IB2scQ", 12, 2, b"at", b"T", 2**63) + b"\x02"
 
-# Where a poison must be afterwards: in quarantine; there or a dead letter, since a schema may be
-# checked on arrival or later; or anywhere in sight, such as in the inbox, because nobody handles it.
+# The place of a poison afterwards: quarantine; quarantine or dead letters, since the service checks
+# a schema on arrival or later; or any table, such as the inbox without a handler.
 QUARANTINE, HELD, KEPT = "quarantine", "held", "kept"
 
 
@@ -26,7 +26,7 @@ class Poison:
     content_type: str = "application/json"
     headers: dict[str, Any] = field(default_factory=dict)
     properties: dict[str, Any] = field(default_factory=dict)
-    # The properties as they go on the wire, in place of all of the above; for what no client writes.
+    # Raw properties in place of all fields above, for properties that no client writes.
     written: bytes = b""
 
 
@@ -34,7 +34,7 @@ COMMANDS = {"payments": "process.payment", "products": "commit.stock", "orders":
 
 
 def make(sort: str, project: str) -> Poison | None:
-    """A new poison of a sort for a service; None where the sort does not apply to it."""
+    """Return a new poison of a sort for a service, or None when the sort does not apply to the service."""
     token = uuid4().hex
     command = COMMANDS.get(project)
     good = {
@@ -49,7 +49,7 @@ def make(sort: str, project: str) -> Poison | None:
     text = json.dumps(good)
     match sort:
         case "binary_correlation_id" | "binary_message_id" | "binary_type" | "binary_content_type":
-            # Nothing is wrong with the body.
+            # The body itself is valid.
             properties = {sort.removeprefix("binary_"): BINARY}
             return Poison(sort, token, text.encode(), properties=properties)
         case "header_past_the_calendar":
@@ -61,7 +61,7 @@ def make(sort: str, project: str) -> Poison | None:
         case "truncated_json":
             return Poison(sort, token, text[:-20].encode())
         case "ten_megabytes":
-            # Invalid too, at its very end: whoever gives up early never sees that.
+            # Its end is invalid, too: a parser that stops early does not see that.
             return Poison(sort, token, b'"' + token.encode() + b"x" * BIG_BYTES)
         case "not_an_object":
             return Poison(sort, token, json.dumps([good]).encode())

@@ -1,4 +1,4 @@
-"""A TCP proxy that can cut, stall, slow or half-close the way between a program and its server."""
+"""A TCP proxy that can cut, stall, slow or half-close the connections between a program and its server."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ PAUSE_AT_BYTES = 1 << 20
 
 @dataclass
 class Weather:
-    """What the proxy does to bytes now. ``stalled`` holds directions: ``up`` is towards the server."""
+    """The proxy's current treatment of bytes. ``stalled`` holds directions: ``up`` is towards the server."""
 
     refusing: bool = False
     stalled: set[str] = field(default_factory=set)
@@ -17,7 +17,7 @@ class Weather:
 
 
 class Proxy:
-    """Forwards a loopback port to another. All methods are called on its event loop."""
+    """Forwards a loopback port to another port. Call all methods on the proxy's event loop."""
 
     def __init__(self, target_port: int) -> None:
         self.port = 0
@@ -27,7 +27,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
 
     async def open(self) -> None:
-        """Listen on a free port, which ``port`` then is."""
+        """Listen on a free port and set ``port``."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Side(self, UP), "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -38,27 +38,27 @@ class Proxy:
         self.cut()
 
     def cut(self) -> None:
-        """Break every connection; new ones are let through unless ``refuse``."""
+        """Break every connection; accept new connections unless ``refuse``."""
         for side in list(self._sides):
             side.abort()
 
     def refuse(self) -> None:
-        """Break every connection and every new one until ``mend``."""
+        """Break every connection and refuse new connections until ``mend``."""
         self._weather.refusing = True
         self.cut()
 
     def stall(self, *directions: str) -> None:
-        """Hold the bytes of the directions back without closing anything, as a dead network does."""
+        """Hold back the bytes of the directions without closing a connection, as a dead network does."""
         self._weather.stalled |= set(directions or (UP, DOWN))
         for side in list(self._sides):
             side.apply(self._weather)
 
     def slow(self, delay_s: float) -> None:
-        """Every piece of data arrives this much later."""
+        """Delay every piece of data."""
         self._weather.delay_s = delay_s
 
     def mend(self, *, cut: bool) -> None:
-        """Fair weather again. ``cut``: what was held back is lost with its connections."""
+        """End all faults of the proxy. With ``cut``, break the connections and lose the held back bytes."""
         self._weather = Weather()
         if cut:
             self.cut()
@@ -87,7 +87,7 @@ class Proxy:
 
 
 class _Side(asyncio.Protocol):
-    """One end of a pair; what it receives goes ``direction``."""
+    """One end of a connection pair. It sends its received bytes in ``direction``."""
 
     def __init__(self, proxy: Proxy, direction: str) -> None:
         self._proxy = proxy
@@ -95,7 +95,7 @@ class _Side(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._early: list[bytes] = []
         self.peer: _Side | None = None
-        # The other end went away and this one was not told, as the network was dead.
+        # The other end closed its connection while the network was dead.
         self.is_forsaken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""Faults around the registry, and what must stay true meanwhile: asked directly, past the proxy."""
+"""Faults around the registry, and the checks of its promises meanwhile, by direct calls past the proxy."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from tests.chaos.schedule import SERVICES
 GUESSERS = 8
 ASK_EVERY_S = 0.25
 TIMEOUT_S = 3.0
-# What was on its way when the silence began has arrived by then.
+# By then, heartbeats from before the silence have arrived.
 SETTLED_S = 2.0
 REFUSED = {401, 403, 429}
 
@@ -21,8 +21,10 @@ Wait = Callable[[float], bool]
 
 
 def flood(lasts_s: float, wait: Wait, note: Note) -> int:
-    """Wrong credentials as fast as they are answered, for services that exist and for none; how
-    many. ``note`` is told of every valid call that was refused for it."""
+    """Send wrong credentials of existing and unknown services as fast as possible. Returns their number.
+
+    Calls ``note`` for every valid call that the registry refused meanwhile.
+    """
     ended = threading.Event()
     counts = [0] * GUESSERS
 
@@ -52,8 +54,10 @@ def flood(lasts_s: float, wait: Wait, note: Note) -> int:
 
 
 def silence(lasts_s: float, wait: Wait, note: Note) -> int:
-    """While nobody's heartbeat arrives: how many services were looked at all along. ``note`` is told
-    of each whose list the registry emptied, though nobody left."""
+    """Watch the services' lists while no heartbeat arrives. Returns the number of watched services.
+
+    Calls ``note`` for each service whose list the registry emptied although no instance left.
+    """
     if wait(SETTLED_S):
         return 0
     there = set(_listed())
@@ -72,7 +76,7 @@ def _listed() -> Iterator[str]:
 
 
 def _instances(name: str) -> int | None:
-    """None while the registry itself is down, or its database is."""
+    """Return the listed instances, or None while the registry or its database is down."""
     answer = _ask(
         f"/discover/{name}", name, conf.secret("SERVICE_SECRET", conf.project_of_service(name).name)
     )

@@ -1,10 +1,10 @@
-"""A service with one of its safeguards taken out, to see that the checker notices.
+"""A service with one of its safeguards removed, to show that the checker notices.
 
 ``python -m tests.chaos.sabotage outbox|inbox PROJECT COMMAND ...`` runs ``manage.py PROJECT COMMAND``:
 
-    outbox   messages are published by the process that made them, after its commit, as is done
-             without an outbox; it is killed twice between the two
-    inbox    every copy of a message is taken for a new one
+    outbox   the process publishes its messages after its commit, as without an outbox; two kills
+             hit the time between commit and publishing
+    inbox    the service stores every copy of a message as a new message
 """
 
 import os
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _patch(module: str, name: str, make: Callable[[Any], Any]) -> None:
-    """Replace a function as soon as Django is set up, which is when its module can be imported."""
+    """Replace a function as soon as Django is set up and can import the function's module."""
     import importlib
 
     import django

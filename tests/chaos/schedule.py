@@ -1,4 +1,4 @@
-"""When which fault happens: decided before the run by its seed alone."""
+"""The schedule of faults. The seed alone determines it before the run."""
 
 import random
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ LEAD_S = 1.0
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of fault. ``lasts_s`` bounds what goes on for a while; ``targets`` are what it may hit."""
+    """A kind of fault. ``lasts_s`` bounds a temporary fault; ``targets`` are its possible victims."""
 
     name: str
     targets: tuple[str, ...] = ("",)
@@ -24,7 +24,7 @@ class Fault:
     kind: str
     target: str
     lasts_s: float
-    # For choices that are made when it happens, such as which message is doubled.
+    # The seed of choices at the time of the fault, such as the messages to duplicate.
     seed: int
 
 
@@ -61,7 +61,7 @@ KINDS = (
     Kind("terminate_backends", SERVICES),
     Kind("cache_kill", short_run=False),
     Kind("bad_credentials", lasts_s=(3.0, 8.0)),
-    # Past every lease.
+    # Longer than every lease.
     Kind("everybody_silent", lasts_s=(65.0, 75.0), short_run=False),
     Kind("two_versions", ("payments-worker", "payments-worker-2"), (2.0, 5.0)),
     Kind("bindings_deleted", ("orders", "payments"), needs_rabbitmq=True),
@@ -76,9 +76,10 @@ KINDS = (
 
 
 def plan(seed: int, seconds: float, *, rabbitmq: bool, short_run: bool) -> list[Fault]:
-    """Rounds of every kind in random order, evenly strewn over ``seconds``; the same for the same arguments.
+    """Return rounds of every kind in random order, spread evenly over ``seconds``.
 
-    A short run is one round; a long one has a fault every 6 seconds or so.
+    The same arguments give the same schedule. A short run has one round; a long run has a fault
+    about every 6 seconds.
     """
     chance = random.Random(seed)
     kinds = [kind for kind in KINDS if (rabbitmq or not kind.needs_rabbitmq)]

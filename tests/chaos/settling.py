@@ -1,4 +1,4 @@
-"""Looking at the databases from outside: what there is to sell, and when everything has come to rest."""
+"""The databases from outside: products to order, and the wait until all work has ended."""
 
 import random
 import time
@@ -16,7 +16,7 @@ from tests.chaos.system import System
 
 WITH_BUS = ("users", "products", "orders", "payments")
 POLL_S = 0.3
-# Nothing may be open for this long before we believe that it stays so.
+# All work has ended when nothing was open for this long.
 QUIET_S = 1.5
 SCARCE, PLENTY = 4, 12
 
@@ -53,7 +53,7 @@ def stock(system: System) -> dict[str, int]:
 
 
 def wanted_products(system: System) -> list[str]:
-    """A few that will run out, and many that will not."""
+    """Return a few products that will sell out, and many that will not."""
     ranked = [
         str(row[0])
         for row in rows(
@@ -67,18 +67,18 @@ def wanted_products(system: System) -> list[str]:
 
 
 def sleep_until_over(crowd: Crowd) -> None:
-    """Until the customers have done what they meant to do, or only wait for answers."""
+    """Wait until the customers have finished, or only wait for answers."""
     while crowd.until > time.monotonic():
         time.sleep(0.1)
 
 
 def unpublished(system: System, project: str) -> int:
-    """Messages in a service's outbox that are not published yet."""
+    """Return the number of unpublished messages in a service's outbox."""
     return int(rows(system, project, "SELECT count(*) FROM atoll_bus_outbox WHERE status = 'pending'")[0][0])
 
 
 def unsettled(system: System) -> dict[str, int]:
-    """What is still on its way, by place; empty when nothing is."""
+    """Return the numbers of unfinished rows by place; empty when all work has ended."""
     found = {name: int(rows(system, name, OPEN)[0][0]) for name in WITH_BUS}
     found["open orders"] = int(
         rows(
@@ -96,7 +96,7 @@ def unsettled(system: System) -> dict[str, int]:
 
 
 def settle(system: System, within_s: float) -> float | None:
-    """Wait for rest; the seconds it took, None when the time was not enough."""
+    """Wait until all work has ended. Returns the seconds that it took, or None after a time-out."""
     begun = time.monotonic()
     quiet_since: float | None = None
     while time.monotonic() < begun + within_s:
@@ -112,7 +112,7 @@ def settle(system: System, within_s: float) -> float | None:
 
 
 def replay(system: System, journal: Journal, chance: random.Random, count: int) -> None:
-    """Run settled deliveries once more, and note how their rows stood before."""
+    """Run settled deliveries again, and note their rows before the replay."""
     for name in ("orders", "payments", "products"):
         done = rows(
             system,

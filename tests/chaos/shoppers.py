@@ -1,4 +1,4 @@
-"""Customers who order at a steady rate and insist on an answer, whatever happens meanwhile."""
+"""Customers who order at a steady rate and repeat each request until it has an answer."""
 
 import random
 import threading
@@ -15,7 +15,7 @@ from tests.chaos.journal import Journal
 
 ANSWER_TIMEOUT_S = 8.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.2, 2.0
-# Nothing of it is in any address, which users would refuse.
+# No email address contains a part of the password, which users would refuse.
 PASSWORD = "Quiet Moorings 4 Us"
 SIGN_IN_AGAIN = 401
 # Answers that say nothing about the order: ask again with the same key.
@@ -27,11 +27,11 @@ Json = dict[str, Any]
 
 
 class Unanswered(Exception):
-    """The run was over before there was an answer."""
+    """The run ended before the request had an answer."""
 
 
 class Customer:
-    """One shopper on a thread of its own; deletes the account now and then and opens another."""
+    """One shopper on a thread of its own, who sometimes deletes the account and signs up again."""
 
     def __init__(
         self, gateway_url: str, products: list[str], journal: Journal, seed: int, halted: threading.Event
@@ -40,11 +40,11 @@ class Customer:
         self._products = products
         self._journal = journal
         self._random = random.Random(seed)
-        # Set when nothing more is waited for.
+        # Set when the customer must stop waiting for answers.
         self._halted = halted
         self._shopper = Shopper(gateway_url, timeout_s=ANSWER_TIMEOUT_S)
         self._email = self._password = ""
-        # Tries of the last request that ended without an answer.
+        # Attempts of the last request that had no answer.
         self._unclear = 0
         self.accepted = 0
 
@@ -55,7 +55,7 @@ class Customer:
             lambda: self._shopper.register(self._email, self._password, "Chaos Customer")
         )
         if refusal and refusal.code == "email_taken":
-            # An earlier try had gone through although nobody told us.
+            # An earlier attempt succeeded, but its answer was lost.
             answer, refusal = self._insist(lambda: self._shopper.sign_in(self._email, self._password))
         if answer is None:
             raise AssertionError(f"{self._email} can neither sign up nor sign in: {refusal}")
@@ -67,7 +67,7 @@ class Customer:
         self._journal.write("customer", user=self._shopper.user["id"])
 
     def shop(self, every_s: float, until: float) -> None:
-        """One action every ``every_s`` seconds, at moments that do not wait for the answers before."""
+        """Run one action every ``every_s`` seconds, independent of earlier answers."""
         due = time.monotonic() + self._random.uniform(0, every_s)
         try:
             while due < until:
@@ -77,7 +77,7 @@ class Customer:
         except Unanswered:
             return
         except Exception as error:
-            # A customer who knows no more what to do is a fault of ours, and must not go unnoticed.
+            # An unexpected error of a customer is a bug of the test and must be reported.
             self._journal.write("bewildered", error=repr(error))
             raise
 
@@ -127,7 +127,7 @@ class Customer:
     # -- how they ask ------------------------------------------------------------------------
 
     def _insist(self, ask: Callable[[], Json]) -> tuple[Json | None, Refused | None]:
-        """Ask until there is an answer that settles it: the answer, or the refusal."""
+        """Repeat a request until an answer settles it. Returns the answer or the refusal."""
         pause_s, self._unclear = FIRST_PAUSE_S, 0
         while True:
             try:
@@ -145,7 +145,7 @@ class Customer:
             pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
     def _signed_in_again(self) -> bool:
-        """Tokens live ten minutes; False when the account is gone."""
+        """Sign in again, since tokens live ten minutes. Returns False for a deleted account."""
         try:
             answer = self._shopper.ask(
                 "POST", "/auth/token", json={"email": self._email, "password": self._password}
@@ -168,7 +168,7 @@ SETTLED_CONFLICTS = frozenset(
 
 
 class Crowd:
-    """All customers of a run; ``per_s`` actions a second between them."""
+    """All customers of a run, who share ``per_s`` actions per second."""
 
     def __init__(
         self, gateway_url: str, products: list[str], journal: Journal, seed: int, *, size: int, per_s: float
@@ -183,7 +183,7 @@ class Crowd:
         self.until = 0.0  # time.monotonic()
 
     def start(self, seconds: float) -> None:
-        """Returns when everybody has signed up."""
+        """Returns when all customers have signed up."""
         with ThreadPoolExecutor(len(self.customers)) as pool:
             list(pool.map(Customer.sign_up, self.customers))
         self.until = time.monotonic() + seconds
@@ -193,7 +193,7 @@ class Crowd:
             self._threads.append(thread)
 
     def finish(self, timeout_s: float) -> int:
-        """Wait until everybody has their last answer; how many have not."""
+        """Wait until all customers have their last answers. Returns the number of customers without one."""
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

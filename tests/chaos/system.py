@@ -1,4 +1,4 @@
-"""The platform under test: all of it, on engines of its own that may be killed."""
+"""The platform under test: all processes, on engines of its own that a fault may kill."""
 
 import asyncio
 import os
@@ -22,18 +22,18 @@ from tests.chaos.proxy import Proxy
 
 PORT_OFFSET = 3000
 READY_TIMEOUT_S = 240.0
-# Their bus runs beside plain Celery workers; the other services' workers do it all.
+# These services run `bus` beside plain Celery workers. The workers of the others include the bus.
 SPLIT = ("orders", "products")
 PREFORK = ("orders",)
 TWICE = ("payments",)
-# A service that has never been up: the others publish to it before its first start.
+# The other services publish to this service before its first start.
 LATE = ("orders-bus", "orders-worker")
 
 Answer = TypeVar("Answer")
 
 
 def prepare_environment(home: Path, variables: dict[str, str]) -> None:
-    """Make this process's environment that of the platform under test, and of nobody else's."""
+    """Set this process's environment to that of the platform under test, and remove all other settings."""
     for name in list(os.environ):
         if name.startswith(("ATOLL_", "DJANGO_")) or name.endswith(("_URL", "_SECRET", "SECRET_KEY")):
             del os.environ[name]
@@ -49,9 +49,9 @@ def prepare_environment(home: Path, variables: dict[str, str]) -> None:
 
 
 class System:
-    """Engines under one supervisor, the platform under another, proxies in between.
+    """The engines under one supervisor, the platform under another, and proxies between them.
 
-    Everything runs on a thread with an event loop; all methods may be called from other threads.
+    An event loop on a thread runs everything. Other threads may call all methods.
     """
 
     def __init__(self, home: Path, *, with_rabbitmq: bool, say: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class System:
     # -- life --------------------------------------------------------------------------------
 
     def start_engines(self) -> None:
-        """From an empty home to engines, databases and proxies."""
+        """Start engines, databases and proxies from an empty home."""
         if self.home.exists():
             shutil.rmtree(self.home)
         for folder in ("logs", "run"):
@@ -81,12 +81,14 @@ class System:
         databases.ensure_on_real_servers()
 
     def start_platform(self, wrap: Callable[[Spec], Spec] = lambda spec: spec) -> None:
-        """All but the processes in LATE; returns when it is ready. ``wrap`` may change how a process
-        is started."""
+        """Start all processes except LATE. Returns when they are ready.
+
+        ``wrap`` may change the start of a process.
+        """
         self.on_loop(self._start_platform(wrap), READY_TIMEOUT_S)
 
     def start_late(self) -> None:
-        """The processes in LATE, for the first time; returns when they are ready."""
+        """Start the processes in LATE for the first time. Returns when they are ready."""
         self.on_loop(self._start_late(), READY_TIMEOUT_S)
 
     async def _start_engines(self) -> None:
@@ -153,11 +155,11 @@ class System:
         await self._platform.ready()
 
     def stop_platform(self) -> None:
-        """Everything but the engines, as Ctrl-C would."""
+        """Stop everything except the engines, as Ctrl-C does."""
         self.on_loop(self._platform.stop(), 30)
 
     def close(self) -> None:
-        """Stop whatever still runs; nothing is left behind."""
+        """Stop all processes."""
         if not self._thread.is_alive():
             return
         if self._platform.keeper:
@@ -186,7 +188,7 @@ class System:
         return not self.not_ready()
 
     def process(self, name: str) -> psutil.Process | None:
-        """None while it is not running."""
+        """Return the running process, or None."""
         member = self.members[name]
         if member.pid is None or member.state not in {State.READY, State.STARTING}:
             return None
@@ -198,7 +200,7 @@ class System:
     # -- doing -------------------------------------------------------------------------------
 
     def signal_family(self, name: str, signum: signal.Signals) -> int:
-        """Signal a process and all it started; how many there were."""
+        """Send a signal to a process and its descendants. Returns the number of processes."""
         process = self.process(name)
         if process is None:
             return 0
@@ -219,7 +221,7 @@ class System:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
 
     def call(self, function: Callable[[], None]) -> None:
-        """Run something short on the event loop, such as a proxy's change of weather."""
+        """Run a short function on the event loop, such as a change of a proxy."""
 
         async def run() -> None:
             function()
@@ -231,7 +233,7 @@ class System:
 
 
 def arranged(specs: list[Spec]) -> list[Spec]:
-    """The platform's processes, with the other ways of running a service among them."""
+    """Return the platform's processes, arranged to include the other ways to run a service."""
     found: list[Spec] = []
     for spec in specs:
         project = spec.name.removesuffix("-worker")

@@ -1,5 +1,5 @@
 # ruff: noqa: S608  the SQL here is put together from constants of this file
-"""Each invariant can fail: rows are doctored in a transaction that is rolled back, and it says so."""
+"""Each invariant can fail: a test changes rows in a transaction that rolls back, and the checker sees it."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -85,7 +85,7 @@ MONEY = (shop.charge_not_once, shop.sums_differ, shop.stock_not_conserved, shop.
 
 
 def refund_a_sale(evidence, *, money_back: bool = True) -> str:
-    """The rows as they are after staff gave the money of a confirmed order back."""
+    """Change the rows as a refund by staff leaves them."""
     (order,) = evidence.change(
         "orders",
         "UPDATE orders_order SET status = 'refunded', reason = 'broken' "
@@ -331,7 +331,7 @@ def test_a_well_formed_message_that_died(evidence):
 
 @pytest.mark.parametrize("handler", ["chaos.both", "chaos.old", "chaos.second", "chaos.new"])
 def test_a_message_that_one_version_took_from_the_other(evidence, handler):
-    """As the versions of a service did while each stored for its own handlers alone."""
+    """One version of a service stored a message for its own handlers only."""
     evidence.records = [row for row in evidence.records if row["record"] != "unbound"]
     evidence.change(
         "payments",
@@ -403,7 +403,7 @@ ONE_DONE = "id = (SELECT id FROM atoll_bus_delivery WHERE status = 'done' AND to
 
 
 def copy(table: str, changes: str, where: str) -> str:
-    """SQL that adds a copy of some rows with other values in some columns."""
+    """Return SQL that copies rows with other values in some columns."""
     record = f"jsonb_populate_record(row, '{changes}'::jsonb)"
     return f"INSERT INTO {table} SELECT ({record}).* FROM {table} AS row WHERE row.{where}"
 

@@ -1,4 +1,4 @@
-"""The faults that aim at the registry notice what breaks: against a registry that does it wrong."""
+"""The registry's faults notice a registry that breaks its promises."""
 
 import pytest
 
@@ -16,7 +16,7 @@ class Answered:
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Puts a registry of the test's own in place of the real one, with secrets."""
+    """Replace the registry with one of the test, with secrets."""
     monkeypatch.setattr(registry.conf, "secret", lambda kind, project: "valid")
 
     def answering(answer):
@@ -26,7 +26,7 @@ def asked(monkeypatch):
 
 
 def until(count):
-    """Waits no time, and ends after so many looks."""
+    """Waits no time and ends after a number of looks."""
     left = iter(range(count))
     return lambda seconds: next(left, None) is None
 

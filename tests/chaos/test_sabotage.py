@@ -1,4 +1,4 @@
-"""The checker sees what the outbox and the inbox are there for: the real thing without them fails."""
+"""The checker notices a platform without outbox or inbox."""
 
 import json
 import re

@@ -1,8 +1,8 @@
-"""Two versions of one service at once: each has handlers that the other has not.
+"""Two versions of one service at once: each has handlers that the other does not have.
 
 ``python -m tests.chaos.versions old|new PROJECT COMMAND ...`` runs ``manage.py PROJECT COMMAND`` with
-the handlers of that version beside the service's own. They do nothing: the ledger shows whether
-each message reached each of them.
+the handlers of that version and the service's own. The handlers do nothing; the ledger shows
+whether each message reached each handler.
 """
 
 import os
@@ -17,8 +17,8 @@ from atoll.dev.process import Spec
 
 PROJECT = "payments"
 WORKERS = {"payments-worker": "old", "payments-worker-2": "new"}
-# One in both; one for an event that the other takes for another handler only; and for an event each
-# that the other version never heard of.
+# A handler in both versions; a handler of one version for an event that the other version handles in
+# another handler; and for each version a handler of an event that the other version does not know.
 HANDLERS = {
     "old": {"chaos.both": "order.created", "chaos.old": "order.confirmed"},
     "new": {"chaos.both": "order.created", "chaos.second": "order.created", "chaos.new": "order.cancelled"},
@@ -26,7 +26,7 @@ HANDLERS = {
 
 
 def arranged(spec: Spec) -> Spec:
-    """The same process in the version that it runs."""
+    """Return the same process in the given version."""
     if spec.name not in WORKERS:
         return spec
     argv = (sys.executable, "-m", "tests.chaos.versions", WORKERS[spec.name], *spec.argv)
@@ -36,9 +36,9 @@ def arranged(spec: Spec) -> Spec:
 
 
 def subscriptions() -> list[dict[str, object]]:
-    """What both versions together take, in the journal's form.
+    """Return the subscriptions of both versions in the journal's form.
 
-    ``outside_contracts``: docs/asyncapi.json names none of them, so their sender does not know of them.
+    ``outside_contracts``: docs/asyncapi.json contains none of them, so senders do not know them.
     """
     from atoll.bus.retry import Retry
 

@@ -1,4 +1,4 @@
-"""The chaos at the broker: a mirror of all that is published, copies of it, messages held back, poison."""
+"""Faults at the broker: duplicates, held back messages and poison; and a mirror of all published messages."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from tests.chaos.poison import Poison
 MIRROR = "chaos.mirror"
 REMEMBERED = 2000
 HELD_BACK = 20
-# On everything that the nemesis sends, so that the mirror tells it from the platform's own.
+# The mark on the nemesis's messages, by which the mirror recognizes them.
 MARK = "x-chaos"
 
 Remembered = tuple[str, str, bytes, pika.BasicProperties]
@@ -32,10 +32,10 @@ def connect(port: int) -> pika.BlockingConnection:
 
 
 class Mirror:
-    """Writes every message that goes over the exchanges to a file, and remembers the last of them.
+    """Writes every published message to a file and keeps the latest messages in memory.
 
-    Its queue is durable and it acknowledges what is written, so it misses nothing over a restart
-    of the broker; after one it may see a message twice.
+    Its queue is durable, and it acknowledges only written messages. So it misses no message
+    over a restart of the broker, but can see a message twice.
     """
 
     def __init__(self, port: int, path: Path, services: list[str]) -> None:
@@ -49,7 +49,7 @@ class Mirror:
         self.last_at = time.monotonic()
 
     def start(self) -> None:
-        """Returns when the queue is bound: nothing published from here on is missed."""
+        """Returns when the queue is bound. The mirror misses no message published after that."""
         with connect(self._port) as connection:
             channel = connection.channel()
             channel.exchange_declare("events", "topic", durable=True)
@@ -61,7 +61,7 @@ class Mirror:
         self._thread.start()
 
     def stop(self) -> None:
-        """What is in the queue then is written first."""
+        """Write the messages that are still in the queue, then stop."""
         self._stopping.set()
         self._thread.join(30)
         self._file.close()
@@ -113,7 +113,7 @@ class Mirror:
 
 
 def send_copies(port: int, copies: list[Remembered]) -> int:
-    """Publish the messages as they were, once more; how many the broker took."""
+    """Publish the messages again without changes. Returns the number that the broker accepted."""
     with connect(port) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -133,7 +133,7 @@ def send_copies(port: int, copies: list[Remembered]) -> int:
 
 
 def hold_back(port: int, queue: str, for_s: float, chance: random.Random) -> int:
-    """Consume beside the service and give back late what was got, in another order; how many it was."""
+    """Consume beside the service, and return the messages late and in another order. Returns their number."""
     tags: list[int] = []
     with connect(port) as connection:
         channel = connection.channel()
@@ -144,13 +144,13 @@ def hold_back(port: int, queue: str, for_s: float, chance: random.Random) -> int
         chance.shuffle(tags)
         for tag in tags:
             channel.basic_nack(tag, requeue=True)
-        # A nack has no answer; this has one, and comes after.
+        # A nack has no answer. This call has one, and the broker handles it after the nack.
         channel.queue_declare(queue, passive=True)
     return len(tags)
 
 
 def feed(port: int, queue: str, poisons: list[Poison]) -> None:
-    """Put poison into a service's queue; returns when the broker has it."""
+    """Put poison into a service's queue. Returns when the broker has it."""
     with connect(port) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
@@ -164,7 +164,7 @@ def feed(port: int, queue: str, poisons: list[Poison]) -> None:
 
 
 def unbind(node: Node, queue: str) -> int:
-    """Delete all bindings of a queue to the exchange of events; how many there were."""
+    """Delete all bindings of a queue to the exchange of events. Returns their number."""
     told = node.control("list_bindings", "source_name", "destination_name", "routing_key")
     rows = [line.split("\t") for line in told.splitlines()]
     keys = [row[2] for row in rows if row[:2] == ["events", queue]]
@@ -176,16 +176,16 @@ def unbind(node: Node, queue: str) -> int:
 
 
 def delete_events(port: int) -> None:
-    """Delete the exchange of events with all its bindings; raises while the broker is away.
+    """Delete the exchange of events with all its bindings. Raises while the broker is away.
 
-    A connection that is lost over it may have deleted it.
+    After a lost connection the exchange may be deleted or not.
     """
     with connect(port) as connection, suppress(AMQPError):
         connection.channel().exchange_delete("events")
 
 
 def bind_mirror(port: int) -> None:
-    """As at the start of the mirror, which has what is published from here on."""
+    """Bind the mirror again. The mirror receives all messages published after that."""
     with connect(port) as connection:
         channel = connection.channel()
         channel.exchange_declare("events", "topic", durable=True)
@@ -193,7 +193,7 @@ def bind_mirror(port: int) -> None:
 
 
 class Written(pika.BasicProperties):
-    """Properties as bytes."""
+    """Properties as raw bytes."""
 
     def __init__(self, written: bytes) -> None:
         super().__init__()
@@ -210,7 +210,7 @@ def _properties(poison: Poison) -> pika.BasicProperties:
 
 
 def depth(port: int, queue: str) -> int | None:
-    """Messages that wait in a queue; None when there is no such queue."""
+    """Return the number of waiting messages in a queue, or None without the queue."""
     with connect(port) as connection:
         try:
             return int(connection.channel().queue_declare(queue, passive=True).method.message_count)

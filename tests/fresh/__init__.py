@@ -1,1 +1,1 @@
-"""Bare Debian systems, and the README's commands in them: ``make test-fresh``."""
+"""The README's commands on bare Debian systems: ``make test-fresh``."""

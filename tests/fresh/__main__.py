@@ -1,10 +1,10 @@
 """``make test-fresh [system=12|13|14] [user=user|root] [part=up|test] [suites="a b"] [keep=yes]``.
 
-Without parameters: on each bare Debian, as an ordinary user and as root whose home is closed,
-the README's two commands, Ctrl-C and the test command. The systems lie under ``folder=``
-(``.atoll/fresh``; ``/var/cache/atoll/fresh`` for somebody else's clone), and are made again when
-what they are made of changes. ``keep=yes`` leaves a system as its visit left it; ``only=build``
-makes the systems and visits none.
+Without parameters it runs, on each bare Debian, the README's two commands, Ctrl-C and the test
+command: as an ordinary user, and as root with a closed home. The systems are in ``folder=``
+(default ``.atoll/fresh``; ``/var/cache/atoll/fresh`` in another user's clone). A change of their
+ingredients rebuilds them. ``keep=yes`` keeps a system after its visit. ``only=build`` builds
+the systems and visits none.
 """
 
 import json
@@ -19,7 +19,7 @@ from tests.fresh.visit import TEST, UP
 
 OPTIONS = ("system", "user", "part", "suites", "keep", "folder", "offset", "only")
 ACCOUNTS = {"user": system.ACCOUNT, "root": "root"}
-# Beside whatever runs on this machine: a chroot shares its network.
+# Ports that leave this machine's own platform alone: a chroot shares its network.
 PORT_OFFSET = 5000
 
 
@@ -63,7 +63,9 @@ def _complaint(options: dict[str, str]) -> str:
 
 
 def _default_folder() -> Path:
-    """In the clone where it is root's own, since the systems are; its owner could not delete them."""
+    """Return a folder in the clone when root owns the clone. Root owns the systems; another owner could
+    not delete them.
+    """
     return ROOT / ".atoll" / "fresh" if ROOT.stat().st_uid == 0 else Path("/var/cache/atoll/fresh")
 
 
@@ -85,7 +87,7 @@ def _visit_all(folder: Path, options: dict[str, str]) -> int:
 
 
 def _visit(folder: Path, python: Python, account: str, options: dict[str, str]) -> str:
-    """Go there and do it; ``ok`` and the counts, or what failed."""
+    """Run the visit. Returns ``ok`` with the counts, or the failure."""
     name = f"{python.debian}-{account}"
     variables = {"ATOLL_PORT_OFFSET": options.get("offset") or str(PORT_OFFSET), **machine.proxies()}
     wanted = {

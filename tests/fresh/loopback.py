@@ -1,4 +1,4 @@
-"""A network of one's own with nothing in it but loopback: no server of this machine, no internet."""
+"""A network namespace with only a loopback device: no server of this machine, no internet."""
 
 import ctypes
 import fcntl
@@ -13,7 +13,7 @@ _IFF_UP = 1
 
 
 def enter() -> None:
-    """This process, and what it starts from now on, is alone there. Needs root."""
+    """Move this process and its future children into such a network. Needs root."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

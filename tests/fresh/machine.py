@@ -1,7 +1,7 @@
-"""What a bare system needs of this machine to reach the package servers that this machine reaches.
+"""The settings of this machine by which a bare system reaches the same package servers.
 
-Nothing here names a server: mirrors, proxies, indexes and certificates are read from the machine's
-own configuration each time, and written into the system.
+This module names no server. It reads mirrors, proxies, indexes and certificates from the
+machine's configuration each time and writes them into the system.
 """
 
 import os
@@ -14,12 +14,12 @@ from pathlib import Path
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 CERTIFICATES = Path("usr/local/share/ca-certificates")
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-# What pip is told elsewhere than in the files that we write; folders of this machine are not there.
+# pip's settings outside of the files that we write. Folders of this machine do not exist in the system.
 PIP_KEPT = {"index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries"}
 
 
 def mirror() -> str | None:
-    """The archive of Debian that this machine uses; None where it is no Debian, or names none."""
+    """Return this machine's archive of Debian, or None on another system or without one."""
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.MULTILINE))
     if release.get("ID") != "debian":
         return None
@@ -35,7 +35,7 @@ def mirror() -> str | None:
 
 
 def _sources(text: str) -> list[tuple[str, list[str]]]:
-    """Address and suites of each source, in either of apt's two notations."""
+    """Return the address and the suites of each source, in both of apt's notations."""
     found = [
         (line[1], [line[2]])
         for line in (re.sub(r"\[[^]]*\]", "", line).split() for line in text.splitlines())
@@ -49,7 +49,7 @@ def _sources(text: str) -> list[tuple[str, list[str]]]:
 
 
 def apt_settings() -> str:
-    """apt's settings of this machine that concern fetching: proxies, time-outs, checks."""
+    """Return this machine's apt settings for downloads: proxies, time-outs, checks."""
     said = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=False)
     return "".join(
         f"{line}\n"
@@ -59,7 +59,7 @@ def apt_settings() -> str:
 
 
 def pip_settings() -> str:
-    """pip's settings of this machine, as the text of a pip.conf."""
+    """Return this machine's pip settings as the text of a pip.conf."""
     listed = [sys.executable, "-m", "pip", "config", "list"]
     said = subprocess.run(listed, capture_output=True, text=True, check=False)
     settings: dict[str, str] = {}
@@ -73,7 +73,7 @@ def pip_settings() -> str:
 
 
 def settle_into(system: Path) -> None:
-    """Write all of it into the system whose root is ``system``."""
+    """Write all settings into the system with the root folder ``system``."""
     for name in ("resolv.conf", "hosts"):
         if Path("/etc", name).exists():
             shutil.copyfile(Path("/etc", name), system / "etc" / name)
@@ -85,5 +85,5 @@ def settle_into(system: Path) -> None:
 
 
 def proxies() -> dict[str, str]:
-    """The variables that name this machine's proxies."""
+    """Return the environment variables with this machine's proxies."""
     return {name: os.environ[name] for name in PROXIES if name in os.environ}

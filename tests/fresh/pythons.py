@@ -1,4 +1,4 @@
-"""The table of Pythons, ``.ci/pythons``."""
+"""The table of Python versions, ``.ci/pythons``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ NONE = "-"
 
 @dataclass(frozen=True)
 class Python:
-    """One row: a version (``3.13``), the Debian release that has it, and how CI runs it."""
+    """One row: a version (``3.13``), the Debian release with this version, and how CI runs it."""
 
     version: str
     debian: str
@@ -24,11 +24,11 @@ class Python:
 
 
 def pythons() -> list[Python]:
-    """Every row, oldest first."""
+    """Return every row, oldest first."""
     rows = (line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#"))
     return [Python(*row) for row in rows if row]
 
 
 def debians() -> dict[str, Python]:
-    """The rows that a bare Debian can be built for, by its release number."""
+    """Return the rows with a Debian release that can be built, by its number."""
     return {row.debian: row for row in pythons() if row.debian != NONE}

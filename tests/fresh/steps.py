@@ -1,4 +1,4 @@
-"""What a person does on a new machine, step by step, each with what must come of it."""
+"""The steps of a person on a new machine, each with its expected result."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.fresh.terminal import Disappointed, Terminal
+from tests.fresh.terminal import CommandFailed, Terminal
 
 SOURCE = "/srv/atoll.git"
 INSTALL_TIMEOUT_S, START_TIMEOUT_S, DEMO_TIMEOUT_S, STOP_TIMEOUT_S, TEST_TIMEOUT_S = 900, 900, 120, 40, 3600
@@ -19,7 +19,7 @@ NAME = "atoll"
 
 @dataclass
 class Person:
-    """``account`` at work in its home; root's is closed to all others."""
+    """A user ``account`` at work in its home. The home of root is closed to all others."""
 
     account: str
     variables: dict[str, str]
@@ -36,15 +36,15 @@ class Person:
             str(self.clone if self.clone.exists() else self.clone.parent),
             self.variables,
             offline=offline,
-            hear=(lambda line: self.say(f"  | {line}")) if aloud else lambda line: None,
+            on_line=(lambda line: self.say(f"  | {line}")) if aloud else lambda line: None,
         )
 
     def run(self, *command: str, timeout_s: float) -> Terminal:
-        """Run it to its end, which must be good."""
+        """Run a command to its end. Raises when the command fails."""
         terminal = self.start(*command)
         code = terminal.read_to_the_end(timeout_s)
         if code:
-            raise terminal.disappointment(f"ended with {code}")
+            raise terminal.failure(f"ended with {code}")
         return terminal
 
 
@@ -56,12 +56,12 @@ def clone(person: Person, python: str) -> None:
     person.run("git", "clone", "--quiet", f"file://{SOURCE}", NAME, timeout_s=120)
     told = person.run("python3", "--version", timeout_s=10).output.strip()
     if not told.startswith(f"Python {python}."):
-        raise Disappointed(f"This system should have Python {python} and has {told}.")
+        raise CommandFailed(f"This system should have Python {python} and has {told}.")
     person.say(f"{person.account} cloned into {person.clone}; {told}")
 
 
 def up(person: Person) -> None:
-    """The two commands, the command that the second one prints, and Ctrl-C."""
+    """Run the two commands and the command that the second one prints, then press Ctrl-C."""
     if person.account != "root":
         refuse_root(person)
     began = time.monotonic()
@@ -71,50 +71,50 @@ def up(person: Person) -> None:
     demo = person.run("python3", "manage.py", "demo", timeout_s=DEMO_TIMEOUT_S)
     printed = re.search(r"Every line about it: (.*)", demo.output)
     if "confirmed" not in demo.output or printed is None:
-        raise demo.disappointment("told of no confirmed order")
+        raise demo.failure("told of no confirmed order")
     told = person.run(*shlex.split(printed[1]), timeout_s=DEMO_TIMEOUT_S)
     if "payment.completed" not in told.output:
-        raise told.disappointment("showed no line about the order")
+        raise told.failure("showed no line about the order")
     person.say("the demo's order is confirmed, and the command that it printed shows its lines")
     platform.press_ctrl_c()
     platform.read_to_the_end(STOP_TIMEOUT_S)
     if "Nothing is left running" not in platform.output or "Traceback" in platform.output:
-        raise platform.disappointment(f"did not stop well (exit code {platform.exit_code})")
+        raise platform.failure(f"did not stop well (exit code {platform.exit_code})")
     left = _others()
     if left:
-        raise platform.disappointment(f"left running: {left}")
+        raise platform.failure(f"left running: {left}")
     person.say("Ctrl-C stopped everything")
 
 
 def refuse_root(person: Person) -> None:
-    """root in another's clone leaves nothing behind that its owner could not change."""
+    """Root in another user's clone leaves no file that the owner could not change."""
     careless = Terminal("root", ["make", "up"], str(person.clone), person.variables)
     code = careless.read_to_the_end(START_TIMEOUT_S)
     if code == 0 or f"belongs to {person.account}" not in careless.output or "Traceback" in careless.output:
-        raise careless.disappointment(f"as root in {person.account}'s clone was not refused in a sentence")
+        raise careless.failure(f"as root in {person.account}'s clone was not refused in a sentence")
     foreign = [str(path) for path in person.clone.rglob("*") if path.lstat().st_uid == 0]
     if foreign:
-        raise Disappointed(f"root left {foreign[:5]} in {person.account}'s clone.")
+        raise CommandFailed(f"root left {foreign[:5]} in {person.account}'s clone.")
     person.say(f"root in {person.account}'s clone is refused, and left nothing there")
 
 
 def test(person: Person, suites: list[str]) -> str:
-    """The test command where nothing but this system is to be had; the counts."""
+    """Run the test command in a network with only this system. Returns the counts."""
     person.run("make", "install", timeout_s=INSTALL_TIMEOUT_S)
     command = ["python3", "manage.py", "test", *suites] if suites else ["make", "test"]
-    # Alone in its network, nothing is to be moved aside.
+    # Its network has no other process that uses a port.
     person = replace(person, variables=person.variables | {"ATOLL_PORT_OFFSET": ""})
     terminal = person.start(*command, offline=True, aloud=True)
     code = terminal.read_to_the_end(TEST_TIMEOUT_S)
     counts = COUNTS.findall(terminal.output)
     if code or not counts:
-        raise Disappointed(f"`{' '.join(command)}` ended with {code}.")
+        raise CommandFailed(f"`{' '.join(command)}` ended with {code}.")
     passed, failed, skipped = counts[-1]
     return f"{passed} passed, {failed} failed, {skipped} skipped"
 
 
 def _others() -> list[str]:
-    """The command lines of all processes of this system but ours, once they had a moment to end."""
+    """Return the command lines of all other processes of this system after a moment to end."""
     deadline = time.monotonic() + 5
     while True:
         found = []

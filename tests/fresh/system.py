@@ -1,4 +1,4 @@
-"""Bare Debian systems in folders: made once by debootstrap, copied for each visit, entered by chroot."""
+"""Bare Debian systems in folders: built once by debootstrap, copied for each visit, entered by chroot."""
 
 import fcntl
 import hashlib
@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.fresh import machine
 from tests.fresh.pythons import ROOT, Python
 
-# What README asks for, git to clone with, and certificates for machines that have their own.
+# README's requirements, git for the clone, and certificates for machines with their own.
 PACKAGES = ("ca-certificates", "git", "make", "python3", "python3-venv")
 ACCOUNT = "ada"
-CODE = "opt"  # where the code of the visit lies in there
+CODE = "opt"  # the folder of the visit's code in the system
 
-# Runs in namespaces of its own, so that its mounts and its processes end with it.
+# Its own namespaces end its mounts and its processes together with it.
 ENTER = """
 set -e
 mount --make-rprivate /
@@ -33,11 +33,11 @@ exec chroot "$system" /usr/bin/env -i "$@"
 
 
 class NotPossible(Exception):
-    """This machine cannot make or enter bare systems; the message says why and what to do."""
+    """This machine cannot build or enter bare systems. The message gives the reason and a remedy."""
 
 
 class BuildFailed(Exception):
-    """A system could not be made; the message quotes the end of what was printed."""
+    """The build of a system failed. The message quotes the end of its output."""
 
 
 def check_machine() -> None:
@@ -58,7 +58,7 @@ def check_machine() -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One ``make test-fresh`` per folder; what a killed one left there is deleted."""
+    """Hold the folder's lock for one ``make test-fresh``, and delete the leftovers of a killed one."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:
@@ -71,7 +71,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def base(folder: Path, python: Python) -> Path:
-    """The bare system of ``python``'s Debian under ``folder``: the one of an earlier run, or a new one."""
+    """Return the bare system of ``python``'s Debian under ``folder``, from an earlier run or newly built."""
     mirror = machine.mirror()
     wanted = json.dumps([python.codename, mirror, PACKAGES, machine.apt_settings(), machine.pip_settings()])
     place = folder / f"debian-{python.debian}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
@@ -85,7 +85,7 @@ def base(folder: Path, python: Python) -> Path:
     if mirror:
         command.append(mirror)
         if not script.exists():
-            # A release that is newer than this machine's debootstrap is made as Debian unstable is.
+            # debootstrap builds a release that it does not know yet like Debian unstable.
             command.append(str(script.with_name("sid")))
     _build(command, place.with_suffix(".log"), os.environ)
     machine.settle_into(unfinished)
@@ -108,7 +108,7 @@ def _build(command: list[str], log: Path, environment: "os._Environ[str]") -> No
 
 
 def entering(system: Path, command: list[str], environment: dict[str, str]) -> list[str]:
-    """The command line that runs ``command`` as root of ``system``, as its process 1."""
+    """Return the command line that runs ``command`` as root and process 1 of ``system``."""
     variables = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", **environment}
     assignments = [f"{name}={value}" for name, value in variables.items()]
     unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
@@ -117,7 +117,7 @@ def entering(system: Path, command: list[str], environment: dict[str, str]) -> l
 
 @contextmanager
 def copied(base_system: Path, name: str, *, keep: bool) -> Iterator[Path]:
-    """A copy of it to work in, with the committed state of this clone; deleted afterwards."""
+    """Copy the system with the committed state of this clone. Deletes the copy afterwards."""
     place = base_system.parent / f"{'kept' if keep else 'visit'}-{name}"
     if place.exists():
         shutil.rmtree(place)
@@ -135,8 +135,8 @@ def copied(base_system: Path, name: str, *, keep: bool) -> Iterator[Path]:
 
 
 def _clone_into(place: Path) -> None:
-    """Only what is committed: a colleague who clones gets nothing else."""
-    # The clone belongs to its owner, and we are root: git trusts that only when it is told to.
+    """Clone the committed state only, as a colleague's clone does."""
+    # Root runs git in another owner's clone, which git allows only with this setting.
     environment = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     source = f"file://{ROOT}"
     subprocess.run(

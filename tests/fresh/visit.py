@@ -1,7 +1,7 @@
 """One person's visit to a bare system, run as its process 1: ``python3 -m tests.fresh.visit JSON``.
 
-The argument: ``{"account", "python", "part", "suites", "variables"}``. The exit code is 0
-when everything came out as the README says.
+The argument is ``{"account", "python", "part", "suites", "variables"}``. The exit code is 0
+when every result is as the README says.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 import time
 
 from tests.fresh import steps
-from tests.fresh.terminal import Disappointed
+from tests.fresh.terminal import CommandFailed
 
 UP, TEST = "up", "test"
 
@@ -28,7 +28,7 @@ def main(argument: str) -> int:
             steps.up(person)
         if wanted["part"] != UP:
             say(f"counted: {steps.test(person, wanted['suites'])}")
-    except Disappointed as bad:
+    except CommandFailed as bad:
         say(f"FAILED: {bad}")
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""What journeys in a real browser share."""
+"""Helpers for journeys in a real browser."""
 
 import shutil
 import subprocess
@@ -22,8 +22,8 @@ QUIET = [
 ]
 
 
-def lacking() -> str:
-    """What driving a browser needs and this machine has not."""
+def missing_requirement() -> str:
+    """Return the missing requirements for a browser on this machine."""
     if CHROMIUM is None:
         return "no Chromium on this machine (Debian: chromium)"
     driver = [sys.executable, "-m", "playwright", "--version"]
@@ -40,7 +40,7 @@ def sign_in(page: Page, address: str, email: str, password: str) -> None:
         page.click("button[type=submit]")
 
 
-def look(page: Page, name: str) -> None:
-    """Keep a picture of the page for whoever wants to see what staff see."""
+def screenshot(page: Page, name: str) -> None:
+    """Save a screenshot of the page."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))

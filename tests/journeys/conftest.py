@@ -1,4 +1,4 @@
-"""The running platforms of the journeys, one after the other, each started once."""
+"""The platforms of the journeys. They run one after the other, and each starts once."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from atoll.testing.running import STOP_TIMEOUT_S, Platform, platforms
 from demo.shopper import Shopper
-from tests.journeys.browsing import CHROMIUM, QUIET, lacking
+from tests.journeys.browsing import CHROMIUM, QUIET, missing_requirement
 
 PLATFORMS = platforms()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every journey runs on every platform this machine has, grouped so that each starts once."""
+    """Run every journey on every platform of this machine, grouped so that each platform starts once."""
     if "platform" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("on")
         wanted: list[object] = [name for name in PLATFORMS if only is None or name in only.args]
@@ -33,7 +33,7 @@ def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
 
 @pytest.fixture
 def shopper(platform: Platform) -> Shopper:
-    """Somebody who has just signed up."""
+    """A shopper who has just signed up."""
     newcomer = Shopper(platform.gateway_url)
     newcomer.register()
     return newcomer
@@ -41,7 +41,7 @@ def shopper(platform: Platform) -> Shopper:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if why := lacking():
+    if why := missing_requirement():
         pytest.skip(why)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)

@@ -1,4 +1,4 @@
-"""Every admin, opened and looked at in a real browser by a member of staff."""
+"""A member of staff opens every admin in a real browser."""
 
 import psutil
 import pytest
@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 from atoll import conf
 from atoll.testing.running import Platform, eventually
 from demo.shopper import Item, Shopper
-from tests.journeys.browsing import look, sign_in
+from tests.journeys.browsing import screenshot, sign_in
 
 PROJECTS = list(conf.projects())
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.on("embedded")
 
 @pytest.fixture(scope="module")
 def history(platform: Platform) -> None:
-    """Something to see: one confirmed and one declined order."""
+    """Content for the pages: one confirmed and one declined order."""
     shopper = Shopper(platform.gateway_url)
     shopper.register(name="Ada Lovelace")
     product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
@@ -39,7 +39,7 @@ def test_staff_open_every_page_of_an_admin(platform: Platform, page: Page, proje
     address = platform.url(project)
     sign_in(page, address, "admin@atoll.example", "atoll-demo-admin")
     assert page.url.rstrip("/").endswith("/admin"), page.inner_text("body")[:500]
-    look(page, f"{project}-index")
+    screenshot(page, f"{project}-index")
 
     app_list = {
         link
@@ -51,7 +51,7 @@ def test_staff_open_every_page_of_an_admin(platform: Platform, page: Page, proje
     for link in lists:
         page.goto(link)
         name = link.removeprefix(f"{address}/admin/").strip("/").replace("/", "-")
-        look(page, f"{project}-{name}")
+        screenshot(page, f"{project}-{name}")
         assert page.query_selector(
             "#changelist, #result_list, .result-list, form#changelist-form, #content"
         ), link
@@ -64,18 +64,18 @@ def test_staff_open_every_page_of_an_admin(platform: Platform, page: Page, proje
         if first:
             with page.expect_navigation():
                 first.click()
-            look(page, f"{project}-{name}-one")
+            screenshot(page, f"{project}-{name}-one")
     assert broken == []
 
 
 def test_a_customer_does_not_get_into_an_admin(platform: Platform, page: Page):
     sign_in(page, platform.url("orders"), "ada@atoll.example", "atoll-demo-ada")
     assert page.query_selector("input[name=password]") is not None
-    look(page, "orders-refused")
+    screenshot(page, "orders-refused")
 
 
 def test_staff_cancel_an_open_order_with_a_reason_and_its_history_says_who(platform: Platform, page: Page):
-    """The order waits for its payment for as long as the payments worker is suspended."""
+    """The order waits for its payment while the payments worker is suspended."""
     shopper = Shopper(platform.gateway_url)
     shopper.register()
     product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
@@ -89,10 +89,10 @@ def test_staff_cancel_an_open_order_with_a_reason_and_its_history_says_who(platf
         sign_in(page, address, "staff@atoll.example", "atoll-demo-staff")
         page.goto(f"{address}/admin/orders/order/{placed['id']}/change/")
         assert page.query_selector("select[name=status], input[name=status]:not([type=hidden])") is None
-        look(page, "orders-open")
+        screenshot(page, "orders-open")
         page.goto(f"{address}/admin/orders/order/{placed['id']}/cancel/")
         page.fill("[name=reason]", "the customer called")
-        look(page, "orders-cancel")
+        screenshot(page, "orders-cancel")
         with page.expect_navigation():
             page.click("text=Cancel orders")
     finally:

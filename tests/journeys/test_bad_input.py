@@ -1,4 +1,4 @@
-"""Bad input through the gateway: the error shape, and nothing changed."""
+"""Bad input through the gateway gets the error shape and changes nothing."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What the platform does when a part of it goes away."""
+"""The platform while one of its parts is away."""
 
 import os
 import signal
@@ -111,7 +111,7 @@ def instances(platform: Platform, service: str) -> list[dict[str, Any]]:
 
 
 def answered_by(platform: Platform) -> int:
-    """How many different instances answered a few health questions asked through discovery."""
+    """Return the number of different instances that answered a few health requests through discovery."""
     seen = set()
     for instance in instances(platform, "product-service"):
         health = requests.get(f"http://{instance['host']}:{instance['port']}/health", timeout=5).json()
@@ -120,7 +120,7 @@ def answered_by(platform: Platform) -> int:
 
 
 def test_a_service_that_is_away_is_a_clean_503_and_the_rest_goes_on(platform: Platform, shopper: Shopper):
-    """Suspended, not killed: the supervisor would restart it before anybody could look."""
+    """The test suspends the service, since the supervisor would restart a killed one too early."""
     web = psutil.Process(processes(platform)["payments"])
     suspended = [web, *web.children(recursive=True)]
     for process in suspended:

@@ -1,4 +1,4 @@
-"""A service in another language joins as docs/joining.md says, by running what stands there."""
+"""A service in another language joins by the commands of docs/joining.md."""
 
 import os
 import re
@@ -17,13 +17,13 @@ from tests.journeys.test_readme import commands, environment
 pytestmark = pytest.mark.on("embedded")
 
 TIMEOUT_S = 120
-# The document's reader sees for themselves that it has started, and that the route is there.
+# The document's reader sees that the service has started and that the route exists.
 REGISTERED = 'until curl -sf -u "$SERVICE_NAME:$SERVICE_SECRET" $REGISTRY_URL/discover/report-service | grep -q report-; do sleep 0.1; done'  # noqa: E501
 ROUTED = "until curl -sf http://127.0.0.1:8000/api/reports/now > /dev/null; do sleep 0.1; done"
 
 
 def script(platform: Platform) -> str:
-    """The commands of the document in order, at this platform's addresses."""
+    """Return the commands of the document in order, with this platform's addresses."""
     block = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
     typed = block.findall((conf.root() / "docs" / "joining.md").read_text())
     lines: list[str] = ["set -em"]

@@ -1,4 +1,4 @@
-"""A message that no handler can take, found, followed, edited and run again in a real browser."""
+"""Staff find a message that no handler can read, trace it, edit it and replay it in a real browser."""
 
 import json
 import re
@@ -8,12 +8,12 @@ from playwright.sync_api import Page, expect
 
 from atoll.testing.running import Platform, eventually
 from demo.shopper import Item, Shopper
-from tests.journeys.browsing import look, sign_in
+from tests.journeys.browsing import screenshot, sign_in
 
 pytestmark = pytest.mark.on("embedded")
 
 ADMIN = ("admin@atoll.example", "atoll-demo-admin")
-# Hands payments a command that lacks what its handler needs, as a foreign producer might.
+# Sends payments a command without a field that its handler needs, as a foreign producer might.
 MISSHAPEN = """
 import json, sys
 from atoll.bus import envelope, inbox
@@ -25,7 +25,7 @@ CORRELATION = "mending-4711"
 
 
 def card(page: Page, title: str) -> int:
-    """A figure of the overview."""
+    """Return a count of the overview."""
     return int(page.inner_text(f".bus-card:has(span:text-is('{title}')) strong").replace(",", ""))
 
 
@@ -40,12 +40,12 @@ def test_staff_see_a_dead_letter_come_edit_it_and_watch_it_go(platform: Platform
     code = MISSHAPEN % {"id": "mending-1", "data": data, "correlation_id": CORRELATION}
     stored = platform.manage("payments", "shell", "-v", "0", "-c", code)
     assert stored.stdout.strip() == "1", stored.stderr
-    # Nobody loads the page again: it does so itself.
+    # The page refreshes itself.
     eventually(lambda: card(page, "Dead letters") == before + 1, timeout_s=40, what="the page shows it")
-    look(page, "payments-overview")
+    screenshot(page, "payments-overview")
 
     page.click(".bus-card:has(span:text-is('Dead letters'))")
-    look(page, "payments-dead-letters")
+    screenshot(page, "payments-dead-letters")
     page.click("text=paymentMethod: is missing")
     page.click(".bus-table tbody tr:first-child td a")
     page.click("text=Edit and replay…")
@@ -53,7 +53,7 @@ def test_staff_see_a_dead_letter_come_edit_it_and_watch_it_go(platform: Platform
     page.fill("[name=reason]", "the producer forgot how it is paid")
     page.click("text=Save and replay")
     expect(page.locator("form.bus-box")).to_contain_text("Nothing was changed")
-    look(page, "payments-edit-refused")
+    screenshot(page, "payments-edit-refused")
     page.fill("[name=payload]", json.dumps({**data, "paymentMethod": "card"}))
     page.click("text=Save and replay")
     expect(page.locator("body")).to_contain_text("It was edited and will run again.")
@@ -64,7 +64,7 @@ def test_staff_see_a_dead_letter_come_edit_it_and_watch_it_go(platform: Platform
     handled = page.locator("tr", has_text="handled by on_process_payment")
 
     def is_handled() -> bool:
-        """The page shows how it stands when it is loaded."""
+        """Reload the page and return whether it shows the delivery as handled."""
         page.goto(f"{address}/admin/atoll_bus/where/?q={CORRELATION}")
         return "done" in handled.inner_text()
 
@@ -72,7 +72,7 @@ def test_staff_see_a_dead_letter_come_edit_it_and_watch_it_go(platform: Platform
     handled.locator("a").first.click()
     page.click("text=History")
     expect(page.locator("body")).to_contain_text("the producer forgot how it is paid")
-    look(page, "payments-history")
+    screenshot(page, "payments-history")
 
 
 def test_an_order_is_followed_through_every_service(platform: Platform, page: Page):
@@ -92,7 +92,7 @@ def test_an_order_is_followed_through_every_service(platform: Platform, page: Pa
     page.goto(f"{address}{link}")
 
     shown = page.inner_text("#content")
-    look(page, "users-where-is-an-order")
+    screenshot(page, "users-where-is-an-order")
     for service in ("order-service", "product-service", "payment-service"):
         assert re.search(rf"{service}\s+\d*[1-9]", shown), shown
     for name in ("order.created", "stock.reserved", "payment.completed", "order.confirmed"):

@@ -1,4 +1,4 @@
-"""Clients that know nothing of Atoll read and write the wire of docs/messages.md."""
+"""Clients without Atoll read and write messages by docs/messages.md."""
 
 import json
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What README.md and CONTRIBUTING.md tell people to type does what they say."""
+"""The commands of README.md and CONTRIBUTING.md do what these documents say."""
 
 import io
 import json
@@ -23,7 +23,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WRITTEN_GATEWAY = "http://127.0.0.1:8000"
 TIMEOUT_S = 60
 
-# Run by CI or by another test: where, and the line that does it.
+# Commands that CI or another test runs: the file, and the line that runs the command.
 ELSEWHERE = {
     "make install": (".ci/run", "make install"),
     "make check": (".ci/run", "make check"),
@@ -37,7 +37,7 @@ ELSEWHERE = {
 
 
 def commands(document: str) -> list[str]:
-    """Every command of the document's ``sh`` blocks, in order."""
+    """Return every command of the document's ``sh`` blocks, in order."""
     blocks: list[str] = BLOCK.findall((ROOT / document).read_text())
     lines = (line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines())
     return [line for line in lines if line]
@@ -48,7 +48,7 @@ RUN_HERE = [command for command in dict.fromkeys(README + CONTRIBUTING) if comma
 
 
 def type_in(platform: Platform, command: str, typed: str = "") -> str:
-    """Run a command line as a person beside this platform would; what it printed."""
+    """Run a command line beside this platform and return its output."""
     done = subprocess.run(
         ["bash", "-c", command.replace(WRITTEN_GATEWAY, platform.gateway_url)],
         cwd=ROOT,
@@ -64,7 +64,7 @@ def type_in(platform: Platform, command: str, typed: str = "") -> str:
 
 
 def environment(platform: Platform) -> dict[str, str]:
-    """``python`` is the one that runs the tests, as it is in an activated environment."""
+    """``python`` is the interpreter of the tests, as in an activated virtual environment."""
     here = str(Path(sys.executable).parent)
     return platform.environment | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "no_proxy": "127.0.0.1"}
 

@@ -1,4 +1,4 @@
-"""Staff give the money of a sale back, and later take the goods back, in the admins of three services."""
+"""Staff refund a sale and later take the goods back, in the admins of three services."""
 
 import re
 from decimal import Decimal
@@ -15,7 +15,7 @@ TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Staff:
-    """A browser without a screen, signed in to the admin of one service."""
+    """An HTTP client that is signed in to the admin of one service."""
 
     def __init__(self, address: str) -> None:
         self._address = address

@@ -1,1 +1,1 @@
-"""The checker: what the databases say after a run. Imports nothing of the platform or its services."""
+"""The checker: it inspects the databases after a run and imports nothing of the platform or its services."""

@@ -1,7 +1,7 @@
-"""``python -m tests.chaos.check JOURNAL``: every invariant with its count of violations.
+"""``python -m tests.chaos.check JOURNAL``: every invariant with its number of violations.
 
-All that was found is in ``found.json`` beside the journal. The last line is one JSON object; the
-exit code is 1 when anything was violated.
+``found.json`` beside the journal lists all violations. The last line is one JSON object. The
+exit code is 1 after any violation.
 """
 
 import json

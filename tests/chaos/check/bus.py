@@ -1,4 +1,4 @@
-"""What must be true of the messages after a run (I1 to I12). Each function yields its violations in words."""
+"""Invariants of messages after a run (I1 to I12). Each function yields the violations as texts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def _said(message: Row) -> str:
 
 
 def not_published(evidence: Evidence) -> Iterator[str]:
-    """Every committed announcement left its outbox, and was on the wire."""
+    """Every committed message left its outbox and was on the wire."""
     seen = None if evidence.wire is None else {(row["service"], row["id"]) for row in evidence.wire}
     for (service, message), row in evidence.outbox.items():
         if row["status"] != "published":
@@ -31,7 +31,7 @@ def not_published(evidence: Evidence) -> Iterator[str]:
 
 
 def effect_without_commit(evidence: Evidence) -> Iterator[str]:
-    """Whatever is heard of our services was committed there, word for word; nothing rolled back is."""
+    """Each received message of a service was committed there with the same body, and never rolled back."""
     for project, messages in evidence.inbox.items():
         for message in messages:
             sender = message["service_id"]
@@ -39,7 +39,7 @@ def effect_without_commit(evidence: Evidence) -> Iterator[str]:
                 continue
             row = evidence.outbox.get((sender, message["message_id"]))
             if row is None:
-                # A timer goes straight into the inbox of the service that set it.
+                # A service writes a timer directly into its own inbox.
                 if evidence.projects[sender] != project or message["kind"] != "command":
                     yield f"{project} heard {_said(message)}, never committed by {sender}"
             elif evidence.words(row) != evidence.words(message):
@@ -78,7 +78,7 @@ def not_exactly_once(evidence: Evidence) -> Iterator[str]:
 
 
 def _is_excused(message: Row, handler: Row, evidence: Evidence) -> bool:
-    """Its sender knows nothing of the handler, and its queue was not bound when the message came."""
+    """The sender does not know the handler, and the handler's queue was not bound at the time."""
     return bool(handler.get("outside_contracts")) and evidence.was_unbound(message)
 
 
@@ -113,7 +113,7 @@ def _history_not_once(evidence: Evidence) -> Iterator[str]:
 
 
 def out_of_order(evidence: Evidence) -> Iterator[str]:
-    """A key's messages were first published in sequence, and a lane's handled by position."""
+    """The messages of a key were first published in sequence, and those of a lane handled by position."""
     last: dict[tuple[str, str], int] = {}
     seen: set[tuple[str, str]] = set()
     for row in evidence.wire or ():
@@ -131,14 +131,14 @@ def out_of_order(evidence: Evidence) -> Iterator[str]:
         for (handler, name), rows in lanes.items():
             rows.sort(key=lambda row: row["position"])
             for before, after in pairwise(rows):
-                # Had the earlier one arrived when the later one began, it had to be through by then.
+                # If the earlier message was there when the later one began, it must have ended before.
                 if before["created_at"] < after["claimed_at"] < before["finished_at"]:
                     places = f"{after['position']} before {before['position']}"
                     yield f"{project}: {handler} ran {places} of {name}"
 
 
 def blocked(evidence: Evidence) -> Iterator[str]:
-    """Nothing that is due waits, but behind a dead letter of its own lane; all came to rest in time."""
+    """No due delivery waits, except behind a dead letter of its lane. All work ended in time."""
     for row in evidence.of("bewildered"):
         yield f"a customer gave up: {row['error']}"
     if evidence.end and not evidence.end["ready"]:
@@ -155,11 +155,11 @@ def blocked(evidence: Evidence) -> Iterator[str]:
 
 
 def attempts_wasted(evidence: Evidence) -> Iterator[str]:
-    """No attempt past the policy's, none counted for an outage: what is well-formed never died."""
+    """No delivery has more attempts than its policy, outages count none, and no well-formed message died."""
     most = {(row["project"], row["handler"]): row["attempts"] for row in evidence.handlers}
     for project, deliveries in evidence.deliveries.items():
         for row in deliveries:
-            # One more is counted when the last one died with its worker, and is not run.
+            # When the last attempt died with its worker, one more attempt is counted and not run.
             if row["attempts"] > most.get((project, row["handler"]), 0) + 1:
                 yield f"{project}: {row['handler']} of {row['message_id']} had {row['attempts']} attempts"
             if row["status"] == "dead" and not evidence.is_poison(row["message_id"]):
@@ -170,7 +170,7 @@ def attempts_wasted(evidence: Evidence) -> Iterator[str]:
 
 
 def poison_astray(evidence: Evidence) -> Iterator[str]:
-    """Each poison is where it belongs, once; nothing else is in quarantine."""
+    """Each poison is at its place once. Quarantine holds nothing else."""
     quarantined: Counter[str] = Counter()
     for project in evidence.projects.values():
         for row in evidence.rows(
@@ -205,7 +205,7 @@ def _token_in(body: bytes, evidence: Evidence) -> str | None:
 
 
 def replay_took_effect(evidence: Evidence) -> Iterator[str]:
-    """Running a settled delivery again left its row as it was; other checks look at the effects."""
+    """A replay of a settled delivery changed nothing in its row. Other checks cover the effects."""
     for replayed in evidence.of("replayed"):
         now = {row["id"]: row for row in evidence.deliveries[replayed["project"]]}
         for identifier, attempts, finished_at in replayed["rows"]:
@@ -215,7 +215,7 @@ def replay_took_effect(evidence: Evidence) -> Iterator[str]:
 
 
 def queue_not_empty(evidence: Evidence) -> Iterator[str]:
-    """Nothing waits at the broker: hints, messages, or the mirror's copies."""
+    """No message waits at the broker: no hint, no event or command, no copy of the mirror."""
     port = evidence.run["amqp_port"]
     if not port:
         return
@@ -236,7 +236,7 @@ def queue_not_empty(evidence: Evidence) -> Iterator[str]:
 
 
 def correlation_lost(evidence: Evidence) -> Iterator[str]:
-    """A message keeps its correlation id from hop to hop, and an order's all come from a request about it."""
+    """A message keeps its correlation id from hop to hop. The ids of an order come from requests about it."""
     for project, messages in evidence.inbox.items():
         for message in messages:
             row = evidence.outbox.get((message["service_id"], message["message_id"]))

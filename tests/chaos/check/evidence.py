@@ -1,4 +1,4 @@
-"""Where the checker looks: the journal, the wire's mirror, four databases and the broker's queues."""
+"""The checker's sources: the journal, the mirror of the wire, four databases and the broker's queues."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ import psycopg2
 import psycopg2.extras
 
 Row = dict[str, Any]
-# Every instance makes its bindings again after 2 s (docs/decisions/0040), on a machine that is not busy.
+# On an idle machine every instance renews its bindings after 2 s (docs/decisions/0040).
 BOUND_AGAIN_S = 6.0
-# What tells about a person, by message.
+# The personal fields by message.
 PERSONAL = {"user.created": {"email", "name"}, "user.updated": {"changes"}}
 
 
 class Evidence:
-    """Reads only. ``connections`` may be given, so that tests can show it doctored rows before a rollback."""
+    """Reads only. Tests pass ``connections`` to show changed rows before a rollback."""
 
     def __init__(self, journal: Path, connections: dict[str, Any] | None = None) -> None:
         with journal.open(encoding="utf-8") as file:
@@ -35,7 +35,7 @@ class Evidence:
         return (row for row in self.records if row["record"] == record)
 
     def rows(self, project: str, statement: str, parameters: Sequence[Any] | None = None) -> list[Row]:
-        """UUIDs come as text."""
+        """Return the rows of a query, with UUIDs as text."""
         connection = self._connections[project]
         with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
             cursor.execute(statement, parameters)
@@ -56,7 +56,7 @@ class Evidence:
 
     @cached_property
     def outbox(self) -> dict[tuple[str, str], Row]:
-        """Every committed announcement by (service, message id)."""
+        """Every committed message by (service, message id)."""
         return {
             (service, row["message_id"]): row
             for service, project in self.projects.items()
@@ -70,7 +70,7 @@ class Evidence:
 
     @cached_property
     def inbox(self) -> dict[str, list[Row]]:
-        """By project."""
+        """The received messages by project."""
         return {
             project: self.rows(
                 project,
@@ -81,7 +81,7 @@ class Evidence:
 
     @cached_property
     def deliveries(self) -> dict[str, list[Row]]:
-        """By project, with the message's facts."""
+        """The deliveries by project, with facts of their messages."""
         return {
             project: self.rows(
                 project,
@@ -96,7 +96,7 @@ class Evidence:
 
     @cached_property
     def wire(self) -> list[Row] | None:
-        """What went over the exchanges, in order; None where nobody could look."""
+        """The published messages in order, or None without a mirror."""
         path = self.run["wire"]
         if not path:
             return None
@@ -105,7 +105,7 @@ class Evidence:
 
     @cached_property
     def poison(self) -> dict[str, Row]:
-        """By token, which is the message id of those that have a readable one."""
+        """The poison by token. A poison with a readable message id has the token as its id."""
         return {row["token"]: row for row in self.of("poison")}
 
     @cached_property
@@ -114,7 +114,7 @@ class Evidence:
         return {row["id"] for row in self.rows("users", gone)}
 
     def words(self, message: Row) -> str:
-        """A body as far as it must stay: what told about an account is emptied after its deletion."""
+        """Return the body without the personal fields of deleted accounts, which erasure may have emptied."""
         fields = PERSONAL.get(message["name"])
         if fields is None:
             return str(message["body"])
@@ -133,7 +133,7 @@ class Evidence:
         )
 
     def was_unbound(self, message: Row) -> bool:
-        """Whether it was published when a queue's owner may not have made its bindings again."""
+        """Whether a queue's owner may not have renewed its bindings when the message was published."""
         return message["published_at"] is not None and any(
             row["from"] <= message["published_at"] <= row["until"] + BOUND_AGAIN_S
             for row in self.of("unbound")
@@ -148,7 +148,7 @@ def digest(body: str) -> str:
 
 
 def topic_matches(pattern: str, name: str) -> bool:
-    """AMQP's topics: ``*`` is one word, ``#`` any number of words."""
+    """AMQP topics: ``*`` is one word, ``#`` any number of words."""
 
     def match(wanted: list[str], words: list[str]) -> bool:
         if not wanted:

@@ -1,4 +1,4 @@
-"""What must be true of the registry during the faults that aim at it, as it was noted then."""
+"""Invariants of the registry during its faults, from the notes of that time."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ from tests.chaos.check.evidence import Evidence
 
 
 def valid_credential_refused(evidence: Evidence) -> Iterator[str]:
-    """A valid credential was refused while others guessed."""
+    """The registry refused a valid credential while others sent wrong ones."""
     return _noted(evidence, "valid_credential_refused")
 
 
 def silent_service_emptied(evidence: Evidence) -> Iterator[str]:
-    """Silence alone emptied the list of a service."""
+    """The registry emptied the list of a service only because heartbeats were missing."""
     return _noted(evidence, "silent_service_emptied")
 
 

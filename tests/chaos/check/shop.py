@@ -1,4 +1,4 @@
-"""What must be true of orders, money and stock after a run. Each function yields its violations in words."""
+"""Invariants of orders, money and stock after a run. Each function yields the violations as texts."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from decimal import Decimal
 from tests.chaos.check.evidence import Evidence, Row
 
 FINAL = ("confirmed", "cancelled", "refunded")
-# What orders shows of an account that was deleted.
+# The name that orders shows for a deleted account.
 FORGOTTEN = "Deleted customer"
 
 ORDERS = """
@@ -15,7 +15,7 @@ SELECT id::text, user_id::text, status, total, currency, customer_name,
        deadline_at < now() AS late
 FROM orders_order
 """
-# Refunded orders whose goods came back: their lines are not sold any more.
+# Refunded orders with returned goods: their lines are no longer sold.
 RETURNED = """
 SELECT order_id::text FROM orders_ordercompensation
 WHERE kind = 'return.stock' AND state IN ('done', 'settled')
@@ -39,14 +39,14 @@ FROM products_product AS product
 
 
 def accepted_order_lost(evidence: Evidence) -> Iterator[str]:
-    """Every order that a customer was told of exists."""
+    """Every order that a customer got an answer for exists."""
     held = {row["id"] for row in evidence.rows("orders", ORDERS)}
     for order in sorted(evidence.accepted - held):
         yield f"order {order} was accepted and is gone"
 
 
 def order_doubled(evidence: Evidence) -> Iterator[str]:
-    """One Idempotency-Key, one order: there is none that nobody was told of."""
+    """Each Idempotency-Key has one order, and no order exists that no customer asked for."""
     asked = Counter(row["user"] for row in evidence.of("asked"))
     told = Counter(row["user"] for row in evidence.of("accepted"))
     refused = Counter(row["user"] for row in evidence.of("refused") if row["user"] and not row["unclear"])
@@ -55,14 +55,14 @@ def order_doubled(evidence: Evidence) -> Iterator[str]:
             yield f"key {row['key']} was answered with two orders"
     placed: Counter[str] = Counter(row["user_id"] for row in evidence.rows("orders", ORDERS))
     for user, count in placed.items():
-        # What was asked and neither accepted nor clearly refused may or may not have become an order.
+        # A request without an answer may have created an order or not.
         most = asked[user] - refused[user]
         if user in asked and not told[user] <= count <= most:
             yield f"user {user} asked {asked[user]} times, was told of {told[user]} orders and has {count}"
 
 
 def order_not_final(evidence: Evidence) -> Iterator[str]:
-    """Every order came to its end and what it undid is undone, or staff is told; no deadline still ticks."""
+    """Every order is final, with all compensation confirmed or reported to staff. No deadline is open."""
     for row in evidence.rows("orders", ORDERS):
         if row["status"] not in FINAL:
             yield f"order {row['id']} is still {row['status']}{' past its deadline' * bool(row['late'])}"
@@ -77,7 +77,7 @@ def order_not_final(evidence: Evidence) -> Iterator[str]:
 
 
 def needs_attention(evidence: Evidence) -> int:
-    """Orders that staff is told of, because something of them could not be undone."""
+    """Return the orders with a compensation that failed and was reported to staff."""
     return len(
         evidence.rows(
             "orders", "SELECT DISTINCT order_id FROM orders_ordercompensation WHERE state = 'failed'"
@@ -86,7 +86,7 @@ def needs_attention(evidence: Evidence) -> int:
 
 
 def charge_not_once(evidence: Evidence) -> Iterator[str]:
-    """By the provider's own books: one charge for a confirmed order, none left for another."""
+    """By the provider's books, a confirmed order has one charge and any other order has none left."""
     orders = {row["id"]: row for row in evidence.rows("orders", ORDERS)}
     captured: dict[str, list[Row]] = {}
     for charge in evidence.rows("payments", CHARGES):
@@ -105,7 +105,7 @@ def charge_not_once(evidence: Evidence) -> Iterator[str]:
 
 
 def stock_not_conserved(evidence: Evidence) -> Iterator[str]:
-    """What was there at first is on hand, or sold and not returned; nothing is reserved, nothing negative."""
+    """The initial stock is on hand, or sold and not returned. Nothing is reserved, nothing is negative."""
     first: dict[str, int] = next(evidence.of("stock"))["on_hand"]
     sold: Counter[str] = Counter()
     held: Counter[str] = Counter()
@@ -127,7 +127,7 @@ def stock_not_conserved(evidence: Evidence) -> Iterator[str]:
 
 
 def sums_differ(evidence: Evidence) -> Iterator[str]:
-    """Orders, payments and products agree; orders show the customer's last name or, once deleted, none."""
+    """Orders, payments and products agree. Orders show the customer's last name, or none once deleted."""
     orders = {row["id"]: row for row in evidence.rows("orders", ORDERS)}
     confirmed = {identifier for identifier, row in orders.items() if row["status"] == "confirmed"}
     turnover: Counter[str] = Counter()

@@ -3,7 +3,7 @@
 //   node consume.mjs event 'order.#' evt.mail-service
 //   node consume.mjs command mail-service cmd.mail-service
 //
-// Prints one line of JSON per message. A last argument ends it after so many messages.
+// Prints one line of JSON per message. An optional last argument is the number of messages to receive.
 import amqplib from 'amqplib';
 
 const [kind, bindingKey, queue, count = 'Infinity'] = process.argv.slice(2);
@@ -22,7 +22,7 @@ await channel.consume(queue, async (message) => {
   const properties = { messageId, type, appId, correlationId, contentType, deliveryMode, headers };
   const body = JSON.parse(message.content.toString());
   console.log(JSON.stringify({ routingKey: message.fields.routingKey, properties, body }));
-  // Only what was dealt with is acknowledged. The same messageId may come again: remember it with your data.
+  // Acknowledge a message after handling it. The same messageId may come again: store it with your data.
   channel.ack(message);
   if (++received >= Number(count)) {
     await channel.close();

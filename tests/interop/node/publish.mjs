@@ -3,7 +3,7 @@
 //   node publish.mjs event order.created '{"eventType": "order.created", "data": {"orderId": "7"}}'
 //   node publish.mjs command product-service '{"command": "reserve.stock", "data": {...}}'
 //
-// A last argument may give properties: '{"messageId": "...", "appId": "...", "correlationId": "..."}'.
+// An optional last argument gives properties: '{"messageId": "...", "appId": "...", "correlationId": "..."}'.
 import amqplib from 'amqplib';
 
 const [kind, routingKey, body, properties = '{}'] = process.argv.slice(2);
@@ -15,7 +15,7 @@ const channel = await connection.createConfirmChannel();
 await channel.assertExchange(`${prefix}events`, 'topic', { durable: true });
 await channel.assertExchange(`${prefix}commands`, 'direct', { durable: true });
 
-// A command that no queue takes comes back before it is confirmed.
+// The broker returns a command without a queue before it confirms it.
 channel.on('return', () => {
   console.error(`No service takes commands as ${routingKey}.`);
   process.exitCode = 1;

@@ -21,7 +21,7 @@ export class ServiceRegistryClient {
   }
 
   async register() {
-    // Every life of an id has a higher number than the one before.
+    // Each registration of an id needs a higher number than the one before.
     this.#incarnation = Math.max(Date.now(), this.#incarnation + 1);
     const instance = { ...this.instance, incarnation: this.#incarnation };
     return this.#post('/register', { serviceName: this.serviceName, instance });

@@ -9,7 +9,7 @@ import { ServiceRegistryClient } from './registry.mjs';
 const { REGISTRY_URL, SERVICE_NAME, SERVICE_SECRET, HOST = '127.0.0.1', PORT = '0' } = process.env;
 
 const server = createServer((request, response) => {
-  // The gateway has proven who asks: an id, and a JSON array of roles.
+  // The gateway has verified the caller: an id, and a JSON array of roles.
   const user = request.headers['x-user-id'] ?? null;
   const roles = JSON.parse(request.headers['x-user-roles'] ?? '[]');
   response.setHeader('Content-Type', 'application/json');
@@ -24,7 +24,7 @@ console.log(`${id} registered`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, async () => {
-    // Out of discovery first; whoever does not know yet is still answered for a moment.
+    // Leave discovery first, and answer for a moment the callers that do not know yet.
     await registry.stop().catch(console.error);
     setTimeout(() => server.close(() => process.exit(0)), 1000);
     server.closeIdleConnections();

@@ -1,9 +1,9 @@
-"""Receive Atoll's messages in a Python program that knows nothing of it, on a durable queue of its own:
+"""Receive Atoll's messages on a durable queue, in a Python program without Atoll:
 
     python consume.py event 'order.#' evt.mail-service
     python consume.py command mail-service cmd.mail-service
 
-Prints one line of JSON per message. A last argument ends it after so many messages.
+Prints one line of JSON per message. An optional last argument is the number of messages to receive.
 """
 
 import json
@@ -36,7 +36,7 @@ for received, (method, found, body) in enumerate(channel.consume(queue), start=1
     }
     line = {"routingKey": method.routing_key, "properties": properties, "body": json.loads(body)}
     print(json.dumps(line), flush=True)
-    # Only what was dealt with is acknowledged. The same id may come again: remember it with your data.
+    # Acknowledge a message after handling it. The same id may come again: store it with your data.
     channel.basic_ack(method.delivery_tag)
     if received == count:
         break

@@ -1,9 +1,9 @@
-"""Publish one message to Atoll from a Python program that knows nothing of it:
+"""Publish one message to Atoll from a Python program without Atoll:
 
     python publish.py event order.created '{"eventType": "order.created", "data": {"orderId": "7"}}'
     python publish.py command product-service '{"command": "reserve.stock", "data": {...}}'
 
-A last argument may give properties: '{"messageId": "...", "appId": "...", "correlationId": "..."}'.
+An optional last argument gives properties: '{"messageId": "...", "appId": "...", "correlationId": "..."}'.
 """
 
 import json
