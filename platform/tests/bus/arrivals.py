@@ -1,4 +1,4 @@
-"""Messages as they arrive, without a broker."""
+"""Received messages without a broker."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ def store(
     sequence: int | None = None,
     sender: str = "note-service",
 ) -> list[UUID]:
-    """Put an event into the inbox, as ingest does; its deliveries."""
+    """Store an event in the inbox as ingest does. Returns its deliveries."""
     body = wire.dumps({"id": str(uuid7()), "eventType": name, "data": data, "serviceId": sender})
     headers = {"x-atoll-key": key, "x-atoll-seq": sequence}
     return inbox.store([envelope.parse(body, {}, headers)])

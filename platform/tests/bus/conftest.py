@@ -1,4 +1,4 @@
-"""Real brokers for the bus's suite, and handlers that last for one test."""
+"""Real brokers for the bus's suite, and handlers registered for one test."""
 
 import os
 import socket
@@ -32,7 +32,7 @@ def staff(client: Client, db: None) -> Client:
 
 @pytest.fixture
 def until() -> Until:
-    """Wait until a condition is true; its value. Fails after DEADLINE_S."""
+    """Wait until a condition is true and return its value. Fails after DEADLINE_S."""
 
     def wait(condition: Callable[[], object]) -> object:
         deadline = time.monotonic() + DEADLINE_S
@@ -46,7 +46,7 @@ def until() -> Until:
 
 @pytest.fixture
 def handlers() -> Iterator[list[registry.Handler]]:
-    """The registered handlers, only those of this test: what it registers goes with it."""
+    """The registry, empty for this test and restored afterwards."""
     held = registry.handlers()
     registry._handlers.clear()
     yield registry._handlers
@@ -69,7 +69,7 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture
 def rabbitmq(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """RabbitMQ as the broker, under names of this test's own."""
+    """RabbitMQ as the broker, with names for this test only."""
     url = _rabbitmq_url()
     if not _answers(url):
         if conf.flag("ATOLL_REQUIRE_RABBITMQ"):
@@ -80,13 +80,13 @@ def rabbitmq(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The Redis transport as the broker, under keys of this test's own."""
+    """The Redis transport as the broker, with keys for this test only."""
     yield from _own_names(monkeypatch, conf.redis_url())
 
 
 @pytest.fixture(params=["rabbitmq", "valkey"])
 def broker(request: pytest.FixtureRequest) -> str:
-    """Each broker in turn; its URL."""
+    """The URL of each broker in turn."""
     return str(request.getfixturevalue(request.param))
 
 

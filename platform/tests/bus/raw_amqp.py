@@ -1,4 +1,4 @@
-"""Messages as bytes: frames of AMQP 0-9-1 built by hand, where clients refuse to write them."""
+"""Raw AMQP 0-9-1 frames, for messages that clients refuse to write."""
 
 from struct import pack
 
@@ -12,7 +12,7 @@ FLAGS = {name: 0x8000 >> position for position, (name, _) in enumerate(amqp.Mess
 
 
 class Raw:
-    """A connection on which anything can be published; the broker has taken all before it closes."""
+    """A connection that publishes any bytes. It closes after the broker has confirmed all messages."""
 
     def __init__(self, url: str) -> None:
         address = kombu.Connection(url)
@@ -27,7 +27,7 @@ class Raw:
         self._channel.confirm_select()
 
     def publish(self, exchange: str, routing_key: bytes, properties: bytes, body: bytes) -> None:
-        """Returns when the broker has confirmed it, and raises its error when it refuses."""
+        """Returns after the broker's confirm. Raises the broker's error."""
         confirmed: list[int] = []
         self._channel.events["basic_ack"].add(lambda tag, _multiple: confirmed.append(tag))
         method = pack(">HHH", BASIC, PUBLISH, 0) + short(exchange.encode()) + short(routing_key) + b"\x00"
@@ -53,19 +53,19 @@ def long(value: bytes) -> bytes:
 
 
 def properties(**values: bytes) -> bytes:
-    """Flags and then the values, each already encoded."""
+    """Return the flags and the values, each already encoded."""
     order = [name for name in FLAGS if name in values]
     flags = sum(FLAGS[name] for name in order)
     return pack(">H", flags) + b"".join(values[name] for name in order)
 
 
 def table(*entries: tuple[bytes, bytes]) -> bytes:
-    """Each entry a key and a value that begins with its type's letter."""
+    """Return a table. Each entry is a key and a value that begins with its type's letter."""
     return long(b"".join(short(key) + value for key, value in entries))
 
 
 def nested(depth: int) -> bytes:
-    """An array in an array in an array..."""
+    """Return arrays nested ``depth`` times."""
     value = b"V"
     for _ in range(depth):
         value = b"A" + long(value)

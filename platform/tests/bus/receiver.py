@@ -1,4 +1,4 @@
-"""Real ingest in a test's own process."""
+"""Real ingest in the test's own process."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ DEADLINE_S = 30.0
 
 
 class Receiver:
-    """This service's ingest on a thread of its own, running each new delivery at once."""
+    """This service's ingest on a thread. It runs each new delivery at once."""
 
     def __init__(self) -> None:
         self.runs: list[UUID] = []
@@ -42,8 +42,11 @@ class Receiver:
 
 @contextmanager
 def every_delivery_hinted() -> Iterator[None]:
-    """Ingest leaves a crowd of messages that are older than some seconds to the sweep. No sweep runs
-    beside these tests, and on a busy machine any message may become that old."""
+    """Give every delivery a hint at once.
+
+    In a batch of many messages ingest gives no hints for older messages; the sweep delivers them. No
+    sweep runs in these tests, and on a busy machine any message can become that old.
+    """
     with mock.patch.object(storing, "CROWD", 2**31):
         yield
 

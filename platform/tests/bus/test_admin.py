@@ -1,4 +1,4 @@
-"""The ledger in the admin: find it, try it again, give it up with a reason."""
+"""The admin of the ledger: staff find messages, replay them, and discard them with a reason."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ ADMIN = "/admin/atoll_bus"
 
 @pytest.fixture
 def dead(bus: Bus) -> Delivery:
-    """A dead delivery of a handler that works from its second message on."""
+    """A dead delivery. Its handler works from its second message on."""
     seen: list[str] = []
 
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
@@ -64,7 +64,7 @@ def test_a_dead_delivery_is_replayed_and_then_really_runs(staff: Client, dead: D
     assert "will run again" in LogEntry.objects.get().change_message
 
 
-def test_replaying_what_is_done_changes_nothing(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_replaying_a_done_delivery_changes_nothing(staff: Client, dead: Delivery, bus: Bus) -> None:
     act(staff, "delivery", "replay", dead.pk)
     bus.run_due()
     logged = LogEntry.objects.count()
@@ -128,14 +128,14 @@ def test_the_ledger_cannot_be_edited_by_hand(staff: Client, dead: Delivery) -> N
     assert dead.status == "dead"
 
 
-def test_what_needs_attention_is_on_the_front_page(staff: Client, dead: Delivery) -> None:
+def test_dead_letters_and_quarantine_are_on_the_front_page(staff: Client, dead: Delivery) -> None:
     page = staff.get("/admin/").content.decode()
     assert f"{ADMIN}/dead-letters/" in page
     assert "Dead letters" in page
     assert f"{ADMIN}/overview/" in page
 
 
-def test_a_list_shortens_an_id_and_leads_to_where_its_messages_are(staff: Client, bus: Bus) -> None:
+def test_a_list_shortens_an_id_and_links_to_its_trace(staff: Client, bus: Bus) -> None:
     correlation = "0199a1b2-0000-7000-8000-00000000abcd"
 
     @on("note.asked")
@@ -217,7 +217,7 @@ def test_a_quarantined_message_is_discarded_from_its_own_page(staff: Client) -> 
 
 
 @pytest.mark.parametrize("address", ["", "replay/", "edit/", "discard/"])
-def test_what_does_not_exist_is_not_found(staff: Client, address: str) -> None:
+def test_a_missing_row_is_not_found(staff: Client, address: str) -> None:
     unknown = "0199a1b2-0000-7000-8000-00000000abcd"
     answer = staff.get(f"{ADMIN}/delivery/{unknown}/{address or 'change/'}")
     assert answer.status_code in (302, 404)

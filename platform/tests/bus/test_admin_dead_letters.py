@@ -1,4 +1,4 @@
-"""Dead letters that failed alike: found together, decided about together."""
+"""Dead letters in groups: staff find them together and decide about them together."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ broken = {"fuse", "pump"}
 
 @pytest.fixture
 def dead(bus: Bus) -> list[Delivery]:
-    """Three that lack a fuse and one that lacks a pump, all of one handler."""
+    """Three deliveries without a fuse and one without a pump, all of one handler."""
     broken.update({"fuse", "pump"})
 
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
@@ -121,7 +121,7 @@ def test_a_group_is_discarded_with_a_reason_only(staff: Client, dead: list[Deliv
     assert "no such boxes" in LogEntry.objects.get().change_message
 
 
-def test_decisions_about_one_and_about_many_are_told_on_one_page(staff: Client, dead: list[Delivery]) -> None:
+def test_decisions_about_one_row_and_about_many_are_on_one_page(staff: Client, dead: list[Delivery]) -> None:
     page = "/admin/atoll_bus/decisions/"
     assert "Nobody has decided anything yet" in staff.get(page).content.decode()
     staff.post(address("discard", dead[0], until=now()), {"reason": "no such boxes"}, follow=True)
@@ -133,7 +133,9 @@ def test_decisions_about_one_and_about_many_are_told_on_one_page(staff: Client, 
     assert staff.get(page, {"p": "x"}).status_code == 200
 
 
-def test_what_died_after_the_page_was_opened_is_left_alone(staff: Client, dead: list[Delivery]) -> None:
+def test_a_delivery_that_died_after_the_page_was_opened_is_left_alone(
+    staff: Client, dead: list[Delivery]
+) -> None:
     opened = dead[2].finished_at
     assert opened is not None
     where = address("discard", dead[0], until=(opened + timedelta(microseconds=1)).isoformat())

@@ -1,4 +1,4 @@
-"""Edit and replay: checked before it is taken, written down when it is."""
+"""Edit and replay: the form validates the data, and the log keeps the change."""
 
 import json
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def is_untouched(row: Delivery) -> bool:
     return (row.status, row.edited_body, LogEntry.objects.count()) == ("dead", "", 0)
 
 
-def test_what_was_edited_is_what_runs_and_the_original_stays(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_the_edited_data_runs_and_the_original_stays(staff: Client, dead: Delivery, bus: Bus) -> None:
     arrived = dead.message.body
     page = staff.get(address(dead))
     assert json.loads(page.context["form"]["payload"].value())["price"] == -19.9
@@ -86,7 +86,7 @@ def test_what_was_edited_is_what_runs_and_the_original_stays(staff: Client, dead
     assert list(Note.objects.values_list("text", "price_paid")) == [("ink", Decimal("19.90"))]
 
 
-def test_who_changed_what_and_why_is_in_the_log(staff: Client, dead: Delivery) -> None:
+def test_the_log_has_the_user_the_change_and_the_reason(staff: Client, dead: Delivery) -> None:
     save(staff, dead, '{"text": "ink", "price": 19.90, "unknown": {"kept": true}}', "sign lost at import")
     entry = LogEntry.objects.get()
     assert (entry.user.username, entry.object_id) == ("ada", str(dead.pk))
@@ -114,7 +114,7 @@ def test_who_changed_what_and_why_is_in_the_log(staff: Client, dead: Delivery) -
         ('{"text": "ink", "price": -19.90, "unknown": {"kept": true}}', "Nothing was changed"),
     ],
 )
-def test_what_does_not_fit_is_told_at_the_form_and_changes_nothing(
+def test_unfit_data_is_refused_in_the_form_and_changes_nothing(
     staff: Client, dead: Delivery, data: str, complaint: str
 ) -> None:
     page = save(staff, dead, data)
@@ -142,7 +142,7 @@ def test_a_second_edit_begins_with_the_first(staff: Client, dead: Delivery, bus:
     assert '-  "price": -2' in LogEntry.objects.order_by("-id")[0].change_message
 
 
-def test_of_two_who_edit_at_once_the_second_is_told(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_of_two_concurrent_edits_the_second_is_refused(staff: Client, dead: Delivery, bus: Bus) -> None:
     seen = hidden(staff, dead)
     save(staff, dead, '{"text": "first", "price": -1}')
     bus.run_due()
@@ -155,7 +155,7 @@ def test_of_two_who_edit_at_once_the_second_is_told(staff: Client, dead: Deliver
     assert "first" in dead.edited_body
 
 
-def test_who_comes_between_the_look_and_the_change_wins(staff: Client, dead: Delivery) -> None:
+def test_a_change_between_check_and_save_wins(staff: Client, dead: Delivery) -> None:
     """The row itself is asked whether it is still as it was."""
     assert recovery.replay_deliveries([dead.pk]) == 1
     assert not recovery.replay_edited(dead.pk, body="{}", instead_of="")

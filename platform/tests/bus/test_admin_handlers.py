@@ -1,4 +1,4 @@
-"""The page of handlers: who has code for them, and retiring those that nobody has."""
+"""The page of handlers: which handlers have code, and retiring a handler without code."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ def write(event: dict[str, Any], message: Message) -> None: ...
 
 @pytest.fixture
 def gone() -> str:
-    """A handler that was seen an hour ago, with a message that waits and one that is dead."""
+    """A handler without code for an hour, with one waiting and one dead delivery."""
     on("note.asked", name="write_note")(write)
     enrolment.register(attends=True)
     store_one("note.asked", {})

@@ -1,4 +1,4 @@
-"""The pages that show how the bus is doing and where a message is."""
+"""The pages with the bus's counts and with the trace of a message."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ CORRELATION = "checkout-4711"
 
 @pytest.fixture(autouse=True)
 def no_registry() -> Iterator[None]:
-    """The workers are asked for anew by every test; without a registry the page says so."""
+    """Empty the cache of workers. Without a registry the page says so."""
     workers = page._workers
     workers.clear()
     yield
@@ -47,7 +47,7 @@ def blocked(bus: Bus) -> Delivery:
     return row
 
 
-def test_the_overview_shows_the_figures_and_renews_them(staff: Client) -> None:
+def test_the_overview_shows_the_counts_and_refreshes_them(staff: Client) -> None:
     answer = staff.get(OVERVIEW)
     shown = answer.content.decode()
     assert answer.status_code == 200
@@ -57,7 +57,7 @@ def test_the_overview_shows_the_figures_and_renews_them(staff: Client) -> None:
         assert title in shown
 
 
-def test_only_the_figures_are_sent_again(staff: Client, blocked: Delivery) -> None:
+def test_a_refresh_sends_the_counts_only(staff: Client, blocked: Delivery) -> None:
     answer = staff.get(FIGURES)
     part = answer.content.decode()
     assert "<html" not in part
@@ -69,7 +69,7 @@ def test_only_the_figures_are_sent_again(staff: Client, blocked: Delivery) -> No
         assert f"/admin/atoll_bus/delivery/{blocked.pk}/{address}" in part
 
 
-def test_figures_that_take_too_long_are_told_as_such(staff: Client, monkeypatch: Any) -> None:
+def test_counts_that_take_too_long_are_reported(staff: Client, monkeypatch: Any) -> None:
     def too_long() -> None:
         raise OperationalError("canceling statement due to statement timeout")
 
@@ -147,7 +147,7 @@ def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:
     assert "No id has more than 300 characters" in answer.content.decode()
 
 
-def test_an_unknown_id_is_told_as_such(staff: Client, monkeypatch: Any) -> None:
+def test_an_unknown_id_is_reported(staff: Client, monkeypatch: Any) -> None:
     monkeypatch.setattr(
         "atoll.bus.operations.message_trace.platform_traces",
         lambda wanted: [message_trace.local_trace(wanted)],

@@ -1,4 +1,4 @@
-"""A backlog is worked off without standing in the way of what is new."""
+"""Workers handle a backlog without delaying new messages."""
 
 import json
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Asked:
 
 
 class Recorder:
-    """In the broker's place: what was published, in order."""
+    """Replaces the broker and keeps the published messages in order."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -79,7 +79,7 @@ def hinted(ids: Sequence[Any]) -> set[str]:
     return {json.loads(body)["data"]["text"] for body in bodies}
 
 
-def test_of_a_crowd_only_what_is_new_gets_a_hint() -> None:
+def test_in_a_crowd_only_new_messages_get_a_hint() -> None:
     listen()
     old = [arrival(f"old {number}", age_s=FRESH_S * 2) for number in range(CROWD)]
     assert hinted(receive([*old, arrival("new")])) == {"new"}
@@ -91,7 +91,7 @@ def test_a_message_that_is_late_but_alone_gets_its_hint() -> None:
     assert hinted(receive([arrival("late", age_s=FRESH_S * 2)])) == {"late"}
 
 
-def test_draining_runs_what_is_due_longest_first_until_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backlog_runs_the_longest_due_first_until_none_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen()
     for number in (3, 1, 2):
@@ -103,7 +103,7 @@ def test_draining_runs_what_is_due_longest_first_until_nothing_is(monkeypatch: p
     assert notes() == ["1", "2", "3"]
 
 
-def test_draining_stops_after_its_slice_and_says_that_more_may_be_due(
+def test_a_backlog_stops_after_its_slice_and_says_that_more_may_be_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 0.0)
@@ -113,7 +113,7 @@ def test_draining_stops_after_its_slice_and_says_that_more_may_be_due(
     assert notes() == []
 
 
-def test_draining_leaves_alone_what_a_hint_was_sent_for() -> None:
+def test_a_backlog_leaves_deliveries_with_a_hint_alone() -> None:
     listen()
     receive([arrival("hinted")])
     assert backlog.drain() is False
@@ -165,7 +165,7 @@ def test_a_relay_that_is_behind_publishes_new_messages_first_and_pauses_between_
 
 
 class Announcing(Recorder):
-    """A broker that hears of new messages after certain old ones; its relay stops after certain others."""
+    """A publisher that announces a new message after certain rows, and stops its relay after another."""
 
     def __init__(self, news: dict[str, str], last: set[str]) -> None:
         super().__init__()

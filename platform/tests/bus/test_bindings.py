@@ -1,4 +1,4 @@
-"""Queues and bindings: there before the first message, and back after somebody deleted them."""
+"""Queues and bindings exist before the first message, and return after somebody deleted them."""
 
 import json
 import threading
@@ -62,7 +62,7 @@ def all_are_published() -> bool:
 
 @pytest.fixture
 def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Write a document: who receives each event that this service sends."""
+    """Write a document with the receivers of each event of this service."""
 
     def write(**receivers: list[str]) -> None:
         made: dict[str, Any] = {"channels": {}, "operations": {}}
@@ -103,7 +103,7 @@ def to(broker: str) -> Iterator[Publisher]:
 
 @contextmanager
 def relaying() -> Iterator[Relay]:
-    """A relay beside the test, from its start to its end."""
+    """Run a relay beside the test."""
     running = Relay(lambda _: None)
     thread = threading.Thread(target=running.run)
     thread.start()
@@ -398,7 +398,7 @@ def test_a_message_that_comes_while_bindings_are_made_again_is_stored_without_a_
 
 
 def is_bound() -> bool:
-    """Whether a message for our queue reaches one; it is no message that counts."""
+    """Whether the broker routes a test message to our queue."""
     events = topology.current().events.name
     with topology.connect("test") as opened:
         channel: Any = opened.channel()

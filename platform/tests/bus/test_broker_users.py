@@ -1,5 +1,7 @@
-"""Broker users made over RabbitMQ's management API, for which a small server stands in here;
-test_broker_users_node.py has the real one."""
+"""Broker users over RabbitMQ's management API, replaced by a small server.
+
+test_broker_users_node.py uses a real RabbitMQ.
+"""
 
 import base64
 import json
@@ -29,7 +31,7 @@ NAMES = Topology("order-service")
 
 
 class Server(ThreadingHTTPServer):
-    """Keeps what was put; answers the statuses in ``failures`` first."""
+    """Stores the PUT bodies. Answers with the statuses of ``failures`` first."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Requests)
@@ -41,7 +43,7 @@ class Server(ThreadingHTTPServer):
         return f"http://admin:{password}@127.0.0.1:{self.server_port}"
 
     def rows(self, path: tuple[str, ...]) -> Any:
-        """As RabbitMQ answers; None where nothing is."""
+        """Return the body as RabbitMQ answers, or None without one."""
         match path:
             case ("vhosts", "/"):
                 return {"name": "/"}

@@ -1,5 +1,6 @@
-"""The broker user that bootstrap makes for a service, on a RabbitMQ of this test's own: what it needs
-it may do, and nothing else."""
+"""The broker user that bootstrap creates, on a RabbitMQ of this test: its permissions suffice for its
+service and allow nothing else.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def node(tmp_path: Path) -> Iterator[rabbitmq.Node]:
 
 @pytest.fixture
 def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both services announce something, and the other one receives what ours announces."""
+    """Both services announce an event, and the other one receives ours."""
     made: dict[str, Any] = {"channels": {}, "operations": {}}
     for event, sender, receivers in (
         ("note.requested", OURS, [OURS]),
@@ -78,7 +79,7 @@ def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Someone:
-    """A client of the broker, with a new channel for each thing it tries."""
+    """A client of the broker with a new channel for each attempt."""
 
     def __init__(self, node: rabbitmq.Node, user: str, password: str = PASSWORD) -> None:
         self._connection = amqp.Connection(

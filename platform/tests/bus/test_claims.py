@@ -1,4 +1,4 @@
-"""Claims: one worker at a time, counted before it runs, over with the session that made it."""
+"""Claims: one worker at a time; counted before the handler runs; ended with the claiming session."""
 
 import threading
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from atoll.testing.bus import Bus
 
 from .arrivals import store_one
 from .conftest import Until
-from .sessions import another_connection
+from .database_sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -46,7 +46,7 @@ def test_an_attempt_is_counted_and_committed_before_the_handler_runs(bus: Bus) -
     assert seen == [("running", 1)]
 
 
-def test_whoever_lost_the_lease_changes_nothing(bus: Bus) -> None:
+def test_a_worker_that_lost_its_lease_changes_nothing(bus: Bus) -> None:
     @on("note.asked")
     def write(event: Asked, message: Message) -> None:
         Note.objects.create(text=f"attempt {message.attempt}")

@@ -58,7 +58,7 @@ def test_an_event_can_be_announced_by_hand(bus: Bus) -> None:
 @pytest.mark.parametrize(
     ("event", "data"), [("note.asked", "{"), ("note.asked", "[]"), ("Note Asked", "{}"), ("note.*", "{}")]
 )
-def test_what_is_no_event_is_refused_in_one_line(bus: Bus, event: str, data: str) -> None:
+def test_a_wrong_event_is_refused_in_one_line(bus: Bus, event: str, data: str) -> None:
     with pytest.raises(CommandError):
         call_command("publish", event, data)
     assert bus.published() == []

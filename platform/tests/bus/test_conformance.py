@@ -1,4 +1,4 @@
-"""The conformance suite on every transport of ours."""
+"""The conformance suite on every transport of the bus."""
 
 from collections.abc import Iterator
 
@@ -44,7 +44,7 @@ class TestRabbitMQWithQuorumQueues(Conformance):
 
 
 class TestEmbedded(Conformance):
-    """Valkey, or a Redis server, through our Redis transport."""
+    """Valkey or a Redis server, through the bus's Redis transport."""
 
     @pytest.fixture
     def transport(self) -> Iterator[Transport]:

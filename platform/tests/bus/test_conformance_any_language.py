@@ -1,4 +1,4 @@
-"""Node.js and a Python that know nothing of Atoll publish and consume, events and commands."""
+"""Programs without Atoll, in Node.js and Python, publish and consume events and commands."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def client(request: pytest.FixtureRequest, rabbitmq: str) -> ForeignClient:
 
 @pytest.fixture
 def mail_service(rabbitmq: str) -> Iterator[str]:
-    """The name of the foreign service's queue, which is gone afterwards."""
+    """The name of the foreign service's queue, which the fixture deletes afterwards."""
     name = f"{os.environ['BUS_PREFIX']}mail-service"
     yield name
     with topology.connect("cleaning") as opened:

@@ -1,4 +1,4 @@
-"""Attempts and outcomes: a handler's effects, its messages and "done" are one."""
+"""Attempts and outcomes: one transaction holds a handler's effects, its messages and the status "done"."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ from atoll.bus.models import Delivery, Inbox
 from atoll.errors import Misuse, Unavailable
 from atoll.testing.bus import Bus
 
-from .sessions import another_connection
+from .database_sessions import another_connection
 
 pytestmark = pytest.mark.usefixtures("handlers")
 

@@ -1,4 +1,4 @@
-"""What any producer may send, and what is refused."""
+"""The messages that any producer may send, and the refused ones."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""kill -9 at every point between a commit and its effect: nothing is lost, nothing is doubled."""
+"""kill -9 at every point between a commit and its effect loses nothing and doubles nothing."""
 
 import itertools
 import os

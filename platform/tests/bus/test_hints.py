@@ -1,4 +1,4 @@
-"""Hints never hold up who sends them for long, whatever the broker does."""
+"""A slow or absent broker never blocks the sender of hints for long."""
 
 import time
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from .conftest import Until
 
 
 class Clock:
-    """The monotonic clock, moved forward by hand."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
@@ -26,7 +26,7 @@ class Clock:
 
 
 def sending_to(proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Celery, Hints, Clock]:
-    """A Celery application behind a proxy, what sends its hints, and the clock of that."""
+    """A Celery application behind a proxy, its hint sender, and the sender's clock."""
     port = urlsplit(url).port
     monkeypatch.setenv("RABBITMQ_URL", url.replace(f":{port}", f":{proxy.port}"))
     app = Celery("library", set_as_current=False)
@@ -39,7 +39,7 @@ def sending_to(proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple
 
 
 def waiting(app: Celery) -> int:
-    """How many hints are in the queue."""
+    """Return the number of hints in the queue."""
     with app.connection_for_read() as looking:
         work = bus_celery.topology.current().work_queue(looking.default_channel)
         return int(work.queue_declare(passive=True).message_count)

@@ -1,4 +1,4 @@
-"""Workers of both pools under load, through signals, crashes and handlers that never end."""
+"""Workers with both pools under load, signals, crashes and handlers that never end."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def settled() -> Delivery | None:
 
 
 def connections_of(pid: int) -> set[str]:
-    """The network connections that a process holds open, by the kernel's numbers for them."""
+    """Return the kernel's numbers of a process's open network connections."""
     tcp = {line.split()[9] for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]}
     links = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():

@@ -1,4 +1,4 @@
-"""From the broker to the inbox: after the commit comes the ack, and nothing that arrives disappears."""
+"""From the broker to the inbox: ingest acknowledges after the commit, and no message disappears."""
 
 import json
 import threading
@@ -54,7 +54,7 @@ def notes() -> list[str]:
 
 
 class Stranger:
-    """A client that knows AMQP and our two exchanges, and nothing of Atoll."""
+    """An AMQP client that knows our two exchanges and nothing of Atoll."""
 
     def __init__(self, url: str) -> None:
         names = topology.current()
@@ -292,7 +292,7 @@ def _is_drained() -> bool:
 
 @contextmanager
 def _redis() -> Iterator[Any]:
-    """A client that sees the keys as the transport names them."""
+    """A client that sees the keys under the transport's names."""
     with topology.connect("test") as opened:
         yield opened.default_channel.client
 

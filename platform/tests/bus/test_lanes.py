@@ -1,4 +1,4 @@
-"""Ordered handlers: one key's messages one at a time, in their producer's order; others flow on."""
+"""Ordered handlers: the messages of one key run one at a time, in their producer's order."""
 
 import random
 import threading
@@ -283,7 +283,7 @@ def test_many_workers_with_hints_in_any_order_keep_every_lane_in_order() -> None
     assert (overlaps, set(statuses()), Note.objects.count()) == ([], {"done"}, 60)
 
 
-def test_draining_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backlog_runs_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen()
     for number, key in ((2, "a"), (1, "a"), (3, "b"), (4, None)):
@@ -293,7 +293,7 @@ def test_draining_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPa
     assert notes() == ["4", "1", "2", "3"]
 
 
-def test_draining_does_not_pass_a_dead_delivery_in_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backlog_does_not_pass_a_dead_delivery_in_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen(lambda number: ValueError("broken") if number == 1 else None)
     for number, key in ((1, "a"), (2, "a"), (3, "b")):

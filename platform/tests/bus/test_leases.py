@@ -1,4 +1,4 @@
-"""Leases: kept while somebody works, over soon after a host has vanished."""
+"""A delivery's lease: renewed while its worker runs, and ended soon after a host disappears."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ from atoll.testing.bus import Bus
 
 from .arrivals import store_one
 from .conftest import Until
-from .sessions import another_connection
+from .database_sessions import another_connection
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -1,7 +1,7 @@
-"""Any order of steps, crashes between them and repetitions keeps the bus's invariants.
+"""Any order of steps, crashes and repetitions keeps the bus's invariants.
 
-Hypothesis drives the real relay's step, receiving, ledger and handlers over the broker
-in memory, and compares with a model that only knows what was committed.
+Hypothesis drives the real relay's step, receiving, ledger and handlers over the broker in
+memory. It compares them with a model that only knows the committed messages.
 """
 
 import json
@@ -57,7 +57,7 @@ class Opened:
 
 
 class Refused(Exception):
-    """The handler was told to fail."""
+    """The handler fails on demand."""
 
 
 def something_to_relay(_: "BusMachine") -> bool:
@@ -73,7 +73,7 @@ def something_to_deliver(_: "BusMachine") -> bool:
 
 
 class BusMachine(RuleBasedStateMachine):
-    """Rules are what processes do, and how they die; ``committed`` and ``failing`` are the model."""
+    """The rules are the steps and the crashes of processes. ``committed`` and ``failing`` are the model."""
 
     numbers = Bundle("numbers")
 
@@ -140,7 +140,7 @@ class BusMachine(RuleBasedStateMachine):
     @precondition(something_to_relay)
     @rule(limit=st.integers(1, 3), sent=st.integers(0, 3))
     def relay_dies_before_it_marks(self, limit: int, sent: int) -> None:
-        """Some of what it had claimed is on the broker, nothing is marked."""
+        """The broker has some of the claimed messages, and the relay marked none."""
         self.publisher.publish(outbox.claim(limit)[:sent])
 
     @precondition(something_to_receive)
@@ -173,7 +173,7 @@ class BusMachine(RuleBasedStateMachine):
     @precondition(something_to_deliver)
     @rule(place=st.integers(0, 10))
     def worker_dies(self, place: int) -> None:
-        """The attempt is counted and leased, and nobody makes it."""
+        """The attempt is counted and leased, but does not run."""
         self._pick(place, deliveries.claim)
 
     @rule(number=numbers)
@@ -190,7 +190,7 @@ class BusMachine(RuleBasedStateMachine):
 
     @rule()
     def replay_what_is_done(self) -> None:
-        """I9: it is no replay at all."""
+        """I9: the replay of a done delivery changes nothing."""
         done = list(Delivery.objects.filter(status="done").values_list("id", flat=True))
         before, runs = self._effects(), self.runs.copy()
         assert recovery.replay_deliveries(done) == 0
@@ -234,7 +234,7 @@ class BusMachine(RuleBasedStateMachine):
             self._example.__exit__(None, None, None)
 
     def _everything_ends_well(self) -> None:
-        """I1, I3: once nothing dies any more, all is published, and done or visibly dead."""
+        """I1, I3: without further crashes every message is published, and every delivery done or dead."""
         self.bus.settle(until=timedelta(days=1))
         assert set(Outbox.objects.values_list("status", flat=True)) <= {"published"}
         assert Outbox.objects.count() == Inbox.objects.count() == len(self.committed)

@@ -1,4 +1,4 @@
-"""Order from one service's commits to another's handlers, through a real broker and what may go wrong."""
+"""Order from one service's commits to another's handlers, through a real broker and its failures."""
 
 import random
 import threading
@@ -48,7 +48,7 @@ def listen() -> None:
 
 
 def seen() -> dict[str, list[int]]:
-    """The numbers of each key in the order in which they were handled."""
+    """Return the numbers of each key in the order of their handling."""
     found: dict[str, list[int]] = {key: [] for key in KEYS}
     for text in Note.objects.order_by("pk").values_list("text", flat=True):
         key, number = text.split()
@@ -69,7 +69,7 @@ def declare() -> None:
 
 
 class Consumer:
-    """One instance of the service: its ingest on a thread; what it stores is run by whoever is told."""
+    """One instance of the service: its ingest on a thread. Another object runs the stored deliveries."""
 
     def __init__(self, stored: list[UUID]) -> None:
         self.ingestor = Ingestor(stored.extend)
@@ -137,7 +137,7 @@ def test_without_an_ordered_handler_every_instance_consumes(broker: str, until: 
         until(lambda: all(each.ingestor.consuming.is_set() for each in instances))
 
 
-def test_losing_its_database_session_an_instance_loses_its_turn_and_stores_nothing_more(
+def test_losing_its_database_session_an_instance_loses_its_lock_and_stores_nothing_more(
     broker: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     listen()

@@ -1,4 +1,4 @@
-"""Announcing writes rows in the caller's transaction, and nothing else."""
+"""Publishing writes rows in the caller's transaction, and nothing else."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ from atoll.bus.models import Delivery, Outbox
 from atoll.errors import Misuse
 from atoll.testing.bus import Bus
 
-from .sessions import another_connection
+from .database_sessions import another_connection
 
 
 @dataclass

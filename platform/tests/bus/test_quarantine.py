@@ -1,4 +1,4 @@
-"""What cannot be read is kept within bounds, and no page loads more of anything than it shows."""
+"""Quarantine is bounded, and no admin page loads more of a body than it shows."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ def bounded(monkeypatch: pytest.MonkeyPatch, **bounds: int) -> None:
 
 
 @pytest.mark.django_db
-def test_what_no_message_can_be_is_kept_in_part_with_its_length_and_digest() -> None:
+def test_an_oversized_body_is_kept_in_part_with_its_length_and_digest() -> None:
     body = b"[" + b"x" * (3 * MIB)
     row = arrive(body)
     assert bytes(row.body) == body[: wire.MAX_BYTES]
@@ -63,7 +63,7 @@ def test_what_no_message_can_be_is_kept_in_part_with_its_length_and_digest() -> 
 
 
 @pytest.mark.django_db
-def test_what_a_message_can_be_is_kept_whole() -> None:
+def test_a_body_within_the_limit_is_kept_whole() -> None:
     row = arrive(b"x" * wire.MAX_BYTES)
     assert (len(row.body), row.body_bytes, row.is_cut) == (wire.MAX_BYTES, wire.MAX_BYTES, False)
 
@@ -154,7 +154,7 @@ def replay(staff: Client, row: Quarantine) -> str:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_what_was_cut_cannot_be_replayed_and_says_so(staff: Client, bus: Bus) -> None:
+def test_a_cut_body_cannot_be_replayed_and_says_so(staff: Client, bus: Bus) -> None:
     @handles("write.note")
     def write(command: dict[str, Any], message: Message) -> None:
         Note.objects.create(text=command["text"])
@@ -172,7 +172,7 @@ def test_what_was_cut_cannot_be_replayed_and_says_so(staff: Client, bus: Bus) ->
 
 
 def peak_of(work: Callable[[], Any]) -> int:
-    """How far the memory of this process rises while something is done."""
+    """Return the growth of this process's memory during a call."""
     Path("/proc/self/clear_refs").write_text("5")
     before = _memory("VmRSS")
     work()
@@ -186,7 +186,7 @@ def _memory(name: str) -> int:
 
 @pytest.fixture
 def huge(db: None) -> Quarantine:
-    """A row as it was kept before there were bounds."""
+    """A row from a version without limits."""
     row = arrive(b"x")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -222,7 +222,7 @@ def test_pages_about_a_body_of_64_mib_load_only_its_start(staff: Client, huge: Q
     assert (huge.status, huge.note) == ("waiting", recovery.INCOMPLETE)
 
 
-def test_a_download_is_bounded_and_for_those_who_may_look(staff: Client, huge: Quarantine) -> None:
+def test_a_download_is_bounded_and_needs_the_permission_to_view(staff: Client, huge: Quarantine) -> None:
     where = f"{ADMIN}/quarantine/{huge.pk}/download/body/"
     answer = staff.get(where)
     assert answer.content == b"x" * wire.MAX_BYTES
@@ -238,7 +238,7 @@ def test_a_download_is_bounded_and_for_those_who_may_look(staff: Client, huge: Q
 
 @pytest.fixture
 def full_ledger(db: None) -> Delivery:
-    """Thirty dead deliveries of messages of a megabyte, edited, and as many outgoing ones."""
+    """Thirty dead deliveries of edited messages of a megabyte, and thirty such outbox rows."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         now = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""Quorum queues, and queues that exist in another shape, on a real RabbitMQ."""
+"""Quorum queues, and existing queues of another type, on a real RabbitMQ."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,7 +92,7 @@ def test_credentials_that_are_refused_stop_the_start_with_a_sentence(rabbitmq: s
 
 
 def are_quorum() -> list[bool]:
-    """Of the service's queues: whether a classic declaration is refused."""
+    """Whether the broker refuses a classic declaration of the service's queues."""
     names = topology.Topology(topology.current().service, topology.current().prefix)
     found = []
     with topology.connect("looking") as broker:

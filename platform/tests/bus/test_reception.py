@@ -1,4 +1,4 @@
-"""A service that does not receive its messages says so, and says when it does again."""
+"""A service that does not receive its messages is unready, and ready again when it receives them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -94,7 +94,7 @@ Ready = Callable[[], tuple[int, str, dict[str, Any]]]
 
 
 def a_long_time_passes(clock: Clock) -> None:
-    """For a web process that has its workers for long."""
+    """Move the clock: a web process has had its workers for long."""
     register_check("messages", readiness.Check(clock))
     clock.now += readiness.SILENCE_S + 1
 
@@ -163,7 +163,7 @@ def test_a_broker_that_is_away_degrades_a_web_process_since_the_outbox_keeps_wha
 
 
 class Presence:
-    """What a supervisor would see."""
+    """Records the states that a supervisor would see."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

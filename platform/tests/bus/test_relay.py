@@ -1,4 +1,4 @@
-"""From the outbox to the broker: nothing skipped, nothing out of order, nothing lost to an outage."""
+"""From the outbox to the broker: no row skipped, none out of order, none lost in an outage."""
 
 import threading
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from atoll.bus.outbox.store import Row
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
+from .database_sessions import another_connection
 from .receiver import receiving
-from .sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -63,7 +63,7 @@ def publisher(broker: str) -> Any:
 
 
 def listen() -> list[int]:
-    """Handle both message types; the numbers in the order in which they were handled."""
+    """Handle both message types. Returns the numbers in the order of their handling."""
     seen: list[int] = []
 
     @on("account.opened")
@@ -178,7 +178,7 @@ def test_properties_and_headers_are_those_of_the_contract(rabbitmq: str) -> None
 
 
 class Notebook(Publisher):
-    """A publisher that only writes down what it was given."""
+    """A publisher that only records its rows."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []

@@ -1,4 +1,4 @@
-"""Retention: what is over is kept for so many days; what is open, dead or waiting stays."""
+"""Retention: settled rows stay for a number of days; open, dead and waiting rows stay longer."""
 
 import threading
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from atoll.ids import uuid7
 
 from .arrivals import store_one
 from .conftest import Until
-from .sessions import another_connection
+from .database_sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -91,7 +91,7 @@ def names(model: Any, column: str = "name") -> list[str]:
     return sorted(model.objects.values_list(column, flat=True))
 
 
-def test_the_outbox_keeps_what_waits_and_what_was_published_lately() -> None:
+def test_the_outbox_keeps_pending_and_recently_published_rows() -> None:
     announced("published long ago", 9, published=8)
     announced("published at last", 30, published=6)
     announced("discarded long ago", 8, status="discarded")
@@ -102,7 +102,7 @@ def test_the_outbox_keeps_what_waits_and_what_was_published_lately() -> None:
     assert names(Outbox) == ["discarded", "published", "published at last", "waits"]
 
 
-def test_the_inbox_keeps_what_is_open_or_dead_and_what_was_finished_lately() -> None:
+def test_the_inbox_keeps_open_dead_and_recently_finished_messages() -> None:
     arrived("done", 15, [("done", 15), ("ignored", 15), ("discarded", 14.5), ("cancelled", 15)])
     arrived("one is dead", 400, [("done", 400), ("dead", 400)])
     arrived("one waits", 400, [("pending", None), ("done", 400)])
@@ -115,7 +115,7 @@ def test_the_inbox_keeps_what_is_open_or_dead_and_what_was_finished_lately() -> 
     assert Delivery.objects.count() == 7
 
 
-def test_quarantine_keeps_what_nobody_decided_about() -> None:
+def test_quarantine_keeps_rows_without_a_decision() -> None:
     quarantined("waiting", 400, "waiting")
     quarantined("replayed long ago", 31, "replayed")
     quarantined("discarded long ago", 31, "discarded")
@@ -141,7 +141,7 @@ def test_a_keys_counter_that_was_deleted_goes_on_above_where_it_was() -> None:
     assert after > before
 
 
-def test_steps_are_small_and_step_over_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_are_small_and_skip_rows_that_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 3)
     for number in range(4):
         announced(f"waits {number}", 400, status="pending")
@@ -176,7 +176,7 @@ def test_told_to_stop_it_ends_between_two_steps(monkeypatch: pytest.MonkeyPatch)
     assert Outbox.objects.count() == 4
 
 
-def test_what_somebody_else_has_locked_is_left_for_the_next_pass() -> None:
+def test_locked_rows_are_left_for_the_next_pass() -> None:
     announced("locked", 9, published=8)
     announced("free", 9, published=8)
     with another_connection() as other:
@@ -215,7 +215,7 @@ def test_a_step_under_way_holds_up_neither_publishing_nor_relaying_nor_handling(
     assert names(Outbox) == ["note.asked"]
 
 
-def test_one_that_is_replayed_while_its_message_is_deleted_stays_with_it(until: Until) -> None:
+def test_a_delivery_replayed_during_a_deletion_stays_with_its_message(until: Until) -> None:
     arrived("given up", 20, [("discarded", 20)])
     arrived("done", 20, [("done", 20)])
     failures: list[Error] = []

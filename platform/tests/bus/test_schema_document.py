@@ -1,4 +1,4 @@
-"""The AsyncAPI document of a platform: whole, stable, and read back as it was written."""
+"""The AsyncAPI document of a platform: complete, stable, and equal after reading it back."""
 
 import json
 import re
@@ -130,7 +130,7 @@ def test_two_classes_of_one_version_that_differ_are_a_mistake() -> None:
         definitions.announced([module(Placed, Again)], "order-service")
 
 
-def test_what_one_process_says_another_reads() -> None:
+def test_a_process_reads_the_messages_that_another_wrote() -> None:
     assert ServiceMessages.from_json(json.loads(json.dumps(ORDERS.as_json()))) == ORDERS
 
 
@@ -164,7 +164,7 @@ def test_every_message_stands_in_the_channel_of_its_address_in_each_version() ->
     assert exchanges["commands.product-service"]["type"] == "direct"
 
 
-def test_operations_say_who_sends_and_who_receives_what() -> None:
+def test_operations_name_senders_and_receivers_of_each_message() -> None:
     messages = {
         name: [reference["$ref"].rsplit("/", 1)[1] for reference in operation["messages"]]
         for name, operation in DOCUMENT["operations"].items()
@@ -181,7 +181,7 @@ def test_operations_say_who_sends_and_who_receives_what() -> None:
     }
 
 
-def test_who_may_announce_a_message_stands_beside_it() -> None:
+def test_each_message_lists_its_senders() -> None:
     messages = DOCUMENT["components"]["messages"]
     facts = {name: message["x-atoll"] for name, message in messages.items()}
     assert {name: fact["senders"] for name, fact in facts.items()} == {
@@ -204,13 +204,13 @@ def test_senders_must_be_a_tuple_of_names() -> None:
         definitions.announced([module(Said)], "order-service")
 
 
-def test_old_and_leaving_messages_are_marked() -> None:
+def test_superseded_and_deprecated_messages_are_marked() -> None:
     messages = DOCUMENT["components"]["messages"]
     marked = {name for name, message in messages.items() if message["payload"].get("deprecated")}
     assert marked == {"order.placed.v1", "order-service.remind.v1"}
 
 
-def test_what_the_bus_sends_is_valid_under_the_document() -> None:
+def test_the_messages_of_the_bus_are_valid_under_the_document() -> None:
     order_id = uuid7()
     body = envelope.build(
         kind="event", name="order.placed", message_id=uuid7(), data=wire.to_payload(Placed(order_id)),
@@ -246,7 +246,7 @@ def references(node: Any) -> list[str]:
     return [found for item in node for found in references(item)] if isinstance(node, list) else []
 
 
-def test_it_is_put_together_as_asyncapi_3_asks() -> None:
+def test_the_document_has_the_structure_of_asyncapi_3() -> None:
     assert set(DOCUMENT) == {
         "asyncapi", "info", "defaultContentType", "servers", "channels", "operations", "components"
     }  # fmt: skip

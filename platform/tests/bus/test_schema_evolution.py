@@ -1,4 +1,4 @@
-"""What may change about a published definition, and what needs a new version."""
+"""The allowed changes of a published definition, and the changes that need a new version."""
 
 from dataclasses import dataclass, field, make_dataclass, replace
 from decimal import Decimal
@@ -46,7 +46,7 @@ ADVICE = (
 
 
 def changed(**hints: Any) -> type:
-    """Placed with other fields: a hint, a (hint, default) pair, or None for a field that is gone."""
+    """Placed with other fields: a hint, a (hint, default) pair, or None for a removed field."""
     held: dict[str, Any] = {
         "order_id": UUID,
         "total": Decimal,
@@ -75,7 +75,7 @@ def defined(cls: type, version: int = 1, **facts: Any) -> Definition:
 OLD = defined(Placed)
 
 
-def test_what_did_not_change_breaks_nothing() -> None:
+def test_an_unchanged_definition_breaks_nothing() -> None:
     assert breaking_changes([OLD], [defined(changed(), summary="Said better.")]) == []
 
 
@@ -119,7 +119,7 @@ def test_an_optional_field_may_be_added_and_a_default_changed(change: dict[str, 
         ),
     ],
 )
-def test_everything_else_is_refused_by_the_field_it_is_about(change: dict[str, Any], said: str) -> None:
+def test_every_other_change_is_refused_with_its_field(change: dict[str, Any], said: str) -> None:
     found = breaking_changes([OLD], [defined(changed(**change))])
     assert [text.startswith(f"order.placed version 1: {said}") for text in found] == [True], found
     assert found[0].endswith(ADVICE)
@@ -181,7 +181,7 @@ def test_a_reader_of_foreign_messages_may_ask_for_less_and_not_for_more(
     assert bool(breaking_changes([before], [after])) is breaking
 
 
-def test_whoever_reads_foreign_events_may_stop_and_whoever_takes_foreign_commands_says_so_first() -> None:
+def test_reading_foreign_events_may_end_at_once_and_foreign_commands_after_a_deprecation() -> None:
     event = replace(OLD, foreign=True)
     command = replace(event, kind="command", name="place.order", to="order-service")
     assert breaking_changes([event], []) == []
@@ -189,7 +189,7 @@ def test_whoever_reads_foreign_events_may_stop_and_whoever_takes_foreign_command
     assert breaking_changes([replace(command, deprecated=True)], []) == []
 
 
-def test_what_an_outsider_announced_may_be_announced_here_but_not_the_other_way_round() -> None:
+def test_a_foreign_event_may_become_ours_but_ours_never_foreign() -> None:
     foreign = replace(defined(changed(sum=Decimal)), foreign=True)
     assert breaking_changes([foreign], [OLD]) == []
     assert "order.placed version 1 is defined no more." in breaking_changes([OLD], [foreign])[0]

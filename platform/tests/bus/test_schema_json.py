@@ -1,4 +1,4 @@
-"""JSON Schemas of payload classes say what the classes write and read."""
+"""The JSON Schemas of payload classes match the data that the classes write and read."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -119,12 +119,12 @@ def test_the_schema_is_one() -> None:
 
 
 @given(WHOLES)
-def test_what_a_class_writes_is_valid(whole: Whole) -> None:
+def test_the_data_of_a_class_is_valid(whole: Whole) -> None:
     VALIDATOR.validate(as_read(wire.to_payload(whole)))
 
 
 @given(st.sampled_from(sorted(SCHEMA["properties"])), VALUES)
-def test_what_is_valid_can_be_read(name: str, value: Any) -> None:
+def test_valid_data_can_be_read(name: str, value: Any) -> None:
     document = as_read(wire.to_payload(WHOLE)) | {name: value}
     readable = True
     try:

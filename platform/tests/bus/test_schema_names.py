@@ -1,4 +1,4 @@
-"""Names that nobody defines are refused: in the document, in the checks, at a start, when sending."""
+"""Undefined message names are refused: in the document, in the checks, at a start, when sending."""
 
 import json
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ def test_known_names_are_fine() -> None:
         ({"upcasts": {"order.confirmd": [1]}}, "an upcaster for order.confirmd, which no event"),
     ],
 )  # fmt: skip
-def test_every_use_of_an_unknown_name_is_told(parts: dict[str, Any], said: str) -> None:
+def test_every_use_of_an_unknown_name_is_reported(parts: dict[str, Any], said: str) -> None:
     (problem,) = told(**parts)
     assert said in problem
 
@@ -71,7 +71,7 @@ def test_a_command_goes_to_a_service_of_the_platform_or_says_that_it_does_not() 
     assert "which is a service of the platform: remove `outside`" in problem
 
 
-def test_nobody_declares_what_another_service_of_the_platform_announces() -> None:
+def test_no_service_declares_the_messages_of_another_service_of_the_platform() -> None:
     declared = replace(CONFIRMED, service="b-service", senders=["a-service", "old-erp"], foreign=True)
     (problem,) = told(declared)
     assert "declares that a-service announces order.confirmed version 1" in problem
@@ -119,7 +119,7 @@ def test_a_document_that_cannot_be_read_fails_the_checks(document: Path) -> None
             contracts.refuse_unknown_names()
 
 
-def test_what_a_project_defines_itself_it_may_read_before_the_document_is_written(document: Path) -> None:
+def test_a_project_may_read_its_own_new_messages_before_the_document_is_written(document: Path) -> None:
     assert checks.check_names() == []  # the library's own handlers, none of them in the document
 
 
@@ -161,7 +161,7 @@ class Printed(Lost):
 
 
 @pytest.mark.usefixtures("handlers")
-def test_sending_refuses_what_is_not_known(bus: Bus) -> None:
+def test_sending_refuses_unknown_names(bus: Bus) -> None:
     with pytest.raises(
         Misuse, match=r"stock.counted is announced by old-erp, older-erp, .* not by library-service"
     ):

@@ -1,4 +1,4 @@
-"""What does not fit its definition is refused where it is announced, and nothing is written."""
+"""Publishing refuses data that does not fit its definition, and writes nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def written() -> int:
     return Outbox.objects.count() + Delivery.objects.count()
 
 
-def test_what_fits_is_written(announce: Callable[[Any], UUID]) -> None:
+def test_fitting_data_is_written(announce: Callable[[Any], UUID]) -> None:
     announce(Billed(uuid4(), [Line(Decimal("9.95"))], {"any": ["thing"]}))
     assert written() == 1
 
@@ -70,7 +70,7 @@ def test_what_fits_is_written(announce: Callable[[Any], UUID]) -> None:
         ((uuid4(), [], ["x" * wire.MAX_BYTES]), "the largest field is note"),
     ],
 )
-def test_what_does_not_is_refused_by_its_field(
+def test_unfit_data_is_refused_with_its_field(
     announce: Callable[[Any], UUID], values: tuple[Any, ...], named: str
 ) -> None:
     with pytest.raises(Misuse, match=named):
@@ -89,7 +89,7 @@ def test_a_message_as_deep_as_allowed_can_be_read_and_one_level_more_is_refused(
     assert written() == 1
 
 
-def test_what_is_published_by_hand_must_fit_the_newest_version_of_its_definition(bus: Bus) -> None:
+def test_data_published_by_hand_must_fit_the_newest_version_of_its_definition(bus: Bus) -> None:
     note_id = uuid4()
     publishing.publish_raw("note.priced", {"noteId": str(note_id).upper(), "price": "9.95", "colour": "red"})
     (envelope,) = bus.published("note.priced")
@@ -107,7 +107,7 @@ def test_what_is_published_by_hand_must_fit_the_newest_version_of_its_definition
     assert written() == 1
 
 
-def test_what_has_no_definition_may_be_published_by_hand_as_it_is(bus: Bus) -> None:
+def test_an_event_without_a_definition_may_be_published_by_hand(bus: Bus) -> None:
     publishing.publish_raw("note.unknown", {"anything": [1, None]})
     assert bus.published("note.unknown")[0]["data"]["anything"] == [1, None]
     with pytest.raises(Misuse, match=r"note.unknown cannot be announced: at: has no time zone"):

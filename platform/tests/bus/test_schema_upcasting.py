@@ -1,4 +1,4 @@
-"""Old versions are brought up to what a handler reads; newer ones are read as far as they fit."""
+"""Upcasters convert old versions for a handler; newer versions are read as far as they fit."""
 
 import copy
 import json
@@ -39,7 +39,7 @@ class Asked:
 
 @pytest.fixture
 def upcasters() -> Iterator[None]:
-    """What a test registers goes with it."""
+    """Remove the upcasters of a test after it."""
     held = dict(upcasting._upcasters)
     upcasting._upcasters.clear()
     yield
@@ -160,7 +160,7 @@ def test_an_upcaster_must_return_the_data(asked: None) -> None:
 
 
 @pytest.mark.django_db
-def test_a_handler_that_takes_the_data_as_it_came_gets_it_so() -> None:
+def test_a_handler_that_takes_a_dict_gets_the_data_unchanged() -> None:
     @on("note.asked")
     def write(event: dict[str, Any], message: Message) -> None:
         Note.objects.create(text=f"{event['text']} v{message.version}")
@@ -170,7 +170,7 @@ def test_a_handler_that_takes_the_data_as_it_came_gets_it_so() -> None:
     assert notes() == ["Tea v1"]
 
 
-def test_a_step_has_one_upcaster_and_a_pattern_or_a_version_below_one_has_none() -> None:
+def test_a_version_has_one_upcaster_and_a_pattern_or_a_version_below_one_has_none() -> None:
     upcast("note.asked", from_version=1)(titled)
     upcast("note.asked", from_version=1)(titled)
     for name, version, function in (

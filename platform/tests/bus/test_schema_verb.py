@@ -1,4 +1,4 @@
-"""``manage.py asyncapi``: writes what is safe, refuses what is not, and tells what to do."""
+"""``manage.py asyncapi`` writes safe changes, and refuses unsafe ones with advice."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Summed:
 
 
 class Known(Described):
-    """Projects that answer in this process, with the upcasters of the test."""
+    """Projects that answer in this process, with the test's upcasters."""
 
     def try_out(self, trials: Iterable[Trial]) -> list[str]:
         return [said for trial in trials if (said := self._try(trial))]
@@ -255,7 +255,7 @@ def test_dropping_a_version_that_is_not_listed_is_refused(
 
 
 @needs_git
-def test_on_the_main_branch_the_last_two_commits_are_what_must_be_honoured(
+def test_on_the_main_branch_the_last_two_commits_are_the_base(
     repository: Repository, said: Callable[[], str]
 ) -> None:
     repository.git("init", "-q", "-b", "main")
@@ -297,7 +297,7 @@ def test_on_a_branch_a_draft_may_change_until_it_is_merged(
 
 
 @needs_git
-def test_any_commit_can_be_the_one_to_compare_with(repository: Repository, said: Callable[[], str]) -> None:
+def test_any_commit_can_be_the_base(repository: Repository, said: Callable[[], str]) -> None:
     repository.git("init", "-q", "-b", "main")
     repository()
     repository.commit()
@@ -314,7 +314,7 @@ def test_any_commit_can_be_the_one_to_compare_with(repository: Repository, said:
     assert said().endswith("v7 is no commit here.\n")
 
 
-def test_a_file_that_is_no_document_is_told_of(repository: Repository, said: Callable[[], str]) -> None:
+def test_a_file_that_is_no_document_is_reported(repository: Repository, said: Callable[[], str]) -> None:
     for text in ("", "[]", '{"components": {"messages": {"a": {}}}}'):
         repository.document.write_text(text)
         assert repository() == 1

@@ -1,4 +1,4 @@
-"""Who may say what, on a real RabbitMQ whose users are this module's own."""
+"""Proven senders, on a real RabbitMQ with users of this module."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from atoll.identity.roles import OPERATOR
 from atoll.ids import uuid7
 from atoll.testing.rights import signed_in
 
-from .brokerusers import Refused, Users, made
+from .broker_users import RabbitmqctlRefused, Users, temporary_users
 from .conftest import Until, _answers, _rabbitmq_url
 from .receiver import receiving
 
@@ -50,10 +50,10 @@ def users() -> Iterator[Users]:
     say = pytest.fail if conf.flag("ATOLL_REQUIRE_RABBITMQ") else pytest.skip
     if not _answers(url):
         say("no RabbitMQ answers here")
-    held = made(url, OWN, PAYMENTS, ERP, THIEF)
+    held = temporary_users(url, OWN, PAYMENTS, ERP, THIEF)
     try:
         found = held.__enter__()
-    except Refused as error:
+    except RabbitmqctlRefused as error:
         say(f"users of RabbitMQ cannot be made here: {error}")
     yield found
     held.__exit__(None, None, None)
@@ -61,7 +61,7 @@ def users() -> Iterator[Users]:
 
 @pytest.fixture
 def switched_on(users: Users, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Users:
-    """This service as its own user, on a platform whose contracts know two messages of others."""
+    """This service as its own user, on a platform with contracts for two messages of others."""
     settings.ATOLL_SERVICE = users.name(OWN)
     document = tmp_path / contracts.DOCUMENT
     document.parent.mkdir()
@@ -104,7 +104,7 @@ def listen() -> None:
 
 
 class Sender:
-    """A client of one user, that knows nothing of Atoll."""
+    """A client with one user and without Atoll."""
 
     def __init__(self, users: Users, short: str) -> None:
         self.name = users.name(short)
@@ -121,8 +121,10 @@ class Sender:
         self._channel.confirm_delivery()
 
     def say(self, name: str, text: str, *, user: str | None = None, queue: str = "", **envelope: Any) -> None:
-        """Publish with the user's own name as ``user_id``, another one, or none for "". Past the exchange
-        where a queue is named."""
+        """Publish with the user's own name as ``user_id``, with another name, or with none for "".
+
+        With a queue's name, publish directly to the queue.
+        """
         exchange, key = (topology.current().events.name, name) if not queue else ("", queue)
         body = {"id": str(uuid7()), "eventType": name, "data": {"text": text}} | envelope
         self._publish(exchange, key, body, self.name if user is None else user)

@@ -1,4 +1,4 @@
-"""The rule of senders, and what a start refuses; no broker is needed."""
+"""The rule of senders, and the settings that a start refuses, without a broker."""
 
 import json
 from pathlib import Path
@@ -101,7 +101,7 @@ def test_each_of_several_senders_passes_and_an_event_is_no_command() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 2, 8])
 def test_the_sender_is_read_where_rabbitmq_read_it(length: int) -> None:
-    """A text that is longer than its table moves the rest, for a client that believes the text."""
+    """A text longer than its table moves the rest, for a client that trusts the text."""
     text = b"S" + pack(">I", length)
     hidden = b"." * length + short(b"id") + short(b"payment-service") + b"."
     said = properties(

@@ -1,4 +1,4 @@
-"""What a stranger can write into properties, headers and routing keys, and what receives it survives."""
+"""Receiving survives any properties, headers and routing keys that a stranger can write."""
 
 import json
 from pathlib import Path
@@ -226,7 +226,7 @@ def test_what_is_no_envelope_on_the_embedded_broker_is_quarantined_and_the_rest_
 def test_a_message_that_breaks_receiving_is_met_alone_and_then_put_aside_unread(
     raw: Raw, rabbitmq: str, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever that may be: here it is made."""
+    """The test breaks receiving for one message."""
     listen()
     seen: list[int] = []
 

@@ -1,4 +1,4 @@
-"""Two versions of one service side by side: each stores for both, and runs what it has code for."""
+"""Two versions of one service at once: each stores for both and runs the handlers that it has."""
 
 import json
 import threading
@@ -34,8 +34,8 @@ from atoll.ids import uuid7
 
 from .arrivals import store, store_one
 from .conftest import Until
+from .database_sessions import another_connection
 from .receiver import receiving
-from .sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -74,19 +74,19 @@ def new() -> None:
 
 
 def become(version: Version) -> None:
-    """From here on this process has the code of that version and no other."""
+    """Give this process the code of one version only."""
     registry._handlers.clear()
     version()
 
 
 def start(version: Version, *, attends: bool = True) -> None:
-    """As a worker of that version starts."""
+    """Start as a worker of that version does."""
     become(version)
     enrolment.register(attends=attends)
 
 
 def silence(*handlers: str) -> None:
-    """Their workers have been gone for long."""
+    """Age the last sign of all workers, as if they were gone for long."""
     KnownHandler.objects.filter(handler__in=handlers).update(
         seen_at=F("seen_at") - timedelta(minutes=5), known_since=F("known_since") - timedelta(minutes=5)
     )
@@ -102,7 +102,7 @@ def notes() -> list[str]:
 
 
 def stored() -> dict[str, tuple[str, int]]:
-    """Status and attempts of each handler's delivery; there is one message."""
+    """Return status and attempts of each handler's delivery of the one message."""
     return {row.handler: (row.status, row.attempts) for row in Delivery.objects.all()}
 
 
@@ -192,7 +192,7 @@ def test_a_command_has_one_handler_although_the_versions_call_it_differently() -
 
 
 def stored_for(command: str) -> list[str]:
-    """The handlers of one more such command."""
+    """Return the handlers with a delivery of one more such command."""
     row = receive([arrival(command, "x", kind="command")])
     return list(Delivery.objects.filter(id__in=row).values_list("handler", flat=True))
 
@@ -204,7 +204,7 @@ def test_an_event_that_nobody_handles_is_stored_once() -> None:
     assert (Inbox.objects.get().name, Delivery.objects.count()) == ("note.burnt", 0)
 
 
-def test_hints_and_drains_of_an_old_worker_count_no_attempt_and_the_hint_is_repeated_soon(
+def test_hints_and_backlogs_of_an_old_worker_count_no_attempt_and_the_hint_is_repeated_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
@@ -465,7 +465,7 @@ def test_a_running_ingest_binds_what_another_version_made_known_and_unbinds_what
 
 
 def is_bound(name: str) -> bool:
-    """Whether the broker has a queue for an event."""
+    """Whether the broker routes an event to a queue."""
     events = topology.current().events.name
     with topology.connect("test") as opened:
         channel: Any = opened.channel()

@@ -1,4 +1,4 @@
-"""Whole worker processes: from a commit to an effect, through kill -9 and SIGTERM."""
+"""Whole worker processes: from a commit to its effect, through kill -9 and SIGTERM."""
 
 from datetime import timedelta
 from pathlib import Path

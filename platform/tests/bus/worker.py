@@ -75,12 +75,14 @@ class Process:
         self._process.wait()
 
     def ended(self) -> int:
-        """Wait for its end by itself; the exit code."""
+        """Wait for the process's end. Returns its exit code."""
         return self._process.wait(START_DEADLINE_S)
 
     def terminate(self, *numbers: signal.Signals) -> tuple[int, float]:
-        """SIGTERM, or those signals one after the other; the exit code, and how many seconds it took
-        (on a busy machine: would have taken on an idle one)."""
+        """Send SIGTERM, or the given signals in turn. Returns the exit code and the duration in seconds.
+
+        On a busy machine the duration is scaled to that of an idle machine.
+        """
         started = time.monotonic()
         for number in numbers or (signal.SIGTERM,):
             self._process.send_signal(number)
@@ -96,7 +98,7 @@ class Process:
 
 @contextmanager
 def running(folder: Path, command: Sequence[str] = WORKER, **variables: str) -> Iterator[Process]:
-    """A process that is ready, and gone afterwards whatever happens."""
+    """Start a process, wait until it is ready, and end it afterwards."""
     process = Process(folder, command, **variables)
     try:
         process.wait_until_ready()

@@ -1,4 +1,4 @@
-"""Messages about a deleted account tell nothing about its person; all others stay as they are."""
+"""Messages about a deleted account contain no personal data; all other messages keep theirs."""
 
 import json
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def emptied(member: str) -> dict[str, Any]:
 
 @pytest.fixture
 def joined(bus: Bus) -> dict[str, Delivery]:
-    """One message about each member, handled; Ada's failed with her address in the error."""
+    """One handled message about each member. Ada's delivery failed, with her address in the error."""
 
     @on("member.joined", retry=Retry(immediate=0, delayed_s=()))
     def welcome(event: Joined, message: Message) -> None:
@@ -74,7 +74,9 @@ def told(body: str) -> dict[str, Any]:
     return found
 
 
-def test_a_message_in_the_inbox_keeps_its_form_and_loses_its_person(joined: dict[str, Delivery]) -> None:
+def test_a_message_in_the_inbox_keeps_its_structure_and_loses_personal_data(
+    joined: dict[str, Delivery],
+) -> None:
     personal_data.forget(ADA)
     assert personal_data.erase_due() == 1
     ada, bob = (Inbox.objects.get(pk=joined[member].message_id) for member in (ADA, BOB))
@@ -84,7 +86,7 @@ def test_a_message_in_the_inbox_keeps_its_form_and_loses_its_person(joined: dict
     assert (personal_data.has_due(), personal_data.erase_due()) == (False, 0)
 
 
-def test_what_failed_with_it_keeps_the_cause_alone(joined: dict[str, Delivery]) -> None:
+def test_a_failed_delivery_keeps_only_its_cause(joined: dict[str, Delivery]) -> None:
     row = joined[ADA]
     assert SECRET in row.error
     assert SECRET in row.traceback
@@ -107,7 +109,7 @@ def test_what_failed_with_it_keeps_the_cause_alone(joined: dict[str, Delivery]) 
     ]
 
 
-def test_an_announcement_is_emptied_once_it_has_left(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outbox_row_is_erased_after_its_publication(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType(__name__)
     module.__dict__["Joined"] = Joined
     monkeypatch.setattr(definitions, "event_modules", lambda: [module])
@@ -124,7 +126,7 @@ def test_an_announcement_is_emptied_once_it_has_left(bus: Bus, monkeypatch: pyte
     assert Outbox.objects.get(pk=bob.pk).body == bob.body
 
 
-def test_what_a_broker_brings_late_is_emptied_too_within_a_day(bus: Bus, joined: dict[str, Delivery]) -> None:
+def test_a_late_message_is_erased_within_a_day(bus: Bus, joined: dict[str, Delivery]) -> None:
     personal_data.forget(ADA)
     personal_data.erase_due()
     (late,) = bus.deliver("member.joined", data(ADA.upper()), times=1)
@@ -136,7 +138,7 @@ def test_what_a_broker_brings_late_is_emptied_too_within_a_day(bus: Bus, joined:
     assert not personal_data.has_due()
 
 
-def test_what_could_not_be_read_and_names_the_account_is_emptied(db: None) -> None:
+def test_a_quarantined_message_with_the_accounts_id_is_erased(db: None) -> None:
     for body in (f'{{"x": "{SECRET}", "of": "{ADA}"', f'{{"x": "{SECRET}", "of": "{BOB}"'):
         quarantine.add(Arrival("q", "k", body.encode(), {}, {}), "no JSON")
     personal_data.forget(ADA)
@@ -163,7 +165,7 @@ def test_many_accounts_are_forgotten_by_one_scan_and_the_rest_by_the_next(db: No
     assert Forgotten.objects.filter(done_at=None).count() == 0
 
 
-def test_the_janitor_forgets(joined: dict[str, Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_janitor_erases(joined: dict[str, Delivery], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("atoll.bus.operations.retention.connection.close", lambda: None)
     personal_data.forget(ADA)
     Janitor()._forget()

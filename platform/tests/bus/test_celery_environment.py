@@ -1,4 +1,4 @@
-"""Variables that Celery prefers to its configuration stop every start by their names."""
+"""Environment variables that override Celery's configuration stop every start, by their names."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What another process sees of the test's database."""
+"""A second session on the test's database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from django.db import connection
 
 @contextmanager
 def another_connection() -> Iterator[Any]:
-    """A second session on the test's database, as another process has."""
+    """Open a second session on the test's database, as another process does."""
     other = connection.copy()
     try:
         with other.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Every handler can read what is announced to it, in each version that may still arrive."""
+"""Every handler can read its messages, in each version that can still arrive."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,7 +103,7 @@ def one(name: str, hint: Any, *default: Any) -> type:
         one("never_heard_of", UUID, None),
     ],
 )
-def test_less_or_wider_than_what_is_announced_can_be_read(wanted: type) -> None:
+def test_a_reader_may_need_less_or_accept_more(wanted: type) -> None:
     assert gaps(wanted) == []
 
 
@@ -127,7 +127,7 @@ def test_less_or_wider_than_what_is_announced_can_be_read(wanted: type) -> None:
         (one("gift", str, ""), "`data.gift` must be string and is boolean"),
     ],
 )
-def test_what_is_missing_or_of_another_type_is_named(wanted: type, said: str) -> None:
+def test_a_missing_field_or_another_type_is_named(wanted: type, said: str) -> None:
     assert said in gaps(wanted)
 
 
@@ -139,7 +139,7 @@ HINTS = [
 
 
 @given(st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(HINTS), st.booleans()), max_size=4))
-def test_what_agrees_can_read_every_example_of_what_is_announced(fields: list[tuple[str, Any, bool]]) -> None:
+def test_a_compatible_reader_reads_every_example(fields: list[tuple[str, Any, bool]]) -> None:
     chosen = {name: (hint, optional) for name, hint, optional in fields}
     body: dict[str, Any] = {"__annotations__": {name: hint for name, (hint, _) in chosen.items()}}
     body |= {name: field(default=None) for name, (_, optional) in chosen.items() if optional}
@@ -163,7 +163,7 @@ def test_examples_are_valid_and_cover_every_alternative() -> None:
     assert {data.get("gift") for data in found} == {None, True}
 
 
-def test_a_disagreement_names_service_handler_class_and_field() -> None:
+def test_an_incompatibility_names_service_handler_class_and_field() -> None:
     projects = [reader(reading(one("sum", Decimal)))]
     assert compatibility.incompatibilities(projects, [announcing(Placed)]) == [
         "x-service reads order.placed version 1 in services.x.on_it as Wanted: "
@@ -214,7 +214,7 @@ def test_a_command_needs_a_handler_where_it_is_sent() -> None:
     assert compatibility.incompatibilities([elsewhere], [command]) == []
 
 
-def test_what_outsiders_announce_is_what_was_declared_whoever_reads_it() -> None:
+def test_a_foreign_message_follows_its_declaration_for_every_reader() -> None:
     declared = announcing(Line, service="x-service", senders=["old-erp"], foreign=True)
     projects = [
         ServiceMessages(service="x-service", announces=[declared], reads=[], upcasts={}),
@@ -250,7 +250,7 @@ def test_two_services_that_define_one_message_differently_are_refused() -> None:
         catalogue.definitions([says("a-service", Line), says("b-service", Placed)], [])
 
 
-def test_what_outsiders_were_told_to_send_before_must_still_be_read() -> None:
+def test_an_earlier_foreign_declaration_must_still_be_readable() -> None:
     def declaring(cls: type, version: int) -> ServiceMessages:
         facts: dict[str, Any] = {"service": "x-service", "senders": ["old-erp"], "foreign": True}
         announces = [announcing(cls, version, **facts)]

@@ -1,4 +1,4 @@
-"""A group is one cause: what one mending would end has one name, and nothing else has it."""
+"""A group is one cause: failures that one correction ends share a name, and other failures do not."""
 
 import json
 from collections.abc import Callable
@@ -67,12 +67,12 @@ def test_two_missing_keys_are_two_causes_and_an_id_as_key_is_one() -> None:
 def test_the_same_words_from_two_lines_are_two_causes_and_from_one_line_one() -> None:
     assert caught(lambda: read("quantity")) != caught(lambda: read_elsewhere("quantity"))
     groups = {caught(lambda number=number: read("quantity", {number: 1})) for number in range(3)}
-    assert groups == {"KeyError: 'quantity' in bus.test_failures.read: return (data or {})[key]"}
+    assert groups == {"KeyError: 'quantity' in bus.test_error_fingerprint.read: return (data or {})[key]"}
 
 
 def test_what_a_library_raises_is_named_by_the_line_of_ours_that_called_it() -> None:
     group = caught(lambda: json.loads("{"))
-    assert "in bus.test_failures.test_what_a_library_raises" in group
+    assert "in bus.test_error_fingerprint.test_what_a_library_raises" in group
     assert 'json.loads("{")' in group
     assert "decoder" not in group
 
@@ -142,7 +142,7 @@ def test_a_delivery_carries_the_group_of_its_last_failure_until_it_succeeds(bus:
         bus.run_due(timezone.now() + timedelta(seconds=seconds))
         row.refresh_from_db()
     assert groups[0][0] == "pending"
-    assert groups[0][1].startswith("ValueError: order # is odd in bus.test_failures.")
+    assert groups[0][1].startswith("ValueError: order # is odd in bus.test_error_fingerprint.")
     assert groups[0][1].endswith(".fail: raise failures.pop()")
     assert groups[1][1].startswith("Unavailable: ")
     assert "17" not in groups[1][1].partition(" in ")[0]

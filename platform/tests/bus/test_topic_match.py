@@ -1,4 +1,4 @@
-"""The topic matcher is AMQP's, exactly."""
+"""The topic matcher follows AMQP exactly."""
 
 import pytest
 from amqp.basic_message import Message
@@ -37,7 +37,7 @@ def test_a_pattern_matches_as_amqp_says(pattern: str, key: str, expected: bool) 
 
 
 def reference(pattern: list[str], words: list[str]) -> bool:
-    """The definition, word by word, with no thought for speed."""
+    """The definition, word by word and slow."""
     if not pattern:
         return not words
     if pattern[0] == "#":

@@ -1,4 +1,4 @@
-"""A handler that fails is red at its first failure, wherever staff or alarms look, until it succeeds."""
+"""Failing deliveries are red for staff and in metrics from the first failure until they succeed."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ POLICY = Retry(immediate=0, delayed_s=(5, 30))
 
 
 class Shop:
-    """Confirms orders, or cannot."""
+    """Confirms orders, or fails."""
 
     def __init__(self, bus: Bus) -> None:
         self.bus = bus
@@ -53,7 +53,7 @@ def tile() -> Any:
 
 
 def told() -> tuple[int, float, Any, bool]:
-    """By the overview, the metrics and the front page."""
+    """Return the number of failing deliveries in the overview, in the metrics and on the front page."""
     shown = tile()
     return (
         stats.ledger_counts().failing,
@@ -82,7 +82,7 @@ def test_the_first_failure_is_red_everywhere(staff: Client, shop: Shop) -> None:
     assert Delivery.objects.filter(status="dead").count() == 0
 
 
-def test_a_cause_is_told_with_its_times_and_what_is_left(shop: Shop) -> None:
+def test_a_cause_has_its_times_and_its_attempts_left(shop: Shop) -> None:
     rows = shop.receive(3)
     [found] = failing_deliveries.groups()
     assert (found.count, found.fewest_attempts, found.most_attempts, found.attempts_left) == (3, 1, 1, 2)
@@ -98,7 +98,7 @@ def test_a_cause_is_told_with_its_times_and_what_is_left(shop: Shop) -> None:
     assert later.last_at > found.last_at
 
 
-def test_it_is_gone_when_the_deliveries_succeed(shop: Shop) -> None:
+def test_a_group_is_gone_when_its_deliveries_succeed(shop: Shop) -> None:
     shop.receive(2)
     shop.is_broken = False
     assert shop.bus.run_due(timezone.now() + timedelta(seconds=6)) == 2
@@ -106,7 +106,7 @@ def test_it_is_gone_when_the_deliveries_succeed(shop: Shop) -> None:
     assert failing_deliveries.groups() == []
 
 
-def test_it_becomes_a_dead_letter_after_the_last_attempt(staff: Client, shop: Shop) -> None:
+def test_a_group_becomes_dead_letters_after_the_last_attempt(staff: Client, shop: Shop) -> None:
     shop.receive(2)
     for seconds in (6, 60):
         shop.bus.run_due(timezone.now() + timedelta(seconds=seconds))
@@ -117,7 +117,7 @@ def test_it_becomes_a_dead_letter_after_the_last_attempt(staff: Client, shop: Sh
 
 
 @pytest.mark.parametrize("way", ["one", "group"])
-def test_what_was_replayed_fails_anew_only_when_it_is_attempted(shop: Shop, way: str) -> None:
+def test_a_replayed_delivery_fails_again_only_after_an_attempt(shop: Shop, way: str) -> None:
     shop.receive(1)
     for seconds in (6, 60):
         shop.bus.run_due(timezone.now() + timedelta(seconds=seconds))
@@ -141,7 +141,7 @@ def test_a_second_attempt_that_runs_still_counts_and_a_first_one_does_not(shop: 
     assert told()[0] == failing_deliveries.queryset().count() == failing_deliveries.groups()[0].count == 1
 
 
-def test_a_handler_that_is_not_here_is_told_without_its_attempts(shop: Shop) -> None:
+def test_a_handler_without_code_has_no_number_of_attempts_left(shop: Shop) -> None:
     shop.receive(1)
     Delivery.objects.update(handler="services.gone.on_it")
     [found] = failing_deliveries.groups()
@@ -154,7 +154,7 @@ def test_a_row_that_an_older_worker_wrote_has_a_first_failure_too(shop: Shop) ->
     assert failing_deliveries.groups()[0].first_at == row.claimed_at
 
 
-def test_what_fails_is_found_by_the_index_of_open_deliveries(shop: Shop) -> None:
+def test_failing_deliveries_are_found_by_the_index_of_open_ones(shop: Shop) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {failing_deliveries.GROUPS}", {"counted": 10, "shown": 10})

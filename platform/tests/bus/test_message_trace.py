@@ -1,4 +1,4 @@
-"""Where is my message: in this service's ledger, and in everybody's."""
+"""The trace of a message, in this service and in all services."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ SECRET = "ada@example.com"
 
 @pytest.fixture
 def course(bus: Bus) -> None:
-    """A message announced here, and one received with a handler that worked and one that is dead."""
+    """A published message, and a received one with a handler that worked and one that is dead."""
 
     @on("note.asked")
     def write(event: dict[str, Any], message: Message) -> None: ...
@@ -44,7 +44,7 @@ def course(bus: Bus) -> None:
 
 
 @pytest.mark.usefixtures("course")
-def test_a_correlation_id_leads_to_all_that_became_of_its_messages() -> None:
+def test_a_correlation_id_gives_all_steps_of_its_messages() -> None:
     trace = message_trace.local_trace(CORRELATION)
 
     assert (trace.service, trace.is_cut, trace.problem) == ("library-service", False, "")
@@ -62,7 +62,7 @@ def test_a_correlation_id_leads_to_all_that_became_of_its_messages() -> None:
 
 
 @pytest.mark.usefixtures("course")
-def test_a_message_id_leads_to_that_message_alone() -> None:
+def test_a_message_id_gives_the_steps_of_that_message_alone() -> None:
     announced = str(Outbox.objects.get().message_id)
     assert [step.what for step in message_trace.local_trace(announced).steps] == ["announced"]
     assert {step.message_id for step in message_trace.local_trace("test-service/m-1").steps} == {"m-1"}
@@ -77,7 +77,7 @@ def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(bus: Bu
     assert [step.what for step in message_trace.local_trace("m-9").steps] == ["received", "handled"]
 
 
-def test_what_was_quarantined_is_found_by_what_its_sender_said() -> None:
+def test_a_quarantined_message_is_found_by_its_senders_ids() -> None:
     properties = {"correlation_id": CORRELATION, "message_id": "m-3"}
     quarantine.add(Arrival("evt.library-service", "note.asked", b"{", properties, {}), "no JSON")
     for wanted in (CORRELATION, "m-3"):
@@ -91,14 +91,14 @@ def test_what_was_quarantined_is_found_by_what_its_sender_said() -> None:
 
 
 @pytest.mark.usefixtures("course")
-def test_more_than_fits_is_said_to_be_cut() -> None:
+def test_a_long_trace_is_marked_as_cut() -> None:
     trace = message_trace.local_trace(CORRELATION, limit=2)
     assert (len(trace.steps), trace.is_cut) == (2, True)
 
 
 @pytest.mark.usefixtures("course")
-def test_no_table_is_walked_to_find_a_message() -> None:
-    """Walking is made cheap to forbid, so a plan that still walks has no index to use."""
+def test_no_table_is_scanned_to_find_a_message() -> None:
+    """Without sequential scans, a plan that still scans has no index to use."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
@@ -117,7 +117,7 @@ def test_no_table_is_walked_to_find_a_message() -> None:
 
 
 @pytest.mark.usefixtures("course")
-def test_a_service_is_told_the_course_and_never_the_body(as_service: Callable[..., APIClient]) -> None:
+def test_a_service_gets_the_trace_and_never_the_body(as_service: Callable[..., APIClient]) -> None:
     answer = as_service("order-service").get("/bus/messages", {"id": CORRELATION})
 
     assert answer.status_code == 200
@@ -131,7 +131,7 @@ def test_a_service_is_told_the_course_and_never_the_body(as_service: Callable[..
 
 
 @pytest.mark.usefixtures("course")
-def test_nobody_but_a_service_is_told(
+def test_only_a_service_gets_a_trace(
     as_user: Callable[..., APIClient], as_admin: Callable[..., APIClient]
 ) -> None:
     for client, status in ((APIClient(), 401), (as_user(), 403), (as_admin(), 403)):
@@ -141,7 +141,7 @@ def test_nobody_but_a_service_is_told(
 
 
 @pytest.mark.parametrize("wanted", [None, "", "  ", "x" * 301])
-def test_an_id_that_is_none_is_refused(as_service: Callable[..., APIClient], wanted: str | None) -> None:
+def test_a_malformed_id_is_refused(as_service: Callable[..., APIClient], wanted: str | None) -> None:
     answer = as_service().get("/bus/messages", {} if wanted is None else {"id": wanted})
     assert answer.status_code == 400
     assert json.loads(answer.content)["code"] == "invalid_request"
@@ -152,7 +152,7 @@ def test_the_address_is_not_described_in_public(client: Any) -> None:
 
 
 class Neighbour:
-    """A service that answers what it is told to, over real HTTP."""
+    """A service that answers as told, over real HTTP."""
 
     def __init__(self) -> None:
         self.status, self.answer = 200, '{"steps": [], "isCut": false}'
@@ -189,7 +189,7 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Neighbour]
 
 
 @pytest.mark.usefixtures("course")
-def test_every_service_is_asked_with_our_own_token_and_an_away_one_is_told_as_such(
+def test_every_service_is_asked_with_our_own_token_and_an_absent_one_is_reported(
     neighbours: dict[str, Neighbour],
 ) -> None:
     ours = message_trace.local_trace(CORRELATION).steps

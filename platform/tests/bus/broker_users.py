@@ -1,4 +1,4 @@
-"""Broker users of a test's own, on a real RabbitMQ."""
+"""Temporary broker users for one test, on a real RabbitMQ."""
 
 import json
 import subprocess
@@ -14,12 +14,12 @@ TIMEOUT_S = 60
 NODES: tuple[tuple[str, ...], ...] = ((), ("--node", "rabbit@localhost"))
 
 
-class Refused(Exception):
-    """rabbitmqctl is not here, may not be used by this account, or asks another broker."""
+class RabbitmqctlRefused(Exception):
+    """rabbitmqctl is missing, refuses this account, or belongs to another broker."""
 
 
 class Users:
-    """A virtual host, and users who may do everything in it and nothing elsewhere."""
+    """A virtual host, and users with all permissions in it and none elsewhere."""
 
     def __init__(self, url: str, mark: str) -> None:
         self._address = urlsplit(url)
@@ -27,7 +27,7 @@ class Users:
         self.vhost = f"test-senders{mark}"
 
     def name(self, short: str) -> str:
-        """A user's whole name: nobody else's on this broker."""
+        """Return a user's full name, which is unique on this broker."""
         return f"{short}{self._mark}"
 
     def url(self, short: str) -> str:
@@ -36,11 +36,11 @@ class Users:
 
 
 @contextmanager
-def made(url: str, *shorts: str) -> Iterator[Users]:
-    """The users, for as long as the block. Raises Refused."""
+def temporary_users(url: str, *shorts: str) -> Iterator[Users]:
+    """Create users and delete them afterwards. Raises RabbitmqctlRefused."""
     users = Users(url, f"-{uuid7().hex[-12:]}")
     if users._address.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise Refused("the broker is on another machine")
+        raise RabbitmqctlRefused("the broker is on another machine")
     names, vhost, by = [users.name(short) for short in shorts], _binary(users.vhost), _binary("test")
     node = _erlang_somewhere(f"rabbit_vhost:add({vhost}, {by})", *(_add(name, vhost, by) for name in names))
     try:
@@ -63,24 +63,24 @@ def _binary(text: str) -> str:
 
 
 def _erlang_somewhere(*expressions: str) -> tuple[str, ...]:
-    """The node that did it."""
+    """Run the expressions on the first node that accepts them. Returns the node."""
     reasons = []
     for node in NODES:
         try:
             _erlang(node, *expressions)
-        except Refused as error:
+        except RabbitmqctlRefused as error:
             reasons.append(str(error))
         else:
             return node
-    raise Refused("; ".join(reasons))
+    raise RabbitmqctlRefused("; ".join(reasons))
 
 
 def _erlang(node: tuple[str, ...], *expressions: str) -> None:
-    """One start of rabbitmqctl for all of it, since each takes a second."""
+    """Run all expressions in one call of rabbitmqctl, since each call takes a second."""
     command = ["rabbitmqctl", "--quiet", *node, "eval", f"{', '.join(expressions)}."]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"rabbitmqctl: {error}") from error
+        raise RabbitmqctlRefused(f"rabbitmqctl: {error}") from error
     if done.returncode:
-        raise Refused(" ".join((done.stderr or done.stdout).split())[:300])
+        raise RabbitmqctlRefused(" ".join((done.stderr or done.stdout).split())[:300])

@@ -1,4 +1,4 @@
-"""Settings known to lose messages keep a worker from starting."""
+"""Settings that can lose messages stop a worker's start."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_a_mistyped_variable_fails_the_check(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def library_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The library's own project in the place of the platform's."""
+    """Replace the platform's projects by the library's own project."""
     (tmp_path / "projects.toml").write_text(PROJECTS)
     with monkeypatch.context() as patched:
         patched.setenv("ATOLL_ROOT", str(tmp_path))

@@ -1,4 +1,4 @@
-"""How the bus is doing: right figures, at a cost that does not grow with the tables."""
+"""The bus's statistics: correct counts at a cost that does not grow with the tables."""
 
 import time
 from datetime import timedelta
@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def delivery(status: str, *, handler: str = "h", ago: timedelta = timedelta(), **more: Any) -> Delivery:
-    """A row as the ledger would hold it; ``ago`` moves all its times back."""
+    """A row as the ledger holds it. ``ago`` moves all its times into the past."""
     now = _now() - ago
     message = Inbox.objects.create(
         dedupe_key=str(uuid7()), message_id=str(uuid7()), kind="event", name="note.asked", body="{}",
@@ -43,7 +43,7 @@ def _now() -> Any:
         return cursor.fetchone()[0]
 
 
-def test_an_idle_bus_has_nothing_to_show() -> None:
+def test_an_idle_bus_has_only_zeros() -> None:
     assert stats.ledger_counts() == stats.LedgerCounts(
         0, 0, None, 0, 0, None, 0, 0, None, 0, 0, 0, 0, 0, 0, None
     )
@@ -52,7 +52,7 @@ def test_an_idle_bus_has_nothing_to_show() -> None:
     assert stats.recent_activity().deliveries == 0
 
 
-def test_the_outbox_tells_how_much_waits_and_since_when() -> None:
+def test_the_outbox_counts_waiting_messages_and_the_oldest_ones_age() -> None:
     for text in "abc":
         publish(NoteWritten(text))
     first, _, third = Outbox.objects.order_by("id")
@@ -63,7 +63,7 @@ def test_the_outbox_tells_how_much_waits_and_since_when() -> None:
     assert backlog.oldest_to_publish_s == pytest.approx(300, abs=30)
 
 
-def test_deliveries_are_told_apart_by_what_they_wait_for() -> None:
+def test_deliveries_are_counted_by_the_cause_of_their_wait() -> None:
     later = _now() + 10 * MINUTE
     delivery("pending", ago=2 * MINUTE)
     delivery("pending")
@@ -80,7 +80,7 @@ def test_deliveries_are_told_apart_by_what_they_wait_for() -> None:
     assert backlog.blocked_lanes == backlog.waiting_in_lane == 0
 
 
-def test_what_stands_behind_another_in_its_lane_is_not_late() -> None:
+def test_a_delivery_behind_another_in_its_lane_is_not_late() -> None:
     delivery("running", lane="a/1", position=1)
     delivery("pending", lane="a/1", position=2, ago=5 * MINUTE)
     delivery("pending", lane="a/2", position=1)
@@ -89,7 +89,7 @@ def test_what_stands_behind_another_in_its_lane_is_not_late() -> None:
     assert backlog.oldest_due_s == pytest.approx(0, abs=30)
 
 
-def test_a_blocked_lane_is_told_with_what_holds_it_up() -> None:
+def test_a_blocked_lane_is_listed_with_its_dead_letter() -> None:
     error = "ValueError: no"
     head = delivery("dead", lane="a/1", position=1, error=error, finished_at=_now() - MINUTE)
     for position in (2, 3):
@@ -103,7 +103,7 @@ def test_a_blocked_lane_is_told_with_what_holds_it_up() -> None:
     assert stats.ledger_counts().blocked_lanes == 1
 
 
-def test_what_came_in_within_a_minute_is_told_with_what_became_of_it(bus: Bus) -> None:
+def test_recent_messages_are_counted_by_their_outcome(bus: Bus) -> None:
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
     def write(event: dict[str, Any], message: Message) -> None:
         if event["fails"]:
@@ -122,8 +122,8 @@ def test_what_came_in_within_a_minute_is_told_with_what_became_of_it(bus: Bus) -
 
 
 @pytest.mark.parametrize("query", [stats.OUTBOX, stats.DELIVERIES, stats.LANES, stats.RECENT_ACTIVITY])
-def test_a_figure_never_walks_a_table(query: str) -> None:
-    """Walking is made cheap to forbid, so a plan that still walks has no index to use."""
+def test_a_count_never_scans_a_table(query: str) -> None:
+    """Without sequential scans, a plan that still scans has no index to use."""
     parameters = {"counted": 10, "lanes": 10, "newest": 10, "since": uuid7()}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -132,7 +132,7 @@ def test_a_figure_never_walks_a_table(query: str) -> None:
     assert "Seq Scan" not in plan, plan
 
 
-def test_counting_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_stops_at_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stats, "MAX_COUNTED", 2)
     for status in ("dead", "pending", "pending", "pending", "dead", "dead"):
         delivery(status)
@@ -141,7 +141,7 @@ def test_counting_ends_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("db")
-def test_metrics_tell_the_backlog_of_the_service() -> None:
+def test_metrics_give_the_counts_of_the_service() -> None:
     quarantine.add(Arrival("evt.library-service", "x", b"{", {}, {}), "no JSON")
     delivery("dead", lane="a/1", position=1)
     delivery("pending", ago=MINUTE)
@@ -153,7 +153,7 @@ def test_metrics_tell_the_backlog_of_the_service() -> None:
     assert told["bus_outbox_oldest_pending_seconds"] == 0
 
 
-def test_metrics_without_a_database_tell_that_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_database_one_metric_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM nowhere")
@@ -163,12 +163,12 @@ def test_metrics_without_a_database_tell_that_and_no_more(monkeypatch: pytest.Mo
     assert metrics_told == ["bus_ledger_readable"]
 
 
-def test_the_figures_are_at_the_metrics_address(client: Client) -> None:
+def test_the_counts_are_at_the_metrics_address(client: Client) -> None:
     assert "bus_outbox_pending" in client.get("/metrics").content.decode()
     assert b"bus_deliveries_dead" in metrics.exposition()
 
 
-def test_an_answer_is_asked_for_once_in_a_while() -> None:
+def test_a_cached_value_is_read_again_after_its_time() -> None:
     now, asked = [0.0], []
     remembered = TtlCache(lambda: asked.append(1) or len(asked), ttl_s=5, clock=lambda: now[0])
     assert (remembered(), remembered()) == (1, 1)
