@@ -60,7 +60,7 @@ class Nemesis:
         for thread in self._under_way:
             thread.join(60)
         for proxy in self._system.proxies.values():
-            self._system.call(lambda proxy=proxy: proxy.mend(cut=True))  # type: ignore[misc]
+            self._system.call(lambda proxy=proxy: proxy.restore(cut=True))  # type: ignore[misc]
 
     def _one(self, fault: Fault) -> None:
         deadline = time.monotonic() + TRY_FOR_S
@@ -77,8 +77,6 @@ class Nemesis:
             self.done[fault.kind] += 1
             self._say(f"  {fault.at_s:7.1f} s  {fault.kind} {fault.target} {did}".rstrip())
         self._journal.write("fault", **vars(fault), did=did)
-
-    # -- processes ---------------------------------------------------------------------------
 
     def _kill(self, name: str) -> str | None:
         process = self._system.process(name)
@@ -118,8 +116,6 @@ class Nemesis:
 
     # One of two versions pauses, and the other receives the messages of both.
     _pause_worker_past_its_lease = _two_versions = _pause_worker
-
-    # -- engines -----------------------------------------------------------------------------
 
     def _engine(self, name: str, signum: signal.Signals) -> str | None:
         process = self._system.process(name)
@@ -161,38 +157,36 @@ class Nemesis:
             # A restart of the node has already ended the alarm; a node that is down is asked again.
             time.sleep(POLL_S)
 
-    # -- the network -------------------------------------------------------------------------
-
-    def _weather(self, name: str, worsen: Callable[[Proxy], None], fault: Fault, *, cut: bool) -> str:
+    def _disturb(self, name: str, begin: Callable[[Proxy], None], fault: Fault, *, cut: bool) -> str:
         proxy = self._system.proxies[name]
-        self._system.call(lambda: worsen(proxy))
+        self._system.call(lambda: begin(proxy))
         self._stopping.wait(fault.lasts_s)
-        self._system.call(lambda: proxy.mend(cut=cut))
+        self._system.call(lambda: proxy.restore(cut=cut))
         return f"for {fault.lasts_s:.1f} s"
 
     def _broker_cut(self, fault: Fault) -> str:
-        return self._weather("broker", Proxy.refuse, fault, cut=False)
+        return self._disturb("broker", Proxy.refuse, fault, cut=False)
 
     def _broker_stall(self, fault: Fault) -> str:
-        return self._weather("broker", Proxy.stall, fault, cut=fault.seed % 2 == 0)
+        return self._disturb("broker", Proxy.stall, fault, cut=fault.seed % 2 == 0)
 
     def _broker_slow(self, fault: Fault) -> str:
-        return self._weather("broker", lambda proxy: proxy.slow(0.15), fault, cut=False)
+        return self._disturb("broker", lambda proxy: proxy.slow(0.15), fault, cut=False)
 
     def _broker_drop_answers(self, fault: Fault) -> str:
-        return self._weather("broker", lambda proxy: proxy.stall(DOWN), fault, cut=True)
+        return self._disturb("broker", lambda proxy: proxy.stall(DOWN), fault, cut=True)
 
     def _database_refuses(self, fault: Fault) -> str:
-        return self._weather(fault.target, Proxy.refuse, fault, cut=False)
+        return self._disturb(fault.target, Proxy.refuse, fault, cut=False)
 
     def _database_cut(self, fault: Fault) -> str:
-        return self._weather(fault.target, Proxy.cut, fault, cut=False)
+        return self._disturb(fault.target, Proxy.cut, fault, cut=False)
 
     def _database_stall(self, fault: Fault) -> str:
-        return self._weather(fault.target, Proxy.stall, fault, cut=fault.seed % 2 == 0)
+        return self._disturb(fault.target, Proxy.stall, fault, cut=fault.seed % 2 == 0)
 
     def _database_slow(self, fault: Fault) -> str:
-        return self._weather(fault.target, lambda proxy: proxy.slow(0.02), fault, cut=False)
+        return self._disturb(fault.target, lambda proxy: proxy.slow(0.02), fault, cut=False)
 
     def _terminate_backends(self, fault: Fault) -> str:
         count = self._sql(
@@ -201,8 +195,6 @@ class Nemesis:
             conf.project(fault.target).database,
         )
         return f"{count} sessions"
-
-    # -- bindings ----------------------------------------------------------------------------
 
     def _bindings_deleted(self, fault: Fault) -> str:
         assert self._system.node
@@ -228,8 +220,6 @@ class Nemesis:
     def _note_unbound(self, began: float, *, mirror: bool) -> None:
         self._journal.write("unbound", **{"from": began - 1.0, "until": time.time() + 1.0}, mirror=mirror)
 
-    # -- the registry ------------------------------------------------------------------------
-
     def _bad_credentials(self, fault: Fault) -> str:
         return f"{registry.flood(fault.lasts_s, self._stopping.wait, self._note)} guesses"
 
@@ -237,13 +227,11 @@ class Nemesis:
         proxy = self._system.proxies["registry"]
         self._system.call(proxy.refuse)
         kept = registry.silence(fault.lasts_s, self._stopping.wait, self._note)
-        self._system.call(lambda: proxy.mend(cut=True))
+        self._system.call(lambda: proxy.restore(cut=True))
         return f"for {fault.lasts_s:.1f} s, {kept} services kept their lists"
 
     def _note(self, invariant: str, text: str) -> None:
         self._journal.write("registry", invariant=invariant, text=text)
-
-    # -- messages ----------------------------------------------------------------------------
 
     def _duplicate(self, fault: Fault) -> str:
         return f"{self._copies(fault, shuffled=False)} messages"

@@ -8,7 +8,7 @@ PAUSE_AT_BYTES = 1 << 20
 
 
 @dataclass
-class Weather:
+class Conditions:
     """The proxy's current treatment of bytes. ``stalled`` holds directions: ``up`` is towards the server."""
 
     refusing: bool = False
@@ -22,7 +22,7 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self.port = 0
         self._target_port = target_port
-        self._weather = Weather()
+        self._conditions = Conditions()
         self._sides: set[_Side] = set()
         self._server: asyncio.Server | None = None
 
@@ -43,35 +43,33 @@ class Proxy:
             side.abort()
 
     def refuse(self) -> None:
-        """Break every connection and refuse new connections until ``mend``."""
-        self._weather.refusing = True
+        """Break every connection and refuse new connections until ``restore``."""
+        self._conditions.refusing = True
         self.cut()
 
     def stall(self, *directions: str) -> None:
         """Hold back the bytes of the directions without closing a connection, as a dead network does."""
-        self._weather.stalled |= set(directions or (UP, DOWN))
+        self._conditions.stalled |= set(directions or (UP, DOWN))
         for side in list(self._sides):
-            side.apply(self._weather)
+            side.apply(self._conditions)
 
     def slow(self, delay_s: float) -> None:
         """Delay every piece of data."""
-        self._weather.delay_s = delay_s
+        self._conditions.delay_s = delay_s
 
-    def mend(self, *, cut: bool) -> None:
+    def restore(self, *, cut: bool) -> None:
         """End all faults of the proxy. With ``cut``, break the connections and lose the held back bytes."""
-        self._weather = Weather()
+        self._conditions = Conditions()
         if cut:
             self.cut()
         for side in list(self._sides):
             if side.is_forsaken:
                 side.abort()
-            side.apply(self._weather)
-
-    # -- for its sides ---------------------------------------------------------------------
+            side.apply(self._conditions)
 
     @property
-    def weather(self) -> Weather:
-        return self._weather
+    def conditions(self) -> Conditions:
+        return self._conditions
 
     def joined(self, side: "_Side") -> None:
         self._sides.add(side)
@@ -102,12 +100,12 @@ class _Side(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._proxy.joined(self)
-        if self._proxy.weather.refusing:
+        if self._proxy.conditions.refusing:
             transport.abort()
             return
         if self._direction == UP:
             asyncio.get_running_loop().create_task(self._connect())
-        self.apply(self._proxy.weather)
+        self.apply(self._proxy.conditions)
 
     async def _connect(self) -> None:
         try:
@@ -119,9 +117,9 @@ class _Side(asyncio.Protocol):
             peer.write(piece)
         self._early.clear()
 
-    def apply(self, weather: Weather) -> None:
+    def apply(self, conditions: Conditions) -> None:
         if self._transport and not self._transport.is_closing():
-            if self._direction in weather.stalled:
+            if self._direction in conditions.stalled:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -129,8 +127,8 @@ class _Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.peer is None:
             self._early.append(data)
-        elif self._proxy.weather.delay_s:
-            asyncio.get_running_loop().call_later(self._proxy.weather.delay_s, self.peer.write, data)
+        elif self._proxy.conditions.delay_s:
+            asyncio.get_running_loop().call_later(self._proxy.conditions.delay_s, self.peer.write, data)
         else:
             self.peer.write(data)
 
@@ -144,7 +142,7 @@ class _Side(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         if self.peer:
-            self.peer.apply(self._proxy.weather)
+            self.peer.apply(self._proxy.conditions)
 
     def eof_received(self) -> bool:
         if self.peer and self.peer._transport and self.peer._transport.can_write_eof():
@@ -153,7 +151,7 @@ class _Side(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._proxy.left(self)
-        if self.peer and self._proxy.weather.stalled:
+        if self.peer and self._proxy.conditions.stalled:
             self.peer.is_forsaken = True
         elif self.peer:
             self.peer.abort()

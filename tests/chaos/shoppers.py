@@ -81,8 +81,6 @@ class Customer:
             self._journal.write("bewildered", error=repr(error))
             raise
 
-    # -- what they do ------------------------------------------------------------------------
-
     def _order(self) -> str | None:
         key, method = str(uuid4()), self._pick(METHODS)
         chosen = self._random.sample(self._products, self._random.choice((1, 1, 1, 2)))
@@ -123,8 +121,6 @@ class Customer:
         self._insist(lambda: self._shopper.ask("DELETE", f"/api/users/{user}", json=proof))
         self._journal.write("deleted", user=user)
         self.sign_up()
-
-    # -- how they ask ------------------------------------------------------------------------
 
     def _insist(self, ask: Callable[[], Json]) -> tuple[Json | None, Refused | None]:
         """Repeat a request until an answer settles it. Returns the answer or the refusal."""

@@ -67,8 +67,6 @@ class System:
         self._platform = Supervisor(on_notice=self._notice)
         self._late: list[Spec] = []
 
-    # -- life --------------------------------------------------------------------------------
-
     def start_engines(self) -> None:
         """Start engines, databases and proxies from an empty home."""
         if self.home.exists():
@@ -171,8 +169,6 @@ class System:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    # -- looking -----------------------------------------------------------------------------
-
     @property
     def members(self) -> dict[str, Member]:
         return {**self._engines.members, **self._platform.members}
@@ -196,8 +192,6 @@ class System:
             return psutil.Process(member.pid)
         except psutil.NoSuchProcess:
             return None
-
-    # -- doing -------------------------------------------------------------------------------
 
     def signal_family(self, name: str, signum: signal.Signals) -> int:
         """Send a signal to a process and its descendants. Returns the number of processes."""

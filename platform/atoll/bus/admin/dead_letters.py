@@ -68,7 +68,7 @@ def replay_page(request: HttpRequest) -> HttpResponse:
     return decisions.ask(
         request,
         question,
-        lambda _: _tell(request, group, "will run again", lambda: dead_letters.replay_group(group, until)),
+        lambda _: _decide(request, group, "will run again", lambda: dead_letters.replay_group(group, until)),
     )
 
 
@@ -85,7 +85,7 @@ def discard_page(request: HttpRequest) -> HttpResponse:
     return decisions.ask(
         request,
         question,
-        lambda reason: _tell(
+        lambda reason: _decide(
             request,
             group,
             f"discarded: {reason}",
@@ -94,13 +94,15 @@ def discard_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _tell(request: HttpRequest, group: FailureGroup, what: str, change: Any) -> None:
+def _decide(request: HttpRequest, group: FailureGroup, outcome: str, change: Any) -> None:
     with transaction.atomic():
         changed = change()
-        log_many(request, Delivery, changed, f"{what} ({group.name}, {group.handler}, {group.error_group})")
-    text = ngettext("%(count)s dead letter: %(what)s.", "%(count)s dead letters: %(what)s.", changed)
+        log_many(
+            request, Delivery, changed, f"{outcome} ({group.name}, {group.handler}, {group.error_group})"
+        )
+    text = ngettext("%(count)s dead letter: %(outcome)s.", "%(count)s dead letters: %(outcome)s.", changed)
     level = messages.SUCCESS if changed else messages.WARNING
-    messages.add_message(request, level, text % {"count": f"{changed:,}", "what": what})
+    messages.add_message(request, level, text % {"count": f"{changed:,}", "outcome": outcome})
 
 
 def _row(request: HttpRequest, found: DeadGroup, as_of: datetime) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class DeliveryAdmin(LedgerAdmin):
 
 
 def facts(row: Delivery) -> list[tuple[str, Any]]:
-    told = [
+    rows = [
         ("Message", row.message.name),
         ("Handler", row.handler),
         ("Status", row.status),
@@ -197,4 +197,4 @@ def facts(row: Delivery) -> list[tuple[str, Any]]:
         ("Correlation id", trace_link(row.message.correlation_id, is_whole=True)),
         ("Message id", row.message.message_id),
     ]
-    return [*told, ("Lane", row.lane)] if row.lane else told
+    return [*rows, ("Lane", row.lane)] if row.lane else rows

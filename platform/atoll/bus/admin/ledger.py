@@ -145,7 +145,7 @@ class LedgerAdmin(ReadOnlyAdmin):
     def state(self, row: Any) -> str:
         return str(row.status)
 
-    def act(self, request: HttpRequest, rows: QuerySet[Any], what: str, change: Change) -> int:
+    def act(self, request: HttpRequest, rows: QuerySet[Any], outcome: str, change: Change) -> int:
         """Apply a change to the chosen rows, log it, and show a message. Returns the number of changed rows.
 
         Up to MAX_ONE_BY_ONE rows are changed and logged one by one. More rows are changed in one
@@ -156,16 +156,16 @@ class LedgerAdmin(ReadOnlyAdmin):
             with transaction.atomic():
                 taken = [row for row in chosen if change([row.pk])]
                 for row in taken:
-                    self.log_change(request, row, what)
+                    self.log_change(request, row, outcome)
             total, changed = len(chosen), len(taken)
         else:
             with transaction.atomic():
                 total = rows.count()
                 changed = change(rows.order_by().values("pk"))
-                log_many(request, self.model, changed, what)
-        text = ngettext("%(count)d row: %(what)s.", "%(count)d rows: %(what)s.", changed)
+                log_many(request, self.model, changed, outcome)
+        text = ngettext("%(count)d row: %(outcome)s.", "%(count)d rows: %(outcome)s.", changed)
         level = messages.SUCCESS if changed == total else messages.WARNING
-        self.message_user(request, text % {"count": changed, "what": what}, level)
+        self.message_user(request, text % {"count": changed, "outcome": outcome}, level)
         return changed
 
     def reason(self, request: HttpRequest) -> str:
@@ -195,7 +195,7 @@ def code(text: str) -> SafeString | str:
     return format_html('<pre class="bus-code">{}</pre>', text) if text else "–"
 
 
-def log_many(request: HttpRequest, model: type[Model], changed: int, what: str) -> None:
+def log_many(request: HttpRequest, model: type[Model], changed: int, outcome: str) -> None:
     """Write one line about many rows to the admin's log, or none when no row changed."""
     if not changed:
         return
@@ -206,5 +206,5 @@ def log_many(request: HttpRequest, model: type[Model], changed: int, what: str) 
         object_id=None,
         object_repr=f"{changed:,} {names}",
         action_flag=CHANGE,
-        change_message=what,
+        change_message=outcome,
     )

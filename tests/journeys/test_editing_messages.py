@@ -21,7 +21,7 @@ body = {"id": "%(id)s", "command": "process.payment", "data": %(data)r, "service
         "correlationId": "%(correlation_id)s"}
 print(len(inbox.store([envelope.parse(json.dumps(body).encode(), {}, {})])))
 """
-CORRELATION = "mending-4711"
+CORRELATION = "editing-4711"
 
 
 def card(page: Page, title: str) -> int:
@@ -37,7 +37,7 @@ def test_staff_see_a_dead_letter_come_edit_it_and_watch_it_go(platform: Platform
 
     data = {"orderId": "0199a1b2-0000-7000-8000-00000000abcd", "amount": 5, "currency": "EUR",
             "userId": "0199a1b2-0000-7000-8000-00000000abce"}  # fmt: skip
-    code = MISSHAPEN % {"id": "mending-1", "data": data, "correlation_id": CORRELATION}
+    code = MISSHAPEN % {"id": "editing-1", "data": data, "correlation_id": CORRELATION}
     stored = platform.manage("payments", "shell", "-v", "0", "-c", code)
     assert stored.stdout.strip() == "1", stored.stderr
     # The page refreshes itself.
