@@ -5,22 +5,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg2
 from django.core.management import call_command
 from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
-from psycopg2 import sql
 
 from atoll import conf, wire
-from atoll.bus.broker import envelope, topology
+from atoll.bus.broker import envelope
 from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery, Outbox
 from atoll.bus.worker.celery_app import CONCURRENCY
 from atoll.ids import uuid7
-from bench.bus import ceilings, load
+from bench.bus import ceilings, load, servers
 from bench.bus.load import FILLER, OpenLoop
 from bench.bus.processes import Process, until
 from bench.bus.project.handlers import Booked
@@ -60,23 +57,15 @@ class Bench:
 
     def prepare(self) -> None:
         """Create an empty database with the service's tables, and the queues at the broker."""
-        self._maintain("DROP DATABASE IF EXISTS {} WITH (FORCE)", "CREATE DATABASE {}")
-
+        servers.create_database()
         call_command("migrate", run_syncdb=True, verbosity=0)
-
         Account.objects.bulk_create(Account() for _ in range(ACCOUNTS))
         with self.worker():
             pass
 
     def clear(self) -> None:
-        connection.close()
-        names = topology.current()
-        with topology.connect("cleaning") as broker:
-            for queue in (names.event_queue, names.command_queue, names.work_queue):
-                queue(broker.default_channel).delete()
-            for exchange in (names.events, names.commands):
-                exchange(broker.default_channel).delete()
-        self._maintain("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        servers.delete_queues()
+        servers.drop_database()
 
     def run(self, only: Sequence[str]) -> Figures:
         parts: dict[str, Callable[[], Figures]] = {
@@ -89,7 +78,7 @@ class Bench:
         figures: Figures = {}
         for name, part in parts.items():
             if not only or name in only:
-                self._tidy()
+                servers.vacuum()
                 found = part()
                 print(f"{name}: {json.dumps(found)}", flush=True)
                 figures |= found
@@ -101,11 +90,6 @@ class Bench:
             ratio = figures["handler_runs_per_s"] / figures["celery_noop_per_s"]
             figures["handler_to_noop"] = round(ratio, 2)
         return figures
-
-    def _tidy(self) -> None:
-        """Vacuum the tables, so that no part pays for the rows of the previous part."""
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE")
 
     def ceilings(self) -> Figures:
         data = {"number": 1, "isTimed": False, "filler": FILLER}
@@ -140,7 +124,7 @@ class Bench:
         """Measure a whole worker with deliveries that are already in the inbox."""
 
         self._stock_inbox(self._scaled(RUNS))
-        self._tidy()
+        servers.vacuum()
         undone = Delivery.objects.filter(status__in=["pending", "running"])
         with self.worker() as process:
             begun, before, cpu_s = time.perf_counter(), undone.count(), process.cpu_s()
@@ -165,7 +149,7 @@ class Bench:
             alone, _ = self._open_loop(NEW_PER_S, self.seconds)
         count = self._scaled(BACKLOG)
         last = self._publish(count)
-        self._tidy()
+        servers.vacuum()
 
         handled = Booking.objects.filter(number__gt=last - count, number__lte=last)
         with self.worker():
@@ -280,21 +264,6 @@ class Bench:
 
     def _scaled(self, count: int) -> int:
         return int(count * self.scale)
-
-    def _maintain(self, *statements: str) -> None:
-        parts = urlsplit(conf.variable("DATABASE_URL") or "")
-        server = psycopg2.connect(
-            host=parts.hostname,
-            port=parts.port,
-            user=parts.username,
-            password=parts.password,
-            dbname="postgres",
-        )
-        server.autocommit = True
-        with server.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(sql.SQL(statement).format(sql.Identifier(conf.project("bench").database)))
-        server.close()
 
 
 def percentile(waits: Sequence[float], share: float) -> float:
