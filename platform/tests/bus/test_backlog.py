@@ -91,7 +91,7 @@ def test_a_message_that_is_late_but_alone_gets_its_hint() -> None:
     assert hinted(receive([arrival("late", age_s=FRESH_S * 2)])) == {"late"}
 
 
-def test_a_backlog_runs_the_longest_due_first_until_none_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_working_off_runs_what_is_due_longest_first_until_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen()
     for number in (3, 1, 2):
@@ -103,7 +103,7 @@ def test_a_backlog_runs_the_longest_due_first_until_none_is_due(monkeypatch: pyt
     assert notes() == ["1", "2", "3"]
 
 
-def test_a_backlog_stops_after_its_slice_and_says_that_more_may_be_due(
+def test_working_off_stops_after_its_slice_and_says_that_more_may_be_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 0.0)
@@ -113,7 +113,7 @@ def test_a_backlog_stops_after_its_slice_and_says_that_more_may_be_due(
     assert notes() == []
 
 
-def test_a_backlog_leaves_deliveries_with_a_hint_alone() -> None:
+def test_working_off_leaves_alone_what_a_hint_was_sent_for() -> None:
     listen()
     receive([arrival("hinted")])
     assert backlog.drain() is False

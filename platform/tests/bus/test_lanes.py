@@ -283,7 +283,7 @@ def test_many_workers_with_hints_in_any_order_keep_every_lane_in_order() -> None
     assert (overlaps, set(statuses()), Note.objects.count()) == ([], {"done"}, 60)
 
 
-def test_a_backlog_runs_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backlog_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
     listen()
     for number, key in ((2, "a"), (1, "a"), (3, "b"), (4, None)):

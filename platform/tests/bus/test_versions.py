@@ -204,7 +204,7 @@ def test_an_event_that_nobody_handles_is_stored_once() -> None:
     assert (Inbox.objects.get().name, Delivery.objects.count()) == ("note.burnt", 0)
 
 
-def test_hints_and_backlogs_of_an_old_worker_count_no_attempt_and_the_hint_is_repeated_soon(
+def test_hints_and_empty_hints_of_an_old_worker_count_no_attempt_and_the_hint_is_repeated_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backlog, "SLICE_S", 60.0)
