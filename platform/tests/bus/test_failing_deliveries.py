@@ -44,7 +44,7 @@ def shop(bus: Bus) -> Shop:
     return Shop(bus)
 
 
-def figures() -> dict[str, float]:
+def metrics() -> dict[str, float]:
     return {sample.name: sample.value for metric in BusCollector().collect() for sample in metric.samples}
 
 
@@ -57,7 +57,7 @@ def told() -> tuple[int, float, Any, bool]:
     shown = tile()
     return (
         stats.ledger_counts().failing,
-        figures()["bus_deliveries_failing"],
+        metrics()["bus_deliveries_failing"],
         shown.value,
         shown.is_alarming,
     )
@@ -72,9 +72,9 @@ def test_the_first_failure_is_red_everywhere(staff: Client, shop: Shop) -> None:
     shop.receive(ORDERS - 1)
 
     assert told() == (ORDERS, ORDERS, str(ORDERS), True)
-    front, figures_part, page = (staff.get(url).content.decode() for url in ("/admin/", FIGURES, PAGE))
+    front, counts_part, page = (staff.get(url).content.decode() for url in ("/admin/", FIGURES, PAGE))
     assert "Failing now" in front
-    card = figures_part[figures_part.index("Failing now") :]
+    card = counts_part[counts_part.index("Failing now") :]
     assert f'<strong class="bus-bad">{ORDERS}</strong>' in card[:200]
     assert f'<td class="bus-number bus-bad">{ORDERS}</td>' in page
     assert "KeyError: &#x27;carrier&#x27;" in page

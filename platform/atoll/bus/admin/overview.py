@@ -33,24 +33,24 @@ def overview_page(request: HttpRequest) -> HttpResponse:
     page = {
         **site.each_context(request),
         "title": "Live overview",
-        "figures": _figures(request),
+        "counts": _render_counts(request),
         "refresh_url": reverse("admin:atoll_bus_overview_figures"),
         "refresh_every_s": REFRESH_EVERY_S,
     }
     return TemplateResponse(request, "atoll/bus/overview.html", page)
 
 
-def figures_part(request: HttpRequest) -> HttpResponse:
+def counts_part(request: HttpRequest) -> HttpResponse:
     """Answer with the part of the page that refreshes."""
-    return HttpResponse(_figures(request))
+    return HttpResponse(_render_counts(request))
 
 
-def _figures(request: HttpRequest) -> str:
+def _render_counts(request: HttpRequest) -> str:
     try:
         context = _context(request)
     except OperationalError:
         context = {"problem": "The database took too long to answer. This page tries again by itself."}
-    return render_to_string("atoll/bus/figures.html", context, request)
+    return render_to_string("atoll/bus/counts.html", context, request)
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:

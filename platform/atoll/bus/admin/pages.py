@@ -7,7 +7,7 @@ LOOK, DECIDE = "atoll_bus.view_delivery", "atoll_bus.decide_delivery"
 
 for address, view, name, permission, title in (
     ("overview/", overview.overview_page, "overview", LOOK, "Live overview"),
-    ("overview/figures/", overview.figures_part, "overview_figures", LOOK, ""),
+    ("overview/figures/", overview.counts_part, "overview_figures", LOOK, ""),
     ("where/", message_trace.trace_page, "where", LOOK, "Where is my message?"),
     ("dead-letters/", dead_letters.groups_page, "dead_letters", LOOK, "Dead letters"),
     ("dead-letters/group/", dead_letters.group_page, "dead_group", LOOK, ""),

@@ -1,27 +1,27 @@
 // Refreshes the overview while the page is visible.
 (() => {
-  const figures = document.getElementById("figures");
+  const counts = document.getElementById("counts");
   const problem = document.getElementById("refresh-problem");
-  const everyMs = Number(figures.dataset.every) * 1000;
-  const patienceMs = 10000;
+  const everyMs = Number(counts.dataset.every) * 1000;
+  const timeoutMs = 10000;
   let shown = new Date();
-  let isPressing = false;
+  let isPressed = false;
 
   // Do not replace the element under a pressed pointer before its release.
-  document.addEventListener("pointerdown", () => { isPressing = true; });
-  document.addEventListener("pointerup", () => { isPressing = false; });
-  document.addEventListener("pointercancel", () => { isPressing = false; });
+  document.addEventListener("pointerdown", () => { isPressed = true; });
+  document.addEventListener("pointerup", () => { isPressed = false; });
+  document.addEventListener("pointercancel", () => { isPressed = false; });
 
   const replace = (text) => {
-    const focused = figures.contains(document.activeElement) && document.activeElement.getAttribute("href");
-    figures.innerHTML = text;
-    if (focused) figures.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    const focused = counts.contains(document.activeElement) && document.activeElement.getAttribute("href");
+    counts.innerHTML = text;
+    if (focused) counts.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   };
 
   const refresh = async () => {
-    const answer = await fetch(figures.dataset.refresh, {
+    const answer = await fetch(counts.dataset.refresh, {
       credentials: "same-origin",
-      signal: AbortSignal.timeout(patienceMs),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     if (answer.redirected) {
       // The session has ended: reloading leads to the sign-in.
@@ -30,7 +30,7 @@
     }
     if (!answer.ok) throw new Error(`${answer.status}`);
     const text = await answer.text();
-    if (isPressing) return;
+    if (isPressed) return;
     replace(text);
     shown = new Date();
     problem.hidden = true;
@@ -41,7 +41,7 @@
       try {
         await refresh();
       } catch (error) {
-        problem.textContent = `These figures are of ${shown.toLocaleTimeString()}: the service does not answer.`;
+        problem.textContent = `These counts are from ${shown.toLocaleTimeString()}: the service does not answer.`;
         problem.hidden = false;
       }
     }
