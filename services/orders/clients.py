@@ -1,4 +1,4 @@
-"""What orders asks of users and products while an order is placed."""
+"""Requests of orders to users and products while it prepares a quote."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Product:
 
 
 def fetch_customer(user_id: UUID) -> Customer | None:
-    """The account as users knows it now, None when there is none. Raises Unavailable."""
+    """The account of the user; None when users has none. Raises Unavailable."""
     reply = users.get(f"/users/{user_id}")
     if reply.status == HTTP_NOT_FOUND:
         return None
@@ -47,7 +47,7 @@ def fetch_customer(user_id: UUID) -> Customer | None:
 
 
 def fetch_products(product_ids: Sequence[UUID]) -> dict[UUID, Product]:
-    """The products that exist among these (100 at most), with today's prices. Raises Unavailable."""
+    """The existing products among these ids (100 at most) by id, with today's prices. Raises Unavailable."""
     ids = ",".join(str(product_id) for product_id in product_ids)
     reply = products.get("/products", params={"ids": ids})
     rows = _body(reply, "product-service")
@@ -58,7 +58,7 @@ def fetch_products(product_ids: Sequence[UUID]) -> dict[UUID, Product]:
 
 
 def _with_exact_price(product: Product) -> Product:
-    """A price that nobody could be charged exactly is no price."""
+    """Raises BadAnswer for a price that is 0 or does not fit its currency."""
     try:
         price = money.check(product.price, product.currency)
         if price > 0:
@@ -66,11 +66,11 @@ def _with_exact_price(product: Product) -> Product:
         problem = "A price is above 0."
     except (money.UnknownCurrency, money.UnfitAmount) as unfit:
         problem = str(unfit)
-    raise BadAnswer("product-service", f"sells {product.id} at what is no price: {problem}")
+    raise BadAnswer("product-service", f"product {product.id} has no valid price: {problem}")
 
 
 def _body(reply: Reply, service: str) -> Any:
-    """The JSON of a good answer. A refusal here is about our own request, never the customer's."""
+    """The JSON of a successful reply. A refusal means that our own request was wrong, not the customer's."""
     if not reply.ok:
         raise BadAnswer(service, f"refused to answer ({reply.status})")
     return reply.json()

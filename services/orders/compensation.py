@@ -1,4 +1,4 @@
-"""How an order is undone: each compensation is asked for until it is confirmed.
+"""The state machine of a compensation: orders asks for it until a service confirms it.
 
     needed --> asked --confirmed--> done --needed--> asked
                  |
@@ -6,11 +6,10 @@
                                            |---asked again--> asked
                                            '---settled------> settled --needed--> failed
 
-To be ``failed`` means that a person must look; an answer that comes after all heals
-it. Whenever a compensation enters ``asked``, also from there, its command goes out and
-its deadline starts anew; when it leaves ``asked`` the deadline is called off. The
-commands may be repeated at will, and their answers are final at whoever gives them:
-any confirmation is a confirmation of all that was asked.
+A ``failed`` compensation needs a person; a late confirmation ends it as well. Each time a
+compensation enters ``asked``, also from ``asked``, orders sends its command and starts its
+deadline again; when it leaves ``asked``, orders stops the deadline. The commands are
+idempotent and the answers are final, so one confirmation confirms every request before it.
 """
 
 from collections.abc import Mapping
@@ -21,10 +20,10 @@ from django.db.models import TextChoices
 
 
 class Compensation(TextChoices):
-    """What there may be to undo, by the command that undoes it.
+    """The value is the command that compensates.
 
-    A cancelled order releases and refunds. A refunded order had its stock sold: its goods are
-    returned when staff say that they came back.
+    A cancelled order needs a release and a refund. A refunded order needs a return when staff
+    report that its goods came back.
     """
 
     RELEASE = "release.stock", "Release of the stock"
@@ -32,8 +31,8 @@ class Compensation(TextChoices):
     RETURN = "return.stock", "Return of the goods"
 
 
-class Undoing(TextChoices):
-    """How far a compensation has come; None stands for one that was never needed."""
+class CompensationState(TextChoices):
+    """None in place of a state: the order never needed the compensation."""
 
     ASKED = "asked", "Asked for"
     DONE = "done", "Done"
@@ -41,8 +40,8 @@ class Undoing(TextChoices):
     SETTLED = "settled", "Settled by hand"
 
 
-class Cue(Enum):
-    """What an event means to the compensation it is about."""
+class Trigger(Enum):
+    """The meaning of an order's event for one of its compensations."""
 
     NEEDED = "needed"
     CONFIRMED = "confirmed"
@@ -52,20 +51,22 @@ class Cue(Enum):
     SETTLED = "settled"
 
 
-UNDOING: Mapping[tuple[Undoing | None, Cue], Undoing] = MappingProxyType(
-    {
-        (None, Cue.NEEDED): Undoing.ASKED,
-        (Undoing.ASKED, Cue.NEEDED): Undoing.ASKED,
-        (Undoing.ASKED, Cue.CONFIRMED): Undoing.DONE,
-        (Undoing.ASKED, Cue.REFUSED): Undoing.FAILED,
-        (Undoing.ASKED, Cue.OVERDUE): Undoing.FAILED,
-        # What was done may turn out to be needed once more, by an answer that crossed with it.
-        (Undoing.DONE, Cue.NEEDED): Undoing.ASKED,
-        (Undoing.FAILED, Cue.NEEDED): Undoing.ASKED,
-        (Undoing.FAILED, Cue.CONFIRMED): Undoing.DONE,
-        (Undoing.FAILED, Cue.ASKED_AGAIN): Undoing.ASKED,
-        (Undoing.FAILED, Cue.SETTLED): Undoing.SETTLED,
-        # Somebody took it into their own hands: nothing is done on top of that without asking them.
-        (Undoing.SETTLED, Cue.NEEDED): Undoing.FAILED,
-    }
+COMPENSATION_TRANSITIONS: Mapping[tuple[CompensationState | None, Trigger], CompensationState] = (
+    MappingProxyType(
+        {
+            (None, Trigger.NEEDED): CompensationState.ASKED,
+            (CompensationState.ASKED, Trigger.NEEDED): CompensationState.ASKED,
+            (CompensationState.ASKED, Trigger.CONFIRMED): CompensationState.DONE,
+            (CompensationState.ASKED, Trigger.REFUSED): CompensationState.FAILED,
+            (CompensationState.ASKED, Trigger.OVERDUE): CompensationState.FAILED,
+            # An answer that crossed with the confirmation can make the compensation necessary again.
+            (CompensationState.DONE, Trigger.NEEDED): CompensationState.ASKED,
+            (CompensationState.FAILED, Trigger.NEEDED): CompensationState.ASKED,
+            (CompensationState.FAILED, Trigger.CONFIRMED): CompensationState.DONE,
+            (CompensationState.FAILED, Trigger.ASKED_AGAIN): CompensationState.ASKED,
+            (CompensationState.FAILED, Trigger.SETTLED): CompensationState.SETTLED,
+            # A person settled it: only a person may decide about a new request.
+            (CompensationState.SETTLED, Trigger.NEEDED): CompensationState.FAILED,
+        }
+    )
 )

@@ -1,6 +1,6 @@
-"""What orders says to others and what it hears from them, field by field.
+"""The events and commands that orders sends and receives.
 
-On the wire the names are camelCase; unknown fields of what we hear are ignored.
+On the wire the names are camelCase. Orders ignores unknown fields of messages from others.
 """
 
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True)
 class OrderRefunded:
-    """The money of a confirmed order went back; the goods are sold until staff say that they came back."""
+    """Payments refunded a confirmed order; its goods stay sold until staff report their return."""
 
     type: ClassVar[str] = "order.refunded"
     version: ClassVar[int] = 1
@@ -80,7 +80,7 @@ class ReserveStock:
 
 @dataclass(frozen=True)
 class ReleaseStock:
-    """Undoes a reservation, also one that is still under way."""
+    """Ends a reservation, also a reservation that is still under way."""
 
     command: ClassVar[str] = "release.stock"
     to: ClassVar[str] = "product-service"
@@ -91,7 +91,7 @@ class ReleaseStock:
 
 @dataclass(frozen=True)
 class ReturnStock:
-    """Undoes a sale: the goods of a refunded order came back."""
+    """Adds the goods of a refunded order to the stock again."""
 
     command: ClassVar[str] = "return.stock"
     to: ClassVar[str] = "product-service"
@@ -125,7 +125,7 @@ class ProcessPayment:
 
 @dataclass(frozen=True)
 class RefundPayment:
-    """Gives the money back if it was taken, and keeps it from being taken later."""
+    """Refunds a charge, and prevents a charge that has not happened yet."""
 
     command: ClassVar[str] = "refund.payment"
     to: ClassVar[str] = "payment-service"
@@ -136,7 +136,7 @@ class RefundPayment:
 
 @dataclass(frozen=True)
 class ExpireOrder:
-    """A timer of our own: due when the order has had its time."""
+    """A timer that orders sends to itself: the deadline of an order."""
 
     command: ClassVar[str] = "expire.order"
     to: ClassVar[str] = "order-service"
@@ -149,9 +149,9 @@ CompensatingCommand = Literal["release.stock", "refund.payment", "return.stock"]
 
 @dataclass(frozen=True)
 class ExpireCompensation:
-    """A timer of our own: due when what is to be undone was not confirmed in time.
+    """A timer that orders sends to itself: the deadline of a compensation.
 
-    ``ask`` says which time of asking it belongs to; a later one has a timer of its own.
+    ``ask`` is the number of the request that started it; each request has its own timer.
     """
 
     command: ClassVar[str] = "expire.compensation"
@@ -204,7 +204,7 @@ class StockReturnFailed:
 
 @dataclass(frozen=True)
 class PaymentOutcome:
-    """What orders reads of every event that payments announces."""
+    """The fields that orders reads of the events of payments."""
 
     order_id: UUID
     payment_id: UUID | None = None
@@ -213,7 +213,7 @@ class PaymentOutcome:
 
 @dataclass(frozen=True)
 class PaymentRefunded:
-    """``return_goods``: whoever gave the money back said that the goods are back as well."""
+    """``return_goods``: staff refunded the payment and reported that the goods came back."""
 
     order_id: UUID
     reason: str | None = None

@@ -1,37 +1,37 @@
-"""The course of an order as a drawing, made from its tables; `manage.py orders course` prints it."""
+"""The state machines of orders as Mermaid diagrams; `manage.py orders state_machine` prints them."""
 
 from collections import defaultdict
 
-from services.orders.compensation import UNDOING
-from services.orders.course import COURSE, PLACED, Action, Status
+from services.orders.compensation import COMPENSATION_TRANSITIONS
+from services.orders.state_machine import PLACED, TRANSITIONS, Effect, Status
 
-BEGIN, END = "<!-- made by `manage.py orders course --write` -->", "<!-- end of what is made -->"
+BEGIN, END = "<!-- made by `manage.py orders state_machine --write` -->", "<!-- end of the diagrams -->"
 
 
-def shown() -> str:
-    """Both drawings, as a document shows them."""
+def diagrams() -> str:
+    """Both diagrams as Markdown."""
     return "\n\n".join(
-        f"```mermaid\n{drawing}\n```" for drawing in (mermaid_of_order(), mermaid_of_undoing())
+        f"```mermaid\n{diagram}\n```" for diagram in (mermaid_of_order(), mermaid_of_compensation())
     )
 
 
 def replaced_in(document: str) -> str:
-    """The document with its drawings as they should be. Raises ValueError when it has no place for them."""
+    """The document with new diagrams between BEGIN and END. Raises ValueError without these two lines."""
     before, marked, rest = document.partition(BEGIN)
     _, ended, after = rest.partition(END)
     if not (marked and ended):
         raise ValueError(f"The document needs the lines {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n{shown()}\n{END}{after}"
+    return f"{before}{BEGIN}\n{diagrams()}\n{END}{after}"
 
 
 def mermaid_of_order() -> str:
-    """The statuses, and by which events and with which messages an order moves between them."""
+    """The statuses; each arrow has the events that cause it and the messages that it sends."""
     events = defaultdict(list)
-    for (status, event), move in COURSE.items():
-        undone = [compensation.value for compensation in move.undo]
-        sent = [*undone, *(action.value for action in move.send)]
-        events[status, move.to, tuple(sent)].append(event.value)
-    begin = ", ".join(action.value for action in PLACED.actions if action is not Action.START_DEADLINE)
+    for (status, event), transition in TRANSITIONS.items():
+        compensations = [compensation.value for compensation in transition.compensate]
+        sent = [*compensations, *(effect.value for effect in transition.send)]
+        events[status, transition.to, tuple(sent)].append(event.value)
+    begin = ", ".join(effect.value for effect in PLACED.effects if effect is not Effect.START_DEADLINE)
     lines = [
         "stateDiagram-v2",
         f"    [*] --> {PLACED.state.status}: sends {begin}",
@@ -44,13 +44,13 @@ def mermaid_of_order() -> str:
     return "\n".join(lines)
 
 
-def mermaid_of_undoing() -> str:
-    """How far a compensation comes, and by what."""
-    cues = defaultdict(list)
-    for (before, cue), after in UNDOING.items():
-        cues[before.value if before else "[*]", after.value].append(cue.value)
+def mermaid_of_compensation() -> str:
+    """The states of a compensation and the triggers between them."""
+    triggers = defaultdict(list)
+    for (before, trigger), after in COMPENSATION_TRANSITIONS.items():
+        triggers[before.value if before else "[*]", after.value].append(trigger.value)
     lines = [
         "stateDiagram-v2",
-        *(f"    {before} --> {after}: {', '.join(named)}" for (before, after), named in cues.items()),
+        *(f"    {before} --> {after}: {', '.join(named)}" for (before, after), named in triggers.items()),
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Orders, what is in them, and everything that happened to them."""
+"""Orders with their lines, compensations and history."""
 
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from atoll import money
 from atoll.ids import uuid7
-from services.orders.compensation import Compensation, Undoing
-from services.orders.course import FINAL, MONEY_BACK, OPEN, Event, Status
+from services.orders.compensation import Compensation, CompensationState
+from services.orders.state_machine import FINAL, MONEY_BACK, OPEN, Event, Status
 
 MAX_LINES = 100
 MAX_QUANTITY = 1000
@@ -17,21 +17,20 @@ MAX_REASON_LENGTH = 200
 MAX_NAME_LENGTH = 255
 MAX_EMAIL_LENGTH = 254
 
-REFUND_TOLD_AS = {
-    Undoing.ASKED: "pending",
-    Undoing.DONE: "done",
-    Undoing.SETTLED: "done",
-    Undoing.FAILED: "failed",
+REFUNDS = {
+    CompensationState.ASKED: "pending",
+    CompensationState.DONE: "done",
+    CompensationState.SETTLED: "done",
+    CompensationState.FAILED: "failed",
 }
 
 
 class Order(models.Model):
-    """One order, with its customer and prices as they were when it was placed.
+    """One order, with the prices at the time of its placing.
 
-    ``shown_lines`` and ``item_count`` are filled in by the selectors that read orders for the API.
-
-    ``status`` moves only along ``course.py`` and ``total`` is the sum of the lines:
-    triggers in the database refuse anything else (``0002_course_in_the_database``).
+    The selectors for the API set ``shown_lines`` and ``item_count``. Triggers in the database
+    (``0002_course_in_the_database``) refuse a change of ``status`` that is not in
+    ``state_machine.py`` and a ``total`` that is not the sum of the lines.
     """
 
     shown_lines: "list[OrderLine] | None" = None
@@ -41,7 +40,7 @@ class Order(models.Model):
     user_id = models.UUIDField("customer id")
     customer_name = models.CharField(max_length=MAX_NAME_LENGTH)
     customer_email = models.EmailField(max_length=MAX_EMAIL_LENGTH)
-    # An update of the account that is older than what we show is passed over.
+    # An older update of the account does not change a newer value.
     customer_name_as_of = models.DateTimeField(editable=False)
     customer_email_as_of = models.DateTimeField(editable=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
@@ -84,27 +83,23 @@ class Order(models.Model):
         return f"Order {self.id}"
 
     @property
-    def is_final(self) -> bool:
-        return self.status in FINAL
-
-    @property
     def amount(self) -> str:
-        """What the order costs, for a person."""
+        """The total with its currency, for people."""
         return money.text(self.total, self.currency)
 
     @property
     def refund(self) -> str | None:
-        """The customer's refund: pending, done or failed; None when there is no money to give back."""
+        """``pending``, ``done`` or ``failed``; None when the customer gets no money back."""
         if self.status == Status.REFUNDED:
-            return REFUND_TOLD_AS[Undoing.DONE]
-        for undone in self.compensations.all():
-            if undone.kind == Compensation.REFUND and undone.ended_by != Event.PAYMENT_VOIDED:
-                return REFUND_TOLD_AS[Undoing(undone.state)]
+            return REFUNDS[CompensationState.DONE]
+        for row in self.compensations.all():
+            if row.kind == Compensation.REFUND and row.ended_by != Event.PAYMENT_VOIDED:
+                return REFUNDS[CompensationState(row.state)]
         return None
 
 
 class OrderLine(models.Model):
-    """A product as it was bought; later changes of the catalogue do not reach it."""
+    """A product with its name and price at the time of the order."""
 
     # The unique constraint below starts with the order, so it serves as the index too.
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="lines", db_index=False)
@@ -128,28 +123,28 @@ class OrderLine(models.Model):
 
     @property
     def price(self) -> str:
-        """Of one piece, for a person."""
+        """The price of one piece with its currency, for people."""
         return money.text(self.unit_price, self.order.currency)
 
     @property
     def amount(self) -> str:
-        """Of all pieces, for a person."""
+        """The price of all pieces with its currency, for people."""
         return money.text(self.quantity * self.unit_price, self.order.currency)
 
 
 class OrderCompensation(models.Model):
-    """Something of a cancelled or refunded order that is to be undone; see ``compensation.py``.
+    """A compensation of a cancelled or refunded order; see ``compensation.py``.
 
-    ``asks`` counts how often its command went out, and is the token by which a
-    deadline of an earlier time is told from that of the latest. ``ended_by`` is the
-    event that ended the waiting, empty while it lasts; ``reason`` belongs to it.
-    Its states move only along ``compensation.py``: a trigger refuses anything else.
+    ``asks`` counts the commands that were sent; a deadline carries this number, so an outdated
+    deadline has no effect. ``ended_by`` is the event that ended the waiting, with its
+    ``reason``; both are empty in the state ``asked``. A trigger in the database refuses a
+    change of ``state`` that is not in ``compensation.py``.
     """
 
     # The unique constraint below starts with the order, so it serves as the index too.
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="compensations", db_index=False)
     kind = models.CharField("compensation", max_length=20, choices=Compensation)
-    state = models.CharField(max_length=10, choices=Undoing, default=Undoing.ASKED)
+    state = models.CharField(max_length=10, choices=CompensationState, default=CompensationState.ASKED)
     asks = models.PositiveIntegerField("times asked", default=1)
     asked_at = models.DateTimeField("last asked", default=timezone.now)
     due_at = models.DateTimeField("due", help_text="Needs attention when not confirmed at this time.")
@@ -160,19 +155,25 @@ class OrderCompensation(models.Model):
     class Meta:
         ordering = ("id",)
         indexes = (
-            models.Index(fields=("order",), name="compensation_failed", condition=Q(state=Undoing.FAILED)),
-            models.Index(fields=("due_at",), name="compensation_asked", condition=Q(state=Undoing.ASKED)),
+            models.Index(
+                fields=("order",), name="compensation_failed", condition=Q(state=CompensationState.FAILED)
+            ),
+            models.Index(
+                fields=("due_at",), name="compensation_asked", condition=Q(state=CompensationState.ASKED)
+            ),
         )
         constraints = (
             models.UniqueConstraint(fields=("order", "kind"), name="compensation_once_per_order"),
             models.CheckConstraint(
                 condition=Q(kind__in=Compensation.values), name="compensation_kind_is_known"
             ),
-            models.CheckConstraint(condition=Q(state__in=Undoing.values), name="compensation_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=CompensationState.values), name="compensation_state_is_known"
+            ),
             models.CheckConstraint(condition=Q(asks__gte=1), name="compensation_was_asked_for"),
             models.CheckConstraint(
-                condition=Q(state=Undoing.ASKED, ended_at__isnull=True, ended_by="")
-                | ~Q(state=Undoing.ASKED) & Q(ended_at__isnull=False, ended_by__gt=""),
+                condition=Q(state=CompensationState.ASKED, ended_at__isnull=True, ended_by="")
+                | ~Q(state=CompensationState.ASKED) & Q(ended_at__isnull=False, ended_by__gt=""),
                 name="compensation_ended_when_not_asked",
             ),
         )
@@ -181,23 +182,22 @@ class OrderCompensation(models.Model):
         return f"{self.kind} {self.state}"
 
     def ask_anew(self, *, at: datetime, due_at: datetime) -> None:
-        self.state, self.asks = Undoing.ASKED, self.asks + 1
+        self.state, self.asks = CompensationState.ASKED, self.asks + 1
         self.asked_at, self.due_at = at, due_at
         self.ended_at, self.ended_by, self.reason = None, "", ""
 
-    def end(self, state: Undoing, *, by: Event, reason: str, at: datetime) -> None:
-        """The waiting is over, by a confirmation, a failure or a person."""
+    def end(self, state: CompensationState, *, by: Event, reason: str, at: datetime) -> None:
+        """Leave the state ``asked`` by a confirmation, a failure or a decision of staff."""
         self.state, self.ended_at, self.ended_by = state, at, by
         self.reason = reason[:MAX_REASON_LENGTH]
 
 
 class OrderTransition(models.Model):
-    """Something that happened to an order, and what it changed.
+    """One event in the history of an order.
 
-    An answer that was late, repeated or out of order has the same status on both
-    sides and no ``undoing``, which otherwise tells how far compensations came by it:
-    ``refund.payment asked``. ``message_id`` names the message that caused it;
-    ``actor`` the person or service behind it.
+    ``undoing`` has the states that compensations reached by the event, such as
+    ``refund.payment asked``. An answer that is late, repeated or out of order has the same
+    status on both sides and an empty ``undoing``. ``actor`` and ``message_id``: see ``Origin``.
     """
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="history")

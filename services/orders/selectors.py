@@ -1,4 +1,4 @@
-"""Reading orders. Whoever may not see an order is told that there is none."""
+"""Queries about orders. For a user without access an order does not exist."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ from django.db.models import Count, Max, Q, QuerySet, Sum, prefetch_related_obje
 from django.utils import timezone
 
 from atoll.errors import NotFound
-from services.orders.compensation import Compensation, Undoing
-from services.orders.course import MONEY_BACK, OPEN, Status
+from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import Order, OrderLine
+from services.orders.state_machine import MONEY_BACK, OPEN, Status
 
 RECENT = 5
-# An order has 100 at most: two large ones, or a hundred of the usual size.
+# Enough for two orders of 100 lines, the maximum, or for a hundred orders of usual size.
 LINES_PER_PAGE = 200
 OVERDUE_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class CurrencyTotal:
-    """What orders in one currency come to. ``orders`` counts all; ``total`` only those whose money stays."""
+    """The orders of a user in one currency. ``total`` leaves out cancelled and refunded orders."""
 
     currency: str
     orders: int
@@ -31,7 +31,7 @@ class CurrencyTotal:
 
 @dataclass(frozen=True)
 class Summary:
-    """A user's orders at a glance; ``totals`` has the currency of the most orders first."""
+    """A summary of a user's orders; ``totals`` starts with the currency of the most orders."""
 
     total: int
     recent: list[Order]
@@ -39,26 +39,26 @@ class Summary:
 
     @property
     def total_value(self) -> Decimal:
-        """The first of the totals. Amounts of two currencies have no sum."""
+        """The first of the totals: amounts in two currencies have no sum."""
         return self.totals[0].total if self.totals else Decimal(0)
 
     @property
     def total_value_currency(self) -> str | None:
-        """That of ``total_value``; None without orders."""
+        """The currency of ``total_value``; None without orders."""
         return self.totals[0].currency if self.totals else None
 
 
 def orders_of(user_id: UUID | None) -> QuerySet[Order]:
-    """Orders as a list shows them, their lines aside, newest first; everybody's when ``user_id`` is None."""
+    """The orders of one user, or of all users for None; newest first, without their lines."""
     orders = Order.objects.prefetch_related("compensations")
     return orders if user_id is None else orders.filter(user_id=user_id)
 
 
 def show_lines(orders: Sequence[Order]) -> None:
-    """Read the lines of a page of orders, as long as they are LINES_PER_PAGE at most.
+    """Set ``item_count`` of every order, and ``shown_lines`` of the first orders with LINES_PER_PAGE lines.
 
-    Every order gets its ``item_count``. In the order of the page, each whose lines still fit gets
-    its ``shown_lines``; the others keep None, and are read one by one.
+    An order with more lines than the rest of the page may have keeps None; the client reads it
+    by its id. Later, smaller orders of the page still get their lines.
     """
     lines = OrderLine.objects.filter(order__in=orders)
     counts = dict(lines.order_by().values_list("order").annotate(Count("pk")))
@@ -74,7 +74,7 @@ def show_lines(orders: Sequence[Order]) -> None:
 
 
 def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
-    """One order with lines and history. Raises NotFound, also when it is somebody else's."""
+    """One order with lines and history. Raises NotFound, also for an order of another user."""
     order = orders_of(owner).prefetch_related("lines", "history").filter(pk=order_id).first()
     if order is None:
         raise NotFound("You have no order with this id.", code="order_not_found", title="Order not found")
@@ -84,7 +84,7 @@ def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
 
 
 def summary_of(user_id: UUID) -> Summary:
-    """The sums per currency: the one with the most orders first, the later used one of two alike."""
+    """Totals per currency: most orders first; for equal numbers the currency of the newest order first."""
     figures = (
         Order.objects.filter(user_id=user_id)
         .order_by()
@@ -115,7 +115,7 @@ def count_open_orders() -> int:
 
 
 def overdue_orders() -> QuerySet[Order]:
-    """Open orders whose deadline passed more than OVERDUE_AFTER ago: a worker should have ended them."""
+    """Orders that are open OVERDUE_AFTER their deadline, which a worker should have handled by then."""
     return open_orders().filter(deadline_at__lt=timezone.now() - OVERDUE_AFTER)
 
 
@@ -124,19 +124,19 @@ def count_overdue_orders() -> int:
 
 
 def orders_with_goods_out() -> QuerySet[Order]:
-    """Refunded orders whose goods were not said to be back: their stock counts as sold."""
+    """Refunded orders without a return: their stock counts as sold."""
     return Order.objects.filter(status=Status.REFUNDED).exclude(compensations__kind=Compensation.RETURN)
 
 
-def orders_being_undone() -> QuerySet[Order]:
-    """Orders with something that was asked to be undone and is not confirmed yet."""
-    return Order.objects.filter(compensations__state=Undoing.ASKED).distinct()
+def orders_in_compensation() -> QuerySet[Order]:
+    """Orders with a compensation that no service has confirmed yet."""
+    return Order.objects.filter(compensations__state=CompensationState.ASKED).distinct()
 
 
-def orders_not_undone() -> QuerySet[Order]:
-    """Orders with something that failed to be undone: a person must look."""
-    return Order.objects.filter(compensations__state=Undoing.FAILED).distinct()
+def orders_with_failed_compensation() -> QuerySet[Order]:
+    """Orders with a failed compensation: a person must look."""
+    return Order.objects.filter(compensations__state=CompensationState.FAILED).distinct()
 
 
-def count_orders_not_undone() -> int:
-    return orders_not_undone().count()
+def count_orders_with_failed_compensation() -> int:
+    return orders_with_failed_compensation().count()

@@ -36,7 +36,7 @@ LOGGING = logging_config(PROJECT.name, PROJECT.service)
 PASSWORD_HASHERS = base.PASSWORD_HASHERS
 AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
 
-# All admins share a host, so each project's cookies carry its name.
+# The admins share a host, so the cookies of each project have its name.
 CSRF_FAILURE_VIEW = base.CSRF_FAILURE_VIEW
 SESSION_ENGINE = base.SESSION_ENGINE
 SESSION_COOKIE_NAME = f"{PROJECT.name}_session"
@@ -58,9 +58,9 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
 
-# An order that is still open this long after it was placed is cancelled.
+# An order that is still open after this time is cancelled.
 ORDER_DEADLINE_S: float = conf.seconds("ORDER_DEADLINE_S", 60)
-# A customer with so many unfinished orders cannot place another one.
+# The limit of open orders per customer.
 MAX_OPEN_ORDERS: int = conf.whole_number("MAX_OPEN_ORDERS", 50, PROJECT.name)
-# What a cancelled order asked to be undone and nobody confirmed for so long needs attention.
+# A compensation without a confirmation fails after this time, and a person must look.
 COMPENSATION_DEADLINE_S: float = conf.seconds("COMPENSATION_DEADLINE_S", 900)

@@ -1,4 +1,4 @@
-"""What staff see and may do; importing it registers all of it."""
+"""The admin of orders; the import registers its pages and tiles."""
 
 from services.orders.admin import orders, tiles
 

@@ -1,4 +1,4 @@
-"""What staff narrow the list of orders to."""
+"""Filters of the list of orders."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ class ProgressFilter(DropdownFilter):
             ("open", "open"),
             ("overdue", "open past the deadline"),
             ("final", "final"),
-            ("undoing", "being undone"),
-            ("failed", "could not be undone"),
+            ("undoing", "in compensation"),
+            ("failed", "compensation failed"),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
@@ -32,7 +32,7 @@ class ProgressFilter(DropdownFilter):
             case "final":
                 return queryset.exclude(pk__in=selectors.open_orders().values("pk"))
             case "undoing":
-                return queryset.filter(pk__in=selectors.orders_being_undone().values("pk"))
+                return queryset.filter(pk__in=selectors.orders_in_compensation().values("pk"))
             case "failed":
-                return queryset.filter(pk__in=selectors.orders_not_undone().values("pk"))
+                return queryset.filter(pk__in=selectors.orders_with_failed_compensation().values("pk"))
         return queryset

@@ -1,4 +1,4 @@
-"""What hangs on an order: its lines, what of it is being undone, its history."""
+"""The lines, the compensations and the history on the page of an order."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from atoll.admin import short_id
-from services.orders.admin.tones import UNDOING_TONES
+from services.orders.admin.badge_colours import COMPENSATION_COLOURS
 from services.orders.models import OrderCompensation, OrderLine, OrderTransition
 
 
@@ -33,11 +33,11 @@ class LinesInline(ReadOnlyInline):
 
 class CompensationsInline(ReadOnlyInline):
     model = OrderCompensation
-    verbose_name_plural = "being undone"
+    verbose_name_plural = "compensations"
     readonly_fields = ("coloured_state",)
     fields = ("kind", "coloured_state", "reason", "asks", "asked_at", "due_at", "ended_at", "ended_by")
 
-    @display(description="state", label=UNDOING_TONES)
+    @display(description="state", label=COMPENSATION_COLOURS)
     def coloured_state(self, row: OrderCompensation) -> tuple[str, str]:
         return row.state, row.get_state_display()
 
@@ -60,7 +60,7 @@ class HistoryInline(ReadOnlyInline):
 
     @display(description="at")
     def when(self, entry: OrderTransition) -> str:
-        """To the millisecond: an order's whole course often fits into one second."""
+        """With milliseconds, because an order often goes through all its states within one second."""
         return entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
     @display(description="message id")

@@ -1,4 +1,4 @@
-"""Staff look at orders, cancel open ones and mend what could not be undone; no state is written by hand."""
+"""The admin pages of orders. Staff change an order only by actions."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from atoll.admin.amounts import by_amount
 from atoll.admin.lines import LineField
 from atoll.errors import Conflict
 from services.orders import selectors
+from services.orders.admin.badge_colours import COMPENSATION_COLOURS, STATUS_COLOURS
+from services.orders.admin.compensation_actions import CompensationActions, origin_of
 from services.orders.admin.filters import ProgressFilter
 from services.orders.admin.inlines import CompensationsInline, HistoryInline, LinesInline
-from services.orders.admin.mending import Mending, cause_of
-from services.orders.admin.tones import STATUS_TONES, UNDOING_TONES
 from services.orders.models import MAX_REASON_LENGTH, Order
 from services.orders.usecases.cancel_order import cancel_order
 
@@ -36,8 +36,17 @@ class CancelForm(forms.Form):
 
 
 @admin.register(Order)
-class OrderAdmin(Mending):
-    list_display = ("id", "customer", "coloured_status", "undone", "amount", "reason", "created_at", "took")
+class OrderAdmin(CompensationActions):
+    list_display = (
+        "id",
+        "customer",
+        "coloured_status",
+        "compensation",
+        "amount",
+        "reason",
+        "created_at",
+        "took",
+    )
     list_filter = (
         ProgressFilter,
         ("status", ChoicesDropdownFilter),
@@ -50,7 +59,7 @@ class OrderAdmin(Mending):
     date_hierarchy = "created_at"
     inlines = (LinesInline, CompensationsInline, HistoryInline)
     fieldsets = (
-        (None, {"fields": ("id", "coloured_status", "undone", "reason", "amount", "payment_method")}),
+        (None, {"fields": ("id", "coloured_status", "compensation", "reason", "amount", "payment_method")}),
         ("Customer", {"fields": ("customer_name", "customer_email", "user_id")}),
         ("Time", {"fields": ("created_at", "deadline_at", "finished_at", "took", "updated_at")}),
     )
@@ -70,15 +79,15 @@ class OrderAdmin(Mending):
     def customer(self, order: Order) -> tuple[str, str]:
         return order.customer_name, order.customer_email
 
-    @display(description="status", ordering="status", label=STATUS_TONES)
+    @display(description="status", ordering="status", label=STATUS_COLOURS)
     def coloured_status(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
 
-    @display(description="undone", label=UNDOING_TONES)
-    def undone(self, order: Order) -> tuple[str, str] | str:
-        """The one thing that matters most about what is to be undone of the order."""
+    @display(description="compensation", label=COMPENSATION_COLOURS)
+    def compensation(self, order: Order) -> tuple[str, str] | str:
+        """The most urgent state of the order's compensations."""
         states = {row.state for row in order.compensations.all()}
-        worst = next((state for state in UNDOING_TONES if state in states), None)
+        worst = next((state for state in COMPENSATION_COLOURS if state in states), None)
         return (worst, worst.label) if worst else "–"
 
     @display(description="total", ordering=by_amount("total"))
@@ -107,7 +116,7 @@ class OrderAdmin(Mending):
         return self._ask_and_cancel(request, Order.objects.filter(pk=object_id), back_to=back_to)
 
     def _ask_and_cancel(self, request: HttpRequest, orders: QuerySet[Order], *, back_to: str) -> HttpResponse:
-        """Ask for the reason first; with one, cancel what is still open and tell what was not."""
+        """Show the form for the reason; with a reason, cancel the open orders and report the others."""
         form = CancelForm(request.POST if "reason" in request.POST else None)
         if not form.is_valid():
             page = {
@@ -119,10 +128,10 @@ class OrderAdmin(Mending):
                 "back_to": back_to,
             }
             return TemplateResponse(request, "admin/orders/order/cancel.html", page)
-        cause = cause_of(request)
+        origin = origin_of(request)
         for order_id in list(orders.values_list("pk", flat=True)):
             try:
-                order = cancel_order(order_id, cause, reason=form.cleaned_data["reason"])
+                order = cancel_order(order_id, origin, reason=form.cleaned_data["reason"])
             except Conflict as refusal:
                 messages.error(request, f"Order {order_id}: {refusal.message}")
             else:

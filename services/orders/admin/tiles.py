@@ -1,4 +1,4 @@
-"""The figures of orders on the first page."""
+"""The tiles of orders on the start page."""
 
 from atoll.admin import register_tile
 from services.orders import selectors
@@ -17,8 +17,8 @@ register_tile(
     alarming=True,
 )
 register_tile(
-    "Orders that could not be undone",
-    selectors.count_orders_not_undone,
+    "Orders with a failed compensation",
+    selectors.count_orders_with_failed_compensation,
     url_name="admin:orders_order_changelist",
     query="progress=failed",
     alarming=True,

@@ -1,17 +1,17 @@
-"""What a list of orders can be narrowed to."""
+"""Filters of the list of orders."""
 # ruff: noqa: N815  (a filter's name is the name of its parameter on the wire)
 
 from django_filters import rest_framework as filters
 
 from atoll import money
-from services.orders.course import Status
 from services.orders.models import Order
+from services.orders.state_machine import Status
 
 
 class OrderFilter(filters.FilterSet):
-    """``createdAfter`` is inclusive, ``createdBefore`` is not, so that periods can be lined up.
+    """``createdAfter`` includes its moment, ``createdBefore`` does not: periods can follow each other.
 
-    A mistyped filter is told and not ignored; a list that is wider than asked for misleads.
+    An unknown filter is an error: without it the client would get more orders than it asked for.
     """
 
     status = filters.ChoiceFilter(choices=Status.choices)

@@ -1,4 +1,4 @@
-"""Orders on the wire: what a customer may send, and what they get to see."""
+"""The JSON of orders: requests and answers."""
 
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from services.orders.models import (
     MAX_LINES,
     MAX_QUANTITY,
     MAX_REASON_LENGTH,
-    REFUND_TOLD_AS,
+    REFUNDS,
     Order,
     OrderLine,
     OrderTransition,
@@ -31,9 +31,10 @@ class RequestedItemSerializer(StrictSerializer):
 
 
 class PlaceOrderSerializer(StrictSerializer):
-    """Products and quantities: prices and the customer are looked up, never believed.
+    """Products and quantities; the service looks up the prices and the customer itself.
 
-    What the customer was shown may be said, to be held against what was found.
+    ``expected_total`` and ``expected_currency`` are what the customer saw; the service compares them
+    with the quote.
     """
 
     items: serializers.ListSerializer[Any] = serializers.ListSerializer(
@@ -101,7 +102,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
     customer = CustomerSerializer(source="*")
     total = MoneyAmount()
     refund = serializers.ChoiceField(
-        choices=sorted(set(REFUND_TOLD_AS.values())),
+        choices=sorted(set(REFUNDS.values())),
         allow_null=True,
         read_only=True,
         help_text="Of a cancelled or refunded order; null when there is no money to give back.",
@@ -129,9 +130,9 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
 
 class OrderTransitionSerializer(serializers.ModelSerializer[OrderTransition]):
-    """One thing that happened: did it change the status, or was it ignored, as late, repeated or too early?
+    """``moved``: the event changed the status. ``ignored``: it was late, repeated or too early.
 
-    Neither is true of what tells how a cancelled order is undone.
+    Both are false for an event that only changed the state of a compensation.
     """
 
     moved = serializers.BooleanField()

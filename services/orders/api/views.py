@@ -1,4 +1,4 @@
-"""The orders API: thin edges around use cases and selectors."""
+"""The HTTP API of orders."""
 
 from uuid import UUID
 
@@ -27,19 +27,19 @@ from services.orders.api.serializers import (
     SummarySerializer,
 )
 from services.orders.models import Order
-from services.orders.usecases.advance import Cause
+from services.orders.usecases.advance import Origin
 from services.orders.usecases.cancel_order import cancel_order
 from services.orders.usecases.place_order import place_order
 from services.orders.usecases.quote_order import quote_order, require_expected
 
 
 def _owner(caller: Principal) -> UUID | None:
-    """Whose orders the caller may see; None for support, who see all."""
+    """The user whose orders the caller may see; None: all users, for support."""
     return None if caller.is_support else UUID(caller.id)
 
 
-def _cause(caller: Principal) -> Cause:
-    return Cause(actor=f"{'staff' if caller.is_support else 'user'}:{caller.id}")
+def _origin(caller: Principal) -> Origin:
+    return Origin(actor=f"{'staff' if caller.is_support else 'user'}:{caller.id}")
 
 
 class OrdersView(GenericAPIView[Order]):
@@ -81,7 +81,7 @@ class OrdersView(GenericAPIView[Order]):
         quote = quote_order(UUID(caller.id), wish.requested_items)
         require_expected(quote, wish.expected)
         with request.idempotency.transaction() as keep:
-            order = place_order(quote, wish.validated_data["payment_method"], _cause(caller))
+            order = place_order(quote, wish.validated_data["payment_method"], _origin(caller))
             placed = selectors.find_order(order.pk, owner=None)
             return keep(Response(represent(OrderDetailSerializer, placed), status=HTTP_201_CREATED))
 
@@ -107,7 +107,7 @@ class CancelOrderView(APIView):
         caller = principal(request)
         seen = selectors.find_order(order_id, owner=_owner(caller))
         by = "customer" if caller.id == str(seen.user_id) else "staff"
-        cancel_order(order_id, _cause(caller), reason=wish.validated_data["reason"] or f"cancelled_by_{by}")
+        cancel_order(order_id, _origin(caller), reason=wish.validated_data["reason"] or f"cancelled_by_{by}")
         return Response(represent(OrderDetailSerializer, selectors.find_order(order_id, owner=None)))
 
 

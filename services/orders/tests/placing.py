@@ -9,12 +9,12 @@ from django.db import transaction
 from atoll.ids import uuid7
 from services.orders.clients import Customer, Product
 from services.orders.models import Order
-from services.orders.usecases.advance import Cause
+from services.orders.usecases.advance import Origin
 from services.orders.usecases.place_order import place_order
 from services.orders.usecases.quote_order import Quote, QuotedLine
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-BY_CUSTOMER = Cause(actor="user:test")
+BY_CUSTOMER = Origin(actor="user:test")
 LAMP = Product(uuid7(), "Trail lamp", Decimal("24.90"), "EUR", True)
 ROPE = Product(uuid7(), "Climbing rope", Decimal("79.50"), "EUR", True)
 

@@ -1,4 +1,4 @@
-"""One step of the course as a sentence: given a state, when an event, then another state and what goes out.
+"""One step of the state machine as a sentence: given a state, when an event, then a state and effects.
 
     given("awaiting_payment").when("cancel.requested").then(
         "cancelled", release="asked", refund="asked",
@@ -12,14 +12,14 @@ Nothing here touches a database; the words are those of the wire and of the hist
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.orders.compensation import Undoing
-from services.orders.course import Action, Event, State, Status, Step, next_step
+from services.orders.compensation import CompensationState
+from services.orders.state_machine import Effect, Event, State, Status, Step, next_step
 
 TIMERS = {
-    "order": (Action.START_DEADLINE, Action.STOP_DEADLINE),
-    "release": (Action.START_RELEASE_DEADLINE, Action.STOP_RELEASE_DEADLINE),
-    "refund": (Action.START_REFUND_DEADLINE, Action.STOP_REFUND_DEADLINE),
-    "goods": (Action.START_RETURN_DEADLINE, Action.STOP_RETURN_DEADLINE),
+    "order": (Effect.START_DEADLINE, Effect.STOP_DEADLINE),
+    "release": (Effect.START_RELEASE_DEADLINE, Effect.STOP_RELEASE_DEADLINE),
+    "refund": (Effect.START_REFUND_DEADLINE, Effect.STOP_REFUND_DEADLINE),
+    "goods": (Effect.START_RETURN_DEADLINE, Effect.STOP_RETURN_DEADLINE),
 }
 STARTS = {start: name for name, (start, _) in TIMERS.items()}
 STOPS = {stop: name for name, (_, stop) in TIMERS.items()}
@@ -28,7 +28,7 @@ STOPS = {stop: name for name, (_, stop) in TIMERS.items()}
 def state(
     status: str, release: str | None = None, refund: str | None = None, goods: str | None = None
 ) -> State:
-    far = (Undoing(undoing) if undoing else None for undoing in (release, refund, goods))
+    far = (CompensationState(reached) if reached else None for reached in (release, refund, goods))
     return State(Status(status), *far)
 
 
@@ -64,8 +64,8 @@ class When:
         step, told = self.step, f"{self.event} in {self.state}"
         assert step.state == state(status, release, refund, goods), told
         assert sent(step) == list(sends), told
-        assert [STARTS[action] for action in step.actions if action in STARTS] == list(starts), told
-        assert [STOPS[action] for action in step.actions if action in STOPS] == list(stops), told
+        assert [STARTS[effect] for effect in step.effects if effect in STARTS] == list(starts), told
+        assert [STOPS[effect] for effect in step.effects if effect in STOPS] == list(stops), told
 
     def then_it_is_ignored(self) -> None:
         assert self.step == Step(self.state), f"{self.event} in {self.state}"
@@ -79,4 +79,4 @@ def given(
 
 def sent(step: Step) -> list[str]:
     """The commands and events that go out with a step, by their names on the wire."""
-    return [action.value for action in step.actions if action not in STARTS and action not in STOPS]
+    return [effect.value for effect in step.effects if effect not in STARTS and effect not in STOPS]

@@ -61,7 +61,7 @@ def test_the_figures_of_the_overview_lead_to_the_orders_they_count(staff, late_s
     assert counted == {
         "Open orders": ("1", f"{LIST}?progress=open"),
         "Orders past their deadline": (str(progress.count("overdue")), f"{LIST}?progress=overdue"),
-        "Orders that could not be undone": ("0", f"{LIST}?progress=failed"),
+        "Orders with a failed compensation": ("0", f"{LIST}?progress=failed"),
     }
 
 

@@ -7,14 +7,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from services.orders.compensation import UNDOING, Compensation, Undoing
-from services.orders.course import COURSE, FINAL, MONEY_BACK, Status
+from services.orders.compensation import COMPENSATION_TRANSITIONS, Compensation, CompensationState
 from services.orders.models import Order, OrderCompensation, OrderLine, OrderTransition
+from services.orders.state_machine import FINAL, MONEY_BACK, TRANSITIONS, Status
 from services.orders.tests.placing import LAMP, placed
 
 pytestmark = pytest.mark.django_db
 
-MOVES = {(status, step.to) for (status, _), step in COURSE.items() if step.to != status}
+MOVES = {(status, row.to) for (status, _), row in TRANSITIONS.items() if row.to != status}
 PAIRS = [(old, new) for old in Status for new in Status if old != new]
 ROUTE = {
     Status.PENDING: (),
@@ -44,7 +44,7 @@ def refused(change) -> str:
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_the_database_allows_exactly_the_moves_of_the_course(old: Status, new: Status):
+def test_the_database_allows_exactly_the_moves_of_the_state_machine(old: Status, new: Status):
     order = placed()
     for status in ROUTE[old]:
         force(order, status)
@@ -58,7 +58,7 @@ def test_the_database_allows_exactly_the_moves_of_the_course(old: Status, new: S
 
 
 @pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_the_history_can_only_hold_moves_of_the_course(old: Status, new: Status):
+def test_the_history_can_only_hold_moves_of_the_state_machine(old: Status, new: Status):
     order = placed()
 
     def write() -> None:
@@ -73,13 +73,15 @@ def test_the_history_can_only_hold_moves_of_the_course(old: Status, new: Status)
         assert order.history.count() == 1
 
 
-UNDOING_MOVES = {(before, after) for (before, _), after in UNDOING.items() if before and before != after}
-UNDOING_PAIRS = [(old, new) for old in Undoing for new in Undoing if old != new]
+COMPENSATION_MOVES = {
+    (before, after) for (before, _), after in COMPENSATION_TRANSITIONS.items() if before and before != after
+}
+COMPENSATION_PAIRS = [(old, new) for old in CompensationState for new in CompensationState if old != new]
 UNDOING_ROUTE = {
-    Undoing.ASKED: (),
-    Undoing.DONE: (Undoing.DONE,),
-    Undoing.FAILED: (Undoing.FAILED,),
-    Undoing.SETTLED: (Undoing.FAILED, Undoing.SETTLED),
+    CompensationState.ASKED: (),
+    CompensationState.DONE: (CompensationState.DONE,),
+    CompensationState.FAILED: (CompensationState.FAILED,),
+    CompensationState.SETTLED: (CompensationState.FAILED, CompensationState.SETTLED),
 }
 
 
@@ -88,26 +90,28 @@ def compensation(order: Order, kind: str = "release.stock", **values) -> OrderCo
     return OrderCompensation.objects.create(order=order, kind=kind, due_at=due_at, **values)
 
 
-def force_undoing(row: OrderCompensation, state: Undoing, **values) -> None:
+def force_state(row: OrderCompensation, state: CompensationState, **values) -> None:
     ended = {"ended_at": None, "ended_by": ""}
-    if state != Undoing.ASKED:
+    if state != CompensationState.ASKED:
         ended = {"ended_at": timezone.now(), "ended_by": "release.overdue"}
     OrderCompensation.objects.filter(pk=row.pk).update(state=state, **ended | values)
 
 
-@pytest.mark.parametrize(("old", "new"), UNDOING_PAIRS)
-def test_the_database_lets_a_compensation_make_exactly_the_moves_of_its_course(old: Undoing, new: Undoing):
+@pytest.mark.parametrize(("old", "new"), COMPENSATION_PAIRS)
+def test_the_database_lets_a_compensation_make_exactly_the_moves_of_its_state_machine(
+    old: CompensationState, new: CompensationState
+):
     order = placed()
     force(order, Status.CANCELLED)
     row = compensation(order)
     for state in UNDOING_ROUTE[old]:
-        force_undoing(row, state)
+        force_state(row, state)
 
-    if (old, new) in UNDOING_MOVES:
-        force_undoing(row, new)
+    if (old, new) in COMPENSATION_MOVES:
+        force_state(row, new)
         assert OrderCompensation.objects.get().state == new
     else:
-        assert f"cannot go from {old} to {new}" in refused(lambda: force_undoing(row, new))
+        assert f"cannot go from {old} to {new}" in refused(lambda: force_state(row, new))
         assert OrderCompensation.objects.get().state == old
 
 
@@ -133,7 +137,9 @@ def test_a_compensation_begins_with_being_asked_for_once_per_order():
     assert "cannot begin as done" in refused(lambda: compensation(order, **done))
     row = compensation(order)
     assert "compensation_once_per_order" in refused(lambda: compensation(order))
-    assert "cannot go from asked to asked" in refused(lambda: force_undoing(row, Undoing.ASKED, asks=0))
+    assert "cannot go from asked to asked" in refused(
+        lambda: force_state(row, CompensationState.ASKED, asks=0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_a_compensation_that_contradicts_itself_is_refused(values, constraint):
     assert constraint in refused(lambda: OrderCompensation.objects.filter(pk=row.pk).update(**values))
 
 
-def test_the_history_tells_of_undoing_only_where_money_goes_back():
+def test_the_history_names_compensations_only_where_money_goes_back():
     order = placed()
 
     def write() -> None:

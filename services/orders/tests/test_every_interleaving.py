@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from services.orders import course
-from services.orders.compensation import Compensation, Cue, Undoing
-from services.orders.course import CUES, OPEN, PLACED, Event, State, Status, next_step
+from services.orders import state_machine
+from services.orders.compensation import Compensation, CompensationState, Trigger
+from services.orders.state_machine import OPEN, PLACED, TRIGGERS, Event, State, Status, next_step
 from services.orders.tests.neighbour_rules import Money, Stock, money_after, stock_after
 from services.orders.tests.saga import sent
 
@@ -67,7 +67,7 @@ def successors(world: World) -> Iterator[World]:
     if world.order.status == Status.REFUNDED and world.order.goods is None:
         yield world.heard(Event.GOODS_CAME_BACK)
     for compensation, events in BY_STAFF.items():
-        if world.order.of(compensation) is Undoing.FAILED:
+        if world.order.of(compensation) is CompensationState.FAILED:
             for event in events:
                 yield world.heard(event)
 
@@ -93,7 +93,7 @@ def wrong(worlds: set[World], rule: Callable[[World], bool]) -> list[World]:
 
 
 def no_money_where_it_is_believed_back(world: World) -> bool:
-    return not (world.order.refund is Undoing.DONE and world.money.taken)
+    return not (world.order.refund is CompensationState.DONE and world.money.taken)
 
 
 def test_money_that_is_believed_to_be_back_is_back(worlds):
@@ -101,7 +101,7 @@ def test_money_that_is_believed_to_be_back_is_back(worlds):
 
 
 def test_stock_that_is_believed_to_be_released_is_released(worlds):
-    assert wrong(worlds, lambda w: not (w.order.release is Undoing.DONE and w.stock.is_kept)) == []
+    assert wrong(worlds, lambda w: not (w.order.release is CompensationState.DONE and w.stock.is_kept)) == []
 
 
 def test_a_confirmed_order_is_paid_and_its_stock_is_there(worlds):
@@ -115,12 +115,14 @@ def test_a_confirmed_order_is_paid_and_its_stock_is_there(worlds):
 
 def test_a_refunded_order_holds_no_money_and_its_stock_is_sold_until_it_came_back(worlds):
     refunded = [world for world in worlds if world.order.status == Status.REFUNDED]
-    assert {world.order.goods for world in refunded} == {None, *Undoing} - {Undoing.SETTLED}
+    assert {world.order.goods for world in refunded} == {None, *CompensationState} - {
+        CompensationState.SETTLED
+    }
     assert [world for world in refunded if world.money.taken] == []
     for world in refunded:
         if world.order.goods is None:
             assert world.stock.is_kept
-        if world.order.goods is Undoing.DONE:
+        if world.order.goods is CompensationState.DONE:
             assert world.stock.state == "returned"
 
 
@@ -142,7 +144,7 @@ def test_a_cancelled_order_that_keeps_money_or_stock_knows_it_or_is_about_to_hea
         if world.stock.is_kept and world.order.release is None:
             assert "stock.reserved" in world.messages
         if world.money.taken:
-            assert world.order.refund in (Undoing.ASKED, Undoing.FAILED) or (
+            assert world.order.refund in (CompensationState.ASKED, CompensationState.FAILED) or (
                 world.order.refund is None and "payment.completed" in world.messages
             )
 
@@ -157,11 +159,11 @@ def test_from_everywhere_the_clock_alone_leads_to_an_end_or_to_a_person(worlds):
         ):
             world = world.heard(event)
         assert world.order.status not in OPEN
-        assert Undoing.ASKED not in (world.order.release, world.order.refund, world.order.goods)
+        assert CompensationState.ASKED not in (world.order.release, world.order.refund, world.order.goods)
 
 
 def test_these_rules_would_find_a_table_that_takes_a_failed_payment_for_a_refund(monkeypatch):
     """Why it is not one: payments says so of a late charge while an earlier one may have taken the money."""
-    trusting = {**CUES, Event.PAYMENT_FAILED: (Compensation.REFUND, Cue.CONFIRMED)}
-    monkeypatch.setattr(course, "CUES", trusting)
+    trusting = {**TRIGGERS, Event.PAYMENT_FAILED: (Compensation.REFUND, Trigger.CONFIRMED)}
+    monkeypatch.setattr(state_machine, "TRIGGERS", trusting)
     assert wrong(reachable(), no_money_where_it_is_believed_back) != []

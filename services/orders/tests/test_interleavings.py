@@ -1,4 +1,4 @@
-"""Whatever arrives, in whatever order and however often: the order ends, and nothing is left undone."""
+"""Any messages in any order and any number: the order ends, and no compensation stays open."""
 
 from datetime import timedelta
 
@@ -9,8 +9,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from atoll.errors import Conflict
-from services.orders.course import COURSE, FINAL, Event, Status
 from services.orders.models import Order
+from services.orders.state_machine import FINAL, TRANSITIONS, Event, Status
 from services.orders.tests.placing import BY_CUSTOMER, placed
 from services.orders.usecases.cancel_order import cancel_order
 
@@ -20,7 +20,7 @@ MESSAGES = (
     "stock.reserved", "stock.rejected", "payment.completed", "payment.failed",
     "payment.refunded", "expire.order", "user.deleted", "cancel",
 )  # fmt: skip
-LEGAL_MOVES = {(status, step.to) for (status, _), step in COURSE.items() if step.to != status}
+LEGAL_MOVES = {(status, row.to) for (status, _), row in TRANSITIONS.items() if row.to != status}
 
 
 def happen(bus, what: str, order: Order) -> None:
@@ -37,7 +37,7 @@ def happen(bus, what: str, order: Order) -> None:
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_every_story_ends_final_along_the_course_with_nothing_left_undone(bus, story):
+def test_every_story_ends_final_along_the_state_machine_with_nothing_left_to_compensate(bus, story):
     order = placed()
 
     for what in story:

@@ -23,21 +23,21 @@ from hypothesis.stateful import (
 
 from atoll.bus.models import Delivery
 from atoll.errors import Conflict
-from services.orders.compensation import Compensation, Undoing
-from services.orders.course import COURSE, FINAL, Status
+from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import Order
+from services.orders.state_machine import FINAL, TRANSITIONS, Status
 from services.orders.tests.neighbour_rules import Money, Stock, money_after, stock_after
 from services.orders.tests.placing import BY_CUSTOMER, placed
-from services.orders.usecases.advance import Cause
+from services.orders.usecases.advance import Origin
 from services.orders.usecases.ask_again import ask_again
 from services.orders.usecases.cancel_order import cancel_order
 from services.orders.usecases.return_goods import return_goods
 from services.orders.usecases.settle_by_hand import settle_by_hand
 
-BY_STAFF = Cause(actor="staff:stan")
-LEGAL_MOVES = {(status, move.to) for (status, _), move in COURSE.items()}
+BY_STAFF = Origin(actor="staff:stan")
+LEGAL_MOVES = {(status, row.to) for (status, _), row in TRANSITIONS.items()}
 TO_PRODUCTS = {"reserve.stock", "release.stock", "commit.stock", "return.stock"}
-UNDOING = ("release.stock", "refund.payment", "return.stock")
+COMPENSATIONS = ("release.stock", "refund.payment", "return.stock")
 INDEX = st.integers(min_value=0, max_value=10_000)
 AFTER_EVERYTHING = timedelta(days=30)
 
@@ -69,7 +69,9 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
             self.example.__exit__(None, None, None)
 
     @initialize(
-        head_start=st.sampled_from([0, 2, 3, 4, 4]), outcome=INDEX, broken=st.sets(st.sampled_from(UNDOING))
+        head_start=st.sampled_from([0, 2, 3, 4, 4]),
+        outcome=INDEX,
+        broken=st.sets(st.sampled_from(COMPENSATIONS)),
     )
     def the_order_has_come_some_way(self, head_start: int, outcome: int, broken: set[str]) -> None:
         """So that not nearly every story ends before anything was paid."""
@@ -151,24 +153,24 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
             assert self.status() == Status.CONFIRMED
         self.collect()
 
-    @precondition(lambda self: self.undoing())
+    @precondition(lambda self: self.compensations())
     @rule(compensation=st.sampled_from(Compensation), ask=st.integers(min_value=1, max_value=3))
     def a_deadline_of_any_time_of_asking_fires(self, compensation: Compensation, ask: int) -> None:
         data = {"orderId": str(self.order.id), "compensation": compensation.value, "ask": ask}
         self.bus.deliver("expire.compensation", data, times=1)
 
-    @precondition(lambda self: Undoing.FAILED in self.undoing().values())
+    @precondition(lambda self: CompensationState.FAILED in self.compensations().values())
     @rule()
     def staff_ask_again(self) -> None:
         ask_again(self.order.id, BY_STAFF)
-        assert Undoing.FAILED not in self.undoing().values()
+        assert CompensationState.FAILED not in self.compensations().values()
         self.collect()
 
-    @precondition(lambda self: Undoing.FAILED in self.undoing().values())
+    @precondition(lambda self: CompensationState.FAILED in self.compensations().values())
     @rule(compensation=st.sampled_from(Compensation))
     def staff_settle_by_hand(self, compensation: Compensation) -> None:
         """Staff bring about themselves what the service could not."""
-        failed = self.undoing().get(compensation) == Undoing.FAILED
+        failed = self.compensations().get(compensation) == CompensationState.FAILED
         try:
             settle_by_hand(self.order.id, compensation, BY_STAFF, reason="mended")
         except Conflict:
@@ -189,7 +191,7 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
         self.money = self.money._replace(refund_asked=True)
         self.commands.append("refund.payment")
 
-    @precondition(lambda self: self.status() == Status.REFUNDED and not self.undoing())
+    @precondition(lambda self: self.status() == Status.REFUNDED and not self.compensations())
     @rule()
     def the_goods_come_back(self) -> None:
         return_goods(self.order.id, BY_STAFF)
@@ -208,7 +210,7 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
         assert sent.count("process.payment") <= 1
         assert ("commit.stock" in sent) is (self.status() in (Status.CONFIRMED, Status.REFUNDED))
         if self.status() != Status.CANCELLED:
-            assert self.undoing().keys() <= {Compensation.RETURN}
+            assert self.compensations().keys() <= {Compensation.RETURN}
             assert not {"release.stock", "refund.payment"} & set(sent)
         if self.status() != Status.REFUNDED:
             assert "return.stock" not in sent
@@ -217,9 +219,9 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
 
     @invariant()
     def what_is_believed_to_be_undone_is_undone(self) -> None:
-        undoing = self.undoing()
-        assert not (undoing.get(Compensation.REFUND) == Undoing.DONE and self.money.taken)
-        assert not (undoing.get(Compensation.RELEASE) == Undoing.DONE and self.stock.is_kept)
+        compensations = self.compensations()
+        assert not (compensations.get(Compensation.REFUND) == CompensationState.DONE and self.money.taken)
+        assert not (compensations.get(Compensation.RELEASE) == CompensationState.DONE and self.stock.is_kept)
 
     def everything_arrives(self) -> None:
         """What was under way comes through, as far as nothing is broken, and every deadline passes."""
@@ -236,9 +238,9 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
             self.everything_arrives()
 
     def check_the_end(self) -> None:
-        status, undoing = self.status(), self.undoing()
+        status, compensations = self.status(), self.compensations()
         assert status in FINAL
-        assert Undoing.ASKED not in undoing.values()
+        assert CompensationState.ASKED not in compensations.values()
         assert not Delivery.objects.filter(token__contains=str(self.order.id), status="pending").exists()
         if status == Status.CONFIRMED:
             assert self.money.taken
@@ -246,18 +248,21 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
             return
         if status == Status.REFUNDED:
             assert not self.money.taken
-            came_back = undoing.get(Compensation.RETURN) in (Undoing.DONE, Undoing.SETTLED)
+            came_back = compensations.get(Compensation.RETURN) in (
+                CompensationState.DONE,
+                CompensationState.SETTLED,
+            )
             assert self.stock == Stock("returned" if came_back else "committed")
             return
-        called_for_money = undoing.get(Compensation.REFUND) == Undoing.FAILED
-        called_for_stock = undoing.get(Compensation.RELEASE) == Undoing.FAILED
+        called_for_money = compensations.get(Compensation.REFUND) == CompensationState.FAILED
+        called_for_stock = compensations.get(Compensation.RELEASE) == CompensationState.FAILED
         assert called_for_money or not self.money.taken
         assert called_for_stock or not self.stock.is_kept
 
     def status(self) -> str:
         return Order.objects.values_list("status", flat=True).get(pk=self.order.pk)
 
-    def undoing(self) -> dict[str, str]:
+    def compensations(self) -> dict[str, str]:
         return dict(self.order.compensations.values_list("kind", "state"))
 
 

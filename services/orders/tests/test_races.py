@@ -15,18 +15,16 @@ from atoll.errors import Conflict
 from atoll.testing.races import at_once
 from atoll.testing.running import eventually
 from services.orders.models import Order
+from services.orders.state_machine import Event
 from services.orders.tests.placing import BY_CUSTOMER, kept, placed
-from services.orders.usecases.advance import Cause, lock_order
+from services.orders.usecases.advance import Origin, lock_order
 from services.orders.usecases.cancel_order import cancel_order
 from services.orders.usecases.cancel_orders_of_user import cancel_orders_of_user
-from services.orders.usecases.expire_order import expire_order
-from services.orders.usecases.record_payment_completed import record_payment_completed
-from services.orders.usecases.record_payment_failed import record_payment_failed
-from services.orders.usecases.record_stock_reserved import record_stock_reserved
+from services.orders.usecases.record_event import record_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BY_SERVICE = Cause(actor="test-service", message_id="m")
+BY_SERVICE = Origin(actor="test-service", message_id="m")
 ROUNDS = 8
 # PostgreSQL looks for deadlocks after this long (deadlock_timeout).
 DEADLOCK_DETECTED_AFTER_S = 1.0
@@ -38,7 +36,7 @@ def commands(bus, order: Order) -> list[str]:
 
 def awaiting_payment() -> Order:
     order = placed()
-    record_stock_reserved(order.id, BY_SERVICE)
+    record_event(order.id, Event.STOCK_RESERVED, BY_SERVICE)
     return order
 
 
@@ -49,7 +47,7 @@ def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(bu
         cancelled, _ = at_once(
             [
                 lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
-                lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+                lambda order=order: record_event(order.id, Event.PAYMENT_COMPLETED, BY_SERVICE),
             ]
         )
 
@@ -68,8 +66,8 @@ def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
 
         at_once(
             [
-                lambda order=order: expire_order(order.id, BY_SERVICE),
-                lambda order=order: record_payment_completed(order.id, BY_SERVICE),
+                lambda order=order: record_event(order.id, Event.DEADLINE_PASSED, BY_SERVICE),
+                lambda order=order: record_event(order.id, Event.PAYMENT_COMPLETED, BY_SERVICE),
             ]
         )
 
@@ -83,7 +81,7 @@ def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
 
 def test_ten_answers_at_once_ask_for_one_payment(bus):
     order = placed()
-    at_once([lambda: record_stock_reserved(order.id, BY_SERVICE)] * 10)
+    at_once([lambda: record_event(order.id, Event.STOCK_RESERVED, BY_SERVICE)] * 10)
     assert commands(bus, order) == ["reserve.stock", "process.payment"]
     assert [e.moved for e in order.history.filter(event="stock.reserved")] == [True, *[False] * 9]
 
@@ -95,9 +93,11 @@ def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
         at_once(
             [
                 lambda order=order: cancel_order(order.id, BY_CUSTOMER, reason="changed my mind"),
-                lambda order=order: record_payment_completed(order.id, BY_SERVICE),
-                lambda order=order: record_payment_failed(order.id, "card_declined", BY_SERVICE),
-                lambda order=order: expire_order(order.id, BY_SERVICE),
+                lambda order=order: record_event(order.id, Event.PAYMENT_COMPLETED, BY_SERVICE),
+                lambda order=order: record_event(
+                    order.id, Event.PAYMENT_FAILED, BY_SERVICE, reason="card_declined"
+                ),
+                lambda order=order: record_event(order.id, Event.DEADLINE_PASSED, BY_SERVICE),
                 lambda order=order: cancel_orders_of_user(order.user_id, BY_SERVICE),
             ]
         )
@@ -133,7 +133,7 @@ def test_a_deadline_that_fires_while_the_order_is_confirmed_neither_blocks_nor_u
             fired = worker.submit(lambda: (execute(timer.id, late), connection.close()))
             eventually(_somebody_waits_for_a_lock, what="the timer waits for the order")
             started = time.monotonic()
-            record_payment_completed(order.id, BY_SERVICE)
+            record_event(order.id, Event.PAYMENT_COMPLETED, BY_SERVICE)
         took_s = time.monotonic() - started
         fired.result(timeout=10)
 

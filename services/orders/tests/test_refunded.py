@@ -9,14 +9,12 @@ from django.utils import timezone
 from atoll.errors import Conflict, NotFound
 from atoll.ids import uuid7
 from services.orders.models import Order
+from services.orders.tests.compensating import BY_STAFF, compensations
 from services.orders.tests.placing import BY_CUSTOMER, moves, placed
-from services.orders.usecases.advance import Cause
 from services.orders.usecases.cancel_order import cancel_order
 from services.orders.usecases.return_goods import return_goods
 
 pytestmark = pytest.mark.django_db
-
-BY_STAFF = Cause(actor="staff:stan")
 
 
 def tell(bus, event: str, order: Order, *, times: int = 2, **data) -> None:
@@ -41,10 +39,6 @@ def commands(bus) -> list[str]:
     return [envelope["command"] for envelope in bus.sent()]
 
 
-def undoing(order: Order) -> dict[str, str]:
-    return dict(order.compensations.values_list("kind", "state"))
-
-
 def test_a_refund_that_nobody_cancelled_for_makes_the_order_refunded_with_its_cause(bus, confirmed):
     finished = Order.objects.get(pk=confirmed.pk).finished_at
 
@@ -66,7 +60,7 @@ def test_a_refund_that_nobody_cancelled_for_makes_the_order_refunded_with_its_ca
         "timestamp": None,
     }
     assert commands(bus) == ["reserve.stock", "process.payment", "commit.stock"]
-    assert undoing(order) == {}
+    assert compensations(order) == {}
 
 
 def test_customers_see_it_and_their_sums_leave_it_out(as_user, bus, refunded):
@@ -98,7 +92,7 @@ def test_refunds_and_answers_that_come_again_or_late_change_nothing(bus, refunde
 
     order = Order.objects.get(pk=refunded.pk)
     assert (order.status, order.reason) == ("refunded", "broken on arrival")
-    assert undoing(order) == {}
+    assert compensations(order) == {}
     assert len(bus.published("order.refunded")) == 1
     assert commands(bus) == ["reserve.stock", "process.payment", "commit.stock"]
 
@@ -121,7 +115,7 @@ def test_a_refund_that_is_heard_of_before_the_payment_sells_nothing(bus):
 
     order.refresh_from_db()
     assert (order.status, order.reason, order.refund) == ("cancelled", "wrong card", "done")
-    assert undoing(order) == {"release.stock": "done", "refund.payment": "done"}
+    assert compensations(order) == {"release.stock": "done", "refund.payment": "done"}
     assert "commit.stock" not in commands(bus)
     assert bus.published("order.confirmed") == []
 
@@ -135,11 +129,11 @@ def test_a_refunded_order_can_not_be_cancelled(as_user, bus, refunded):
 def test_goods_that_came_back_with_the_refund_are_returned_to_the_stock(bus, confirmed):
     tell(bus, "payment.refunded", confirmed, reason="sent back", returnGoods=True)
 
-    assert undoing(confirmed) == {"return.stock": "asked"}
+    assert compensations(confirmed) == {"return.stock": "asked"}
     assert commands(bus)[3:] == ["return.stock"]
     assert bus.sent("return.stock")[0]["data"]["items"] == bus.sent("commit.stock")[0]["data"]["items"]
     tell(bus, "stock.returned", confirmed)
-    assert undoing(confirmed) == {"return.stock": "done"}
+    assert compensations(confirmed) == {"return.stock": "done"}
     assert Order.objects.get(pk=confirmed.pk).status == "refunded"
 
 
@@ -149,7 +143,7 @@ def test_goods_of_an_order_that_was_never_sold_are_released_and_not_returned(bus
     cancel_order(order.id, BY_CUSTOMER, reason="changed my mind")
     tell(bus, "payment.refunded", order, reason="x", returnGoods=True)
     assert "return.stock" not in commands(bus)
-    assert undoing(order) == {"release.stock": "asked", "refund.payment": "done"}
+    assert compensations(order) == {"release.stock": "asked", "refund.payment": "done"}
 
 
 def test_goods_that_come_back_later_are_returned_once(bus, refunded):
@@ -178,17 +172,17 @@ def test_only_goods_of_a_refunded_order_come_back(bus, event):
     with pytest.raises(NotFound):
         return_goods(uuid7(), BY_STAFF)
     assert commands(bus) == before
-    assert undoing(order) == {}
+    assert compensations(order) == {}
 
 
 def test_a_return_that_fails_or_is_not_answered_calls_a_person(bus, refunded, settings):
     settings.COMPENSATION_DEADLINE_S = 900
     return_goods(refunded.id, BY_STAFF)
     bus.run_due(timezone.now() + timedelta(seconds=901))
-    assert undoing(refunded) == {"return.stock": "failed"}
+    assert compensations(refunded) == {"return.stock": "failed"}
 
     tell(bus, "stock.returned", refunded)
-    assert undoing(refunded) == {"return.stock": "done"}
+    assert compensations(refunded) == {"return.stock": "done"}
 
 
 def page_of(order: Order) -> str:
@@ -202,7 +196,7 @@ def test_staff_return_goods_on_the_page_of_a_refunded_order(staff, bus, refunded
         {"_form_submitted": "on", "note": "parcel 17"},
     )
     assert answer.status_code == 302
-    assert undoing(refunded) == {"return.stock": "asked"}
+    assert compensations(refunded) == {"return.stock": "asked"}
     page = staff.get(page_of(refunded)).content.decode()
     assert "parcel 17" in page
     assert "Goods came back…" not in page
@@ -214,4 +208,4 @@ def test_nobody_returns_goods_of_a_sale_that_stands(staff, bus, confirmed):
         reverse("admin:orders_order_return_goods", args=[confirmed.pk]), {"_form_submitted": "on", "note": ""}
     )
     assert answer.status_code == 403
-    assert undoing(confirmed) == {}
+    assert compensations(confirmed) == {}

@@ -1,7 +1,7 @@
-"""Carry out one step of an order's course: state, history, messages and timers, together.
+"""Apply one step of the state machine: status, compensations, history and effects in one transaction.
 
-Use cases that a handler calls open no savepoint of their own: the transaction is the
-bus's, and when one of them fails all of it is rolled back.
+Use cases that a handler calls open no savepoint: they run in the bus's transaction, and a
+failure rolls all of it back.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from atoll import context
 from atoll.errors import NotFound
-from services.orders.compensation import Compensation, Undoing
-from services.orders.course import FINAL, MONEY_BACK, Event, State, Status, Step, next_step
+from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
-from services.orders.usecases.outgoing import Outgoing, time_to_undo
+from services.orders.state_machine import FINAL, MONEY_BACK, REASONS, Event, State, Status, Step, next_step
+from services.orders.usecases.effects import Effects, time_to_compensate
 
 log = structlog.get_logger("services.orders")
 
@@ -24,11 +24,11 @@ Rows = dict[Compensation, OrderCompensation]
 
 
 @dataclass(frozen=True)
-class Cause:
-    """Who or what made something happen to an order.
+class Origin:
+    """The actor and the message behind an event.
 
-    ``actor`` is ``user:ID``, ``staff:ID`` or a service's name on the wire;
-    ``message_id`` is the message that told us, empty when a person asked directly.
+    ``actor`` is ``user:ID``, ``staff:ID`` or the name of a service on the wire. ``message_id``
+    is empty when a person called the API or used the admin.
     """
 
     actor: str
@@ -36,7 +36,7 @@ class Cause:
 
 
 def lock_order(order_id: UUID) -> Order:
-    """The order, locked until the transaction ends: everything that moves an order queues here.
+    """The order, locked until the transaction ends. Every change of an order waits for this lock.
 
     Raises NotFound (``order_not_found``).
     """
@@ -48,36 +48,30 @@ def lock_order(order_id: UUID) -> Order:
         ) from None
 
 
-def advance(order: Order, event: Event, cause: Cause, *, reason: str = "", note: str = "") -> Step:
-    """Let the event happen to a locked order; the step that was made.
+def advance(order: Order, event: Event, origin: Origin, *, reason: str = "", note: str = "") -> Step:
+    """Apply the event to a locked order and return the step.
 
-    ``reason`` becomes the order's when the event cancels or refunds it; the history keeps ``note``,
-    or the reason when there is no note. An event that the course does not expect now
-    changes nothing and sends nothing, and the history keeps that too.
+    ``reason`` becomes the order's reason when the event cancels or refunds it; ``REASONS`` has
+    the defaults. The history stores ``note``, or the reason without a note. An event that
+    the state machine does not expect in this state has no effects and one line of history.
     """
+    reason = reason or REASONS.get(event, "")
     rows = compensations_of(order)
     before = _state(order, rows)
     step = next_step(before, event)
     if step.state.status != before.status:
         _write_status(order, step.state.status, reason or event.value)
-    undoing = _write_compensations(order, rows, step, event, note or reason)
-    record(
-        order,
-        event,
-        cause,
-        before=before.status,
-        after=step.state.status,
-        note=note or reason,
-        undoing=undoing,
-    )
-    outgoing = Outgoing(order, rows)
-    for action in step.actions:
-        outgoing.carry_out(action)
+    note = note or reason
+    undoing = _write_compensations(order, rows, step, event, note)
+    record(order, event, origin, before=before.status, after=step.state.status, note=note, undoing=undoing)
+    effects = Effects(order, rows)
+    for effect in step.effects:
+        effects.apply(effect)
     return step
 
 
 def compensations_of(order: Order) -> Rows:
-    """Only an order whose money goes back has any."""
+    """The rows of the order by kind; an order outside of MONEY_BACK has none."""
     if order.status not in MONEY_BACK:
         return {}
     return {Compensation(row.kind): row for row in OrderCompensation.objects.filter(order=order)}
@@ -86,21 +80,21 @@ def compensations_of(order: Order) -> Rows:
 def record(
     order: Order,
     event: Event,
-    cause: Cause,
+    origin: Origin,
     *,
     before: Status | None,
     after: Status,
     note: str = "",
     undoing: str = "",
 ) -> None:
-    """One line of the order's history."""
+    """Write one line of the order's history."""
     OrderTransition.objects.create(
         order=order,
         from_status=before or "",
         to_status=after,
         event=event,
-        message_id=cause.message_id,
-        actor=cause.actor,
+        message_id=origin.message_id,
+        actor=origin.actor,
         correlation_id=context.correlation_id() or "",
         reason=note[:MAX_REASON_LENGTH],
         undoing=undoing,
@@ -110,7 +104,7 @@ def record(
 def _state(order: Order, rows: Mapping[Compensation, OrderCompensation]) -> State:
     state = State(Status(order.status))
     for compensation, row in rows.items():
-        state = state.having(compensation, Undoing(row.state))
+        state = state.having(compensation, CompensationState(row.state))
     return state
 
 
@@ -124,24 +118,24 @@ def _write_status(order: Order, status: Status, reason: str) -> None:
 
 
 def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, reason: str) -> str:
-    """Bring the rows to where the step leaves them; what changed, in the history's words."""
+    """Write the states that the step reached. Returns them as the history stores them."""
     now = timezone.now()
-    for compensation, undoing in step.undoing:
-        if undoing is not Undoing.ASKED:
-            rows[compensation].end(undoing, by=event, reason=reason, at=now)
+    for compensation, reached in step.compensations:
+        if reached is not CompensationState.ASKED:
+            rows[compensation].end(reached, by=event, reason=reason, at=now)
         elif compensation in rows:
-            rows[compensation].ask_anew(at=now, due_at=now + time_to_undo())
+            rows[compensation].ask_anew(at=now, due_at=now + time_to_compensate())
         else:
             rows[compensation] = OrderCompensation(
-                order=order, kind=compensation, asked_at=now, due_at=now + time_to_undo()
+                order=order, kind=compensation, asked_at=now, due_at=now + time_to_compensate()
             )
         rows[compensation].save()
-        if undoing is Undoing.FAILED:
+        if reached is CompensationState.FAILED:
             log.error(
-                "order needs attention: it cannot be undone",
+                "compensation failed, a person must look at the order",
                 order_id=str(order.pk),
                 compensation=compensation.value,
                 after=event.value,
                 reason=reason,
             )
-    return ", ".join(str(rows[compensation]) for compensation, _ in step.undoing)
+    return ", ".join(str(rows[compensation]) for compensation, _ in step.compensations)

@@ -1,26 +1,26 @@
-"""Staff have what failed to be undone asked for once more."""
+"""Staff ask again for the failed compensations of an order."""
 
 from uuid import UUID
 
 from django.db import transaction
 
 from atoll.errors import Conflict
-from services.orders.compensation import Compensation, Cue, Undoing
-from services.orders.course import EVENTS
-from services.orders.usecases.advance import Cause, advance, compensations_of, lock_order
+from services.orders.compensation import Compensation, CompensationState, Trigger
+from services.orders.state_machine import EVENTS
+from services.orders.usecases.advance import Origin, advance, compensations_of, lock_order
 
 
 @transaction.atomic
-def ask_again(order_id: UUID, cause: Cause) -> list[Compensation]:
-    """Send the command of each failed compensation again, with a deadline of its own; which they were.
+def ask_again(order_id: UUID, origin: Origin) -> list[Compensation]:
+    """Send the command of each failed compensation again, with a new deadline. Returns the compensations.
 
-    Commands that undo may be repeated at will. Raises NotFound, and Conflict
-    (``nothing_failed``) when nothing of the order failed to be undone.
+    The commands are idempotent. Raises NotFound, and Conflict (``nothing_failed``) when the
+    order has no failed compensation.
     """
     order = lock_order(order_id)
-    failed = [kind for kind, row in compensations_of(order).items() if row.state == Undoing.FAILED]
+    failed = [kind for kind, row in compensations_of(order).items() if row.state == CompensationState.FAILED]
     if not failed:
-        raise Conflict(f"Nothing of order {order_id} failed to be undone.", code="nothing_failed")
+        raise Conflict(f"Order {order_id} has no failed compensation.", code="nothing_failed")
     for compensation in failed:
-        advance(order, EVENTS[compensation, Cue.ASKED_AGAIN], cause)
+        advance(order, EVENTS[compensation, Trigger.ASKED_AGAIN], origin)
     return failed

@@ -1,21 +1,21 @@
-"""Cancel an order because its customer or staff asked for it."""
+"""The customer or staff cancel an order."""
 
 from uuid import UUID
 
 from django.db import transaction
 
 from atoll.errors import Conflict
-from services.orders.course import Event, Status
 from services.orders.models import Order
-from services.orders.usecases.advance import Cause, advance, lock_order
+from services.orders.state_machine import Event, Status
+from services.orders.usecases.advance import Origin, advance, lock_order
 
 
 @transaction.atomic
-def cancel_order(order_id: UUID, cause: Cause, *, reason: str) -> Order:
-    """Cancel an open order; one that is cancelled already stays as it is.
+def cancel_order(order_id: UUID, origin: Origin, *, reason: str) -> Order:
+    """Cancel an open order. A cancelled order does not change.
 
-    Raises NotFound, and Conflict (``order_already_confirmed``, ``order_already_refunded``) when
-    it is too late.
+    Raises NotFound, and Conflict for a confirmed or refunded order (``order_already_confirmed``,
+    ``order_already_refunded``).
     """
     order = lock_order(order_id)
     if order.status == Status.REFUNDED:
@@ -31,5 +31,5 @@ def cancel_order(order_id: UUID, cause: Cause, *, reason: str) -> Order:
             title="Order already confirmed",
         )
     if order.status != Status.CANCELLED:
-        advance(order, Event.CANCEL_REQUESTED, cause, reason=reason)
+        advance(order, Event.CANCEL_REQUESTED, origin, reason=reason)
     return order

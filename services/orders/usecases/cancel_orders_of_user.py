@@ -1,23 +1,22 @@
-"""An account was deleted: nobody waits for its open orders any more."""
+"""Cancel the open orders of a deleted account."""
 
 from uuid import UUID
 
 from django.db import transaction
 
-from services.orders.course import OPEN, Event
 from services.orders.models import Order
-from services.orders.usecases.advance import Cause, advance
+from services.orders.state_machine import OPEN, Event
+from services.orders.usecases.advance import Origin, advance
 
 
 @transaction.atomic(savepoint=False)
-def cancel_orders_of_user(user_id: UUID, cause: Cause) -> int:
-    """Cancel every open order of the user; how many there were.
+def cancel_orders_of_user(user_id: UUID, origin: Origin) -> int:
+    """Cancel every open order of the user. Returns their number.
 
-    The rows are locked in the order of their ids, so that two such runs cannot
-    wait for each other.
+    The query locks the rows in the order of their ids, so two runs cannot deadlock.
     """
     open_orders = Order.objects.filter(user_id=user_id, status__in=OPEN).order_by("id")
     orders = list(open_orders.select_for_update())
     for order in orders:
-        advance(order, Event.USER_DELETED, cause, reason="user_deleted")
+        advance(order, Event.USER_DELETED, origin)
     return len(orders)

@@ -1,26 +1,26 @@
-"""What was to be undone was not confirmed in time: a person must look."""
+"""A compensation got no confirmation before its deadline: a person must look."""
 
 from uuid import UUID
 
 from django.db import transaction
 
-from services.orders.compensation import Compensation, Cue
-from services.orders.course import EVENTS, Status
-from services.orders.usecases.advance import Cause, advance, compensations_of, lock_order, record
+from services.orders.compensation import Compensation, Trigger
+from services.orders.state_machine import EVENTS, Status
+from services.orders.usecases.advance import Origin, advance, compensations_of, lock_order, record
 
 
 @transaction.atomic(savepoint=False)
-def expire_compensation(order_id: UUID, compensation: Compensation, ask: int, cause: Cause) -> None:
-    """The deadline of the given time of asking passed; that of an earlier one is kept and ignored.
+def expire_compensation(order_id: UUID, compensation: Compensation, ask: int, origin: Origin) -> None:
+    """Mark the compensation as failed if ``ask`` is the number of its latest request.
 
-    Raises NotFound for an order that is not ours.
+    The deadline of an earlier request only becomes a line of the history. Raises NotFound.
     """
     order = lock_order(order_id)
-    event = EVENTS[compensation, Cue.OVERDUE]
+    event = EVENTS[compensation, Trigger.OVERDUE]
     row = compensations_of(order).get(compensation)
     if row is not None and row.asks != ask:
         status = Status(order.status)
         note = f"Deadline of ask {ask}; it was asked {row.asks} times since."
-        record(order, event, cause, before=status, after=status, note=note)
+        record(order, event, origin, before=status, after=status, note=note)
     else:
-        advance(order, event, cause, note="not confirmed in time")
+        advance(order, event, origin, note="not confirmed in time")

@@ -1,4 +1,4 @@
-"""An account was deleted: its orders stay for the books, without the name and the email of their customer."""
+"""Erase name and email of a deleted account from its orders; the orders stay for accounting."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +12,10 @@ NAME = "Deleted customer"
 
 @transaction.atomic(savepoint=False)
 def forget_customer(user_id: UUID, at: datetime) -> int:
-    """Take name and email off every order of the user; how many rows were written.
+    """Erase name and email from every order of the user. Returns the number of changed orders.
 
-    The id stays, since payments and stock refer to the same order. A change of the account that is older
-    than ``at`` and arrives later is passed over.
+    The user's id stays, because payments and stock refer to the same order. ``refresh_customer``
+    ignores changes of the account from before ``at`` that arrive later.
     """
     orders = Order.objects.filter(user_id=user_id).exclude(customer_email=address(user_id))
     return orders.update(
@@ -27,5 +27,5 @@ def forget_customer(user_id: UUID, at: datetime) -> int:
 
 
 def address(user_id: UUID) -> str:
-    """An address that reaches nobody, by RFC 2606."""
+    """An address in a domain that RFC 2606 reserves; it has no mailbox."""
     return f"{user_id}@deleted.invalid"

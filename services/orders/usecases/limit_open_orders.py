@@ -1,4 +1,4 @@
-"""One customer has only so many unfinished orders at a time."""
+"""Limit the number of open orders of one customer."""
 
 import hashlib
 from uuid import UUID
@@ -7,16 +7,15 @@ from django.conf import settings
 from django.db import connection
 
 from atoll.errors import Conflict
-from services.orders.course import OPEN
 from services.orders.models import Order
+from services.orders.state_machine import OPEN
 
 
 def limit_open_orders(user_id: UUID) -> None:
-    """Make sure that one more order of the user may be open; those who place it later wait.
+    """Raise Conflict (``too_many_open_orders``) if ``settings.MAX_OPEN_ORDERS`` are open.
 
-    Call it in the transaction that places the order: until that ends nobody else places one for
-    this user, so no race gets past the bound. Raises Conflict (``too_many_open_orders``) when
-    ``settings.MAX_OPEN_ORDERS`` are open already.
+    Call it in the transaction that places the order. An advisory lock makes other transactions
+    that place an order of the same user wait until this one ends, so no race exceeds the limit.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number(user_id)])
@@ -33,5 +32,5 @@ def limit_open_orders(user_id: UUID) -> None:
 
 
 def _lock_number(user_id: UUID) -> int:
-    """A signed 64-bit number, as advisory locks have no names."""
+    """A signed 64-bit number: PostgreSQL identifies an advisory lock by a number."""
     return int.from_bytes(hashlib.sha256(f"open orders of {user_id}".encode()).digest()[:8], signed=True)

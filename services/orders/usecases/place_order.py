@@ -1,28 +1,28 @@
-"""Place a quoted order: from here on it runs by itself to a final state."""
+"""Place a quoted order; messages and its deadline then bring it to a final status."""
 
 from django.utils import timezone
 
 from atoll.bus.operations import personal_data
-from services.orders.course import PLACED, Event
 from services.orders.models import Order, OrderLine
-from services.orders.usecases.advance import Cause, record
+from services.orders.state_machine import PLACED, Event
+from services.orders.usecases.advance import Origin, record
+from services.orders.usecases.effects import Effects, time_allowed
 from services.orders.usecases.limit_open_orders import limit_open_orders
-from services.orders.usecases.outgoing import Outgoing, time_allowed
 from services.orders.usecases.quote_order import Quote, no_account
 
 
-def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
-    """Store the order and its lines, announce it, ask for the stock and start its deadline.
+def place_order(quote: Quote, payment_method: str, origin: Origin) -> Order:
+    """Store the order and its lines, announce it, reserve its stock and start its deadline.
 
-    Runs in the caller's transaction. The deadline is ``ORDER_DEADLINE_S`` from now. Raises
-    Conflict (``too_many_open_orders``) when the customer has too many that are not finished.
-    Raises NotAllowed when the account was deleted since the order was quoted.
+    Call it in a transaction. The deadline is ``ORDER_DEADLINE_S`` from now. Raises Conflict
+    (``too_many_open_orders``) at the customer's limit of open orders, and NotAllowed when the
+    account was deleted after the quote.
     """
     limit_open_orders(quote.customer.id)
     now = timezone.now()
     customer = quote.customer
     if personal_data.is_forgotten(customer.id):
-        # Deleted since it was asked for: nothing of it may be stored any more.
+        # Deleted after the quote: no personal data of the account may be stored again.
         raise no_account()
     order = Order.objects.create(
         status=PLACED.state.status,
@@ -47,8 +47,8 @@ def place_order(quote: Quote, payment_method: str, cause: Cause) -> Order:
         )
         for line in quote.lines
     )
-    record(order, Event.PLACED, cause, before=None, after=PLACED.state.status)
-    outgoing = Outgoing(order, lines=lines)
-    for action in PLACED.actions:
-        outgoing.carry_out(action)
+    record(order, Event.PLACED, origin, before=None, after=PLACED.state.status)
+    effects = Effects(order, lines=lines)
+    for effect in PLACED.effects:
+        effects.apply(effect)
     return order

@@ -1,4 +1,4 @@
-"""Find out who orders and what it costs. Asks users and products, changes nothing."""
+"""Read the customer from users and the prices from products; nothing is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class QuotedLine:
 
 @dataclass(frozen=True)
 class Quote:
-    """An order that could be placed now, at the catalogue's prices."""
+    """The content of an order at today's prices of the catalogue."""
 
     customer: Customer
     lines: tuple[QuotedLine, ...]
@@ -35,21 +35,21 @@ class Quote:
 
 @dataclass(frozen=True)
 class Expected:
-    """What the customer was shown; None where they did not say."""
+    """The total and the currency that the client showed to the customer; None: not sent."""
 
     total: Decimal | None = None
     currency: str | None = None
 
 
 class PriceChanged(Conflict):
-    """The prices are not those that the customer was shown. ``details`` has the quote that holds now."""
+    """The total differs from the total that the customer saw. ``details`` has the new quote."""
 
     title = "Price changed"
     default_code = "price_changed"
 
 
 def require_expected(quote: Quote, expected: Expected) -> None:
-    """Raises PriceChanged when the customer expects another total or currency."""
+    """Raise PriceChanged when the customer expects another total or currency."""
     same_total = expected.total is None or expected.total == quote.total
     same_currency = expected.currency is None or expected.currency == quote.currency
     if same_total and same_currency:
@@ -82,13 +82,13 @@ def no_account() -> NotAllowed:
 
 
 def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
-    """Price the items for this user; lines that name the same product become one.
+    """The items at today's prices; several items of one product become one line.
 
-    Call it outside any transaction: it waits for two other services. Raises
-    InvalidInput (no line, too many, a quantity out of bounds), NotAllowed when the
-    account is gone or inactive, Conflict (``total_too_large``) when nobody could be charged
-    for all of it at once, Unprocessable for a product that is not for sale or
-    lines in several currencies, Unavailable when a service cannot answer.
+    Call it outside of transactions, because it calls two services. Raises InvalidInput
+    (no line, too many lines, a quantity out of bounds), NotAllowed for an account that is
+    deleted or inactive, Conflict (``total_too_large``) above the largest amount of the
+    currency, Unprocessable for a product that is not for sale and for more than one
+    currency, Unavailable when a service does not answer.
     """
     wanted = _merge(items)
     customer = fetch_customer(user_id)

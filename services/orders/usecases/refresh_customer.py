@@ -1,4 +1,4 @@
-"""An account changed: its orders show the new name and email."""
+"""Copy a changed name or email of an account to its orders."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,10 +14,10 @@ LENGTHS = {"name": MAX_NAME_LENGTH, "email": MAX_EMAIL_LENGTH}
 
 @transaction.atomic(savepoint=False)
 def refresh_customer(user_id: UUID, changes: Mapping[str, Any], at: datetime) -> int:
-    """Show the new values on every order of the user; how many rows were written.
+    """Write name and email to every order of the user. Returns the number of writes.
 
-    An order that already shows a value from ``at`` or later keeps it, so updates may
-    arrive late, twice or out of order. Changes other than name and email are none of ours.
+    An order keeps a value that is as new as ``at`` or newer, so messages may arrive late, twice
+    or out of order. Orders store no other field of the account.
     """
     written = 0
     for field, length in LENGTHS.items():

@@ -1,4 +1,4 @@
-"""The goods of a refunded order came back: have them put into the stock again."""
+"""The goods of a refunded order came back: put them into the stock again."""
 
 from uuid import UUID
 
@@ -6,16 +6,16 @@ from django.db import transaction
 
 from atoll.errors import Conflict
 from services.orders.compensation import Compensation
-from services.orders.course import Event, Status
-from services.orders.usecases.advance import Cause, advance, compensations_of, lock_order
+from services.orders.state_machine import Event, Status
+from services.orders.usecases.advance import Origin, advance, compensations_of, lock_order
 
 
 @transaction.atomic
-def return_goods(order_id: UUID, cause: Cause, *, note: str = "") -> None:
-    """Ask products to take back all that the order bought, once; the history keeps ``note``.
+def return_goods(order_id: UUID, origin: Origin, *, note: str = "") -> None:
+    """Ask products to add all lines of the order to the stock, once. The history stores ``note``.
 
-    Raises NotFound, and Conflict: ``not_refunded`` while the order is not refunded,
-    ``goods_returned`` when the return was asked for before.
+    Raises NotFound, and Conflict: ``not_refunded`` for an order with another status,
+    ``goods_returned`` after an earlier request.
     """
     order = lock_order(order_id)
     if order.status != Status.REFUNDED:
@@ -31,4 +31,4 @@ def return_goods(order_id: UUID, cause: Cause, *, note: str = "") -> None:
             f"{row.get_state_display().lower()}.",
             code="goods_returned",
         )
-    advance(order, Event.GOODS_CAME_BACK, cause, note=note)
+    advance(order, Event.GOODS_CAME_BACK, origin, note=note)

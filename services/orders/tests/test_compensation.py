@@ -1,4 +1,4 @@
-"""A cancelled order is undone: asked, confirmed, refused, overdue, asked again, settled."""
+"""The compensations of a cancelled order: asked, confirmed, refused, overdue."""
 
 from datetime import timedelta
 
@@ -6,50 +6,12 @@ import pytest
 from django.utils import timezone
 
 from atoll.bus.models import Delivery
-from atoll.errors import Conflict, InvalidInput, NotFound
 from atoll.ids import uuid7
-from services.orders.compensation import Compensation
 from services.orders.models import Order, OrderCompensation
-from services.orders.tests.placing import BY_CUSTOMER, placed
-from services.orders.usecases.advance import Cause
-from services.orders.usecases.ask_again import ask_again
-from services.orders.usecases.cancel_order import cancel_order
-from services.orders.usecases.settle_by_hand import settle_by_hand
+from services.orders.tests.compensating import IN_TIME, TOO_LATE, commands, compensations, last, tell
+from services.orders.tests.placing import placed
 
 pytestmark = pytest.mark.django_db
-
-BY_STAFF = Cause(actor="staff:stan")
-IN_TIME, TOO_LATE = timedelta(seconds=899), timedelta(seconds=901)
-
-
-@pytest.fixture(autouse=True)
-def a_quarter_of_an_hour(settings):
-    settings.COMPENSATION_DEADLINE_S = 900
-
-
-@pytest.fixture
-def cancelled(bus) -> Order:
-    """Cancelled while its payment was under way: the stock and the money are to go back."""
-    order = placed()
-    tell(bus, "stock.reserved", order)
-    return cancel_order(order.id, BY_CUSTOMER, reason="changed my mind")
-
-
-def tell(bus, event: str, order: Order, *, times: int = 1, **data) -> None:
-    bus.deliver(event, {"orderId": str(order.id)} | data, times=times)
-
-
-def undoing(order: Order) -> dict[str, str]:
-    return dict(OrderCompensation.objects.filter(order=order).values_list("kind", "state"))
-
-
-def commands(bus) -> list[str]:
-    return [envelope["command"] for envelope in bus.sent()][2:]
-
-
-def last(order: Order) -> tuple[str, str, bool]:
-    entry = order.history.last()
-    return entry.event, entry.undoing, entry.ignored
 
 
 def waiting(order: Order) -> int:
@@ -75,11 +37,11 @@ def test_an_order_that_asked_for_nothing_or_kept_everything_has_nothing_to_undo(
     if how == "payment.completed":
         tell(bus, "stock.reserved", order)
     tell(bus, how, order, shortages=[])
-    assert undoing(order) == {}
+    assert compensations(order) == {}
     for late in ("stock.released", "stock.returned", "payment.voided", "payment.refund_failed"):
         tell(bus, late, order)
         assert last(order) == (late, "", True)
-    assert undoing(order) == {}
+    assert compensations(order) == {}
 
 
 @pytest.mark.parametrize("answer", ["payment.refunded", "payment.voided"])
@@ -87,7 +49,7 @@ def test_confirmations_end_the_waiting_once_and_are_kept_when_repeated(bus, canc
     tell(bus, "stock.released", cancelled, times=2)
     tell(bus, answer, cancelled, times=2)
 
-    assert undoing(cancelled) == {"release.stock": "done", "refund.payment": "done"}
+    assert compensations(cancelled) == {"release.stock": "done", "refund.payment": "done"}
     assert waiting(cancelled) == 0
     told = [(e.event, e.undoing, e.ignored) for e in cancelled.history.all()][-4:]
     assert told == [
@@ -100,17 +62,17 @@ def test_confirmations_end_the_waiting_once_and_are_kept_when_repeated(bus, canc
     assert refund.ended_by == answer
     assert refund.ended_at is not None
     bus.run_due(timezone.now() + timedelta(days=1))
-    assert undoing(cancelled) == {"release.stock": "done", "refund.payment": "done"}
+    assert compensations(cancelled) == {"release.stock": "done", "refund.payment": "done"}
 
 
 def test_what_nobody_confirms_in_time_needs_attention_and_a_late_confirmation_heals_it(bus, cancelled):
     bus.run_due(timezone.now() + IN_TIME)
-    assert undoing(cancelled) == {"release.stock": "asked", "refund.payment": "asked"}
+    assert compensations(cancelled) == {"release.stock": "asked", "refund.payment": "asked"}
 
     tell(bus, "stock.released", cancelled)
     bus.run_due(timezone.now() + TOO_LATE)
 
-    assert undoing(cancelled) == {"release.stock": "done", "refund.payment": "failed"}
+    assert compensations(cancelled) == {"release.stock": "done", "refund.payment": "failed"}
     refund = cancelled.compensations.get(kind="refund.payment")
     assert (refund.ended_by, refund.reason) == ("refund.overdue", "not confirmed in time")
     assert last(cancelled) == ("refund.overdue", "refund.payment failed", False)
@@ -118,7 +80,7 @@ def test_what_nobody_confirms_in_time_needs_attention_and_a_late_confirmation_he
 
     tell(bus, "payment.refunded", cancelled, reason="changed my mind")
 
-    assert undoing(cancelled) == {"release.stock": "done", "refund.payment": "done"}
+    assert compensations(cancelled) == {"release.stock": "done", "refund.payment": "done"}
     assert last(cancelled) == ("payment.refunded", "refund.payment done", False)
 
 
@@ -126,7 +88,7 @@ def test_a_refusal_needs_attention_at_once_with_the_reason_that_was_given(bus, c
     tell(bus, "payment.refund_failed", cancelled, reason="ledgers_disagree")
     tell(bus, "stock.release_failed", cancelled, reason="already_sold")
 
-    assert undoing(cancelled) == {"release.stock": "failed", "refund.payment": "failed"}
+    assert compensations(cancelled) == {"release.stock": "failed", "refund.payment": "failed"}
     assert set(cancelled.compensations.values_list("reason", flat=True)) == {
         "ledgers_disagree",
         "already_sold",
@@ -137,14 +99,14 @@ def test_a_refusal_needs_attention_at_once_with_the_reason_that_was_given(bus, c
 def test_a_refusal_after_the_confirmation_is_kept_and_ignored(bus, cancelled):
     tell(bus, "payment.refunded", cancelled)
     tell(bus, "payment.refund_failed", cancelled, reason="ledgers_disagree")
-    assert undoing(cancelled)["refund.payment"] == "done"
+    assert compensations(cancelled)["refund.payment"] == "done"
     assert last(cancelled) == ("payment.refund_failed", "", True)
 
 
 def test_a_failed_payment_confirms_no_refund(bus, cancelled):
     """Payments says so of a late charge too, while an earlier one may still have taken the money."""
     tell(bus, "payment.failed", cancelled, reason="cancelled")
-    assert undoing(cancelled)["refund.payment"] == "asked"
+    assert compensations(cancelled)["refund.payment"] == "asked"
     assert last(cancelled) == ("payment.failed", "", True)
 
 
@@ -159,34 +121,6 @@ def test_a_payment_that_completes_after_all_is_refunded_once_more_with_a_new_dea
     assert waiting(cancelled) == 2
 
 
-def test_asking_again_sends_only_what_failed_with_a_deadline_of_its_own(bus, cancelled):
-    tell(bus, "stock.released", cancelled)
-    tell(bus, "payment.refund_failed", cancelled, reason="provider_unavailable")
-
-    assert ask_again(cancelled.id, BY_STAFF) == [Compensation.REFUND]
-
-    refund = cancelled.compensations.get(kind="refund.payment")
-    assert (refund.state, refund.asks, refund.reason) == ("asked", 2, "")
-    assert commands(bus) == ["release.stock", "refund.payment", "refund.payment"]
-    assert cancelled.history.last().actor == "staff:stan"
-    bus.run_due(timezone.now() + TOO_LATE)
-    assert undoing(cancelled)["refund.payment"] == "failed"
-
-
-def test_the_deadline_of_an_earlier_time_of_asking_is_kept_and_ignored(bus, cancelled):
-    tell(bus, "payment.refund_failed", cancelled, reason="provider_unavailable")
-    ask_again(cancelled.id, BY_STAFF)
-    expire = {"compensation": "refund.payment"}
-
-    tell(bus, "expire.compensation", cancelled, ask=1, **expire)
-
-    assert undoing(cancelled)["refund.payment"] == "asked"
-    assert last(cancelled) == ("refund.overdue", "", True)
-    assert "ask 1" in cancelled.history.last().reason
-    tell(bus, "expire.compensation", cancelled, ask=2, **expire)
-    assert undoing(cancelled)["refund.payment"] == "failed"
-
-
 def test_a_deadline_after_the_confirmation_and_of_an_order_without_compensation_is_kept_and_ignored(
     bus, cancelled
 ):
@@ -197,7 +131,7 @@ def test_a_deadline_after_the_confirmation_and_of_an_order_without_compensation_
     for order in (cancelled, confirmed):
         tell(bus, "expire.compensation", order, compensation="refund.payment", ask=1)
         assert last(order) == ("refund.overdue", "", True)
-    assert undoing(cancelled)["refund.payment"] == "done"
+    assert compensations(cancelled)["refund.payment"] == "done"
 
 
 def test_a_deadline_that_names_no_compensation_is_a_dead_letter(bus, cancelled):
@@ -207,61 +141,7 @@ def test_a_deadline_that_names_no_compensation_is_a_dead_letter(bus, cancelled):
         times=1,
     )
     assert row.status == "dead"
-    assert undoing(cancelled) == {"release.stock": "asked", "refund.payment": "asked"}
-
-
-def test_settling_by_hand_keeps_who_and_how_and_asks_nobody(bus, cancelled):
-    tell(bus, "payment.refund_failed", cancelled, reason="ledgers_disagree")
-    before = commands(bus)
-
-    settle_by_hand(cancelled.id, Compensation.REFUND, BY_STAFF, reason=" Paid back by bank transfer ")
-
-    refund = cancelled.compensations.get(kind="refund.payment")
-    assert (refund.state, refund.ended_by, refund.reason) == (
-        "settled",
-        "refund.settled",
-        "Paid back by bank transfer",
-    )
-    entry = cancelled.history.last()
-    assert (entry.actor, entry.undoing) == ("staff:stan", "refund.payment settled")
-    assert entry.reason == "Paid back by bank transfer"
-    assert commands(bus) == before
-
-
-def test_an_answer_after_it_was_settled_is_kept_and_money_taken_then_needs_attention_again(bus, cancelled):
-    tell(bus, "payment.refund_failed", cancelled, reason="ledgers_disagree")
-    settle_by_hand(cancelled.id, Compensation.REFUND, BY_STAFF, reason="bank transfer")
-    before = commands(bus)
-
-    tell(bus, "payment.refunded", cancelled)
-    assert last(cancelled) == ("payment.refunded", "", True)
-    assert undoing(cancelled)["refund.payment"] == "settled"
-
-    tell(bus, "payment.completed", cancelled)
-    assert undoing(cancelled)["refund.payment"] == "failed"
-    assert commands(bus) == before
-
-
-@pytest.mark.parametrize("reason", ["", "   ", "x" * 201])
-def test_settling_needs_a_reason(bus, cancelled, reason):
-    tell(bus, "payment.refund_failed", cancelled, reason="ledgers_disagree")
-    with pytest.raises(InvalidInput):
-        settle_by_hand(cancelled.id, Compensation.REFUND, BY_STAFF, reason=reason)
-    assert undoing(cancelled)["refund.payment"] == "failed"
-
-
-@pytest.mark.parametrize("answer", [None, "payment.refunded"])
-def test_only_what_failed_can_be_asked_again_or_settled(bus, cancelled, answer):
-    if answer:
-        tell(bus, answer, cancelled)
-    before, history = undoing(cancelled), cancelled.history.count()
-    with pytest.raises(Conflict):
-        ask_again(cancelled.id, BY_STAFF)
-    with pytest.raises(Conflict):
-        settle_by_hand(cancelled.id, Compensation.REFUND, BY_STAFF, reason="because")
-    with pytest.raises(NotFound):
-        ask_again(uuid7(), BY_STAFF)
-    assert (undoing(cancelled), cancelled.history.count()) == (before, history)
+    assert compensations(cancelled) == {"release.stock": "asked", "refund.payment": "asked"}
 
 
 @pytest.mark.parametrize(

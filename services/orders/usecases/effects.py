@@ -1,14 +1,14 @@
-"""What an order sends and which timers it sets, each built from the order as it is now."""
+"""The commands, events and timers of an order, built from its rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.conf import settings
 
 from atoll import bus, money
 from services.orders.compensation import Compensation
-from services.orders.course import Action
 from services.orders.events import (
     CommitStock,
     CompensatingCommand,
@@ -27,22 +27,24 @@ from services.orders.events import (
     StockItem,
 )
 from services.orders.models import Order, OrderCompensation, OrderLine
+from services.orders.state_machine import Effect
 
 
 def time_allowed() -> timedelta:
-    """For an order, from its placing to its end."""
+    """From the placing of an order to its deadline."""
     return timedelta(seconds=settings.ORDER_DEADLINE_S)
 
 
-def time_to_undo() -> timedelta:
-    """For a compensation, from the asking to its confirmation."""
+def time_to_compensate() -> timedelta:
+    """From the request for a compensation to its deadline."""
     return timedelta(seconds=settings.COMPENSATION_DEADLINE_S)
 
 
-class Outgoing:
-    """Carries out the actions of one step in the running transaction, in order with the order's others.
+class Effects:
+    """Applies the effects of one step in the running transaction.
 
-    ``compensations`` are the order's rows as the step leaves them. ``lines`` spares a query.
+    The order's id is the key of each message, so receivers get the messages of one order in
+    order. ``compensations`` has the order's rows after the step. ``lines`` saves a query.
     """
 
     def __init__(
@@ -55,8 +57,8 @@ class Outgoing:
         self._compensations = compensations or {}
         self._known_lines = lines
 
-    def carry_out(self, action: Action) -> None:
-        _HOW[action](self)
+    def apply(self, effect: Effect) -> None:
+        _APPLY[effect](self)
 
     def _send(self, command: object) -> None:
         bus.send(command, key=str(self._order.pk))
@@ -129,30 +131,12 @@ class Outgoing:
         asked = self._compensations[compensation]
         bus.schedule(
             ExpireCompensation(self._order.pk, _ON_THE_WIRE[compensation], asked.asks),
-            after=time_to_undo(),
+            after=time_to_compensate(),
             token=self._timer(compensation.value),
         )
 
     def _stop_waiting(self, compensation: Compensation) -> None:
         bus.cancel_scheduled(self._timer(compensation.value))
-
-    def _start_waiting_for_release(self) -> None:
-        self._start_waiting(Compensation.RELEASE)
-
-    def _stop_waiting_for_release(self) -> None:
-        self._stop_waiting(Compensation.RELEASE)
-
-    def _start_waiting_for_refund(self) -> None:
-        self._start_waiting(Compensation.REFUND)
-
-    def _stop_waiting_for_refund(self) -> None:
-        self._stop_waiting(Compensation.REFUND)
-
-    def _start_waiting_for_return(self) -> None:
-        self._start_waiting(Compensation.RETURN)
-
-    def _stop_waiting_for_return(self) -> None:
-        self._stop_waiting(Compensation.RETURN)
 
     def _timer(self, name: str) -> str:
         return f"order:{self._order.pk}:{name}"
@@ -164,23 +148,23 @@ _ON_THE_WIRE: Mapping[Compensation, CompensatingCommand] = {
     Compensation.RETURN: "return.stock",
 }
 
-_HOW: Mapping[Action, Callable[[Outgoing], None]] = {
-    Action.RESERVE_STOCK: Outgoing._reserve_stock,
-    Action.REQUEST_PAYMENT: Outgoing._request_payment,
-    Action.COMMIT_STOCK: Outgoing._commit_stock,
-    Action.RELEASE_STOCK: Outgoing._release_stock,
-    Action.REFUND_PAYMENT: Outgoing._refund_payment,
-    Action.RETURN_STOCK: Outgoing._return_stock,
-    Action.ANNOUNCE_CREATED: Outgoing._announce_created,
-    Action.ANNOUNCE_CONFIRMED: Outgoing._announce_confirmed,
-    Action.ANNOUNCE_CANCELLED: Outgoing._announce_cancelled,
-    Action.ANNOUNCE_REFUNDED: Outgoing._announce_refunded,
-    Action.START_DEADLINE: Outgoing._start_deadline,
-    Action.STOP_DEADLINE: Outgoing._stop_deadline,
-    Action.START_RELEASE_DEADLINE: Outgoing._start_waiting_for_release,
-    Action.STOP_RELEASE_DEADLINE: Outgoing._stop_waiting_for_release,
-    Action.START_REFUND_DEADLINE: Outgoing._start_waiting_for_refund,
-    Action.STOP_REFUND_DEADLINE: Outgoing._stop_waiting_for_refund,
-    Action.START_RETURN_DEADLINE: Outgoing._start_waiting_for_return,
-    Action.STOP_RETURN_DEADLINE: Outgoing._stop_waiting_for_return,
+_APPLY: Mapping[Effect, Callable[[Effects], None]] = {
+    Effect.RESERVE_STOCK: Effects._reserve_stock,
+    Effect.REQUEST_PAYMENT: Effects._request_payment,
+    Effect.COMMIT_STOCK: Effects._commit_stock,
+    Effect.RELEASE_STOCK: Effects._release_stock,
+    Effect.REFUND_PAYMENT: Effects._refund_payment,
+    Effect.RETURN_STOCK: Effects._return_stock,
+    Effect.ANNOUNCE_CREATED: Effects._announce_created,
+    Effect.ANNOUNCE_CONFIRMED: Effects._announce_confirmed,
+    Effect.ANNOUNCE_CANCELLED: Effects._announce_cancelled,
+    Effect.ANNOUNCE_REFUNDED: Effects._announce_refunded,
+    Effect.START_DEADLINE: Effects._start_deadline,
+    Effect.STOP_DEADLINE: Effects._stop_deadline,
+    Effect.START_RELEASE_DEADLINE: partial(Effects._start_waiting, compensation=Compensation.RELEASE),
+    Effect.STOP_RELEASE_DEADLINE: partial(Effects._stop_waiting, compensation=Compensation.RELEASE),
+    Effect.START_REFUND_DEADLINE: partial(Effects._start_waiting, compensation=Compensation.REFUND),
+    Effect.STOP_REFUND_DEADLINE: partial(Effects._stop_waiting, compensation=Compensation.REFUND),
+    Effect.START_RETURN_DEADLINE: partial(Effects._start_waiting, compensation=Compensation.RETURN),
+    Effect.STOP_RETURN_DEADLINE: partial(Effects._stop_waiting, compensation=Compensation.RETURN),
 }

@@ -1,4 +1,4 @@
-"""What staff see and do when a cancelled order could not be undone."""
+"""The admin pages and actions for an order with a failed compensation."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -44,7 +44,7 @@ def settle(client, order: Order, **values):
 
 def test_the_first_page_counts_them_and_leads_to_them(staff, broken):
     fine = placed()
-    figures = {tile.title: tile for tile in tiles()}["Orders that could not be undone"]
+    figures = {tile.title: tile for tile in tiles()}["Orders with a failed compensation"]
     assert (figures.value, figures.is_alarming, figures.url) == ("1", True, f"{LIST}?progress=failed")
     shown = page(staff.get(LIST, {"progress": "failed"}))
     assert str(broken.id) in shown
@@ -103,7 +103,7 @@ def test_many_orders_are_asked_again_at_once_and_those_that_need_it_not_are_name
     selected = {"action": "ask_selected_again", "_selected_action": [str(broken.id), str(fine.id)]}
     shown = page(staff.post(LIST, selected, follow=True))
     assert f"Order {broken.id}: refund of the payment asked for again" in shown
-    assert f"Nothing of order {fine.id} failed to be undone" in shown
+    assert f"Order {fine.id} has no failed compensation" in shown
     assert state(broken) == "asked"
     assert (log_of(fine), len(bus.sent("refund.payment"))) == ([], 2)
 

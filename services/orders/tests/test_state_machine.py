@@ -1,19 +1,19 @@
-"""Every row of the course, and every pair of a state and an event that it does not name."""
+"""Every row of the state machine, and every pair of a state and an event that it does not name."""
 
 from itertools import product
 
 import pytest
 
-from services.orders.compensation import UNDOING, Compensation, Cue, Undoing
-from services.orders.course import (
-    COURSE,
-    CUES,
+from services.orders.compensation import COMPENSATION_TRANSITIONS, Compensation, CompensationState, Trigger
+from services.orders.state_machine import (
     EVENTS,
     FINAL,
     MONEY_BACK,
     OPEN,
     PLACED,
-    Action,
+    TRANSITIONS,
+    TRIGGERS,
+    Effect,
     Event,
     State,
     Status,
@@ -107,7 +107,7 @@ NAMED = (
     | {("refund", before, event) for before, event, _, _ in TO_A_REFUND}
     | {("goods", before, event) for before, event, _, _ in TO_A_RETURN}
 )
-FAR = (None, *Undoing)
+FAR = (None, *CompensationState)
 STATES = [
     *(State(status) for status in Status if status not in MONEY_BACK),
     *(State(Status.CANCELLED, release, refund) for release, refund in product(FAR, FAR)),
@@ -117,7 +117,7 @@ STATES = [
 
 def test_an_order_begins_pending_with_its_stock_asked_for_and_its_deadline_set():
     assert PLACED.state == State(Status.PENDING)
-    assert PLACED.actions == (Action.ANNOUNCE_CREATED, Action.RESERVE_STOCK, Action.START_DEADLINE)
+    assert PLACED.effects == (Effect.ANNOUNCE_CREATED, Effect.RESERVE_STOCK, Effect.START_DEADLINE)
 
 
 @pytest.mark.parametrize(("status", "event", "to", "out"), TO_AN_OPEN_ORDER)
@@ -166,7 +166,7 @@ def test_whatever_the_tables_do_not_name_is_ignored(event: Event):
 
 
 def test_these_tests_name_every_row_of_the_tables_and_no_other():
-    assert {key for key, move in COURSE.items() if key[0] != move.to} == {
+    assert {key for key, row in TRANSITIONS.items() if key[0] != row.to} == {
         (status, event) for status, event, _, _ in TO_AN_OPEN_ORDER + OUT_OF_A_SALE
     }
     rows = {
@@ -179,13 +179,21 @@ def test_these_tests_name_every_row_of_the_tables_and_no_other():
         for before, event, _, _ in table
     }
     needed = {
-        (move.undo[0], Cue.NEEDED): event for (status, event), move in COURSE.items() if status in MONEY_BACK
+        (row.compensate[0], Trigger.NEEDED): event
+        for (status, event), row in TRANSITIONS.items()
+        if status in MONEY_BACK
     }
-    cues = {**needed, **EVENTS, (Compensation.REFUND, Cue.CONFIRMED): Event.PAYMENT_REFUNDED}
-    assert rows == {(kind, before, cues[kind, cue]) for kind in Compensation for before, cue in UNDOING} | {
-        (Compensation.REFUND, before, Event.PAYMENT_VOIDED) for before, cue in UNDOING if cue is Cue.CONFIRMED
+    triggers = {**needed, **EVENTS, (Compensation.REFUND, Trigger.CONFIRMED): Event.PAYMENT_REFUNDED}
+    assert rows == {
+        (kind, before, triggers[kind, trigger])
+        for kind in Compensation
+        for before, trigger in COMPENSATION_TRANSITIONS
+    } | {
+        (Compensation.REFUND, before, Event.PAYMENT_VOIDED)
+        for before, trigger in COMPENSATION_TRANSITIONS
+        if trigger is Trigger.CONFIRMED
     }
-    assert set(EVENTS) == set(CUES.values())
+    assert set(EVENTS) == set(TRIGGERS.values())
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
@@ -206,27 +214,31 @@ def test_the_deadline_ends_every_open_status(status: Status):
 @pytest.mark.parametrize("kind", Compensation)
 def test_no_compensation_can_be_waited_for_without_a_deadline_that_ends_the_waiting(kind: Compensation):
     starts = {
-        Compensation.RELEASE: Action.START_RELEASE_DEADLINE,
-        Compensation.REFUND: Action.START_REFUND_DEADLINE,
-        Compensation.RETURN: Action.START_RETURN_DEADLINE,
+        Compensation.RELEASE: Effect.START_RELEASE_DEADLINE,
+        Compensation.REFUND: Effect.START_REFUND_DEADLINE,
+        Compensation.RETURN: Effect.START_RETURN_DEADLINE,
     }
     for state, event in product(STATES, Event):
         step = next_step(state, event)
-        assert (starts[kind] in step.actions) is ((kind, Undoing.ASKED) in step.undoing)
-        if state.of(kind) is Undoing.ASKED:
-            overdue = next_step(state, EVENTS[kind, Cue.OVERDUE])
-            assert overdue.state.of(kind) is Undoing.FAILED
+        assert (starts[kind] in step.effects) is ((kind, CompensationState.ASKED) in step.compensations)
+        if state.of(kind) is CompensationState.ASKED:
+            overdue = next_step(state, EVENTS[kind, Trigger.OVERDUE])
+            assert overdue.state.of(kind) is CompensationState.FAILED
 
 
 def test_every_cancellation_after_the_payment_was_asked_for_refunds_it_unless_it_failed():
     cancelling = {
-        event: Compensation.REFUND in move.undo
-        for (status, event), move in COURSE.items()
-        if status == Status.AWAITING_PAYMENT and move.to == Status.CANCELLED
+        event: Compensation.REFUND in row.compensate
+        for (status, event), row in TRANSITIONS.items()
+        if status == Status.AWAITING_PAYMENT and row.to == Status.CANCELLED
     }
     assert [event for event, refunds in cancelling.items() if not refunds] == [Event.PAYMENT_FAILED]
 
 
 def test_what_failed_is_only_taken_for_settled_by_a_person():
-    settling = {(before, cue) for (before, cue), after in UNDOING.items() if after is Undoing.SETTLED}
-    assert settling == {(Undoing.FAILED, Cue.SETTLED)}
+    settling = {
+        (before, trigger)
+        for (before, trigger), after in COMPENSATION_TRANSITIONS.items()
+        if after is CompensationState.SETTLED
+    }
+    assert settling == {(CompensationState.FAILED, Trigger.SETTLED)}
