@@ -1,4 +1,4 @@
-"""Settings of the orders project: flat values, each final where it stands."""
+"""Settings of the orders project."""
 
 from atoll import conf
 from atoll import settings as base

@@ -1,4 +1,4 @@
-"""Settings of the payments project: flat values, each final where it stands."""
+"""Settings of the payments project."""
 
 from atoll import conf
 from atoll import settings as base
@@ -39,7 +39,7 @@ LOGGING = logging_config(PROJECT.name, PROJECT.service)
 PASSWORD_HASHERS = base.PASSWORD_HASHERS
 AUTHENTICATION_BACKENDS = base.AUTHENTICATION_BACKENDS
 
-# All admins share a host, so each project's cookies carry its name.
+# The admins share a host, so the cookies of each project have its name.
 CSRF_FAILURE_VIEW = base.CSRF_FAILURE_VIEW
 SESSION_ENGINE = base.SESSION_ENGINE
 SESSION_COOKIE_NAME = f"{PROJECT.name}_session"

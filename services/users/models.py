@@ -78,9 +78,9 @@ class User(AbstractBaseUser):
         """What the admin greets with."""
         return self.name
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Side effect: a hash of another spelling, which an earlier version kept, becomes one of today's."""
-        if not super().check_password(raw_password):
+        if not super().check_password(raw_password) or raw_password is None:
             return False
         today = spelled(raw_password)
         if today == raw_password or super().check_password(today):

@@ -55,7 +55,7 @@ def is_revoked(principal: Principal) -> bool:
     return Revocation.objects.filter(named, before__gte=principal.issued_at).exists()
 
 
-def _mark(keys: list[str], kind: str, *, ends_sessions: bool) -> None:
+def _mark(keys: list[str], kind: Revocation.Kind, *, ends_sessions: bool) -> None:
     now = timezone.now()
     over = Revocation.objects.filter(expires_at__lt=now).select_for_update(skip_locked=True)
     Revocation.objects.filter(key__in=list(over.values_list("key", flat=True)[:PURGED_AT_ONCE])).delete()

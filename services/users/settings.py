@@ -1,4 +1,4 @@
-"""Settings of the users project: flat values, each final where it stands."""
+"""Settings of the users project."""
 
 from datetime import timedelta
 
@@ -77,7 +77,7 @@ EMAIL_USE_SSL = MAIL.use_ssl
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = MAIL.sender
 
-# All admins share a host, so each project's cookies carry its name.
+# The admins share a host, so the cookies of each project have its name.
 CSRF_FAILURE_VIEW = base.CSRF_FAILURE_VIEW
 SESSION_ENGINE = base.SESSION_ENGINE
 SESSION_COOKIE_NAME = f"{PROJECT.name}_session"

@@ -66,13 +66,12 @@ def tool(name: str) -> str:
         (tool("ruff"), "format", "--check", *FOLDERS),
         (tool("ruff"), "check", *FOLDERS),
         (tool("lint-imports"),),
-        *((sys.executable, "manage.py", "check-all", name) for name in MADE),
-        (sys.executable, "manage.py", "asyncapi", "--check"),
+        *((sys.executable, "manage.py", "check-all", name) for name in (*MADE, "types", "messages")),
         (sys.executable, "-m", "pytest", "-q", "-c", "tests/pyproject.toml", "tests/architecture",
          f"--ignore={Path('tests/architecture') / Path(__file__).name}"),
         (sys.executable, "manage.py", "test", *MADE, "contracts"),
     ],
-    ids=["format", "lint", "walls", *MADE, "messages", "architecture", "suites"],
+    ids=["format", "lint", "walls", *MADE, "types", "messages", "architecture", "suites"],
 )  # fmt: skip
 def test_a_new_service_passes_as_it_is(copy: Path, command: tuple[str, ...]):
     done = run(copy, *command)

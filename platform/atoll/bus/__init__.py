@@ -7,6 +7,8 @@ This package imports neither Celery nor kombu, so a web process can publish
 without them. docs/decisions/0002 gives the reasons for this design.
 """
 
+from typing import Any
+
 from atoll.bus.handler_exceptions import Dead, Ignore
 from atoll.bus.handlers.registry import handles, on
 from atoll.bus.message import Message
@@ -30,7 +32,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name == "celery_app":
         from atoll.bus.worker.celery_app import celery_app
 

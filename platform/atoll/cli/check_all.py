@@ -16,16 +16,17 @@ AT_ONCE = 2
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="manage.py check-all", description=__doc__)
-    parser.add_argument("project", nargs="?", choices=list(conf.projects()), help="only this one")
+    parser.add_argument("part", nargs="?", choices=["types", "messages", *conf.projects()], help="only this")
     options = parser.parse_args(argv)
-    if options.project:
+    if options.part in conf.projects():
         with tempfile.TemporaryDirectory() as home:
             os.environ.update(production(home))
-            return _check(options.project)
+            return _check(options.part)
     manage = [sys.executable, str(conf.root() / "manage.py"), "check-all"]
     jobs = {"types": [sys.executable, "-m", "mypy"]}
     jobs["messages"] = [sys.executable, str(conf.root() / "manage.py"), "asyncapi", "--check"]
     jobs |= {name: [*manage, name] for name in conf.projects()}
+    jobs = {options.part: jobs[options.part]} if options.part else jobs
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(AT_ONCE) as pool:
         env = dict(os.environ) | production(home) | _settings_for_types()
         return max(pool.map(lambda job: _in_own_process(job[0], job[1], env), jobs.items()))

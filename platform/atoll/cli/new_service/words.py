@@ -48,7 +48,7 @@ PLACES = {
     "health", "metrics", "schema", "docs", "bus", "static", "favicon", "auth", "well-known", "user",
     "atoll", "demo", "tests", "bench", "deploy", "platform", "services", "library",
     "postgres", "redis", "valkey", "rabbitmq", "keeper", "init", "architecture", "contracts", "journeys",
-    "chaos", "workers",
+    "chaos", "workers", "types",
 }  # fmt: skip
 PROCESSES = ("worker", "workers", "setup", "service", "services")
 
