@@ -1,5 +1,6 @@
 """What was published before: the document in git's history, where there is one."""
 
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -63,10 +64,15 @@ def _commit(folder: Path, name: str) -> str | None:
 
 
 def _git(folder: Path, *command: str) -> str | None:
-    """What git prints; None when it fails or is not there."""
+    """The output of git; None when it fails or is not installed.
+
+    A hook of git or `git rebase --exec` sets GIT_DIR, and git then takes ``folder`` for the root of the
+    repository.
+    """
+    env = {name: value for name, value in os.environ.items() if name not in ("GIT_DIR", "GIT_WORK_TREE")}
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *command], capture_output=True, text=True, check=False
+            ["git", "-C", str(folder), *command], env=env, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
         return None
