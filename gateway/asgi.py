@@ -18,7 +18,7 @@ from atoll.api.asgi import door  # noqa: E402
 from gateway import recording  # noqa: E402  # models need Django to be set up
 from gateway.edge import addresses  # noqa: E402
 from gateway.edge.app import Edge  # noqa: E402
-from gateway.edge.composition import Parts  # noqa: E402
+from gateway.edge.composition import Components  # noqa: E402
 from gateway.edge.config import EdgeConfig  # noqa: E402
 from gateway.edge.exchange import Message, Receive, Send  # noqa: E402
 from gateway.edge.request_log import RequestLog  # noqa: E402
@@ -38,7 +38,7 @@ class Application:
     def __init__(self, config: EdgeConfig | None = None) -> None:
         self._config = config
         self._edge: Edge | None = None
-        self._parts: Parts | None = None
+        self._components: Components | None = None
         self._publications: Publications | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -58,26 +58,26 @@ class Application:
     def start(self) -> Edge:
         """Start the edge's tasks and threads; needs the running event loop."""
         config = self._config or EdgeConfig.from_environment()
-        parts = Parts(config, RequestLog(recording.store))
-        parts.start()
+        components = Components(config, RequestLog(recording.store))
+        components.start()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         loop = asyncio.get_running_loop()
 
         def deliver(document: dict[str, Any]) -> None:
-            loop.call_soon_threadsafe(parts.tables.publish, document)
+            loop.call_soon_threadsafe(components.tables.publish, document)
 
         self._publications = Publications(deliver)
         self._publications.start()
-        self._parts = parts
-        self._edge = Edge(parts)
+        self._components = components
+        self._edge = Edge(components)
         return self._edge
 
     async def stop(self) -> None:
         if self._publications is not None:
             await asyncio.to_thread(self._publications.stop)
-        if self._parts is not None:
-            await self._parts.stop()
-        self._edge = self._parts = self._publications = None
+        if self._components is not None:
+            await self._components.stop()
+        self._edge = self._components = self._publications = None
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -93,7 +93,7 @@ class Application:
     def _for_django(self, scope: Message) -> Message:
         """Forwarding fields count only from a proxy that TRUSTED_PROXIES names."""
         peer = addresses.read((scope.get("client") or ("",))[0])
-        config = self._config or (self._parts.config if self._parts else None)
+        config = self._config or (self._components.config if self._components else None)
         if config is not None and addresses.within(peer, config.trusted_proxies):
             return scope
         kept = [

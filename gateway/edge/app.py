@@ -1,4 +1,4 @@
-"""The ASGI application of the data plane: the order of the policies, and nothing else."""
+"""The ASGI application of the data plane: applies the policies in their order."""
 
 import asyncio
 import logging
@@ -7,9 +7,9 @@ import time
 from atoll import context
 from gateway.edge import addresses, dashboard, limits, metrics, target
 from gateway.edge.authenticate import authorise
-from gateway.edge.composition import Parts
+from gateway.edge.composition import Components
+from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.exchange import Exchange, Message, Receive, Send
-from gateway.edge.refusals import Refused
 from gateway.edge.request_log import Entry
 from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed
 from gateway.edge.routes.snapshot import METHODS
@@ -21,30 +21,30 @@ JSON = b"application/json"
 HEALTH = b"/health"
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_METHODS = frozenset(METHODS)
-CLIENT_CLOSED_REQUEST = 499  # nginx's number, for the log only: there is nobody to tell
+CLIENT_CLOSED_REQUEST = 499  # nginx's number, for the log alone: the client has gone
 
 
 class Edge:
-    """Everything but the admin. ``parts`` must have been started."""
+    """Answers every request except those of the admin. ``components`` must have been started."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, components: Components) -> None:
+        self._components = components
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         code = ""
         try:
             await self._handle(exchange)
-        except Refused as refused:
-            code = refused.code
-            await self._refuse(exchange, refused)
+        except ErrorResponse as error:
+            code = error.code
+            await self._reply_error(exchange, error)
         except ClientGone:
-            await self._part(exchange)
+            await self._reply_to_broken_body(exchange)
             exchange.status = CLIENT_CLOSED_REQUEST
         except UpstreamFailure as failure:
             code = "answer_broken_off"
             self._finish(exchange, code)
-            # Ending here would look like a whole answer: the connection must break instead.
+            # A normal end would look like a whole answer, so the connection breaks.
             raise ConnectionAbortedError(str(failure)) from None
         except asyncio.CancelledError:
             exchange.status = CLIENT_CLOSED_REQUEST
@@ -54,29 +54,28 @@ class Edge:
             code = "internal_error"
             with context.work(correlation_id=exchange.correlation_id):
                 log.exception("the gateway failed")
-            await self._refuse(
-                exchange, Refused(500, "Internal error", code, "The gateway failed; the id tells us where.")
-            )
+            failed = ErrorResponse(500, "Internal error", code, "The gateway failed; the id tells us where.")
+            await self._reply_error(exchange, failed)
         self._finish(exchange, code)
 
     async def _handle(self, exchange: Exchange) -> None:
-        parts = self._parts
-        if parts.config.trusted_proxies:
-            self._believe_proxy(exchange, parts.config.trusted_proxies)
+        components = self._components
+        if components.config.trusted_proxies:
+            self._believe_proxy(exchange, components.config.trusted_proxies)
         target.check(exchange.path, exchange.query)
-        if not exchange.path.startswith(HEALTH):  # probes know an address, and no Host that we do
+        if not exchange.path.startswith(HEALTH):  # probes send an address as their Host
             target.check_host(exchange.host, exchange.scope["http_version"])
         if exchange.method not in KNOWN_METHODS:
             raise method_not_allowed(exchange.method, KNOWN_METHODS)
         if exchange.fields.get(b"upgrade", b"").lower() == b"websocket":
-            raise Refused(
+            raise ErrorResponse(
                 501, "Not implemented", "no_websockets", "This gateway does not forward WebSockets yet."
             )
         if await self._own_page(exchange):
             return
-        table, cors = parts.tables.current, parts.tables.cors
+        table, cors = components.tables.current, components.tables.cors
         if table is None or cors is None:
-            raise Refused(
+            raise ErrorResponse(
                 503,
                 "Service temporarily unavailable",
                 "no_routes",
@@ -95,23 +94,23 @@ class Edge:
         route = exchange.route = table.match(exchange.method, exchange.path)
         settings = route.route
         is_read = exchange.method in READS
-        refused: Refused | None = None
+        bad_token: ErrorResponse | None = None
         try:
-            exchange.principal = await self._parts.authenticator.principal(exchange.authorization)
-        except Refused as error:
-            # What anybody may see is not withheld for a stale token; the service decides about it.
-            refused = error
+            exchange.principal = await self._components.authenticator.principal(exchange.authorization)
+        except ErrorResponse as error:
+            # A public page stays open to an expired token; the service decides about it.
+            bad_token = error
         await self._limit(exchange, route)
         is_open = settings.access == "public" or (is_read and route.reads_are_public)
-        if refused is not None and not is_open:
-            raise refused
+        if bad_token is not None and not is_open:
+            raise bad_token
         authorise(settings.access, settings.roles, is_read=is_read, principal=exchange.principal)
         if settings.service is not None:
-            service = self._parts.directory.service(settings.service)
-            await self._parts.forwarder.forward(exchange, route, service)
+            upstream = self._components.directory.upstream(settings.service)
+            await self._components.forwarder.forward(exchange, route, upstream)
         else:
             rest = exchange.path[len(route.prefix) :]
-            await dashboard.answer(exchange, rest, self._parts.fetcher, settings.timeout_s)
+            await dashboard.answer(exchange, rest, self._components.fetcher, settings.timeout_s)
 
     def _believe_proxy(self, exchange: Exchange, trusted: tuple[addresses.Network, ...]) -> None:
         if addresses.within(addresses.read(exchange.client), trusted):
@@ -122,11 +121,11 @@ class Edge:
 
     async def _limit(self, exchange: Exchange, route: CompiledRoute) -> None:
         settings = route.route
-        if not settings.rate_limit or not self._parts.config.rate_limits:
+        if not settings.rate_limit or not self._components.config.rate_limits:
             return
         principal = exchange.principal
         asker = f"user:{principal.id}" if principal is not None else f"ip:{addresses.bucket(exchange.client)}"
-        verdict = await self._parts.limiter.take(
+        verdict = await self._components.limiter.take(
             f"{route.name}:{asker}", settings.rate_limit, settings.rate_window_s
         )
         exchange.answer_headers += limits.fields(route.policy, route.name, verdict)
@@ -136,11 +135,13 @@ class Edge:
     async def _own_page(self, exchange: Exchange) -> bool:
         path = exchange.path
         if path == b"/metrics":
-            if not addresses.within(addresses.read(exchange.client), self._parts.config.metrics_networks):
+            if not addresses.within(
+                addresses.read(exchange.client), self._components.config.metrics_networks
+            ):
                 return False
-            content_type, status, body = metrics.CONTENT_TYPE, 200, self._parts.metrics.render()
+            content_type, status, body = metrics.CONTENT_TYPE, 200, self._components.metrics.render()
         elif path.startswith(HEALTH):
-            page = self._parts.health.answer(path)
+            page = self._components.health.answer(path)
             if page is None:
                 return False
             content_type, (status, body) = JSON, page
@@ -151,29 +152,33 @@ class Edge:
         await exchange.reply(status, content_type, body, [(b"cache-control", b"no-store")])
         return True
 
-    async def _refuse(self, exchange: Exchange, refused: Refused) -> None:
+    async def _reply_error(self, exchange: Exchange, error: ErrorResponse) -> None:
+        """Raises ConnectionAbortedError when another answer has begun."""
         if exchange.status:
-            raise ConnectionAbortedError(refused.message)
-        await exchange.reply(refused.status, JSON, refused.body(exchange.correlation_id), refused.headers)
+            raise ConnectionAbortedError(error.message)
+        await exchange.reply(error.status, JSON, error.body(exchange.correlation_id), error.headers)
 
-    async def _part(self, exchange: Exchange) -> None:
-        """Say why to a client that is still there: the server reports a body it cannot read as a client
-        that has gone, and would answer 500 by itself."""
+    async def _reply_to_broken_body(self, exchange: Exchange) -> None:
+        """Answer 400 to a client that may still be connected.
+
+        The server reports a malformed body as a client that has gone. Without this answer it
+        would send 500.
+        """
         if not exchange.status:
-            broken = Refused(
+            broken = ErrorResponse(
                 400, "Invalid request", "body_broken_off", "The body ended early or is malformed."
             )
-            await self._refuse(exchange, broken)
+            await self._reply_error(exchange, broken)
 
     def _finish(self, exchange: Exchange, code: str) -> None:
-        parts = self._parts
+        components = self._components
         route = exchange.route.name if exchange.route is not None else "-"
         seconds = time.perf_counter() - exchange.started
-        parts.metrics.observe(route, exchange.status, seconds, exchange.retries)
+        components.metrics.observe(route, exchange.status, seconds, exchange.retries)
         if route == "-" and exchange.status < 400:
             return  # probes and scrapes of the gateway itself
-        if parts.request_log.wants(exchange.status):
-            parts.request_log.add(
+        if components.request_log.wants(exchange.status):
+            components.request_log.add(
                 Entry(
                     at=time.time(),
                     correlation_id=exchange.correlation_id,

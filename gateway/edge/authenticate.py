@@ -19,7 +19,7 @@ from atoll.identity.principal import Principal
 from atoll.identity.revocations import Revocations
 from atoll.identity.roles import TITLES
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
-from gateway.edge.refusals import Refused, unavailable
+from gateway.edge.error_responses import ErrorResponse, unavailable
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Verified:
 
 class Authenticator:
     """``fetch`` gets the key set's document, ``fetch_revocations`` what was revoked; both raise OSError,
-    ValueError or Refused. Without the second nothing is ever revoked."""
+    ValueError or ErrorResponse. Without the second nothing is ever revoked."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Authenticator:
         return self._keys.loaded
 
     async def principal(self, authorization: bytes | None) -> Principal | None:
-        """None when no token was sent. Raises Refused: 403 for a bad one, 503 without any key."""
+        """None when no token was sent. Raises ErrorResponse: 403 for a bad one, 503 without any key."""
         if authorization is None:
             return None
         scheme, _, token = authorization.partition(b" ")
@@ -117,7 +117,7 @@ class Authenticator:
         try:
             self._revocations.accept(await fetch())
             self._revocations_away = False
-        except (Refused, OSError, ValueError) as error:
+        except (ErrorResponse, OSError, ValueError) as error:
             self._revocations.fail()
             if not self._revocations_away:
                 log.warning("revocations could not be fetched, tokens live to their own end: %s", error)
@@ -152,7 +152,7 @@ class Authenticator:
         try:
             document = await self._fetch()
             self._keys.accept(document)
-        except (Refused, OSError, ValueError) as error:
+        except (ErrorResponse, OSError, ValueError) as error:
             self._keys.fail()
             log.warning("the token keys could not be fetched, the last good set stays: %s", error)
             return
@@ -175,11 +175,11 @@ class Authenticator:
 
 
 def authorise(access: str, roles: tuple[str, ...], *, is_read: bool, principal: Principal | None) -> None:
-    """Whether this principal may use a route. Raises Refused: 401 without a token, 403 without the role."""
+    """Raises ErrorResponse where the route is closed to the principal: 401 without a token, else 403."""
     if access == "public" or (is_read and access.startswith("public_read")):
         return
     if principal is None:
-        raise Refused(
+        raise ErrorResponse(
             401,
             "Access token required",
             "access_token_required",
@@ -188,11 +188,11 @@ def authorise(access: str, roles: tuple[str, ...], *, is_read: bool, principal: 
         )
     if roles and not principal.holds_one_of(*roles):
         needed = " or ".join(TITLES[role] for role in roles)
-        raise Refused(403, "Not allowed", "not_allowed", f"This needs the role {needed}.")
+        raise ErrorResponse(403, "Not allowed", "not_allowed", f"This needs the role {needed}.")
 
 
-def invalid_token() -> Refused:
-    return Refused(
+def invalid_token() -> ErrorResponse:
+    return ErrorResponse(
         403,
         "Invalid or expired token",
         "invalid_token",

@@ -7,8 +7,8 @@ request may be sent again; anything else flows through with the memory of one pi
 import asyncio
 import time
 
+from gateway.edge.error_responses import ErrorResponse, too_large
 from gateway.edge.exchange import Exchange
-from gateway.edge.refusals import Refused, too_large
 from gateway.edge.upstream.connection import Connection
 from gateway.edge.upstream.failures import ClientGone, UpstreamFailure
 
@@ -39,7 +39,7 @@ NO_BODY = Body(b"", 0, whole=True)
 
 
 async def open_body(exchange: Exchange, limit_bytes: int) -> Body | None:
-    """None when the request has none. Raises Refused (400, 408, 413) and ClientGone.
+    """None when the request has none. Raises ErrorResponse (400, 408, 413) and ClientGone.
 
     The one framing that is forwarded is decided here: chunked wins over a length
     (RFC 9112 §6.3), and the two never leave together.
@@ -67,7 +67,7 @@ def _framing(exchange: Exchange) -> tuple[int | None, bool]:
     for name, value in exchange.headers:
         if name == b"transfer-encoding":
             if value.strip().lower() != b"chunked":
-                raise Refused(
+                raise ErrorResponse(
                     501,
                     "Not implemented",
                     "transfer_encoding",
@@ -76,7 +76,7 @@ def _framing(exchange: Exchange) -> tuple[int | None, bool]:
             chunked = True
         elif name == b"content-length":
             if not value.isdigit() or (length is not None and int(value) != length):
-                raise Refused(
+                raise ErrorResponse(
                     400, "Invalid request", "content_length", "Content-Length is not one number of bytes."
                 )
             length = int(value)
@@ -92,7 +92,7 @@ async def _read_whole(exchange: Exchange, length: int) -> Body:
             pieces.append(data)
         data = b"".join(pieces)
     if len(data) != length:
-        raise Refused(
+        raise ErrorResponse(
             400, "Invalid request", "body_length", "The body is not as long as Content-Length says."
         )
     exchange.bytes_in = length
@@ -116,7 +116,7 @@ async def pump(
     """Stream the rest of the body upstream; what goes wrong ends the connection's exchange too."""
     try:
         await _stream(exchange, body, connection, limit_bytes, timeout_s)
-    except (Refused, ClientGone) as error:
+    except (ErrorResponse, ClientGone) as error:
         connection.fail(error)
     except UpstreamFailure as error:
         if not connection.status:
@@ -135,7 +135,9 @@ async def _stream(
         if total > limit_bytes:
             raise too_large(limit_bytes)
         if body.length is not None and total > body.length:
-            raise Refused(400, "Invalid request", "body_length", "The body is longer than Content-Length.")
+            raise ErrorResponse(
+                400, "Invalid request", "body_length", "The body is longer than Content-Length."
+            )
         if data:
             connection.write(data if body.length is not None else b"%x\r\n%b\r\n" % (len(data), data))
             connection.deadline = loop.time() + timeout_s
@@ -153,8 +155,8 @@ async def _stream(
     connection.request_sent = True
 
 
-def _too_slow() -> Refused:
-    return Refused(
+def _too_slow() -> ErrorResponse:
+    return ErrorResponse(
         408,
         "Request timeout",
         "request_timeout",

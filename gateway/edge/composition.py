@@ -17,11 +17,11 @@ from gateway.edge.request_log import RequestLog
 from gateway.edge.resp import Store
 from gateway.edge.routes.routing import Table
 from gateway.edge.routes.tables import Tables
+from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.discovery import Discovery
 from gateway.edge.upstream.dispatch import Dispatcher
 from gateway.edge.upstream.fetch import Fetcher
 from gateway.edge.upstream.pool import Pool
-from gateway.edge.upstream.services import Directory
 
 KEYS_SERVICE = "user-service"
 KEYS_PATH = "/.well-known/jwks.json"
@@ -30,7 +30,7 @@ KEYS_TIMEOUT_S = 5.0
 ALWAYS_WATCHED = frozenset({KEYS_SERVICE, *dashboard.SERVICES})
 
 
-class Parts:
+class Components:
     """Made inside a running event loop."""
 
     def __init__(
@@ -106,7 +106,7 @@ class Parts:
     def _missing_services(self) -> str | None:
         table = self.tables.current
         missing = sorted(
-            name for name in (table.services if table else ()) if not self.directory.service(name).targets
+            name for name in (table.services if table else ()) if not self.directory.upstream(name).endpoints
         )
         return f"no instance of {', '.join(missing)}" if missing else None
 

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from atoll import wire
+from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.exchange import Exchange
 from gateway.edge.forward import own_fields
-from gateway.edge.refusals import Refused
 from gateway.edge.upstream.fetch import Fetcher, Reply
 
 PATH = re.compile(rb"/([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})/dashboard")
@@ -26,33 +26,33 @@ NEWER_ORDER_FIELDS = ("totalValueCurrency", "totals")
 
 
 async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: float) -> None:
-    """Raises Refused: 403 for somebody else's, 404 for no such user, 500 when both legs failed."""
+    """Raises ErrorResponse: 403 for somebody else's, 404 for no such user, 500 when both legs failed."""
     match = PATH.fullmatch(rest)
     if match is None:
-        raise Refused(
+        raise ErrorResponse(
             404, "Not found", "route_not_found", "The dashboard is at /api/user/{userId}/dashboard."
         )
     user_id = match[1].decode().lower()
     principal = exchange.principal
     if principal is None or (principal.id != user_id and not principal.is_support):
-        raise Refused(403, "Not allowed", "not_allowed", "This dashboard belongs to somebody else.")
+        raise ErrorResponse(403, "Not allowed", "not_allowed", "This dashboard belongs to somebody else.")
     fields = own_fields(exchange) + b"authorization: %b\r\n" % (exchange.authorization or b"")
     user_id = quote(user_id)
     user, orders = await asyncio.gather(
         _leg(fetcher, USERS, f"/users/{user_id}", fields, timeout_s, USER_FIELDS),
         _leg(fetcher, ORDERS, f"/orders/summary?userId={user_id}", fields, timeout_s, ORDER_FIELDS),
     )
-    if isinstance(user, Refused) and user.status == 404:
+    if isinstance(user, ErrorResponse) and user.status == 404:
         raise user
     body: dict[str, Any] = {"user": None, "orders": None, "timestamp": wire.timestamp()}
     errors = []
     for name, leg in (("user", user), ("orders", orders)):
-        if isinstance(leg, Refused):
+        if isinstance(leg, ErrorResponse):
             errors.append({"source": name, "error": leg.title, "message": leg.message, "code": leg.code})
         else:
             body[name] = leg
     if len(errors) == 2:
-        raise Refused(
+        raise ErrorResponse(
             500,
             "Failed to load dashboard data",
             "dashboard_failed",
@@ -66,17 +66,17 @@ async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: f
 
 async def _leg(
     fetcher: Fetcher, service: str, target: str, fields: bytes, timeout_s: float, wanted: tuple[str, ...]
-) -> dict[str, Any] | Refused:
+) -> dict[str, Any] | ErrorResponse:
     try:
         reply = await fetcher.get(service, target, fields, timeout_s=timeout_s)
-    except Refused as refused:
+    except ErrorResponse as refused:
         return refused
     if service == USERS and reply.status == 404:
-        return Refused(404, "User not found", "user_not_found", "There is no account with this id.")
+        return ErrorResponse(404, "User not found", "user_not_found", "There is no account with this id.")
     return _read(service, reply, wanted)
 
 
-def _read(service: str, reply: Reply, wanted: tuple[str, ...]) -> dict[str, Any] | Refused:
+def _read(service: str, reply: Reply, wanted: tuple[str, ...]) -> dict[str, Any] | ErrorResponse:
     try:
         if reply.status != 200:
             raise ValueError(f"{service} answered {reply.status}")
@@ -87,4 +87,4 @@ def _read(service: str, reply: Reply, wanted: tuple[str, ...]) -> dict[str, Any]
         return shown
     except (ValueError, KeyError, TypeError) as error:
         problem = str(error) if isinstance(error, ValueError) else f"{service} answered in an unknown form"
-        return Refused(502, "Bad answer from service", "bad_answer", f"{problem}.")
+        return ErrorResponse(502, "Bad answer from service", "bad_answer", f"{problem}.")

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from gateway.edge import headers
 from gateway.edge.bodies import Body, open_body, pump
+from gateway.edge.error_responses import timed_out, unavailable
 from gateway.edge.exchange import Exchange
-from gateway.edge.link_rewriting import Locations
-from gateway.edge.refusals import timed_out, unavailable
+from gateway.edge.link_rewriting import LinkRewriter
 from gateway.edge.routes.routing import CompiledRoute
 from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.directory import Upstream
 from gateway.edge.upstream.dispatch import Answer, Call, Dispatcher
 from gateway.edge.upstream.failures import ClientGone, TimedOut, UpstreamFailure
-from gateway.edge.upstream.services import Service
 
 SERVICE_NAME = b"api-gateway"
 
@@ -22,13 +22,13 @@ class Forwarder:
         self._dispatcher = dispatcher
         self._loop = loop
 
-    async def forward(self, exchange: Exchange, route: CompiledRoute, service: Service) -> None:
-        """Answer the client with the service's answer. Raises Refused and ClientGone."""
+    async def forward(self, exchange: Exchange, route: CompiledRoute, upstream: Upstream) -> None:
+        """Answer the client with the service's answer. Raises ErrorResponse and ClientGone."""
         settings = route.route
         body = await open_body(exchange, settings.max_body_bytes)
         tasks: list[asyncio.Task[None]] = []
         call = Call(
-            service=service.name,
+            service=upstream.name,
             method=exchange.method,
             target=_target(exchange, route),
             fields=_fields(exchange, body),
@@ -52,7 +52,7 @@ class Forwarder:
                 )
             )
         try:
-            await self._exchange(exchange, route, service, call)
+            await self._exchange(exchange, route, upstream, call)
         finally:
             for task in tasks:
                 task.cancel()
@@ -68,15 +68,17 @@ class Forwarder:
 
         return on_slow
 
-    async def _exchange(self, exchange: Exchange, route: CompiledRoute, service: Service, call: Call) -> None:
+    async def _exchange(
+        self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, call: Call
+    ) -> None:
         try:
-            answer = await self._dispatcher.ask(service, call)
+            answer = await self._dispatcher.ask(upstream, call)
         except TimedOut:
-            raise timed_out(service.name, call.timeout_s) from None
+            raise timed_out(upstream.name, call.timeout_s) from None
         except UpstreamFailure as failure:
-            raise unavailable(service.name, f"{service.name} cannot be reached: {failure}.") from failure
+            raise unavailable(upstream.name, f"{upstream.name} cannot be reached: {failure}.") from failure
         exchange.retries = answer.retries
-        exchange.instance = answer.target.id
+        exchange.instance = answer.endpoint.id
         failure_: BaseException | None = None
         try:
             await self._relay(exchange, route, answer, call.timeout_s)
@@ -91,7 +93,7 @@ class Forwarder:
     ) -> None:
         connection = answer.connection
         kept = headers.to_client(connection.headers)
-        Locations(route, answer.target.origin.authority).rewrite(kept)
+        LinkRewriter(route, answer.endpoint.origin.authority).rewrite(kept)
         await exchange.start(connection.status, kept)
         data = connection.take()
         while not connection.complete:

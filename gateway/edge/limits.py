@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.edge.refusals import Refused
+from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.resp import CommandError, Store, StoreAway
 
 log = logging.getLogger(__name__)
@@ -142,9 +142,9 @@ def fields(policy: bytes, name: str, verdict: Verdict) -> list[tuple[bytes, byte
     return [(b"ratelimit-policy", policy), (b"ratelimit", state.encode())]
 
 
-def too_many(limit: int, window_s: int, verdict: Verdict) -> Refused:
+def too_many(limit: int, window_s: int, verdict: Verdict) -> ErrorResponse:
     wait_s = max(1, seconds(verdict.wait_ms))
-    return Refused(
+    return ErrorResponse(
         429,
         "Too many requests from this IP",
         "too_many_requests",

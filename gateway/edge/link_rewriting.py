@@ -1,7 +1,7 @@
-"""Links in a service's answer, from the service's own paths to the gateway's.
+"""Rewrites the links in a service's answer from the service's paths to the gateway's.
 
-A service says ``Location: /orders/7`` or ``http://10.0.0.4:8002/orders/7``; the
-client must read ``/api/orders/7``, and never an inner address.
+A service sends ``Location: /orders/7`` or ``http://10.0.0.4:8002/orders/7``. The client
+gets ``/api/orders/7``, and never an inner address.
 """
 
 import re
@@ -9,11 +9,13 @@ import re
 from gateway.edge.headers import HeaderList
 from gateway.edge.routes.routing import CompiledRoute
 
-LINKED = frozenset((b"location", b"content-location", b"link"))
+LINK_HEADERS = frozenset((b"location", b"content-location", b"link"))
 LINK_TARGET = re.compile(rb"<([^<>]*)>")
 
 
-class Locations:
+class LinkRewriter:
+    """``authority`` is the host and port of the instance that answered."""
+
     __slots__ = ("_authority", "_route")
 
     def __init__(self, route: CompiledRoute, authority: bytes) -> None:
@@ -23,15 +25,15 @@ class Locations:
     def rewrite(self, headers: HeaderList) -> None:
         """Changes the list in place."""
         for index, (name, value) in enumerate(headers):
-            if name in LINKED:
+            if name in LINK_HEADERS:
                 if name == b"link":
-                    value = LINK_TARGET.sub(lambda match: b"<" + self.outer(match[1]) + b">", value)
+                    value = LINK_TARGET.sub(lambda match: b"<" + self.public(match[1]) + b">", value)
                 else:
-                    value = self.outer(value)
+                    value = self.public(value)
                 headers[index] = (name, value)
 
-    def outer(self, location: bytes) -> bytes:
-        """The location as the client may use it; one of somebody else is left alone."""
+    def public(self, location: bytes) -> bytes:
+        """The location as the client may use it. A location outside of the route stays as it is."""
         for scheme in (b"http://", b"https://"):
             inner = scheme + self._authority
             if location.startswith(inner) and location[len(inner) :][:1] in (b"/", b"?", b"#", b""):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from gateway.edge.upstream.services import Directory
+from gateway.edge.upstream.directory import Directory
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -55,11 +55,13 @@ class Metrics:
         breaker = GaugeMetricFamily(
             "gateway_breaker", "Circuit breaker: 0 closed, 1 half-open, 2 open", labels=["service"]
         )
-        for service in self._directory:
-            instances.add_metric([service.name], len(service.targets))
-            last_known.add_metric([service.name], sum(target.is_last_known for target in service.targets))
-            in_flight.add_metric([service.name], service.in_flight)
-            breaker.add_metric([service.name], BREAKER_STATES[service.breaker.state])
+        for upstream in self._directory:
+            instances.add_metric([upstream.name], len(upstream.endpoints))
+            last_known.add_metric(
+                [upstream.name], sum(endpoint.is_last_known for endpoint in upstream.endpoints)
+            )
+            in_flight.add_metric([upstream.name], upstream.in_flight)
+            breaker.add_metric([upstream.name], BREAKER_STATES[upstream.breaker.state])
         yield from (instances, last_known, in_flight, breaker)
         for name, (text, value) in self._gauges.items():
             yield GaugeMetricFamily(name, text, value=value())

@@ -7,7 +7,7 @@ two readers could read differently is refused (RFC 3986 §6, CWE-22, CWE-436).
 
 import re
 
-from gateway.edge.refusals import Refused
+from gateway.edge.error_responses import ErrorResponse
 
 MAX_TARGET_BYTES = 8192
 
@@ -25,9 +25,9 @@ QUERY = re.compile(rb"[\x21\x23-\x7e]*")
 
 
 def check(path: bytes, query: bytes) -> None:
-    """Raises Refused: 400 for a path that is not in its one canonical form, 414 when too long."""
+    """Raises ErrorResponse: 400 for a path that is not in its one canonical form, 414 when too long."""
     if len(path) + len(query) > MAX_TARGET_BYTES:
-        raise Refused(
+        raise ErrorResponse(
             414,
             "URI too long",
             "uri_too_long",
@@ -36,9 +36,9 @@ def check(path: bytes, query: bytes) -> None:
     if not PLAIN_PATH.fullmatch(path):
         problem = _problem(path)
         if problem:
-            raise Refused(400, "Invalid path", "invalid_path", f"The path {problem}.")
+            raise ErrorResponse(400, "Invalid path", "invalid_path", f"The path {problem}.")
     if query and not QUERY.fullmatch(query):
-        raise Refused(
+        raise ErrorResponse(
             400,
             "Invalid query",
             "invalid_query",
@@ -47,12 +47,12 @@ def check(path: bytes, query: bytes) -> None:
 
 
 def check_host(host: bytes, http_version: str) -> None:
-    """Raises Refused: 400 unless there is exactly one Host that could be one (RFC 9112 §3.2).
+    """Raises ErrorResponse: 400 unless there is exactly one Host that could be one (RFC 9112 §3.2).
 
     HTTP/1.0 knows none, and Granian calls it "1"; ``host`` is empty when there is none or more than one.
     """
     if not HOST.fullmatch(host) and (host or http_version not in HTTP_1_0):
-        raise Refused(400, "Invalid request", "invalid_host", "Send one Host field with a host name.")
+        raise ErrorResponse(400, "Invalid request", "invalid_host", "Send one Host field with a host name.")
 
 
 def _problem(path: bytes) -> str | None:

@@ -19,7 +19,7 @@ from atoll.dev import ports
 from atoll.discovery.instances import Instance
 from gateway.edge.addresses import networks
 from gateway.edge.app import Edge
-from gateway.edge.composition import Parts
+from gateway.edge.composition import Components
 from gateway.edge.config import EdgeConfig
 from gateway.edge.request_log import Entry, RequestLog
 from gateway.tests.upstream import Upstream
@@ -114,11 +114,11 @@ class Gateway:
 
     async def _main(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.parts = Parts(self._config, RequestLog(self.entries.extend), self.clock)
-        self.parts.start()
-        self.parts.tables.publish(self._document)
+        self.components = Components(self._config, RequestLog(self.entries.extend), self.clock)
+        self.components.start()
+        self.components.tables.publish(self._document)
         self._server = Server(
-            Edge(self.parts),
+            Edge(self.components),
             port=self.port,
             interface=Interfaces.ASGINL,
             http=HTTPModes.http1,
@@ -127,7 +127,7 @@ class Gateway:
         )
         self._ready.set()
         await self._server.serve()
-        await self.parts.stop()
+        await self.components.stop()
 
     def _listens(self) -> bool:
         try:
@@ -149,10 +149,10 @@ class Gateway:
             Instance(f"{service}-{index}", "127.0.0.1", upstream.port)
             for index, upstream in enumerate(upstreams)
         ]
-        self.run(lambda: self.parts.directory.update(service, instances))
+        self.run(lambda: self.components.directory.update(service, instances))
 
     def publish(self, document: dict[str, Any]) -> None:
-        self.run(lambda: self.parts.tables.publish(document))
+        self.run(lambda: self.components.tables.publish(document))
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self._server.stop)

@@ -1,4 +1,4 @@
-"""``GET /api/user/{userId}/dashboard``: exactly as designed, whole and in parts."""
+"""``GET /api/user/{userId}/dashboard``: exactly as designed, whole and in components."""
 
 import asyncio
 import json

@@ -33,14 +33,14 @@ class Registry:
         self.index += 1
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        parts = urlsplit(seen.target)
-        asked = parse_qs(parts.query).get("index", ["0"])[0]
+        components = urlsplit(seen.target)
+        asked = parse_qs(components.query).get("index", ["0"])[0]
         while int(asked) == self.index and not self.away:
             await asyncio.sleep(0.01)
         if self.away:
             writer.close()
             return
-        body = json.dumps(self.instances.get(parts.path.rsplit("/", 1)[1], [])).encode()
+        body = json.dumps(self.instances.get(components.path.rsplit("/", 1)[1], [])).encode()
         told = f"X-Registry-Index: {self.index}\r\nX-Registry-List: {self.state}"
         writer.write(answer(200, body, told))
 
@@ -96,7 +96,9 @@ def test_the_last_good_instances_are_there_after_a_restart_without_a_registry(
 ) -> None:
     registry.set("shop-service", upstream)
     until(lambda: watching.get("/shop/x").status == 200)
-    restarted = make_gateway(row("shop", "/shop", service="shop-service"), home=watching.parts.config.home)
+    restarted = make_gateway(
+        row("shop", "/shop", service="shop-service"), home=watching.components.config.home
+    )
 
     assert restarted.get("/shop/x").status == 200
 

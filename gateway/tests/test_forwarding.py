@@ -239,7 +239,7 @@ def test_a_client_that_leaves_ends_the_work_upstream(gateway: Gateway, upstream:
     until(lambda: upstream.of("/open/slow"))
     connection.close()
     assert ended.wait(3)
-    until(lambda: gateway.parts.directory.service("product-service").in_flight == 0)
+    until(lambda: gateway.components.directory.upstream("product-service").in_flight == 0)
 
 
 def test_a_service_that_says_nothing_times_out_with_504(gateway: Gateway, upstream: Upstream) -> None:

@@ -33,7 +33,7 @@ def name() -> Iterator[str]:
 def limited(make_gateway: Make, name: str, **config: str) -> Gateway:
     gateway = make_gateway(row(name, "/open", rate_limit=5, rate_window_s=3600), **config)
     if not config:
-        until(lambda: gateway.parts.limiter._script)
+        until(lambda: gateway.components.limiter._script)
     return gateway
 
 
@@ -89,24 +89,28 @@ def test_with_the_store_away_each_gateway_counts_for_itself(make_gateway: Make, 
     gateway = limited(make_gateway, name, redis_url=NOWHERE)
 
     assert [gateway.get("/open/x").status for _ in range(6)] == [200] * 5 + [429]
-    assert gateway.parts.limiter.fallbacks == 6
+    assert gateway.components.limiter.fallbacks == 6
 
 
 def test_a_store_that_forgot_the_script_gets_it_again(make_gateway: Make, name: str) -> None:
     gateway = limited(make_gateway, name)
-    gateway.run(lambda: setattr(gateway.parts.limiter, "_script", b"0" * 40))
+    gateway.run(lambda: setattr(gateway.components.limiter, "_script", b"0" * 40))
 
     assert gateway.get("/open/x").status == 200
-    until(lambda: len(gateway.parts.limiter._script) == 40 and gateway.parts.limiter._script != b"0" * 40)
+    until(
+        lambda: (
+            len(gateway.components.limiter._script) == 40 and gateway.components.limiter._script != b"0" * 40
+        )
+    )
     assert gateway.get("/open/x").headers["ratelimit"].split(";")[1] == "r=4"
 
 
 def test_a_lost_connection_to_the_store_is_made_again(make_gateway: Make, name: str) -> None:
     gateway = limited(make_gateway, name)
-    gateway.run(gateway.parts.store.close)
+    gateway.run(gateway.components.store.close)
 
     assert gateway.get("/open/x").status == 200
-    until(lambda: gateway.parts.store.connected)
+    until(lambda: gateway.components.store.connected)
 
 
 @given(

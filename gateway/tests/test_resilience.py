@@ -96,7 +96,7 @@ def test_connections_that_went_stale_are_replaced_without_the_client_noticing(
         assert gateway.get("/open/x").status == 200
         upstream.drop_idle_connections()
         assert gateway.get("/open/x").status == 200
-    assert gateway.parts.directory.service("product-service").breaker.closed
+    assert gateway.components.directory.upstream("product-service").breaker.closed
 
 
 def test_a_503_of_one_instance_is_asked_of_another_when_that_is_safe(
@@ -230,7 +230,7 @@ def test_retries_are_a_bounded_share_of_the_requests() -> None:
 
 def test_the_less_loaded_of_two_is_chosen(gateway: Gateway, upstream: Upstream) -> None:
     gateway.knows("product-service", upstream, upstream, upstream)
-    one, two, three = gateway.parts.directory.service("product-service").targets
+    one, two, three = gateway.components.directory.upstream("product-service").endpoints
     one.in_flight, two.in_flight, three.in_flight = 5, 1, 9
     two.weight = 0.1
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.edge.refusals import Refused
+from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.routes import snapshot
 from gateway.edge.routes.routing import Table
 from gateway.edge.routes.tables import Tables
@@ -93,7 +93,7 @@ def test_priority_then_the_longest_prefix_then_the_method_decides(
         )
     )
     if isinstance(winner, int):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ErrorResponse) as refused:
             routes.match(method, path)
         assert refused.value.status == winner
     else:
@@ -127,7 +127,7 @@ def test_a_table_that_does_not_hold_changes_nothing(gateway: Gateway) -> None:
     gateway.publish({"version": 10})
 
     assert gateway.get("/open/x").status == 200
-    assert gateway.parts.tables.version == 1
+    assert gateway.components.tables.version == 1
 
 
 def test_the_last_good_table_is_there_after_a_restart_without_a_database(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_last_good_table_is_there_after_a_restart_without_a_database(tmp_pat
 
 def test_before_any_table_was_seen_everything_is_503(gateway: Gateway) -> None:
     def forget() -> None:
-        gateway.parts.tables.current = gateway.parts.tables.cors = None
+        gateway.components.tables.current = gateway.components.tables.cors = None
 
     gateway.run(forget)
     assert gateway.get("/open/x").json()["code"] == "no_routes"
@@ -217,7 +217,7 @@ def test_each_request_is_logged_with_what_became_of_it(gateway: Gateway) -> None
     gateway.get("/open/x", X_Correlation_ID="logged-request-1")
     gateway.get("/mine/x", X_Correlation_ID="logged-request-2")
     gateway.get("/health")
-    gateway.run(gateway.parts.request_log.flush)
+    gateway.run(gateway.components.request_log.flush)
     entries = {entry.correlation_id: entry for entry in gateway.entries}
 
     first, second = entries["logged-request-1"], entries["logged-request-2"]

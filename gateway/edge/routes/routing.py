@@ -1,6 +1,6 @@
 """Which route takes a request: the longest prefix among the highest priority that fits."""
 
-from gateway.edge.refusals import Refused
+from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.routes.snapshot import INNER, METHODS, Route, Snapshot
 
 INNER_BYTES = frozenset(segment.encode() for segment in INNER)
@@ -55,7 +55,7 @@ class Table:
         self.services = frozenset(route.service for route in snapshot.routes if route.service)
 
     def match(self, method: str, path: bytes) -> CompiledRoute:
-        """Raises Refused: 404 when no prefix fits or the path is an inner one of the service, 405
+        """Raises ErrorResponse: 404 when no prefix fits or the path is an inner one of the service, 405
         when a prefix fits but takes no such method."""
         allowed: set[str] = set()
         for compiled in self._routes:
@@ -70,15 +70,15 @@ class Table:
         raise _not_found(path)
 
 
-def _not_found(path: bytes) -> Refused:
-    return Refused(
+def _not_found(path: bytes) -> ErrorResponse:
+    return ErrorResponse(
         404, "Not found", "route_not_found", f"No route of the gateway takes {path.decode('latin-1')}."
     )
 
 
-def method_not_allowed(method: str, allowed: set[str] | frozenset[str]) -> Refused:
+def method_not_allowed(method: str, allowed: set[str] | frozenset[str]) -> ErrorResponse:
     listed = ", ".join(name for name in METHODS if name in allowed)
-    return Refused(
+    return ErrorResponse(
         405,
         "Method not allowed",
         "method_not_allowed",

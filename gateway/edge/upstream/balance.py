@@ -8,19 +8,19 @@ import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gateway.edge.upstream.services import Target
+from gateway.edge.upstream.directory import Endpoint
 
-T = TypeVar("T", bound=Target)
+T = TypeVar("T", bound=Endpoint)
 
 
-def choose(targets: Sequence[Target], pick: Callable[[int], int] = random.randrange) -> Target:
-    """One of ``targets`` (at least one)."""
-    count = len(targets)
+def choose(endpoints: Sequence[Endpoint], pick: Callable[[int], int] = random.randrange) -> Endpoint:
+    """One of ``endpoints`` (at least one)."""
+    count = len(endpoints)
     if count == 1:
-        return targets[0]
+        return endpoints[0]
     first = pick(count)
     second = pick(count - 1)
     if second >= first:
         second += 1
-    one, other = targets[first], targets[second]
+    one, other = endpoints[first], endpoints[second]
     return one if one.load() <= other.load() else other

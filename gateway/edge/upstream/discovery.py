@@ -17,9 +17,9 @@ from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import INDEX_HEADER, STALE_HEADER, STATE_HEADER, Answer
-from gateway.edge.refusals import Refused
+from gateway.edge.error_responses import ErrorResponse
+from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.fetch import Fetcher
-from gateway.edge.upstream.services import Directory
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Discovery:
                 index = await self._ask(service, belief, index)
                 retry_s = FIRST_RETRY_S
                 await asyncio.sleep(LEAST_PAUSE_S)
-            except (Refused, ValueError) as error:
+            except (ErrorResponse, ValueError) as error:
                 if retry_s == FIRST_RETRY_S:
                     log.warning("the instances of %s stay as last known: %s", service, error)
                 await asyncio.sleep(random.uniform(retry_s / 2, retry_s))  # noqa: S311  # jitter

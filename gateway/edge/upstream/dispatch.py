@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.edge.refusals import unavailable
+from gateway.edge.error_responses import unavailable
 from gateway.edge.upstream import balance, retry
 from gateway.edge.upstream.breaker import FAILURE_STATUSES
 from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.directory import MAX_IN_FLIGHT, Endpoint, Upstream
 from gateway.edge.upstream.failures import Dropped, NotSent, UpstreamFailure
 from gateway.edge.upstream.pool import Pool
-from gateway.edge.upstream.services import MAX_IN_FLIGHT, Service, Target
 
 StartBody = Callable[[Connection], None]
 
@@ -37,20 +37,20 @@ class Call:
 class Answer:
     """An answer that has begun. `finish` must be called, once, whatever happened."""
 
-    __slots__ = ("_done", "_pool", "_service", "connection", "probes", "retries", "target")
+    __slots__ = ("_done", "_pool", "_upstream", "connection", "endpoint", "probes", "retries")
 
     def __init__(
         self,
         pool: Pool,
-        service: Service,
-        target: Target,
+        upstream: Upstream,
+        endpoint: Endpoint,
         connection: Connection,
         probes: tuple[bool, bool],
         retries: int,
     ) -> None:
         self._pool = pool
-        self._service = service
-        self.target = target
+        self._upstream = upstream
+        self.endpoint = endpoint
         self.connection = connection
         self.probes = probes
         self.retries = retries
@@ -62,14 +62,14 @@ class Answer:
             return
         self._done = True
         failed = isinstance(failure, UpstreamFailure) or self.connection.status in FAILURE_STATUSES
-        judge(self._service, self.target, self.probes, failed=failed)
-        self._pool.release(self.target.origin, self.connection)
-        self._service.in_flight -= 1
-        self.target.in_flight -= 1
+        judge(self._upstream, self.endpoint, self.probes, failed=failed)
+        self._pool.release(self.endpoint.origin, self.connection)
+        self._upstream.in_flight -= 1
+        self.endpoint.in_flight -= 1
 
 
-def judge(service: Service, target: Target, probes: tuple[bool, bool], *, failed: bool) -> None:
-    for breaker, probe in zip((service.breaker, target.breaker), probes, strict=True):
+def judge(upstream: Upstream, endpoint: Endpoint, probes: tuple[bool, bool], *, failed: bool) -> None:
+    for breaker, probe in zip((upstream.breaker, endpoint.breaker), probes, strict=True):
         if failed:
             breaker.failed(probe=probe)
         else:
@@ -81,83 +81,90 @@ class Dispatcher:
         self._pool = pool
         self._loop = loop
 
-    async def ask(self, service: Service, call: Call) -> Answer:
+    async def ask(self, upstream: Upstream, call: Call) -> Answer:
         """The answer once its head is here.
 
-        Raises Refused (503) when nobody can be asked, UpstreamFailure when asking failed for
+        Raises ErrorResponse (503) when nobody can be asked, UpstreamFailure when asking failed for
         good, and whatever ``stream`` failed the connection with.
         """
-        self._admit(service)
+        self._admit(upstream)
         deadline = self._loop.time() + call.timeout_s
-        service.budget.request()
+        upstream.budget.request()
         tried: set[str] = set()
         retries = 0
         force_fresh = False
         while True:
-            candidates = service.candidates(tried) or list(service.targets)
+            candidates = upstream.candidates(tried) or list(upstream.endpoints)
             if not candidates:
                 raise unavailable(
-                    service.name, f"No instance of {service.name} is running.", code="no_instance"
+                    upstream.name, f"No instance of {upstream.name} is running.", code="no_instance"
                 )
-            target = balance.choose(candidates)
+            endpoint = balance.choose(candidates)
             try:
                 answer = await self._attempt(
-                    service, target, call, deadline, fresh=force_fresh, retries=retries
+                    upstream, endpoint, call, deadline, fresh=force_fresh, retries=retries
                 )
             except UpstreamFailure as failure:
-                if not self._may_retry(service, call, failure, retries, deadline):
+                if not self._may_retry(upstream, call, failure, retries, deadline):
                     raise
                 force_fresh = isinstance(failure, Dropped) and failure.reused
                 if not force_fresh:
-                    tried.add(target.id)
+                    tried.add(endpoint.id)
             else:
-                if not self._better_elsewhere(service, call, answer, tried, retries):
+                if not self._better_elsewhere(upstream, call, answer, tried, retries):
                     return answer
                 answer.finish()
-                tried.add(target.id)
+                tried.add(endpoint.id)
             retries += 1
 
-    def _admit(self, service: Service) -> None:
-        if not service.breaker.may_ask():
+    def _admit(self, upstream: Upstream) -> None:
+        if not upstream.breaker.may_ask():
             raise unavailable(
-                service.name,
-                f"{service.name} has failed repeatedly and is given a rest.",
-                retry_after_s=service.breaker.wait_s(),
+                upstream.name,
+                f"{upstream.name} has failed repeatedly and is given a rest.",
+                retry_after_s=upstream.breaker.wait_s(),
                 code="circuit_open",
             )
-        if service.in_flight >= MAX_IN_FLIGHT:
-            raise unavailable(service.name, f"{service.name} is working at its limit.", code="overloaded")
+        if upstream.in_flight >= MAX_IN_FLIGHT:
+            raise unavailable(upstream.name, f"{upstream.name} is working at its limit.", code="overloaded")
 
     async def _attempt(
-        self, service: Service, target: Target, call: Call, deadline: float, *, fresh: bool, retries: int
+        self,
+        upstream: Upstream,
+        endpoint: Endpoint,
+        call: Call,
+        deadline: float,
+        *,
+        fresh: bool,
+        retries: int,
     ) -> Answer:
-        probes = (service.breaker.asked(), target.breaker.asked())
-        service.in_flight += 1
-        target.in_flight += 1
+        probes = (upstream.breaker.asked(), endpoint.breaker.asked())
+        upstream.in_flight += 1
+        endpoint.in_flight += 1
         connection: Connection | None = None
         try:
-            connection = None if fresh else self._pool.idle(target.origin)
+            connection = None if fresh else self._pool.idle(endpoint.origin)
             if connection is None:
-                connection = await self._pool.connect(target.origin, deadline)
-            await self._send(connection, target, call, deadline)
+                connection = await self._pool.connect(endpoint.origin, deadline)
+            await self._send(connection, endpoint, call, deadline)
         except BaseException as error:
             if connection is not None:
-                self._pool.release(target.origin, connection)
-            service.in_flight -= 1
-            target.in_flight -= 1
+                self._pool.release(endpoint.origin, connection)
+            upstream.in_flight -= 1
+            endpoint.in_flight -= 1
             if not isinstance(error, UpstreamFailure):
-                service.breaker.abandoned(probe=probes[0])
-                target.breaker.abandoned(probe=probes[1])
+                upstream.breaker.abandoned(probe=probes[0])
+                endpoint.breaker.abandoned(probe=probes[1])
             elif isinstance(error, Dropped) and error.reused:
-                # An idle connection that was being closed says nothing about the service.
-                service.breaker.abandoned(probe=probes[0])
-                target.breaker.abandoned(probe=probes[1])
+                # An idle connection that was being closed says nothing about the upstream.
+                upstream.breaker.abandoned(probe=probes[0])
+                endpoint.breaker.abandoned(probe=probes[1])
             else:
-                judge(service, target, probes, failed=True)
+                judge(upstream, endpoint, probes, failed=True)
             raise
-        return Answer(self._pool, service, target, connection, probes, retries)
+        return Answer(self._pool, upstream, endpoint, connection, probes, retries)
 
-    async def _send(self, connection: Connection, target: Target, call: Call, deadline: float) -> None:
+    async def _send(self, connection: Connection, endpoint: Endpoint, call: Call, deadline: float) -> None:
         now = self._loop.time()
         connection.begin(head_only=call.method == "HEAD", now=now, deadline=deadline)
         on_slow = call.on_slow
@@ -165,7 +172,7 @@ class Dispatcher:
         head = b"%b %b HTTP/1.1\r\nhost: %b\r\nx-deadline-ms: %d\r\n%b\r\n" % (
             call.method.encode(),
             call.target,
-            target.origin.authority,
+            endpoint.origin.authority,
             max(1, int((deadline - now) * 1000)),
             call.fields,
         )
@@ -180,7 +187,7 @@ class Dispatcher:
         await connection.head()
 
     def _may_retry(
-        self, service: Service, call: Call, failure: UpstreamFailure, retries: int, deadline: float
+        self, upstream: Upstream, call: Call, failure: UpstreamFailure, retries: int, deadline: float
     ) -> bool:
         return (
             retries < retry.MAX_TRIES - 1
@@ -190,11 +197,11 @@ class Dispatcher:
                 is_repeatable=retry.repeatable(call.method, has_key=call.has_key),
                 body_at_hand=call.stream is None,
             )
-            and service.budget.spend()
+            and upstream.budget.spend()
         )
 
     def _better_elsewhere(
-        self, service: Service, call: Call, answer: Answer, tried: set[str], retries: int
+        self, upstream: Upstream, call: Call, answer: Answer, tried: set[str], retries: int
     ) -> bool:
         """A 502-504 from one instance is asked of another, when there is one and it is safe."""
         return (
@@ -204,8 +211,8 @@ class Dispatcher:
             and retry.repeatable(call.method, has_key=call.has_key)
             and any(
                 other.breaker.may_ask()
-                for other in service.targets
-                if other is not answer.target and other.id not in tried
+                for other in upstream.endpoints
+                if other is not answer.endpoint and other.id not in tried
             )
-            and service.budget.spend()
+            and upstream.budget.spend()
         )

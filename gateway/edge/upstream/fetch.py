@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from atoll import wire
-from gateway.edge.refusals import timed_out, unavailable
+from gateway.edge.error_responses import timed_out, unavailable
+from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.dispatch import Call, Dispatcher
 from gateway.edge.upstream.failures import BadAnswer, UpstreamFailure
-from gateway.edge.upstream.services import Directory
 
 MAX_ANSWER_BYTES = 1_048_576
 
@@ -33,7 +33,7 @@ class Fetcher:
         self._dispatcher = dispatcher
 
     async def get(self, service_name: str, target: str, fields: bytes = b"", *, timeout_s: float) -> Reply:
-        """Raises Refused (503, 504) when there is no answer; any status is an answer."""
+        """Raises ErrorResponse (503, 504) when there is no answer; any status is an answer."""
         call = Call(
             service=service_name, method="GET", target=target.encode(), fields=fields, timeout_s=timeout_s
         )
@@ -46,7 +46,7 @@ class Fetcher:
             raise unavailable(service_name, f"{service_name} cannot be reached: {failure}.") from failure
 
     async def _whole(self, call: Call) -> Reply:
-        answer = await self._dispatcher.ask(self._directory.service(call.service), call)
+        answer = await self._dispatcher.ask(self._directory.upstream(call.service), call)
         failure: BaseException | None = None
         try:
             connection = answer.connection

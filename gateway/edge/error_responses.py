@@ -1,4 +1,4 @@
-"""What the gateway itself answers when it does not forward, in the platform's error shape."""
+"""Error answers that the gateway makes itself, in the platform's error shape (docs/http.md)."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from atoll import wire
 HeaderList = list[tuple[bytes, bytes]]
 
 
-class Refused(Exception):
-    """One answer made here. ``title`` is the ``error`` field, ``code`` is for programs."""
+class ErrorResponse(Exception):
+    """An error answer, raised. ``title`` is its ``error`` field, ``code`` is for programs."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Refused(Exception):
 
 def unavailable(
     service: str, message: str, *, retry_after_s: float = 1, code: str = "service_unavailable"
-) -> Refused:
-    return Refused(
+) -> ErrorResponse:
+    return ErrorResponse(
         503,
         "Service temporarily unavailable",
         code,
@@ -53,8 +53,8 @@ def unavailable(
     )
 
 
-def timed_out(service: str, timeout_s: float) -> Refused:
-    return Refused(
+def timed_out(service: str, timeout_s: float) -> ErrorResponse:
+    return ErrorResponse(
         504,
         "Service did not answer in time",
         "upstream_timeout",
@@ -63,8 +63,8 @@ def timed_out(service: str, timeout_s: float) -> Refused:
     )
 
 
-def too_large(limit_bytes: int) -> Refused:
-    return Refused(
+def too_large(limit_bytes: int) -> ErrorResponse:
+    return ErrorResponse(
         413,
         "Request body too large",
         "body_too_large",

@@ -1,4 +1,4 @@
-"""The upstream services as this process sees them now: instances, load, breakers."""
+"""The services that this process forwards to: their instances, load and circuit breakers."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -11,7 +11,7 @@ MAX_IN_FLIGHT = 400
 LEAST_WEIGHT = 0.01
 
 
-class Target:
+class Endpoint:
     """One instance: where it is, how much it does for us, whether it is trusted to answer."""
 
     __slots__ = ("breaker", "id", "in_flight", "is_last_known", "origin", "weight")
@@ -28,24 +28,24 @@ class Target:
         return (self.in_flight + 1) / self.weight
 
 
-class Service:
+class Upstream:
     """``MAX_IN_FLIGHT`` is a bulkhead: a service that hangs holds that many requests, not all."""
 
-    __slots__ = ("breaker", "budget", "in_flight", "known", "name", "targets")
+    __slots__ = ("breaker", "budget", "endpoints", "in_flight", "known", "name")
 
     def __init__(self, name: str, clock: Callable[[], float]) -> None:
         self.name = name
-        self.targets: tuple[Target, ...] = ()
+        self.endpoints: tuple[Endpoint, ...] = ()
         self.in_flight = 0
         self.breaker = Breaker(clock)
         self.budget = Budget(clock)
         self.known = False
 
-    def candidates(self, tried: set[str]) -> list[Target]:
+    def candidates(self, tried: set[str]) -> list[Endpoint]:
         """Instances not yet tried whose breaker lets a request through; when every breaker is
         open, all of them (panic: a bad guess is better than certain refusal)."""
-        fresh = [target for target in self.targets if target.id not in tried]
-        return [target for target in fresh if target.breaker.may_ask()] or fresh
+        fresh = [endpoint for endpoint in self.endpoints if endpoint.id not in tried]
+        return [endpoint for endpoint in fresh if endpoint.breaker.may_ask()] or fresh
 
 
 class Directory:
@@ -54,15 +54,15 @@ class Directory:
     def __init__(self, pool: Pool, clock: Callable[[], float]) -> None:
         self._pool = pool
         self._clock = clock
-        self._services: dict[str, Service] = {}
+        self._upstreams: dict[str, Upstream] = {}
 
-    def __iter__(self) -> Iterator[Service]:
-        return iter(self._services.values())
+    def __iter__(self) -> Iterator[Upstream]:
+        return iter(self._upstreams.values())
 
-    def service(self, name: str) -> Service:
-        found = self._services.get(name)
+    def upstream(self, name: str) -> Upstream:
+        found = self._upstreams.get(name)
         if found is None:
-            found = self._services[name] = Service(name, self._clock)
+            found = self._upstreams[name] = Upstream(name, self._clock)
         return found
 
     def update(self, name: str, instances: Iterable[Instance]) -> None:
@@ -71,17 +71,17 @@ class Directory:
         One that is new, such as the successor of a process that was killed, has just declared
         itself ready: the service's own breaker does not make it wait.
         """
-        service = self.service(name)
-        held = {(target.id, target.origin): target for target in service.targets}
-        targets = []
+        upstream = self.upstream(name)
+        held = {(endpoint.id, endpoint.origin): endpoint for endpoint in upstream.endpoints}
+        endpoints = []
         for instance in instances:
             host = instance.address or instance.host
             origin = self._pool.origin(host, instance.port, scheme=instance.scheme, name=instance.host)
-            target = held.get((instance.id, origin)) or Target(instance, origin, self._clock)
-            target.weight = max(instance.weight, LEAST_WEIGHT)
-            target.is_last_known = instance.is_last_known
-            targets.append(target)
-        if any((target.id, target.origin) not in held for target in targets):
-            service.breaker.reconsider()
-        service.targets = tuple(targets)
-        service.known = True
+            endpoint = held.get((instance.id, origin)) or Endpoint(instance, origin, self._clock)
+            endpoint.weight = max(instance.weight, LEAST_WEIGHT)
+            endpoint.is_last_known = instance.is_last_known
+            endpoints.append(endpoint)
+        if any((endpoint.id, endpoint.origin) not in held for endpoint in endpoints):
+            upstream.breaker.reconsider()
+        upstream.endpoints = tuple(endpoints)
+        upstream.known = True
