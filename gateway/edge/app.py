@@ -5,6 +5,7 @@ import logging
 import time
 
 from atoll import context
+from atoll.client.failures import UpstreamFailure
 from gateway.edge import addresses, dashboard, limits, metrics, target
 from gateway.edge.authenticate import authorise
 from gateway.edge.composition import Components
@@ -13,7 +14,7 @@ from gateway.edge.exchange import Exchange, Message, Receive, Send
 from gateway.edge.request_log import Entry
 from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed
 from gateway.edge.routes.snapshot import METHODS
-from gateway.edge.upstream.failures import ClientGone, UpstreamFailure
+from gateway.edge.upstream.failures import ClientGone
 
 log = logging.getLogger(__name__)
 

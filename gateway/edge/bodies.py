@@ -7,10 +7,11 @@ request may be sent again; anything else flows through with the memory of one pi
 import asyncio
 import time
 
+from atoll.client.failures import UpstreamFailure
 from gateway.edge.error_responses import ErrorResponse, too_large
 from gateway.edge.exchange import Exchange
 from gateway.edge.upstream.connection import Connection
-from gateway.edge.upstream.failures import ClientGone, UpstreamFailure
+from gateway.edge.upstream.failures import ClientGone
 
 AT_HAND_BYTES = 64 * 1024
 READ_TIMEOUT_S = 30.0

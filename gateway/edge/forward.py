@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from atoll.client.failures import TimedOut, UpstreamFailure
 from gateway.edge import headers
 from gateway.edge.bodies import Body, open_body, pump
 from gateway.edge.error_responses import timed_out, unavailable
@@ -12,7 +13,7 @@ from gateway.edge.routes.routing import CompiledRoute
 from gateway.edge.upstream.connection import Connection
 from gateway.edge.upstream.directory import Upstream
 from gateway.edge.upstream.dispatch import Answer, Call, Dispatcher
-from gateway.edge.upstream.failures import ClientGone, TimedOut, UpstreamFailure
+from gateway.edge.upstream.failures import ClientGone
 
 SERVICE_NAME = b"api-gateway"
 

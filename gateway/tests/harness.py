@@ -29,6 +29,16 @@ DEADLINE_S = 10.0
 NOWHERE = "http://127.0.0.1:9"
 
 
+class Nobody(Upstream):
+    """An address where nothing listens."""
+
+    def __init__(self) -> None:
+        self.port = int(NOWHERE.rsplit(":", 1)[1])
+
+
+NOBODY = Nobody()
+
+
 def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
     """The condition's first true value; fails when it stays false."""
     end = time.monotonic() + within_s

@@ -5,22 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from atoll.client.budget import Budget
 from gateway.edge.upstream import balance
 from gateway.edge.upstream.breaker import Breaker
-from gateway.edge.upstream.retry import Budget
-from gateway.tests.harness import NOWHERE, Clock, Gateway, row, table, until
+from gateway.tests.harness import NOBODY, Clock, Gateway, row, table, until
 from gateway.tests.upstream import Seen, Upstream, answer
 
 MakeUpstream = Callable[[], Upstream]
-
-
-class Nobody:
-    """An address where nothing listens."""
-
-    port = int(NOWHERE.rsplit(":", 1)[1])
-
-
-NOBODY = Nobody()
 
 
 async def drop(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,7 +29,7 @@ def test_without_an_instance_it_is_503_with_a_clear_body(gateway: Gateway) -> No
 
 
 def test_a_service_that_is_gone_is_503(gateway: Gateway) -> None:
-    gateway.knows("product-service", NOBODY)  # type: ignore[arg-type]
+    gateway.knows("product-service", NOBODY)
     answer_ = gateway.request("POST", "/open/x", b"{}")
 
     assert (answer_.status, answer_.json()["error"]) == (503, "Service temporarily unavailable")
@@ -48,7 +39,7 @@ def test_a_service_that_is_gone_is_503(gateway: Gateway) -> None:
 def test_an_instance_that_cannot_be_reached_is_passed_over_for_any_method(
     gateway: Gateway, upstream: Upstream, method: str
 ) -> None:
-    gateway.knows("product-service", NOBODY, upstream)  # type: ignore[arg-type]
+    gateway.knows("product-service", NOBODY, upstream)
 
     assert [gateway.request(method, "/open/x", b"{}").status for _ in range(8)] == [200] * 8
     assert len(upstream.of("/open")) == 8
@@ -57,11 +48,11 @@ def test_an_instance_that_cannot_be_reached_is_passed_over_for_any_method(
 @pytest.mark.parametrize(
     ("method", "headers", "times"),
     [
-        ("GET", {}, 3),
-        ("PUT", {}, 3),
+        ("GET", {}, 4),
+        ("PUT", {}, 4),
         ("POST", {}, 1),
         ("PATCH", {}, 1),
-        ("POST", {"Idempotency-Key": "a"}, 3),
+        ("POST", {"Idempotency-Key": "a"}, 4),
     ],
 )
 def test_only_what_is_safe_to_repeat_is_repeated(
@@ -76,7 +67,7 @@ def test_only_what_is_safe_to_repeat_is_repeated(
 def test_a_body_that_streams_goes_elsewhere_while_nothing_of_it_was_sent(
     gateway: Gateway, upstream: Upstream
 ) -> None:
-    gateway.knows("product-service", NOBODY, upstream)  # type: ignore[arg-type]
+    gateway.knows("product-service", NOBODY, upstream)
     answers = [gateway.request("POST", "/open/x", b"x" * 200_000) for _ in range(6)]
 
     assert [answer_.json()["bytes"] for answer_ in answers] == [200_000] * 6
@@ -136,12 +127,12 @@ def test_after_five_failures_nobody_is_asked_until_a_probe_succeeds(
 def test_a_service_that_had_failed_is_asked_again_as_soon_as_a_new_instance_is_there(
     gateway: Gateway, upstream: Upstream
 ) -> None:
-    gateway.knows("product-service", NOBODY)  # type: ignore[arg-type]
+    gateway.knows("product-service", NOBODY)
     until(lambda: gateway.get("/open/x").json()["code"] == "circuit_open")
-    gateway.knows("product-service", NOBODY)  # type: ignore[arg-type]
+    gateway.knows("product-service", NOBODY)
     assert gateway.get("/open/x").json()["code"] == "circuit_open"
 
-    gateway.knows("product-service", NOBODY, upstream)  # type: ignore[arg-type]
+    gateway.knows("product-service", NOBODY, upstream)
     assert [gateway.request("POST", "/open/x", b"{}").status for _ in range(3)] == [200] * 3
 
 
@@ -220,12 +211,12 @@ def test_a_success_in_between_starts_the_count_anew() -> None:
 def test_retries_are_a_bounded_share_of_the_requests() -> None:
     clock = Clock()
     budget = Budget(clock)
-    assert [budget.spend() for _ in range(11)] == [True] * 10 + [False]
+    assert [budget.withdraw() for _ in range(11)] == [True] * 10 + [False]
     for _ in range(10):
-        budget.request()
-    assert [budget.spend() for _ in range(3)] == [True, True, False]
+        budget.deposit()
+    assert [budget.withdraw() for _ in range(3)] == [True, True, False]
     clock.now += 3
-    assert [budget.spend() for _ in range(4)] == [True, True, True, False]
+    assert [budget.withdraw() for _ in range(4)] == [True, True, True, False]
 
 
 def test_the_less_loaded_of_two_is_chosen(gateway: Gateway, upstream: Upstream) -> None:

@@ -6,11 +6,8 @@ loaded" (Mitzenmacher, The Power of Two Choices, 2001).
 
 import random
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 
 from gateway.edge.upstream.directory import Endpoint
-
-T = TypeVar("T", bound=Endpoint)
 
 
 def choose(endpoints: Sequence[Endpoint], pick: Callable[[int], int] = random.randrange) -> Endpoint:

@@ -1,24 +1,18 @@
-"""Circuit breaker: stop asking what does not answer, and find out gently when it does again.
+"""Circuit breaker of the event loop: stops requests to an upstream that keeps failing, then probes it.
 
-Failures are transport failures, time-outs and 502, 503, 504. A 500 is an answer:
-one broken page must not take its whole service away from everybody.
+The policy is the service client's, too (atoll.client.policy).
 """
 
 from collections.abc import Callable
 
-FAILURES = 5
-# docs/decisions/0021: a rest grows from the first to the last while probes fail.
-FIRST_REST_S = 1.0
-LAST_REST_S = 60.0
-PROBES = 1
-FAILURE_STATUSES = frozenset({502, 503, 504})
+from atoll.client.policy import FAILURES_TO_OPEN, FIRST_REST_S, LAST_REST_S, PROBES
 
 
 class Breaker:
-    """``FAILURES`` in a row open it for ``FIRST_REST_S``; then ``PROBES`` requests at a time may try.
+    """`FAILURES_TO_OPEN` failures in a row open it for `FIRST_REST_S`; then `PROBES` requests at a time
+    may probe. A successful probe closes it. A failed one doubles the rest, up to `LAST_REST_S`.
 
-    A probe that succeeds closes it; one that fails opens it for twice as long as
-    before, at most ``LAST_REST_S``.
+    Each `asked` must be followed by exactly one `succeeded`, `failed` or `abandoned`. Not thread-safe.
     """
 
     __slots__ = ("_clock", "_failures", "_opened_at", "_probes", "_rest_s")
@@ -48,7 +42,7 @@ class Breaker:
         return self._opened_at is None or (self.wait_s() <= 0 and self._probes < PROBES)
 
     def asked(self) -> bool:
-        """Count a request that goes out; True when it is a probe, to be given to the verdict."""
+        """Count a request that goes out. True when it is a probe; its verdict must say so."""
         if self._opened_at is None:
             return False
         self._probes += 1
@@ -68,16 +62,16 @@ class Breaker:
             self._rest_s = min(self._rest_s * 2, LAST_REST_S)
             return
         self._failures += 1
-        if self._opened_at is None and self._failures >= FAILURES:
+        if self._opened_at is None and self._failures >= FAILURES_TO_OPEN:
             self._opened_at = self._clock()
             self._rest_s = FIRST_REST_S
 
     def reconsider(self) -> None:
-        """Something has changed upstream: an open breaker need not wait before its next probe."""
+        """Let an open breaker probe at once, since its upstream has changed."""
         if self._opened_at is not None:
             self._opened_at = min(self._opened_at, self._clock() - 2 * LAST_REST_S)
 
     def abandoned(self, *, probe: bool) -> None:
-        """The exchange ended for a reason of the client's: no verdict on the upstream."""
+        """The exchange says nothing about the upstream, for example because the client left."""
         if probe:
             self._probes -= 1

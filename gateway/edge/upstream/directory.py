@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from atoll.client.budget import Budget
 from atoll.discovery.instances import Instance
 from gateway.edge.upstream.breaker import Breaker
 from gateway.edge.upstream.pool import Origin, Pool
-from gateway.edge.upstream.retry import Budget
 
 MAX_IN_FLIGHT = 400
 LEAST_WEIGHT = 0.01

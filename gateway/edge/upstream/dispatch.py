@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atoll.client import policy
+from atoll.client.failures import NotSent, UpstreamFailure
 from gateway.edge.error_responses import unavailable
-from gateway.edge.upstream import balance, retry
-from gateway.edge.upstream.breaker import FAILURE_STATUSES
+from gateway.edge.upstream import balance
 from gateway.edge.upstream.connection import Connection
 from gateway.edge.upstream.directory import MAX_IN_FLIGHT, Endpoint, Upstream
-from gateway.edge.upstream.failures import Dropped, NotSent, UpstreamFailure
+from gateway.edge.upstream.failures import Dropped
 from gateway.edge.upstream.pool import Pool
 
 StartBody = Callable[[Connection], None]
@@ -32,6 +33,10 @@ class Call:
     stream: StartBody | None = None
     has_key: bool = False
     on_slow: Callable[[Connection], None] | None = None
+
+    @property
+    def is_repeatable(self) -> bool:
+        return policy.is_repeatable(self.method, has_key=self.has_key)
 
 
 class Answer:
@@ -61,19 +66,30 @@ class Answer:
         if self._done:
             return
         self._done = True
-        failed = isinstance(failure, UpstreamFailure) or self.connection.status in FAILURE_STATUSES
+        failed = isinstance(failure, UpstreamFailure) or policy.is_failure(self.connection.status)
         judge(self._upstream, self.endpoint, self.probes, failed=failed)
         self._pool.release(self.endpoint.origin, self.connection)
         self._upstream.in_flight -= 1
         self.endpoint.in_flight -= 1
 
 
-def judge(upstream: Upstream, endpoint: Endpoint, probes: tuple[bool, bool], *, failed: bool) -> None:
+def judge(upstream: Upstream, endpoint: Endpoint, probes: tuple[bool, bool], *, failed: bool | None) -> None:
+    """Tell both breakers. ``failed`` is None when the exchange says nothing about the upstream."""
     for breaker, probe in zip((upstream.breaker, endpoint.breaker), probes, strict=True):
-        if failed:
+        if failed is None:
+            breaker.abandoned(probe=probe)
+        elif failed:
             breaker.failed(probe=probe)
         else:
             breaker.succeeded(probe=probe)
+
+
+def _counts(error: BaseException, given_s: float, timeout_s: float) -> bool:
+    """Whether breakers count the error of one attempt. The client's departure does not count, nor does
+    an idle connection that the instance was closing."""
+    if not isinstance(error, UpstreamFailure) or (isinstance(error, Dropped) and error.reused):
+        return False
+    return policy.counts(error, given_s=given_s, timeout_s=timeout_s)
 
 
 class Dispatcher:
@@ -89,7 +105,7 @@ class Dispatcher:
         """
         self._admit(upstream)
         deadline = self._loop.time() + call.timeout_s
-        upstream.budget.request()
+        upstream.budget.deposit()
         tried: set[str] = set()
         retries = 0
         force_fresh = False
@@ -141,6 +157,7 @@ class Dispatcher:
         probes = (upstream.breaker.asked(), endpoint.breaker.asked())
         upstream.in_flight += 1
         endpoint.in_flight += 1
+        began = self._loop.time()
         connection: Connection | None = None
         try:
             connection = None if fresh else self._pool.idle(endpoint.origin)
@@ -152,15 +169,8 @@ class Dispatcher:
                 self._pool.release(endpoint.origin, connection)
             upstream.in_flight -= 1
             endpoint.in_flight -= 1
-            if not isinstance(error, UpstreamFailure):
-                upstream.breaker.abandoned(probe=probes[0])
-                endpoint.breaker.abandoned(probe=probes[1])
-            elif isinstance(error, Dropped) and error.reused:
-                # An idle connection that was being closed says nothing about the upstream.
-                upstream.breaker.abandoned(probe=probes[0])
-                endpoint.breaker.abandoned(probe=probes[1])
-            else:
-                judge(upstream, endpoint, probes, failed=True)
+            given_s = deadline - began
+            judge(upstream, endpoint, probes, failed=_counts(error, given_s, call.timeout_s) or None)
             raise
         return Answer(self._pool, upstream, endpoint, connection, probes, retries)
 
@@ -190,14 +200,11 @@ class Dispatcher:
         self, upstream: Upstream, call: Call, failure: UpstreamFailure, retries: int, deadline: float
     ) -> bool:
         return (
-            retries < retry.MAX_TRIES - 1
+            retries < policy.MAX_RETRIES
             and self._loop.time() < deadline
-            and retry.after_failure(
-                failure,
-                is_repeatable=retry.repeatable(call.method, has_key=call.has_key),
-                body_at_hand=call.stream is None,
-            )
-            and upstream.budget.spend()
+            and (call.stream is None or isinstance(failure, NotSent))
+            and policy.may_repeat(failure, is_repeatable=call.is_repeatable)
+            and upstream.budget.withdraw()
         )
 
     def _better_elsewhere(
@@ -205,14 +212,14 @@ class Dispatcher:
     ) -> bool:
         """A 502-504 from one instance is asked of another, when there is one and it is safe."""
         return (
-            answer.connection.status in FAILURE_STATUSES
-            and retries < retry.MAX_TRIES - 1
+            policy.is_failure(answer.connection.status)
+            and retries < policy.MAX_RETRIES
             and call.stream is None
-            and retry.repeatable(call.method, has_key=call.has_key)
+            and call.is_repeatable
             and any(
                 other.breaker.may_ask()
                 for other in upstream.endpoints
                 if other is not answer.endpoint and other.id not in tried
             )
-            and upstream.budget.spend()
+            and upstream.budget.withdraw()
         )

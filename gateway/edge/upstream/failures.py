@@ -1,18 +1,12 @@
-"""How an exchange with an upstream can fail, grouped by what may be done next."""
+"""How an exchange with an upstream can fail, beside the failures of every caller (atoll.client.failures)."""
+
+from atoll.client.failures import NoReply
 
 
-class UpstreamFailure(Exception):
-    """The upstream did not give an answer."""
+class Dropped(NoReply):
+    """The connection ended before the first byte of the answer. The instance may have done the work.
 
-
-class NotSent(UpstreamFailure):
-    """No byte of the request left: any request may be tried again elsewhere."""
-
-
-class Dropped(UpstreamFailure):
-    """The connection ended before the first byte of the answer; the work may have been done.
-
-    ``reused``: it was an idle connection, so most likely it had been closed before we wrote.
+    ``reused``: it was an idle connection, so the instance had most likely closed it before we wrote.
     """
 
     def __init__(self, message: str, *, reused: bool) -> None:
@@ -20,13 +14,9 @@ class Dropped(UpstreamFailure):
         self.reused = reused
 
 
-class BadAnswer(UpstreamFailure):
-    """What came back is no HTTP answer, or it ended before it was whole."""
-
-
-class TimedOut(UpstreamFailure):
-    """Nothing moved for as long as the route allows."""
+class BadAnswer(NoReply):
+    """The answer is not HTTP, or it ended before it was complete."""
 
 
 class ClientGone(Exception):
-    """The client closed its side; nobody waits for the answer."""
+    """The client closed its connection, so nobody waits for the answer."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from atoll import wire
+from atoll.client.failures import UpstreamFailure
 from gateway.edge.error_responses import timed_out, unavailable
 from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.dispatch import Call, Dispatcher
-from gateway.edge.upstream.failures import BadAnswer, UpstreamFailure
+from gateway.edge.upstream.failures import BadAnswer
 
 MAX_ANSWER_BYTES = 1_048_576
 

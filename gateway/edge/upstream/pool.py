@@ -2,7 +2,7 @@
 
 An idle connection is dropped before a service on Granian would close it (30 s),
 so that a request seldom meets a connection that is just being closed; the rest
-is `retry`'s. The last used one is taken first, so that a quiet pool shrinks.
+is the retry policy's. The last used one is taken first, so that a quiet pool shrinks.
 """
 
 import asyncio
@@ -10,8 +10,8 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
+from atoll.client.failures import NotSent, TimedOut
 from gateway.edge.upstream.connection import Connection
-from gateway.edge.upstream.failures import NotSent, TimedOut
 
 CONNECT_TIMEOUT_S = 1.0
 IDLE_S = 15.0

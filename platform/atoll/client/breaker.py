@@ -12,10 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-FAILURES = 5
-FIRST_REST_S = 1.0
-LAST_REST_S = 60.0
-PROBES = 1
+from atoll.client.policy import FAILURES_TO_OPEN, FIRST_REST_S, LAST_REST_S, PROBES
 
 State = Literal["closed", "open", "half-open"]
 
@@ -24,22 +21,11 @@ class Breaker:
     """Every `allow` that returned True must be followed by exactly one `succeeded`,
     `failed` or `released` (nothing was learned). Thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        failures: int = FAILURES,
-        first_rest_s: float = FIRST_REST_S,
-        last_rest_s: float = LAST_REST_S,
-        probes: int = PROBES,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._limit = failures
-        self._first_rest_s = self._rest_s = first_rest_s
-        self._last_rest_s = last_rest_s
-        self._probes = probes
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._failed = 0
+        self._rest_s = FIRST_REST_S
         self._opened_at: float | None = None
         self._probing = 0
 
@@ -53,7 +39,7 @@ class Breaker:
     def is_open(self) -> bool:
         """True while `allow` would refuse; takes no probe."""
         state = self.state
-        return state == "open" or (state == "half-open" and self._probing >= self._probes)
+        return state == "open" or (state == "half-open" and self._probing >= PROBES)
 
     def retry_after_s(self) -> float:
         """Seconds until a probe may be tried."""
@@ -62,7 +48,7 @@ class Breaker:
     def allow(self) -> bool:
         with self._lock:
             state = self.state
-            if state == "half-open" and self._probing < self._probes:
+            if state == "half-open" and self._probing < PROBES:
                 self._probing += 1
                 return True
             return state == "closed"
@@ -81,10 +67,10 @@ class Breaker:
             if self._probing:
                 self._probing -= 1
                 self._opened_at = self._clock()
-                self._rest_s = min(self._rest_s * 2, self._last_rest_s)
-            elif self._opened_at is None and self._failed >= self._limit:
+                self._rest_s = min(self._rest_s * 2, LAST_REST_S)
+            elif self._opened_at is None and self._failed >= FAILURES_TO_OPEN:
                 self._opened_at = self._clock()
-                self._rest_s = self._first_rest_s
+                self._rest_s = FIRST_REST_S
 
     def released(self) -> None:
         with self._lock:

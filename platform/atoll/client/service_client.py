@@ -9,23 +9,23 @@ from typing import Any
 
 from atoll import context, discovery, wire
 from atoll.client import headers as call_headers
+from atoll.client import policy
 from atoll.client.balancing import Strategy, TwoChoices
 from atoll.client.breaker import Breaker
 from atoll.client.call import Call, Failed
 from atoll.client.deadline import Deadline
+from atoll.client.failures import NotSent, TimedOut, UpstreamFailure
 from atoll.client.headers import Token
 from atoll.client.pool import Pool
 from atoll.client.reply import Reply
-from atoll.client.retry import PASSING_STATUSES, Retry, is_repeatable
-from atoll.client.transport import NoReply, NotSent, Raw, TimedOut
+from atoll.client.retry import Retry
+from atoll.client.transport import Raw
 from atoll.discovery.instances import Instance
 from atoll.errors import BadAnswer, CircuitOpen, DeadlineExceeded, NoInstance, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
-# A time-out says something about the instance only if it had a fair chance to answer.
-FAIR_CHANCE_S = 0.5
 
 
 @cache
@@ -103,7 +103,8 @@ class ServiceClient:
         sent = call_headers.for_call(
             headers, token=token, idempotency_key=idempotency_key, has_body=body is not None
         )
-        call = Call(method, path, params, sent, body, is_repeatable(method, idempotency_key), limit)
+        is_repeatable = policy.is_repeatable(method, has_key=idempotency_key is not None)
+        call = Call(method, path, params, sent, body, is_repeatable, limit)
         return self._ask_until_answered(call)
 
     def _ask_until_answered(self, call: Call) -> Reply:
@@ -151,7 +152,7 @@ class ServiceClient:
         )
 
     def _ask(self, pool: Pool, instance: Instance, breaker: Breaker, call: Call) -> Reply:
-        outcome = breaker.released
+        verdict = breaker.released
         try:
             given_s = call.deadline.remaining_s()
             with pool.running(self.service, instance):
@@ -163,29 +164,24 @@ class ServiceClient:
                     body=call.body,
                     timeout_s=given_s,
                 )
-            outcome = breaker.failed if raw.status >= 500 else breaker.succeeded
-        except NotSent as error:
-            outcome = breaker.failed
-            raise Failed(self._gone(instance, f"cannot be reached: {error}"), may_repeat=True) from error
-        except NoReply as error:
-            outcome = breaker.failed
-            raise Failed(
-                self._gone(instance, f"gave no answer: {error}"), may_repeat=call.is_repeatable
-            ) from error
-        except TimedOut as error:
-            if given_s >= min(self.timeout_s, FAIR_CHANCE_S):
-                outcome = breaker.failed
-            late = DeadlineExceeded(self.service, f"{instance.id} gave no answer in {given_s:.3f} s")
-            raise Failed(late, may_repeat=False) from error
+            verdict = breaker.failed if policy.is_failure(raw.status) else breaker.succeeded
+        except UpstreamFailure as failure:
+            if policy.counts(failure, given_s=given_s, timeout_s=self.timeout_s):
+                verdict = breaker.failed
+            may_repeat = policy.may_repeat(failure, is_repeatable=call.is_repeatable)
+            raise Failed(self._no_answer(instance, failure, given_s), may_repeat=may_repeat) from failure
         finally:
-            outcome()
+            verdict()
         if raw.status >= 500:
-            passing = raw.status in PASSING_STATUSES
-            raise Failed(self._bad_answer(instance, raw), may_repeat=passing and call.is_repeatable)
+            may_repeat = policy.is_failure(raw.status) and call.is_repeatable
+            raise Failed(self._bad_answer(instance, raw), may_repeat=may_repeat)
         return Reply(self.service, raw.status, raw.headers, raw.content, instance.id)
 
-    def _gone(self, instance: Instance, what: str) -> Unavailable:
-        return Unavailable(self.service, f"{instance.id} {what}")
+    def _no_answer(self, instance: Instance, failure: UpstreamFailure, given_s: float) -> Unavailable:
+        if isinstance(failure, TimedOut):
+            return DeadlineExceeded(self.service, f"{instance.id} gave no answer in {given_s:.3f} s")
+        happened = "cannot be reached" if isinstance(failure, NotSent) else "gave no answer"
+        return Unavailable(self.service, f"{instance.id} {happened}: {failure}")
 
     def _bad_answer(self, instance: Instance, raw: Raw) -> BadAnswer:
         seconds = {name.lower(): value for name, value in raw.headers.items()}.get("retry-after", "")

@@ -14,6 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 
+from atoll.client.failures import NoReply, NotSent, TimedOut
+
 CONNECT_TIMEOUT_S = 0.5
 # Below the 30 s after which `serve` closes an idle connection, so that a request
 # is not written into a connection the other side is just closing.
@@ -22,18 +24,6 @@ POOLS = 32
 CONNECTIONS_PER_INSTANCE = 32
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
-
-
-class NotSent(Exception):
-    """No connection: the request has certainly not been received."""
-
-
-class NoReply(Exception):
-    """The connection broke, or the answer cannot be read: it may have been received."""
-
-
-class TimedOut(Exception):
-    """The time given was over: it may have been received."""
 
 
 @dataclass(frozen=True)

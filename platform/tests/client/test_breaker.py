@@ -3,7 +3,7 @@
 import pytest
 
 from atoll.client.breaker import Breaker
-from atoll.errors import CircuitOpen, Unavailable
+from atoll.errors import CircuitOpen, DeadlineExceeded, Unavailable
 from client.world import OK, Clock, NoReply, NotSent, TimedOut, World, answer
 
 
@@ -96,7 +96,7 @@ def test_a_late_success_from_before_it_opened_does_not_close_it(breaker):
     assert breaker.state == "open"
 
 
-@pytest.mark.parametrize("failure", [NotSent, NoReply, TimedOut, answer(500), answer(503)])
+@pytest.mark.parametrize("failure", [NotSent, NoReply, TimedOut, answer(502), answer(503), answer(504)])
 def test_an_instance_that_keeps_failing_is_left_alone_while_its_sibling_works(failure):
     world = World({"a": [failure], "b": [OK]})
     client = world.client()
@@ -114,11 +114,11 @@ def test_an_instance_that_keeps_failing_is_left_alone_while_its_sibling_works(fa
 
 
 def test_when_all_are_open_the_caller_is_told_when_to_come_back_and_nothing_is_sent():
-    world = World({"a": [answer(500)]})
+    world = World({"a": [answer(503)]})
     client = world.client()
     for _ in range(5):
         with pytest.raises(Unavailable):
-            client.get("/users/1", token=False)
+            client.post("/users", json={}, token=False)
 
     with pytest.raises(CircuitOpen) as refusal:
         client.get("/users/1", token=False)
@@ -140,6 +140,17 @@ def test_a_caller_in_a_hurry_is_no_evidence_against_the_instance():
             world.client().get("/users/1", token=False, timeout_s=0.1)
 
     assert len(world.sent) == 10
+
+
+def test_a_client_whose_time_out_is_short_counts_its_time_outs():
+    world = World({"a": [TimedOut]})
+    client = world.client(timeout_s=0.1)
+    for _ in range(5):
+        with pytest.raises(DeadlineExceeded):
+            client.get("/users/1", token=False)
+
+    with pytest.raises(CircuitOpen):
+        client.get("/users/1", token=False)
 
 
 def test_an_instance_that_is_gone_is_forgotten():

@@ -8,9 +8,10 @@ import pytest
 
 from atoll import context
 from atoll.client import ServiceClient
+from atoll.client.failures import NoReply, NotSent, TimedOut
 from atoll.client.pool import Pool
 from atoll.client.reply import Reply
-from atoll.client.transport import NoReply, NotSent, TimedOut, Transport
+from atoll.client.transport import Transport
 from atoll.discovery.instances import Instance
 from atoll.errors import BadAnswer, Conflict, DeadlineExceeded, NotFound, TooManyRequests
 from client.world import OK, World

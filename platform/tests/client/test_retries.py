@@ -6,7 +6,7 @@ from atoll.client import Retry
 from atoll.client.budget import Budget
 from atoll.discovery.instances import Instance
 from atoll.errors import BadAnswer, DeadlineExceeded, NoInstance, NotAllowed, Unavailable
-from client.world import OK, NoReply, NotSent, TimedOut, World, answer
+from client.world import OK, Clock, NoReply, NotSent, TimedOut, World, answer
 
 
 def test_a_read_that_broke_is_asked_again_at_another_instance():
@@ -111,7 +111,7 @@ def test_retries_end_when_the_budget_is_spent():
 
 
 def test_five_requests_earn_one_retry():
-    budget = Budget(deposit=0.2, capacity=10)
+    budget = Budget(Clock())
     while budget.withdraw():
         continue
     for _ in range(4):

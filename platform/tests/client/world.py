@@ -5,8 +5,10 @@ from typing import Any
 
 from atoll.client import Retry, RoundRobin, ServiceClient
 from atoll.client.breaker import Breaker
+from atoll.client.budget import Budget
+from atoll.client.failures import NoReply, NotSent, TimedOut
 from atoll.client.pool import Pool
-from atoll.client.transport import NoReply, NotSent, Raw, TimedOut
+from atoll.client.transport import Raw
 from atoll.discovery.instances import Instance
 
 OK = Raw(200, {"Content-Type": "application/json"}, b'{"ok": true}')
@@ -47,7 +49,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.instances = [Instance(f"id-{host}", host, 8000) for host in self.script]
-        self.pool = Pool(self, make_breaker=lambda: Breaker(clock=self.clock))  # type: ignore[arg-type]
+        self.pool = Pool(
+            self,  # type: ignore[arg-type]
+            make_breaker=lambda: Breaker(clock=self.clock),
+            make_budget=lambda: Budget(self.clock),
+        )
 
     def client(self, **options: Any) -> ServiceClient:
         defaults: dict[str, Any] = {
