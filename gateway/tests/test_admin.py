@@ -22,7 +22,8 @@ pytestmark = pytest.mark.django_db
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     """The services there are; nobody is asked."""
     names = frozenset({"thing-service", "user-service", "order-service", "a-service", "registry"})
-    monkeypatch.setattr("gateway.admin.known_services", lambda: names)
+    for module in ("routes", "route_form"):
+        monkeypatch.setattr(f"gateway.admin.{module}.known_services", lambda: names)
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ UNKNOWN = {"service": "thing-servise", "service_path": "/things"}
 @pytest.fixture(autouse=True)
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
     names = frozenset({"thing-service", "user-service", "registry"})
-    monkeypatch.setattr("gateway.admin.known_services", lambda: names)
+    for module in ("routes", "route_form"):
+        monkeypatch.setattr(f"gateway.admin.{module}.known_services", lambda: names)
     load_routes()
 
 

@@ -16,7 +16,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from atoll import money
-from atoll.admin import ReadOnlyAdmin, register_tile, short_id
+from atoll.admin import ReadOnlyAdmin, dialogs, register_tile, short_id
 from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.admin.lines import LineField
 from atoll.errors import Refusal
@@ -133,10 +133,7 @@ class PaymentAdmin(ReadOnlyAdmin):
             goods = ", goods returned" if form.cleaned_data["return_goods"] else ""
             self.log_change(request, payment, f"Refund{goods}: {form.cleaned_data['reason']}")
             messages.success(request, "The refund is on its way; the worker asks the provider now.")
-        back_to = reverse("admin:payments_payment_change", args=[object_id])
-        if "HX-Request" in request.headers:
-            return HttpResponse(headers={"HX-Redirect": back_to})
-        return HttpResponseRedirect(back_to)
+        return dialogs.redirect(request, reverse("admin:payments_payment_change", args=[object_id]))
 
 
 def _in_words(charge: SandboxCharge) -> str:

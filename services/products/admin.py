@@ -24,7 +24,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from atoll import money
-from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_tile
+from atoll.admin import ModelAdmin, ReadOnlyAdmin, dialogs, register_tile
 from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.admin.confirming import asks_first
 from atoll.admin.lines import LineField
@@ -221,10 +221,7 @@ class ProductAdmin(ModelAdmin):
             messages.success(
                 request, f"{movement.amount:+d}: there are {movement.product.stock_on_hand} on hand now."
             )
-        back_to = reverse("admin:products_product_change", args=[object_id])
-        if "HX-Request" in request.headers:
-            return HttpResponse(headers={"HX-Redirect": back_to})
-        return HttpResponseRedirect(back_to)
+        return dialogs.redirect(request, reverse("admin:products_product_change", args=[object_id]))
 
 
 class ReservedItemInline(TabularInline):

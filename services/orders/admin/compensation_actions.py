@@ -15,6 +15,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from atoll.admin import dialogs
 from atoll.admin.lines import LineField
 from atoll.admin.options import ReadOnlyAdmin
 from atoll.errors import Refusal
@@ -162,10 +163,7 @@ class CompensationActions(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, act: Callable[[Order], tuple[str, str]]
     ) -> HttpResponse:
         self._act(request, get_object_or_404(Order, pk=object_id), act)
-        address = reverse("admin:orders_order_change", args=[object_id])
-        if "HX-Request" in request.headers:
-            return HttpResponse(headers={"HX-Redirect": address})
-        return HttpResponseRedirect(address)
+        return dialogs.redirect(request, reverse("admin:orders_order_change", args=[object_id]))
 
     def _act(self, request: HttpRequest, order: Order, act: Callable[[Order], tuple[str, str]]) -> None:
         """Show a Refusal of ``act`` as an error; otherwise log its first text and show its second."""
