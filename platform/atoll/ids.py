@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7 (RFC 9562), sortable by the time they were made."""
+"""Identifiers: UUID version 7 (RFC 9562). They sort by the time of their making."""
 
 from uuid import UUID
 

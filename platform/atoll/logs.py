@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, or colours when a person is watching.
+"""Structured logs: one JSON object a line, or coloured text on a terminal.
 
 Everything goes through the standard ``logging`` module, so lines of Django, Celery
 and Granian look like ours. Give fields as ``extra={...}``, or use ``structlog``.
@@ -19,14 +19,14 @@ from atoll.server.identity import instance_id
 Event = MutableMapping[str, Any]
 
 FIRST_KEYS = ("time", "level", "service", "instance", "process", "correlation_id", "logger", "event")
-# What these say below that level is said better by our own access line or health answer.
+# Our access line and health answer replace the lines of these loggers below that level.
 QUIET_LOGGERS = {
     "django.request": "ERROR",
-    # Anyone can send a wrong Host, and as often as they like; the access line has it.
+    # Any client can send a wrong Host, however often; the access line has it.
     "django.security.DisallowedHost": "CRITICAL",
     "health_check": "ERROR",
 }
-# Each of these would bring handlers of its own.
+# Each of these loggers would add handlers of its own.
 OWN_HANDLERS = ("django", "django.server", "_granian", "granian.access", "celery", "celery.task")
 
 
@@ -34,7 +34,7 @@ def logging_config(project: str, service: str) -> dict[str, Any]:
     """The ``LOGGING`` of a process, for ``logging.config.dictConfig`` and for Granian's own.
 
     JSON unless standard output is a terminal or ``LOG_FORMAT=console`` says otherwise;
-    ``LOG_LEVEL`` (INFO) is the least level shown. Points ``structlog`` and Python's warnings at it.
+    ``LOG_LEVEL`` (INFO) is the lowest level shown. Also configures ``structlog`` and Python's warnings.
     """
     level = (conf.variable("LOG_LEVEL", project) or "INFO").upper()
     shared: list[Any] = [
@@ -84,7 +84,7 @@ def logging_config(project: str, service: str) -> dict[str, Any]:
 
 
 def process_name() -> str:
-    """``serve``, ``worker``, or the command that runs; ``ATOLL_PROCESS`` overrides."""
+    """The name of this process in logs: ATOLL_PROCESS, else ``serve``, ``worker`` or the running command."""
     given = os.environ.get("ATOLL_PROCESS")
     if given:
         return given
@@ -99,7 +99,7 @@ def process_name() -> str:
 
 
 class Origin:
-    """Adds who wrote a line, and the correlation id of the work it was written in."""
+    """Adds service, instance and process to a line, and the correlation id of its work."""
 
     def __init__(self, service: str, instance: str, process: str) -> None:
         self.origin = {"service": service, "instance": instance, "process": process}
@@ -111,7 +111,7 @@ class Origin:
 
 
 def in_order(logger: Any, method: str, event: Event) -> Event:
-    """The fixed keys first, always in one order, then the line's own fields."""
+    """The fixed keys in a fixed order, then the line's own fields."""
     head = {key: event.get(key) for key in FIRST_KEYS}
     return head | {key: value for key, value in event.items() if key not in head}
 

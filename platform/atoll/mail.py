@@ -1,12 +1,12 @@
-"""Where mail goes, from EMAIL_URL.
+"""The mail server, from EMAIL_URL.
 
 smtp://host:25                              in the clear; takes no password
 smtp+starttls://user:password@host:587      in the clear until both sides have agreed on TLS
 smtps://user:password@host:465              TLS from the first byte
 console:                                    nowhere: printed, for development
 
-Without EMAIL_URL mail is printed in development, and cannot be sent in production, where logs must
-hold no secrets.
+Without EMAIL_URL, mail is printed in development. In production it cannot be sent: logs must hold no
+secrets.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class MailServer:
 
 
 def server(project_name: str) -> MailServer:
-    """Raises ImproperlyConfigured, without quoting the URL, for a form that is not in the list above."""
+    """Raises ImproperlyConfigured for another form of URL, without quoting it: it may hold a password."""
     url = conf.variable("EMAIL_URL", project_name)
     if not url:
         return MailServer(backend="" if conf.environment() == "production" else CONSOLE)

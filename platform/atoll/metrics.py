@@ -1,9 +1,9 @@
-"""Figures for Prometheus, at ``/metrics`` of every web process.
+"""Metrics for Prometheus, at ``/metrics`` of every web process.
 
-With several worker processes behind one port, ``PROMETHEUS_MULTIPROC_DIR`` must
-name an empty directory before they start: then whichever answers, answers for all.
-Counters and histograms of your own go to ``prometheus_client``'s default registry;
-collectors that tell the same in whichever process they are asked go to ``SERVICE``.
+With several server processes behind one port, ``PROMETHEUS_MULTIPROC_DIR`` must name an empty
+directory before they start; each of them then answers for all. Counters and histograms of your
+own go to ``prometheus_client``'s default registry. Collectors that give the same values in each
+process go to ``SERVICE``.
 """
 
 import os
@@ -32,19 +32,19 @@ DURATION = Histogram(
     buckets=BUCKETS_S,
 )
 
-# What the whole service knows, from its database for instance: never summed over processes.
+# Values of the whole service, such as those from its database: never summed over processes.
 SERVICE = CollectorRegistry()
 
 
 def observe_request(method: str, route: str, status: int, duration_s: float) -> None:
-    """Counts one answered request. ``route`` is a pattern, never a path: each value costs memory."""
+    """Count one answered request. ``route`` is a pattern, not a path: each value costs memory."""
     labels = (method if method in METHODS else "OTHER", route, str(status))
     REQUESTS.labels(*labels).inc()
     DURATION.labels(*labels).observe(duration_s)
 
 
 def exposition() -> bytes:
-    """Everything measured so far, in Prometheus' text format."""
+    """All metrics in the text format of Prometheus."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(REGISTRY) + generate_latest(SERVICE)
     registry = CollectorRegistry()

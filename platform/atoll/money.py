@@ -42,11 +42,11 @@ PLACES: Mapping[str, int] = MappingProxyType(
 
 
 class UnknownCurrency(ValueError):
-    """No code of ISO 4217, or one that has no minor units."""
+    """The code is not in ISO 4217, or has no minor units."""
 
 
 class UnfitAmount(ValueError):
-    """An amount that cannot be had in its currency: too many places, too large, or below zero."""
+    """The amount does not fit its currency: too many places, too large, or below zero."""
 
 
 def places(currency: str) -> int:
@@ -60,7 +60,7 @@ def places(currency: str) -> int:
 
 
 def largest(currency: str) -> Decimal:
-    """The most that one price, total or payment in the currency can be. Raises UnknownCurrency."""
+    """The largest price, total or payment in the currency. Raises UnknownCurrency."""
     return from_minor_units(MAX_MINOR_UNITS, currency)
 
 
@@ -87,9 +87,9 @@ def from_minor_units(units: int, currency: str) -> Decimal:
 
 
 def exact(amount: Decimal, currency: str) -> Decimal:
-    """The amount as it is to be shown: with the places of its currency, and never rounded.
+    """The amount for display, with the places of its currency and never rounded.
 
-    What was stored before its currency was checked keeps the digits that it has.
+    An amount that was stored before its currency was checked keeps its digits.
     """
     count = PLACES.get(currency, 0)
     written = _with_places(amount, count)

@@ -1,4 +1,4 @@
-"""Small files with secrets in them, which only their owner reads."""
+"""Small files with secrets, readable for their owner only."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def write(path: Path, text: str) -> None:
-    """Write all of it or, where the disk is full, nothing: what was there before stays."""
+    """Write the whole file, or keep the former one where the disk is full."""
     fresh = path.with_name(f"{path.name}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
@@ -22,7 +22,7 @@ def write(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """``{}`` where there is no such file. Raises ImproperlyConfigured when it is damaged."""
+    """The content of the file; ``{}`` without the file. Raises ImproperlyConfigured when it is damaged."""
     try:
         return dict(json.loads(path.read_text()))
     except FileNotFoundError:

@@ -1,7 +1,6 @@
 """Values that every project's ``settings.py`` names one by one.
 
-A project imports this module and picks: nothing is starred in, and a setting's
-final value can always be read in the project's own file.
+No project imports them with a star, so the project's own file shows the final value of each setting.
 """
 
 from typing import Any
@@ -36,7 +35,7 @@ PLATFORM_APPS = [
     "atoll.server",
 ]
 
-# How the admins write times.
+# The format of times in the admins.
 FORMAT_MODULE_PATH = "atoll.admin.formats"
 
 MIDDLEWARE = [
@@ -81,7 +80,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "atoll.api.schema.AutoSchema",
     "EXCEPTION_HANDLER": "atoll.api.errors.exception_handler",
     "COERCE_DECIMAL_TO_STRING": False,
-    # Times stay times until the renderer writes them, in one shape.
+    # The renderer writes times, in one format.
     "DATETIME_FORMAT": None,
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
@@ -99,12 +98,12 @@ MAX_BODY_BYTES = 1_048_576
 
 
 def spectacular_settings(title: str) -> dict[str, Any]:
-    """OpenAPI document settings; pages come from the sidecar package, no CDN."""
+    """Settings of the OpenAPI document. Its pages come from the sidecar package, not from a CDN."""
     return {
         "TITLE": title,
         "VERSION": "1",
         "SERVE_INCLUDE_SCHEMA": False,
-        # What atoll.api.paths calls `id`.
+        # The converter `id` of atoll.api.paths.
         "PATH_CONVERTER_OVERRIDES": {"id": UUID},
         "SWAGGER_UI_DIST": "SIDECAR",
         "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -117,18 +116,18 @@ def spectacular_settings(title: str) -> dict[str, Any]:
 
 
 SILENCED_SYSTEM_CHECKS = [
-    # TLS ends in front of the platform; its redirect and HSTS belong there.
+    # TLS ends in front of the platform; redirects and HSTS belong there.
     "security.W004",
     "security.W008",
-    # Django's own Redis cache counts with INCR, atomically: what django-ratelimit asks for.
+    # Django's own Redis cache counts with INCR, atomically, as django-ratelimit requires.
     "django_ratelimit.W001",
 ]
 
 
 def shop_currency(project_name: str) -> str:
-    """``SHOP_CURRENCY``: what a price means where no currency is named. EUR unless set.
+    """SHOP_CURRENCY, the currency of a price without one. EUR unless set.
 
-    Raises ImproperlyConfigured for what ISO 4217 does not know.
+    Raises ImproperlyConfigured for a code that ISO 4217 does not have.
     """
     code = conf.variable("SHOP_CURRENCY", project_name) or "EUR"
     try:

@@ -1,7 +1,7 @@
-"""The rule for what a person writes: names, titles, descriptions, labels, reasons.
+"""The rule for texts that people write: names, titles, descriptions, labels, reasons.
 
-A text that shows nothing names nothing, and a character that turns the text around it makes a page
-say what its author never wrote.
+A text without a visible character names nothing. A character that changes the direction of text alters
+the meaning of the page around it.
 """
 
 import re
@@ -12,13 +12,13 @@ _DIRECTION = r"\u202a-\u202e\u2066-\u206f"
 _NOT_IN_A_LINE = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}]")
 _NOT_IN_LINES = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTION}]")
 _SEEN = frozenset("LNPS")
-# Unicode counts these among letters and symbols, but they are blank: the fillers of Hangul, the empty
-# cell of Braille, the null note.
+# Blank characters that Unicode counts among letters and symbols: the fillers of Hangul, the empty cell of
+# Braille, the null note.
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159")
 
 
 def fault_of(text: str, *, has_lines: bool = False) -> str | None:
-    """Why nobody may write this, in a sentence; None for a text that is fit.
+    """A sentence with the fault of a text; None when it has none.
 
     ``has_lines`` allows line breaks and tabs. Joiners and marks of direction are allowed beside letters,
     since scripts and emoji need them.

@@ -1,6 +1,6 @@
-"""The admin site every project shares in look, sign-in and rules.
+"""The admin site of every project, with one look, sign-in and set of rules.
 
-``site`` is also ``django.contrib.admin.site``: ``@admin.register`` works as ever.
+``site`` is also ``django.contrib.admin.site``, so ``@admin.register`` works.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ __all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_page", "register_tile", "sho
 
 
 def __getattr__(name: str) -> Any:
-    # Settings import this package before Django knows its apps; these need them.
+    # Settings import this package before Django knows its apps, and these names need the apps.
     if name == "site":
         from django.contrib import admin
 

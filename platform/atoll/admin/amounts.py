@@ -1,4 +1,4 @@
-"""Amounts of money in an admin's lists: only those of one currency are compared."""
+"""Amounts of money in an admin's lists. Only amounts of one currency are compared."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,9 +21,9 @@ def by_amount(field: str, *, currency: str = "currency") -> Func:
 
 
 class AmountFilter(RangeNumericFilter):
-    """From, to, and in which currency; ``settings.SHOP_CURRENCY`` when that is left empty.
+    """Filters by lower bound, upper bound and currency (``settings.SHOP_CURRENCY`` when empty).
 
-    The model has its currency beside the amount, in the field ``currency``.
+    The model has a field ``currency`` beside the amount.
     """
 
     def init_used_parameters(self, params: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ class AmountFilter(RangeNumericFilter):
         return [*super().expected_parameters(), self._name_of_currency]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
-        """Raises IncorrectLookupParameters for a currency that ISO 4217 does not know."""
+        """Raises IncorrectLookupParameters for a currency that ISO 4217 does not have."""
         ends = (f"{self.parameter_name}_from", f"{self.parameter_name}_to")
         if not any(self.used_parameters.get(end) for end in ends):
             return queryset

@@ -1,14 +1,14 @@
-"""Two apps: Django's own admin with our site, and the templates that go with it."""
+"""Two apps: Django's own admin with our site, and its templates."""
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
 
 class AtollAdminConfig(AdminConfig):
-    """Takes the place of ``django.contrib.admin``.
+    """Replaces ``django.contrib.admin``.
 
-    Local rows of ``auth.User`` only mirror accounts of the users service, so
-    Django's pages for editing them are taken out again.
+    Local rows of ``auth.User`` are copies of accounts of the users service, so Django's pages for
+    editing them are removed.
     """
 
     default_site = "atoll.admin.sites.AtollAdminSite"

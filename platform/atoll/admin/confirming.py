@@ -1,4 +1,4 @@
-"""Asking before something stops: a page that says what will happen, whose button does it."""
+"""Asks before an action that stops something: a page names the consequence, and its button acts."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -16,9 +16,9 @@ Action = Callable[..., Any]
 
 
 def asks_first(*, warning: str, button: str) -> Callable[[Action], Action]:
-    """For an action of a list: it runs once the page with ``warning`` was answered.
+    """Decorate an action of a list: it runs after the confirmation of a page with ``warning``.
 
-    ``@admin.action`` goes above it. What was sent with the action (a reason) is sent again.
+    ``@admin.action`` goes above it. The page sends the fields of the action (a reason) again.
     """
 
     def wrap(method: Action) -> Action:
@@ -53,7 +53,7 @@ def question(
     named: Iterable[str],
     more: int = 0,
 ) -> HttpResponse:
-    """The page; its form sends everything again, with ``confirmed`` set to ``answer``."""
+    """The page. Its form sends all fields again, with ``confirmed`` set to ``answer``."""
     kept = [
         (name, value)
         for name, values in request.POST.lists()

@@ -1,19 +1,19 @@
-"""Ids in lists: short enough to compare by eye, whole when one needs them."""
+"""Ids in lists: short on the page, whole in the tooltip."""
 
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-# The end of a UUIDv7 is its random part; the beginning is much the same for a whole day.
+# The end of a UUIDv7 is random; its beginning is nearly the same for a whole day.
 TAIL_CHARS = 12
 NOTHING = "–"
 
 
 def short_id(value: object, *, search: str | None = None) -> SafeString | str:
-    """The end of an id, with the whole of it when pointed at.
+    """The end of an id, with the whole id as tooltip.
 
-    ``search`` makes it a link to all rows that the id finds in the list at that address,
-    ``""`` for the list it stands in; ``search_fields`` of that list must name the column.
+    ``search`` makes it a link that searches for the id in the list at that address; ``""`` is the
+    list itself. ``search_fields`` of that list must name the column.
     """
     whole = str(value or "")
     if not whole:

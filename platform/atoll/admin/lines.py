@@ -24,13 +24,13 @@ def _check(value: str, *, has_lines: bool) -> None:
 
 
 class LineField(forms.CharField):
-    """One line that a person writes."""
+    """A form field for one line of text."""
 
     default_validators = [one_line]
 
 
 def hold_to_the_rule(field: Any, column: "models.Field[Any, Any]") -> None:
-    """Add the rule to the form's field of a column that keeps a text."""
+    """Add the rule to the form field of a text column."""
     if isinstance(field, forms.CharField) and isinstance(column, models.CharField | models.TextField):
         rule = some_lines if isinstance(column, models.TextField) else one_line
         field.validators = [*field.validators, rule]

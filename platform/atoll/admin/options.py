@@ -1,4 +1,4 @@
-"""Bases of every admin class."""
+"""Base classes of all admin classes."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -21,16 +21,15 @@ SAVE = "save"
 
 
 class ModelAdmin(UnfoldModelAdmin):
-    """Unfold's, with filters that apply together, 50 rows a page and a warning before edits are lost.
+    """Unfold's class, with filters that apply together, 50 rows a page and a warning before edits are lost.
 
-    ``secret_fields`` cannot be filtered by: ``?password__startswith=a`` in the address would tell
-    a field that no page shows, letter by letter.
+    ``secret_fields`` cannot be filters: ``?password__startswith=a`` in the address would reveal the
+    field letter by letter.
 
-    ``rights`` says by verb which roles may do it; a verb that is not there is an administrator's.
-    The verbs are Django's (view, add, change, delete) and those of the class's own actions.
-    ``never`` are the verbs that nobody does by hand, an administrator neither.
-    ``ask_before_off`` names switches of the form (``{"enabled": "what stops"}``): saving one that was
-    on as off asks first.
+    ``rights`` lists the roles for each verb; administrators have every verb, and alone those that are
+    not listed. The verbs are Django's (view, add, change, delete) and those of the class's own actions.
+    ``never`` lists verbs that no role has, not even an administrator. ``ask_before_off`` names switches
+    of the form with their consequence (``{"enabled": "Sign-in stops."}``): switching one off asks first.
     """
 
     rights: ClassVar[Rights] = {}
@@ -40,7 +39,7 @@ class ModelAdmin(UnfoldModelAdmin):
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
-    # Counting all rows of a large table on every search is slow and tells little.
+    # Counting all rows of a large table at every search is slow and of little use.
     show_full_result_count = False
 
     def __init__(self, model: Any, admin_site: Any) -> None:
@@ -66,7 +65,7 @@ class ModelAdmin(UnfoldModelAdmin):
         return field
 
     def permission(self, verb: str) -> str:
-        """Django's name for doing ``verb`` to the rows of this class."""
+        """The name of Django's permission for ``verb`` on the rows of this class."""
         return f"{self.opts.app_label}.{verb}_{self.opts.model_name}"
 
     def may(self, request: HttpRequest, verb: str) -> bool:
@@ -118,13 +117,13 @@ class ModelAdmin(UnfoldModelAdmin):
         return page
 
     def _is_switched_off(self, request: HttpRequest, row: Any, name: str) -> bool:
-        """A browser sends nothing for a box that is not ticked."""
+        """Whether the form switches the field off. A browser sends no value for an empty box."""
         shown = flatten_fieldsets(self.get_fieldsets(request, row))
         is_editable = name in shown and name not in self.get_readonly_fields(request, row)
         return is_editable and getattr(row, name) and name not in request.POST
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        """Raises ValidationError, which the site answers with 400, for a selected id that none can be."""
+        """Raises ValidationError (400) for a selected id that is no id."""
         for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
             if "\0" in chosen:
                 raise ValidationError("An id contains the NUL character.")
@@ -134,9 +133,9 @@ class ModelAdmin(UnfoldModelAdmin):
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Staff may look, search and filter, and run the actions the class names; nothing else.
+    """Staff may read, search and filter, and run the actions of the class.
 
-    For rows whose truth is made elsewhere: state changes go through use cases, as actions.
+    For rows that use cases change: the actions call these.
     """
 
     never = frozenset({"add", "change", "delete"})

@@ -1,4 +1,4 @@
-"""Pages of an app that are no list of rows: in its menu, above the lists."""
+"""Pages of an app beside its lists of rows. The menu shows them above the lists."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ def register_page(
 ) -> None:
     """Serve ``view`` to staff at ``/admin/APP_LABEL/ADDRESS`` as ``admin:NAME``.
 
-    Staff without ``permission`` get 403 and read which role has it; a visitor gets the sign-in page. With a
+    Staff without ``permission`` get 403 with the role that has it; a visitor gets the sign-in page. With a
     ``title`` the menu and the index lead there. Register in ``admin.py``; the name replaces an
     earlier one.
     """
@@ -45,7 +45,7 @@ def page_urls(wrap: Callable[[View], View]) -> list[URLPattern]:
 
 
 def menu_entries(request: HttpRequest, app_label: str) -> list[dict[str, Any]]:
-    """In the shape of the models in Django's ``get_app_list``."""
+    """Menu entries in the form of the models in Django's ``get_app_list``."""
     return [
         {
             "name": page.title,
@@ -61,7 +61,7 @@ def menu_entries(request: HttpRequest, app_label: str) -> list[dict[str, Any]]:
 
 
 def permission_of(name: str) -> str | None:
-    """What the page ``admin:NAME`` asks for; None when no page has that name."""
+    """The permission for the page ``admin:NAME``; None when no page has that name."""
     page = _pages.get(name.removeprefix("admin:"))
     return page.permission if page else None
 

@@ -1,4 +1,4 @@
-"""Who may open which page, and the page that answers everybody else."""
+"""Permissions for the pages of an admin, and the page for accounts without them."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,7 +14,7 @@ VERBS = {"add_view": "add", "delete_view": "delete"}
 
 
 class RoleNeeded(PermissionDenied):
-    """The page or action is for other roles; ``roles`` are those beside the administrator."""
+    """The account lacks a role for the page or action; ``roles`` has those beside the administrator."""
 
     def __init__(self, roles: Iterable[str]) -> None:
         self.roles = tuple(role for role in ROLES if role in frozenset(roles))
@@ -26,14 +26,14 @@ class RoleNeeded(PermissionDenied):
 
 
 def require(request: HttpRequest, permissions: Iterable[str]) -> None:
-    """Raises RoleNeeded for the first permission that the request's user does not have."""
+    """Raises RoleNeeded for the first permission that the request's user lacks."""
     for permission in permissions:
         if not request.user.has_perm(permission):
             raise RoleNeeded(roles_for(permission))
 
 
 def permissions_needed(view: Callable[..., Any], request: HttpRequest) -> tuple[str, ...]:
-    """What a view of an admin class asks for, at least looking at its rows; empty for every other view."""
+    """The permissions for a view of an admin class, at least to view its rows; empty for other views."""
     owner: Any = getattr(view, "__self__", None)
     permission = getattr(owner, "permission", None)
     if permission is None:
@@ -48,7 +48,7 @@ def permissions_needed(view: Callable[..., Any], request: HttpRequest) -> tuple[
 
 
 def refused_page(site: Any, request: HttpRequest, error: PermissionDenied) -> HttpResponse:
-    """403 in the admin's looks: which role it needs, and which roles the reader holds."""
+    """The 403 page, with the roles that it needs and those of the account."""
     page = {
         **site.each_context(request),
         "title": "Not for your role",

@@ -1,4 +1,4 @@
-"""The admin site: unfold's, with an index page that shows the project at a glance."""
+"""The admin site: unfold's, with an index page of key figures."""
 
 import functools
 import logging
@@ -20,11 +20,11 @@ from atoll.server.identity import instance_id
 log = logging.getLogger(__name__)
 
 CANNOT_EXIST = "The address or the selection names something that cannot exist."
-# What Django raises for lookups and values that do not go together.
+# Errors of Django for lookups and values that do not match.
 CANNOT_BE_READ = (
     ValueError, TypeError, LookupError, ArithmeticError, FieldError, ProgrammingError, NotSupportedError,
 )  # fmt: skip
-# What Django's own model means in a project: a local row for an account of the users service.
+# Django's own model is in a project the local row of an account of the users service.
 MIRRORED_ACCOUNT = "auth.User"
 
 
@@ -42,7 +42,7 @@ class AtollAdminSite(UnfoldAdminSite):
         return page
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Where too many attempts were made, the page says so in its status, with ``Retry-After``."""
+        """Answers 429 with ``Retry-After`` after too many attempts."""
         page: HttpResponse = super().login(request, extra_context)
         form = (getattr(page, "context_data", None) or {}).get("form")
         over_limit = getattr(form, "over_limit", None)
@@ -52,12 +52,12 @@ class AtollAdminSite(UnfoldAdminSite):
         return page
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
-        """A page for other roles is 403 and says for which, before anything of it is looked up.
+        """Check the role and the address before a view runs.
 
-        An address that was edited by hand (an id that is none, a year without end) is 400 and no 500;
-        what a form refuses never gets here: forms show it. The page is made here, since its filters
-        read the address only then. What Python finds wrong with a value is put down to the address
-        only when there is one to blame, and is logged.
+        An account without the role gets 403 with the roles of the page, before any row is read. An
+        address that was edited by hand (a false id, an impossible year) is 400 and not 500. The page is
+        rendered here, since its filters read the address only then. An error of Python counts as a
+        wrong address only if the address has a value, and is logged. Forms show their own errors.
         """
 
         @functools.wraps(view)
@@ -87,7 +87,7 @@ class AtollAdminSite(UnfoldAdminSite):
         return apps
 
     def get_urls(self) -> list[Any]:
-        """Passwords are changed where accounts are kept: in the project whose own model they are."""
+        """Removes the password pages, except in the project that keeps the accounts."""
         urls: list[Any] = [*page_urls(self.admin_view), *super().get_urls()]
         if settings.AUTH_USER_MODEL != MIRRORED_ACCOUNT:
             return urls

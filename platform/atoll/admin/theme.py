@@ -1,4 +1,4 @@
-"""How every admin looks. Imported by settings, so it knows no apps."""
+"""The looks of every admin. Settings import this module, so it must not import apps."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _TONES = {"production": "danger", "test": "info"}
 
 
 def environment_badge(request: Any) -> list[str]:
-    """Unfold's ENVIRONMENT callback: where am I about to change something?"""
+    """Unfold's ENVIRONMENT callback: a badge with the environment of this admin."""
     name = conf.environment()
     return [name.capitalize(), _TONES.get(name, "success")]
 
@@ -39,13 +39,13 @@ def _style(request: Any) -> str:
 def unfold_settings(project_title: str, *, describes_its_api: bool = True) -> dict[str, Any]:
     """The ``UNFOLD`` setting of a project: ``unfold_settings("Atoll orders")``.
 
-    ``describes_its_api``: whether there is anything to see at ``/docs``.
+    ``describes_its_api``: whether the project serves ``/docs``.
     """
     described = [{"icon": "description", "title": "API", "link": "/docs"}] if describes_its_api else []
     return {
         "SITE_TITLE": project_title,
         "SITE_HEADER": project_title,
-        # "Return to site" on the sign-in page: there is none, and the menu has the rest.
+        # No "Return to site" on the sign-in page: the project has no site beside its admin.
         "SITE_URL": None,
         "SITE_ICON": _icon,
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],

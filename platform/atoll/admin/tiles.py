@@ -41,18 +41,18 @@ def register_tile(
     alarming: bool = False,
     permission: str = "",
 ) -> None:
-    """A figure computed whenever the index page is opened, so it should cost one cheap query.
+    """Add a figure to the index page. It is computed at each visit, so it should cost one cheap query.
 
-    ``url_name`` and ``query`` lead to the rows behind it: ``admin:orders_order_changelist``
-    and ``status=pending``. An ``alarming`` figure is red unless it is 0. Register in
-    ``AppConfig.ready`` or ``admin.py``; the title replaces an earlier one. Who may see the list or
-    page it leads to sees the figure; ``permission`` says it for one that leads nowhere.
+    ``url_name`` and ``query`` link to its rows: ``admin:orders_order_changelist`` and
+    ``status=pending``. An ``alarming`` figure is red unless it is 0. Register in ``AppConfig.ready`` or
+    ``admin.py``; the title replaces an earlier figure. Accounts that may see the linked list or page
+    see the figure; ``permission`` is for a figure without a link.
     """
     _sources[title] = _Source(value, url_name, query, alarming, permission)
 
 
 def tiles(may: Callable[[str], bool] = lambda permission: True) -> list[Tile]:
-    """The figures that a reader for whom ``may`` answers is allowed to see."""
+    """The figures for an account, whose permissions ``may`` tells."""
     return [_tile(title, source) for title, source in _sources.items() if _is_for(source, may)]
 
 
@@ -62,7 +62,7 @@ def _is_for(source: _Source, may: Callable[[str], bool]) -> bool:
 
 
 def _permission(url_name: str | None) -> str:
-    """What the page asks for that a tile leads to; "" when it is open to all staff."""
+    """The permission for the page that a tile links to; empty when it is open to all staff."""
     if url_name is None:
         return ""
     known = permission_of(url_name)

@@ -1,4 +1,4 @@
-"""Dispatch of ``manage.py``: a project's Django command, or a verb of the platform."""
+"""``manage.py``: runs a project's Django command or a verb of the platform."""
 
 import importlib
 import os
@@ -12,10 +12,10 @@ from atoll.dev import command, place
 
 
 def run(argv: list[str]) -> int:
-    """Run one command line; the exit code.
+    """Run one command line. Returns the exit code.
 
-    What the operating system or the configuration refuses is told in a sentence; with
-    ``--traceback`` it is raised.
+    Errors of the operating system and of the configuration print one sentence; ``--traceback``
+    raises them.
     """
     try:
         return _run(argv)
@@ -59,7 +59,7 @@ def _run_django(project: conf.Project, argv: list[str]) -> int:
         print(f"{project.name} is not configured: {error}", file=sys.stderr)
         return 1
     except OperationalError as error:
-        # Without an SQLSTATE there was no server to give one.
+        # An error without an SQLSTATE comes from the client: no server answered.
         if "--traceback" in argv or getattr(error.__cause__, "pgcode", None) is not None:
             raise
         what = str(error).partition("\n")[0]

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
 
 
 def _make_broker_user(project: conf.Project) -> None:
-    """Of the account in the project's own RABBITMQ_URL, where an administrator's URL is at hand.
+    """Make the user that the project's own RABBITMQ_URL names, when RABBITMQ_ADMIN_URL is set.
 
     Raises BrokerUserError.
     """

@@ -8,7 +8,7 @@ import sys
 from atoll import conf
 from atoll.dev.terminal import escaped, escaped_json, lenient_output
 
-# The caller needs a credential of its own; the edge calls everyone anyway.
+# The call needs a service's credential; the gateway has one, and may call every service.
 CALLER = "gateway"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SHOWN_HEADERS = ("content-type", "location", "link", "x-total-count", "x-correlation-id", "x-response-time")
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     projects = conf.projects()
     service = projects[options.service].service if options.service in projects else options.service
     os.environ.setdefault("ATOLL_ENV", "development")
-    os.environ.setdefault("LOG_LEVEL", "CRITICAL")  # the answer alone goes to standard output
+    os.environ.setdefault("LOG_LEVEL", "CRITICAL")  # standard output gets the answer alone
     os.environ["DJANGO_SETTINGS_MODULE"] = conf.project(options.caller).settings_module
     import django
 
@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
 
 
 def _readable(content: bytes) -> str:
-    """JSON indented, anything else (``/metrics``) line by line; what would move the cursor is escaped."""
+    """The body for a terminal: JSON indented, other text by line, control characters escaped."""
     text = content.decode(errors="replace")
     try:
         indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Types, messages, missing migrations and Django's deployment checks of every project, as in production."""
+"""Check types, messages, missing migrations and Django's deployment settings of every project."""
 
 import argparse
 import os
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
 
 
 def production(home: str) -> dict[str, str]:
-    """An environment like a deployment's; no server is asked anything."""
+    """The environment of a deployment. The checks connect to no server."""
     return {
         "ATOLL_ENV": "production",
         "ATOLL_HOME": home,
@@ -51,9 +51,9 @@ def production(home: str) -> dict[str, str]:
 
 
 def _settings_for_types() -> dict[str, str]:
-    """Write the one settings module that mypy's Django plugin reads: every project's at once.
+    """Write one settings module with the apps of all projects, for mypy's Django plugin.
 
-    A run of mypy per project would check the library once for each.
+    One run of mypy per project would check the library each time.
     """
     packages = [project.package for project in conf.projects().values()]
     lines = ["# mypy: ignore-errors"]
@@ -79,7 +79,7 @@ def _in_own_process(name: str, command: list[str], env: dict[str, str]) -> int:
 
 def _check(name: str) -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = conf.project(name).settings_module
-    # makemigrations looks whether the history in the database fits; here there is no database.
+    # makemigrations compares with the history in the database; here there is no database.
     warnings.filterwarnings("ignore", message="Got an error checking a consistent migration history")
     import django
     from django.core.management import CommandError, call_command

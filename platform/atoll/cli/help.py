@@ -11,7 +11,7 @@ from atoll.dev import command
 
 
 def verbs() -> dict[str, str]:
-    """Every verb with the first line of its module's text, read without importing it."""
+    """Every verb with the first line of its module's docstring. Imports no verb."""
     found = {}
     for module in pkgutil.iter_modules(atoll.cli.__path__):
         if module.name.startswith("_"):

@@ -1,4 +1,4 @@
-"""Show the processes' logs as one, in time order; -f follows, --correlation follows one request."""
+"""Show the logs of all processes in time order. -f waits for new lines, --correlation selects one request."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="processes (orders, orders-worker, ...); all"
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    parser.add_argument("-f", "--follow", action="store_true", help="wait for new lines")
     parser.add_argument("--correlation", metavar="ID", help="only lines of this correlation id")
     parser.add_argument("--since", metavar="WHEN", help="10m, 2h, or a time such as 2026-11-23T10:00:00Z")
     options = parser.parse_args(argv)
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
             print(escaped_json(text), flush=options.follow)
 
     try:
-        # Before the history is read, so that nothing falls between the two.
+        # Opened before the history is read, so that no line is missed in between.
         follower = logview.Follower(files)
         shown = 0
         if not options.follow or options.correlation or options.since:
@@ -58,6 +58,6 @@ def main(argv: list[str]) -> int:
         for line in logview.followed(follower, wanted) if options.follow else ():
             show(line)
     except (KeyboardInterrupt, BrokenPipeError):
-        # The reader has seen enough; leave nothing for the interpreter to flush into a closed pipe.
+        # The reader closed the pipe: leave nothing for the interpreter to flush into it.
         sys.stdout = None
     return 0

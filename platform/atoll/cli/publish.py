@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
 
 def _owners(publishers: list[str]) -> dict[str, str]:
-    """Which project announces an event, by the event's name, as the ``events.py`` of each says."""
+    """The project of each event, by the event's name, from the ``events.py`` of all projects."""
     found: dict[str, str] = {}
     for name in publishers:
         project = conf.project(name)

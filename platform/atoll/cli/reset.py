@@ -7,7 +7,7 @@ from pathlib import Path
 
 from atoll import conf
 
-KEPT = {"up.lock", "fresh"}  # `fresh`: the bare systems of `make test-fresh`, which are root's
+KEPT = {"up.lock", "fresh"}  # `fresh`: the bare systems of `make test-fresh`; they belong to root
 
 
 def main(argv: list[str]) -> int:
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
 
 
 def _give_back(home: Path) -> None:
-    """Root resets anybody's home, and leaves it to the owner of the clone."""
+    """Give the home back to the owner of the clone, after root has reset it."""
     if os.geteuid() == 0 and home.parent == conf.root():
         owner = conf.root().stat()
         for path in (home, home / "up.lock"):

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         is_running = platform_lock.is_running(home)
         record = platform_lock.read(home) if is_running else {}
     except PermissionError as error:
-        print(f"What runs here cannot be looked at: {error.strerror}: {error.filename}", file=sys.stderr)
+        print(f"The processes here cannot be read: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1
     if not is_running:
         print(
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
         return 1
     rows = [dict(row) for row in record.get("processes", [])]
     used = [memory.of_tree(row["pid"]) if isinstance(row.get("pid"), int) else memory.NOTHING for row in rows]
-    # The keeper and `up` itself, without the processes already counted.
+    # The keeper and `up` itself, without the processes that the rows count.
     for name, pid in (("keeper", (record.get("keeper") or {}).get("pid")), ("up", record.get("pid"))):
         alone = _alone(pid)
         if alone is not None:
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
 
 
 def _alone(pid: Any) -> memory.Memory | None:
-    """One process without what it started; None when there is none of that id."""
+    """The memory of one process without its children; None when no process has that id."""
     if not isinstance(pid, int):
         return None
     try:

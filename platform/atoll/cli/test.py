@@ -1,4 +1,4 @@
-"""Run the test suites (all, or those named) against engines of their own, and sum up."""
+"""Run all test suites, or the named ones, on engines of their own, and print a summary."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="manage.py test",
         description=__doc__,
-        epilog=f"Suites: {', '.join(known)}. What follows -- goes to pytest.",
+        epilog=f"Suites: {', '.join(known)}. Arguments after -- go to pytest.",
     )
     parser.add_argument("names", nargs="*", metavar="SUITE", help="all of them when none is named")
     options = parser.parse_args(argv[:split])

@@ -1,1 +1,1 @@
-"""One machine, the whole platform: embedded engines, the supervisor behind ``up``, the test runner."""
+"""Runs the whole platform on one machine: embedded engines, supervisor, test runner."""

@@ -1,9 +1,8 @@
-"""The operating-system account PostgreSQL runs under.
+"""The operating-system account of the embedded PostgreSQL.
 
-PostgreSQL refuses to run as root. An ordinary user runs it as themselves; root
-(in a container, on a bare server) lends it an unprivileged account, which must
-be able to reach the binaries and the data even when the clone lies in a
-folder closed to others, such as /root.
+PostgreSQL refuses to run as root. An ordinary user runs it under their own account. Root (in a
+container, on a bare server) runs it under an unprivileged account. This account must reach the
+programs and the data, also when the clone lies in a folder closed to others, such as /root.
 """
 
 import hashlib
@@ -17,12 +16,12 @@ from pathlib import Path
 
 ACCOUNT = "atoll"
 ROOM = Path("/var/lib/atoll")
-HOME_NOTE = ".home"  # beside data kept here for a home elsewhere: which one
+HOME_NOTE = ".home"  # lies beside data of a home elsewhere, and names this home
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who a process runs as."""
+    """An account that a process can run under."""
 
     uid: int
     gid: int
@@ -34,7 +33,7 @@ class Account:
 
 @cache
 def server_account() -> Account | None:
-    """The account lent to PostgreSQL, made on first use; None when we are not root.
+    """The account for PostgreSQL, made on first use; None for an ordinary user.
 
     Where accounts cannot be made (a read-only image) it is ``nobody``.
     """
@@ -50,7 +49,7 @@ def server_account() -> Account | None:
 
 
 def told(data: Path, programs: Path) -> str:
-    """Whom root lends PostgreSQL, and where its parts are, for the person who started it; "" otherwise."""
+    """A sentence for root with PostgreSQL's account and folders; empty for an ordinary user."""
     account = server_account()
     if account is None:
         return ""
@@ -69,8 +68,11 @@ def _reaches(account: Account, command: list[str]) -> bool:
 
 
 def reachable_data(folder: Path) -> Path:
-    """``folder``, made if need be; where the server's account cannot reach it, a folder that it
-    can, under /var/lib/atoll, and ``folder`` becomes a symbolic link to it."""
+    """Make ``folder`` for the server's account. Returns the folder that holds the data.
+
+    Where the account cannot reach ``folder``, this is one under /var/lib/atoll, and ``folder``
+    becomes a symbolic link to it.
+    """
     account = server_account()
     if folder.is_symlink():
         folder.resolve().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,7 +95,7 @@ def reachable_data(folder: Path) -> Path:
 
 
 def _drop_orphans() -> None:
-    """Whoever deleted a home with plain `rm` meant its data under /var/lib/atoll too."""
+    """Delete data under /var/lib/atoll of homes that no longer exist: a person deleted them with `rm`."""
     for note in ROOM.glob(f"*{HOME_NOTE}"):
         if not Path(note.read_text()).is_symlink():
             shutil.rmtree(note.with_suffix(""), ignore_errors=True)
@@ -101,8 +103,10 @@ def _drop_orphans() -> None:
 
 
 def reachable_programs(package: Path, program: str, version: str) -> Path:
-    """The folder holding ``program`` that the server's account can run: the one inside
-    ``package``, or a copy of it under /var/lib/atoll, made once per version."""
+    """The folder of ``program`` that the server's account can reach.
+
+    This is the folder inside ``package``, or a copy under /var/lib/atoll, made once per version.
+    """
     account = server_account()
     inside = (package / program).parent
     if account is None or _reaches(account, [str(package / program), "--version"]):
@@ -112,7 +116,7 @@ def reachable_programs(package: Path, program: str, version: str) -> Path:
         ROOM.mkdir(mode=0o755, parents=True, exist_ok=True)
         ROOM.chmod(0o755)
         unfinished = ROOM / f"{copy.name}.{os.getpid()}"
-        # Beside the package lie the shared libraries that its programs find by relative path.
+        # The programs find their shared libraries beside the package, by relative path.
         for source in (package, package.with_name(f"{package.name}.libs")):
             if source.exists():
                 shutil.copytree(source, unfinished / source.name, symlinks=True)

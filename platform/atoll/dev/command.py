@@ -1,4 +1,4 @@
-"""How manage.py is called on this machine, for texts that people copy into a terminal."""
+"""The command line of manage.py on this machine, for texts that people copy."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ ANSWER_TIMEOUT_S = 10.0
 def manage(verb: str) -> str:
     """``python manage.py VERB``, with the first of ``python`` and ``python3`` that is a Python 3.
 
-    Debian and macOS have no ``python``, elsewhere it may be Python 2. Where the path has
-    neither, it is the interpreter that runs this.
+    Debian and macOS have no ``python``, and elsewhere it may be Python 2. Where PATH has neither, the
+    text names the running interpreter.
     """
     names = [name for name in ("python", "python3") if _is_python_3(shutil.which(name))]
     return f"{names[0] if names else _own_interpreter()} manage.py {verb}"

@@ -12,7 +12,7 @@ from atoll import conf
 
 
 class DatabaseError(Exception):
-    """A real server does not answer or lacks a database; the message says what to do."""
+    """A real server does not answer or lacks a database. The message gives the remedy."""
 
 
 def make_own(superuser_url: str, *, may_create_databases: bool = False) -> None:
@@ -44,7 +44,7 @@ def make_own(superuser_url: str, *, may_create_databases: bool = False) -> None:
                     [conf.secret("DATABASE_PASSWORD", project.name)],
                 )
                 if project.database not in databases:
-                    # One second of work that a crash may undo: file_copy would checkpoint for each.
+                    # file_copy would checkpoint for each database. A crash may undo one second of this work.
                     cursor.execute(
                         sql.SQL("CREATE DATABASE {} OWNER {} STRATEGY wal_log").format(database, role)
                     )
@@ -54,8 +54,8 @@ def make_own(superuser_url: str, *, may_create_databases: bool = False) -> None:
 def make_from_url(admin_url: str, wanted: Mapping[str, Any]) -> None:
     """Make the role and the database that Django's settings name, where they are missing.
 
-    The role's password is set to the one in the settings, so that a new one counts. Nobody else may
-    connect to the database. Safe to repeat, and at the same moment for several projects. Raises
+    The role gets the password of the settings, also a changed one. No other role may connect to the
+    database. Safe to repeat, and at the same moment for several projects. Raises
     DatabaseError.
     """
     role, database = sql.Identifier(wanted["USER"]), sql.Identifier(wanted["NAME"])
@@ -63,7 +63,7 @@ def make_from_url(admin_url: str, wanted: Mapping[str, Any]) -> None:
         with closing(psycopg2.connect(admin_url, connect_timeout=5)) as server:
             server.autocommit = True
             with server.cursor() as cursor:
-                # Two that revoke from one database at once would disturb each other.
+                # Two sessions that revoke from one database at once would fail.
                 cursor.execute("SELECT pg_advisory_lock(hashtext('atoll.bootstrap'))")
                 cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", [wanted["USER"]])
                 verb = sql.SQL("CREATE" if cursor.fetchone() is None else "ALTER")
@@ -72,7 +72,7 @@ def make_from_url(admin_url: str, wanted: Mapping[str, Any]) -> None:
                 )
                 cursor.execute("SELECT FROM pg_database WHERE datname = %s", [wanted["NAME"]])
                 if cursor.fetchone() is None:
-                    # PostgreSQL before 16 lets only members of a role give it a database.
+                    # Before PostgreSQL 16 only members of a role may give it a database.
                     cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
                     cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
                 for shared in (database, sql.Identifier("postgres"), sql.Identifier("template1")):
@@ -84,7 +84,7 @@ def make_from_url(admin_url: str, wanted: Mapping[str, Any]) -> None:
 
 
 def checkpoint(superuser_url: str) -> None:
-    """Write to disk now what the server would write while it stops, which then takes no time."""
+    """Write all changes to disk now, so that the server stops at once later."""
     with suppress(psycopg2.Error), closing(psycopg2.connect(superuser_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -92,9 +92,9 @@ def checkpoint(superuser_url: str) -> None:
 
 
 def ensure_on_real_servers() -> None:
-    """Make the databases that DATABASE_URL variables name, where they are missing and we may.
+    """Make the missing databases that DATABASE_URL variables name.
 
-    Raises DatabaseError when a server does not answer or does not let us.
+    Raises DatabaseError when a server does not answer or does not allow it.
     """
     for project in conf.projects().values():
         if not conf.variable("DATABASE_URL", project.name):

@@ -1,7 +1,7 @@
-"""Waiting for the end of processes that are not our children.
+"""Waits for the end of processes that are not our children.
 
-psutil's own ``wait`` and ``wait_procs`` count a zombie as alive. Where process 1 reaps
-nobody, as in a container without an init, it stays a zombie for ever.
+psutil's own ``wait`` and ``wait_procs`` count a zombie as alive. Where process 1 reaps no
+process, as in a container without an init, a zombie stays for ever.
 """
 
 import time
@@ -13,7 +13,7 @@ POLL_S = 0.02
 
 
 def runs(process: psutil.Process) -> bool:
-    """False from the moment it ended, whether its parent has reaped it or not."""
+    """Whether the process runs. A zombie has ended."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -21,7 +21,7 @@ def runs(process: psutil.Process) -> bool:
 
 
 def still_running(processes: Iterable[psutil.Process], *, within_s: float) -> list[psutil.Process]:
-    """Wait until all have ended, ``within_s`` at most; those that have not."""
+    """Wait until all have ended, ``within_s`` at most. Returns those that still run."""
     deadline = time.monotonic() + within_s
     alive = [process for process in processes if runs(process)]
     while alive and time.monotonic() < deadline:

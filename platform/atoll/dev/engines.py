@@ -1,4 +1,4 @@
-"""Which engines run embedded here, and where everybody finds them (``engines.json``)."""
+"""The embedded engines of this clone, and their addresses for all processes (``engines.json``)."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ STOP_STAGE = 9
 
 @dataclass(frozen=True)
 class Engines:
-    """The embedded engines of one home; None where a real server takes the part."""
+    """The embedded engines of one home; None where a real server replaces one."""
 
     postgres: Postgres | None
     valkey: Valkey | None
@@ -54,7 +54,7 @@ class Engines:
         return found
 
     def publish(self, home: Path) -> None:
-        """Write ``engines.json``; it holds passwords, so only its owner reads it."""
+        """Write ``engines.json``. It holds passwords, so only its owner may read it."""
         addresses: dict[str, object] = {}
         if self.postgres:
             addresses["postgres"] = {"host": self.postgres.host, "port": self.postgres.port}
@@ -65,7 +65,7 @@ class Engines:
 
 
 def prepare(home: Path, *, durable: bool = True) -> Engines:
-    """Set up what no variable points elsewhere for; starts nothing. Raises EngineError."""
+    """Set up each engine that no variable replaces. Starts nothing. Raises EngineError."""
     home.mkdir(mode=0o755, parents=True, exist_ok=True)
     needs_postgres = not all(conf.variable("DATABASE_URL", name) for name in conf.projects())
     needs_valkey = not (conf.variable("REDIS_URL") and conf.variable("RABBITMQ_URL"))

@@ -1,4 +1,4 @@
-"""Deleting what a home holds: all of it, or nothing."""
+"""Deletes the content of a home: all of it, or nothing."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ NAMED = 3
 
 
 class NotErased(Exception):
-    """Something could not be deleted, and so nothing was; the message names it."""
+    """A part could not be deleted, so nothing was. The message names the part."""
 
 
 def erase(home: Path, kept: set[str]) -> None:
-    """Delete everything in ``home`` but the names ``kept``, and the data that links there lead to.
+    """Delete everything in ``home`` but the names ``kept``, and the data behind its links.
 
-    Raises NotErased, with everything where it was, when a part of it cannot be deleted.
+    Raises NotErased, and changes nothing, when a part cannot be deleted.
     """
     entries = [path for path in home.iterdir() if path.name not in kept]
     elsewhere = [entry.resolve() for entry in entries if entry.is_symlink() and entry.resolve().is_dir()]
@@ -27,7 +27,7 @@ def erase(home: Path, kept: set[str]) -> None:
         named = ", ".join(f"{path} ({place.name_of(path.lstat().st_uid)}'s)" for path in refused[:NAMED])
         more = f" and {len(refused) - NAMED} more" if len(refused) > NAMED else ""
         raise NotErased(f"{place.name_of(os.geteuid())} may not delete {named}{more}.")
-    # Out of use all at once, before the first file is deleted.
+    # Rename everything before the first file is deleted.
     moved: list[tuple[Path, Path]] = []
     try:
         for entry in entries:
@@ -43,7 +43,7 @@ def erase(home: Path, kept: set[str]) -> None:
 
 
 def _undeletable(top: Path) -> list[Path]:
-    """The folders in ``top`` that this account may not empty, and what is mounted there."""
+    """The folders in ``top`` that this account may not empty, and the mounts there."""
     if top.is_symlink() or not top.is_dir():
         return []
     found: list[Path] = []

@@ -1,16 +1,13 @@
 """The parent of every process that ``up`` starts.
 
-A process of its own, so that nothing is left behind even when the supervisor
-is killed with ``kill -9``: the keeper then reads end-of-file from it, stops the
-services, then the engines, and leaves.
+It is a process of its own, so that no process is left behind when the supervisor is killed with
+``kill -9``: the keeper then reads end-of-file, stops the services, then the engines, and ends.
 
-On Linux it has imported what every project imports before it forks them, so
-start-up pays for those imports once and the processes share that memory
-(docs/decisions/0004). Elsewhere, where forking a process that has loaded system
-libraries is unsafe, it starts a fresh interpreter for each.
+On Linux it imports the modules that all projects need before it forks. Start-up then pays for
+them once, and the processes share their memory (docs/decisions/0004). Elsewhere forking a process
+that has loaded system libraries is unsafe: the keeper starts a fresh interpreter for each.
 
-Single-threaded, because it forks. It decides nothing: order, readiness and
-restarts are the supervisor's.
+It has one thread, because it forks. The supervisor decides order, readiness and restarts.
 
 ``python -m atoll.dev.keeper DESCRIPTOR fork|exec``. Lines of JSON come in on that socket::
 
@@ -62,13 +59,13 @@ class Keeper:
         self.forks = forks
         self.children: dict[int, Child] = {}
         self.unread = b""
-        self.wakeup: socket.socket | None = None  # the kernel's side of the pair that tells of signals
+        self.wakeup: socket.socket | None = None  # the kernel's end of the pair that reports signals
         self.pending_imports = list(SHARED_IMPORTS) if forks else []
 
     def run(self) -> bool:
-        """Serve until the supervisor is gone and every child with it: False.
+        """Serve until the supervisor and every child are gone. Returns False.
 
-        In a child that it forked it returns, too: True.
+        It also returns, with True, in each child that it forks.
         """
         with selectors.DefaultSelector() as selector:
             wakeup, self.wakeup = _wake_on_child_exit()
@@ -96,7 +93,7 @@ class Keeper:
             importlib.import_module(self.pending_imports.pop(0))
         if not self.pending_imports:
             gc.collect()
-            gc.freeze()  # else the first collection in each child would copy every shared page
+            gc.freeze()  # without it the first collection in a child would copy every shared page
 
     def _read(self) -> list[bytes] | None:
         with suppress(ConnectionError):
@@ -107,18 +104,18 @@ class Keeper:
         return None
 
     def _tell(self, **event: object) -> None:
-        with suppress(OSError):  # a supervisor that is gone is noticed by the reading side
+        with suppress(OSError):  # the reading side notices that the supervisor is gone
             self.connection.sendall(json.dumps(event).encode() + b"\n")
 
     def _obey(self, order: dict[str, Any]) -> bool:
-        """True in a child that it forked."""
+        """Carry out one command. Returns True in a child that it forked."""
         if order["do"] == "signal":
             self._signal(order["name"], order["signal"], group=order["group"])
             return False
         if order["python"] and self.forks:
             while self.pending_imports:
                 self._import_next()
-            # A signal between the fork and the child's own handlers must wait, not get lost.
+            # A signal between the fork and the child's own handlers waits and is not lost.
             signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
             try:
                 pid = os.fork()
@@ -129,7 +126,7 @@ class Keeper:
             if pid == 0:
                 self.connection.close()
                 signal.set_wakeup_fd(-1)
-                # Not what set_wakeup_fd returns: from Python 3.12 on, asyncio has cleared it by now.
+                # set_wakeup_fd does not return it: from Python 3.12 on asyncio has cleared it by now.
                 if self.wakeup:
                     self.wakeup.close()
                 _settle_in(order)
@@ -159,7 +156,7 @@ class Keeper:
 
     def _report_exits(self) -> None:
         for pid, status in _exits():
-            # What it forked itself and left behind goes with it.
+            # Also ends the processes that the child forked and left behind.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
             child = self.children.pop(pid, None)
@@ -186,12 +183,12 @@ class Keeper:
 
 
 def _wake_on_child_exit() -> tuple[socket.socket, socket.socket]:
-    """A socket that becomes readable when a signal arrives, and the one the signals are written to."""
+    """A socket that becomes readable at a signal, and the socket that the kernel writes signals to."""
     receiving, sending = socket.socketpair()
     receiving.setblocking(False)
     sending.setblocking(False)
     signal.set_wakeup_fd(sending.fileno())
-    # A Ctrl-C in the terminal is the supervisor's to answer. Handlers that do nothing, and
+    # The supervisor answers a Ctrl-C in the terminal. Handlers that do nothing, and
     # not SIG_IGN, which the programs started here would inherit.
     for signum in {signal.SIGCHLD} | _STOP_SIGNALS:
         signal.signal(signum, lambda *_: None)
@@ -199,7 +196,7 @@ def _wake_on_child_exit() -> tuple[socket.socket, socket.socket]:
 
 
 def _exits() -> Iterator[tuple[int, int]]:
-    """Children that have ended since last asked: process id, and exit code or minus the signal."""
+    """The children that have ended since the last call: process id, and exit code or minus the signal."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -211,16 +208,16 @@ def _exits() -> Iterator[tuple[int, int]]:
 
 
 def _open_log(path: str) -> int:
-    """Open it to append. Where that cannot be, the output goes nowhere: running matters more."""
+    """Open the log to append. Where it cannot be opened, the output is dropped: running matters more."""
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)  # it may have been deleted meanwhile
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # the folder may have been deleted
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError:
         return os.open(os.devnull, os.O_WRONLY)
 
 
 def _settle_in(order: dict[str, Any]) -> None:
-    """Turn a fresh fork into what a freshly started program would find."""
+    """Give a fresh fork the state of a freshly started program."""
     for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -258,7 +255,7 @@ def _execute(order: dict[str, Any]) -> int:
             preexec_fn=prepare if kernel.LINUX else None,
             **account,
         )
-    # Reaped by _exits; the object must not wait for it too.
+    # _exits reaps it; the object must not wait for it, too.
     process.returncode = 0
     return process.pid
 

@@ -1,4 +1,4 @@
-"""What Linux offers a process that keeps others, and other systems do not."""
+"""Calls of Linux for a process that keeps others. Other systems lack them."""
 
 import ctypes
 import sys
@@ -14,13 +14,13 @@ _prctl = ctypes.CDLL(None).prctl if LINUX else None
 
 
 def die_with_parent(signum: int) -> None:
-    """This process gets ``signum`` when its parent ends, however that ends."""
+    """Have the kernel send ``signum`` to this process when its parent ends in any way."""
     if _prctl:
         _prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
 
 
 def adopt_orphans() -> None:
-    """Grandchildren whose parent ends become children of this process, not of init."""
+    """Adopt grandchildren when their parent ends, in place of init."""
     if _prctl:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

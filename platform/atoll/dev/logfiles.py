@@ -1,4 +1,4 @@
-"""Keeping the processes' log files from growing without end."""
+"""Rotates the log files of the processes."""
 
 import shutil
 from pathlib import Path
@@ -8,17 +8,17 @@ KEPT = 3
 
 
 def rotate(folder: Path, max_bytes: int = MAX_BYTES) -> list[Path]:
-    """Move the content of every log past ``max_bytes`` to NAME.log.1 (and .1 to .2, ...); those moved.
+    """Move the content of each log past ``max_bytes`` to NAME.log.1 (and .1 to .2, ...). Returns these logs.
 
-    The writers keep the file open, so it is copied and emptied under them; they append, and go on
-    at its new end. A line written between the copy and the emptying, some microseconds, is lost.
+    The writers keep the file open and append, so the content is copied and the file emptied. A line
+    that is written in the microseconds between the two is lost.
     """
     rotated = []
     for log in sorted(folder.glob("*.log")):
         try:
             if log.stat().st_size <= max_bytes:
                 continue
-        except FileNotFoundError:  # deleted meanwhile
+        except FileNotFoundError:  # the file has been deleted
             continue
         for number in range(KEPT - 1, 0, -1):
             older = log.with_name(f"{log.name}.{number}")

@@ -1,4 +1,4 @@
-"""Reading the processes' log files as one: merged in time order, filtered, coloured."""
+"""Reads the log files of all processes as one: merged in time order, filtered, coloured."""
 
 import heapq
 import json
@@ -16,13 +16,13 @@ from atoll.dev.terminal import escaped
 POLL_INTERVAL_S = 0.2
 LEVEL_STYLES = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red", "critical": "bold red"}
 NAME_STYLES = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan", "bright_magenta", "bright_blue")
-# Shown in front, or the same on every line of a file.
+# Keys that a line shows first, or that are the same on every line of a file.
 SHOWN_ALREADY = {"time", "level", "event", "service", "instance", "process", "logger", "correlation_id"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of one file. ``fields`` is empty for what is not structured (a traceback, an engine)."""
+    """One line of one file. ``fields`` is empty for an unstructured line (a traceback, an engine)."""
 
     time: str
     name: str
@@ -48,18 +48,18 @@ class Wanted:
 
 
 def merged(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:
-    """Every wanted line there is now, oldest first, rotated files included."""
+    """All wanted lines of now, oldest first, with those of rotated files."""
     return heapq.merge(*(filter(wanted, _Reader(path).history()) for path in files))
 
 
 class Follower:
-    """What is written to the files after it was made; files emptied by rotation are followed on."""
+    """Reads new lines of the files, also after a rotation."""
 
     def __init__(self, files: list[Path]) -> None:
         self._readers = [_Reader(path, at_end=True) for path in files]
 
     def fresh(self) -> list[Line]:
-        """The complete lines since last asked, oldest first."""
+        """The complete lines since the last call, oldest first."""
         return sorted(line for reader in self._readers for line in reader.fresh())
 
 
@@ -75,7 +75,7 @@ def followed(follower: Follower, wanted: Callable[[Line], bool]) -> Iterator[Lin
 def since(text: str, now: datetime | None = None) -> str:
     """``10m``, ``2h``, ``30s``, ``1d`` ago, or a time in RFC 3339; as log lines write it.
 
-    Raises ValueError for anything else, and for what no calendar has.
+    Raises ValueError for any other text and for times that no calendar has.
     """
     units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
     try:
@@ -90,7 +90,7 @@ def since(text: str, now: datetime | None = None) -> str:
 
 
 def pretty(line: Line) -> Text:
-    """A line for people; a value of several lines (a traceback) follows it, set off on each of them."""
+    """A line for people. A value of several lines (a traceback) follows it, indented."""
     style = NAME_STYLES[sum(line.name.encode()) % len(NAME_STYLES)]
     text = Text.assemble((escaped(line.time[11:23]), "dim"), " ", (f"{escaped(line.name):<16}", style), " ")
     if not line.fields:

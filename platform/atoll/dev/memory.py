@@ -1,4 +1,4 @@
-"""Memory of process trees, counted so that what they share is not counted twice."""
+"""Memory of process trees. Shared pages count once."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NOTHING = Memory(0, 0, 0)
 
 
 def of_tree(pid: int) -> Memory:
-    """The process and all it started; NOTHING when it is gone or may not be looked at."""
+    """The memory of a process and its descendants; NOTHING when it is gone or not readable."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]

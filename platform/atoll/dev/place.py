@@ -1,7 +1,7 @@
-"""Can Atoll live here: in this clone, on this machine, under this account? If not, why, in a sentence.
+"""Checks whether Atoll can run in this clone, on this machine, under this account. Gives the reason.
 
 The Makefile runs this file by itself before it installs anything
-(``python3 -I platform/atoll/dev/place.py GOAL ...``), so it needs the standard library alone.
+(``python3 -I platform/atoll/dev/place.py GOAL ...``), so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ ROOT_ALLOWED = "ATOLL_ALLOW_ROOT"
 INSTALLING_NEEDS_BYTES = 700_000_000
 FIRST_START_NEEDS_BYTES = 300_000_000
 START_NEEDS_BYTES = 100_000_000
-# The wheels with the engines exist for these.
+# The engines have wheels for these machines.
 SYSTEMS = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64")}
-# Verbs that put nothing where its owner could not change it.
+# Verbs that create no file.
 HARMLESS = {"help", "down", "status", "logs", "reset", "test-fresh"}
 
 
 class Unusable(Exception):
-    """The message says what is wrong and what to do about it."""
+    """Atoll cannot run here. The message gives reason and remedy."""
 
 
 def check_machine() -> None:
@@ -56,7 +56,7 @@ def check_account(folder: Path, verb: str) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raises Unusable when this account cannot make files in ``folder``, or could not if it were made."""
+    """Raises Unusable when this account cannot make files in ``folder``, or cannot make ``folder``."""
     place = _existing(folder)
     if os.access(place, os.W_OK | os.X_OK):
         return
@@ -73,7 +73,7 @@ def check_writable(folder: Path) -> None:
 
 
 def check_belongings(folder: Path) -> None:
-    """Raises Unusable when another account, such as root by sudo, has left something in ``folder``."""
+    """Raises Unusable when ``folder`` holds files of another account, such as root by sudo."""
     me = os.geteuid()
     if me == 0 or not folder.is_dir():
         return
@@ -91,7 +91,7 @@ def check_belongings(folder: Path) -> None:
             )
 
 
-_OF_OTHERS = {"fresh"}  # the bare systems of `make test-fresh` are root's
+_OF_OTHERS = {"fresh"}  # the bare systems of `make test-fresh` belong to root
 
 
 def check_space(folder: Path, bytes_needed: int, what_for: str) -> None:
@@ -106,7 +106,7 @@ def check_space(folder: Path, bytes_needed: int, what_for: str) -> None:
 
 
 def check_start(clone: Path, home: Path, verb: str) -> None:
-    """What ``up`` and ``test`` need of the clone and of the home for their data. Raises Unusable."""
+    """Check the clone and the home for ``up`` and ``test``. Raises Unusable."""
     check_account(clone, verb)
     check_writable(home)
     check_belongings(home)
@@ -116,7 +116,7 @@ def check_start(clone: Path, home: Path, verb: str) -> None:
 
 
 def told(error: OSError) -> str | None:
-    """An operating system's refusal in a sentence that says what to do; None for what needs a traceback."""
+    """A sentence with the remedy for an error of the operating system; None for an error of the program."""
     where = error.filename or "a file"
     if isinstance(where, bytes):
         where = os.fsdecode(where)
@@ -150,7 +150,7 @@ def _owned(where: object) -> str:
 
 
 def _existing(folder: Path) -> Path:
-    """``folder``, or the nearest folder above it that is there."""
+    """``folder``, or the nearest existing folder above it."""
     try:
         there = folder.exists()
     except PermissionError:
@@ -159,7 +159,7 @@ def _existing(folder: Path) -> Path:
 
 
 def main(goals: list[str]) -> int:
-    """Check for ``make GOAL ...``; 1 with the sentence printed when it cannot be."""
+    """Check for ``make GOAL ...``. Returns 1 and prints the reason when Atoll cannot run here."""
     clone = Path.cwd()
     verb = f"make {' '.join(goals)}"
     venv = clone / ".venv"

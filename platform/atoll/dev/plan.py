@@ -1,4 +1,4 @@
-"""The platform as a list of processes: engines, set-ups, web processes, workers, and who waits for whom."""
+"""The platform as a list of processes: engines, set-ups, web processes, workers, and their order."""
 
 import os
 from pathlib import Path
@@ -8,24 +8,24 @@ from atoll.conf import Project
 from atoll.dev import probes, setup
 from atoll.dev.process import Kind, Spec
 
-# Stop order: the edge and the workers first, then what they talk to, the registry last.
+# Stop order: gateway and workers first, then the web processes that they call, the registry last.
 STOP_EDGE, STOP_SERVICES, STOP_REGISTRY = 0, 1, 2
 REGISTRY, GATEWAY = "registry", "gateway"
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What every process of this platform finds in its environment, besides ours."""
+    """The variables of every process of this platform, beside those of this process."""
     return {
         "ATOLL_HOME": str(home),
         "ATOLL_ROOT": str(conf.root()),
         "ATOLL_ENV": "development",
-        # They all leave together, so nobody needs long to notice that another one goes.
+        # All processes stop together, so a short grace is enough for the others to notice.
         "DRAIN_LINGER_S": os.environ.get("DRAIN_LINGER_S") or "0.3",
     }
 
 
 def processes(home: Path, engines: list[str], *, demo_data: bool = True) -> list[Spec]:
-    """Everything but the engines; those are named, for the others to wait for."""
+    """All processes but the engines. ``engines`` names these, so that others wait for them."""
     projects = list(conf.projects().values())
     setups = {
         p.name: _setup(p, home, engines, demo_data) for p in projects if not setup.Stamp(home, p).is_fresh()

@@ -1,4 +1,4 @@
-"""One platform per home: the lock, the record of what runs, and the healing after a crash."""
+"""Allows one platform per home: the lock, the record of its processes, and the clean-up after a crash."""
 
 import fcntl
 import json
@@ -36,9 +36,9 @@ class AlreadyRunning(Exception):
 
 
 class PlatformLock:
-    """Holds the lock on ``home`` while it is open, and keeps ``up.json`` true.
+    """Holds the lock on ``home`` while it is open, and keeps ``up.json`` up to date.
 
-    The kernel drops the lock when its holder ends, however that ends.
+    The kernel drops the lock when its holder ends in any way.
     """
 
     def __init__(self, home: Path, address: str) -> None:
@@ -71,9 +71,9 @@ class PlatformLock:
         return found
 
     def clear_leftovers(self) -> list[int]:
-        """End what an earlier ``up`` left running; their process ids.
+        """End processes that an earlier ``up`` left running. Returns their ids.
 
-        Its keeper is normally already stopping them; they get LEFTOVER_GRACE_S to finish.
+        The earlier keeper usually stops them already, so they get LEFTOVER_GRACE_S to finish.
         """
         processes = self.leftovers()
         alive = ending.still_running(processes, within_s=0.2)
@@ -113,7 +113,7 @@ class PlatformLock:
 
     def _save(self) -> None:
         fresh = self.home / "up.json.new"
-        # Without it `status` shows older news; running matters more than that.
+        # Without the file `status` shows an older state; running matters more.
         with suppress(OSError):
             self.home.mkdir(parents=True, exist_ok=True)
             fresh.write_text(json.dumps(self.record, indent=1))
@@ -121,9 +121,9 @@ class PlatformLock:
 
 
 def read(home: Path) -> dict[str, Any]:
-    """What the running ``up`` (or the last one, if it was killed) wrote; ``{}`` without one.
+    """The record of the running ``up``, or of the last one if it was killed; ``{}`` without one.
 
-    An ``up`` that only begins has written nothing yet. What is no such record counts as none.
+    An ``up`` that has just begun has no record yet. A file with other content counts as none.
     """
     try:
         record = json.loads((home / "up.json").read_text())

@@ -1,4 +1,4 @@
-"""Loopback ports: free ones to take, and who sits on a taken one."""
+"""Loopback ports: finds a free one, and names the holder of a taken one."""
 
 import random
 import socket
@@ -6,13 +6,13 @@ import socket
 import psutil
 
 LOOPBACK = "127.0.0.1"
-# Below the ports that systems give to outgoing connections, one of which could take a port between
-# the moment it was found free and the moment its server starts.
+# Below the ports of outgoing connections: one of these could take a port after it was found free and
+# before its server starts.
 CANDIDATES = range(20_000, 32_000)
 
 
 def free() -> int:
-    """A loopback TCP port that nobody listens on at this moment; raises OSError when there is none."""
+    """A loopback TCP port without a listener at this moment. Raises OSError when there is none."""
     for port in random.sample(CANDIDATES, len(CANDIDATES)):
         if is_free(port):
             return port
@@ -21,7 +21,7 @@ def free() -> int:
 
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As a server binds: connections of an earlier run in TIME_WAIT do not count.
+        # Binds like a server: connections of an earlier run in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -31,7 +31,7 @@ def is_free(port: int) -> bool:
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
-    """Does anything accept TCP connections there?"""
+    """Whether a process accepts TCP connections there."""
     try:
         socket.create_connection((host, port), timeout=timeout_s).close()
     except OSError:
@@ -40,7 +40,7 @@ def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:
 
 
 def holder(port: int) -> str:
-    """Who listens on ``port``, in words; other users' processes may not be visible to us."""
+    """The process that listens on ``port``, in words. Processes of other users may be invisible."""
     for process in psutil.process_iter(["pid", "cmdline"]):
         try:
             listening = any(

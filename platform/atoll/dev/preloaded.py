@@ -1,7 +1,7 @@
-"""What the keeper imports before it forks (docs/decisions/0004)."""
+"""The modules that the keeper imports before it forks (docs/decisions/0004)."""
 
-# What every project imports and what asks for no settings while it is imported: whatever asks,
-# fails here, so that no value of one project can reach another. A missing one costs only time.
+# Modules that every project imports and that read no settings during the import. A module that reads
+# settings fails here, so no value of one project reaches another. A missing module costs only time.
 SHARED_IMPORTS = (
     *("asyncio", "yaml", "jsonschema", "inflection", "uritemplate", "requests", "redis", "structlog"),
     *("psycopg2.extras", "jwt", "argon2", "cryptography.hazmat.primitives.asymmetric.rsa"),

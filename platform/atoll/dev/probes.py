@@ -1,4 +1,4 @@
-"""Is it ready? One question per kind of process, asked over and over until it says yes."""
+"""Probes of readiness, one per kind of process. The supervisor repeats them until they succeed."""
 
 import asyncio
 from pathlib import Path
@@ -37,7 +37,7 @@ def http(port: int, path: str = "/health/ready") -> Probe:
 
 
 def lifecycle(file: Path) -> Probe:
-    """A process without a port writes its state to the file that ATOLL_LIFECYCLE_FILE names."""
+    """Reads the state of a process without a port from its ATOLL_LIFECYCLE_FILE."""
 
     async def ready() -> bool:
         try:

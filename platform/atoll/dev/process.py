@@ -1,4 +1,4 @@
-"""What the supervisor runs: one description per process, and how it stands."""
+"""The processes of the supervisor: the description and the state of each."""
 
 import errno
 import os
@@ -23,11 +23,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """One process. ``after`` names those that must be ready (or, a set-up, done) before it starts.
+    """The description of a process.
 
-    ``python`` says that ``argv`` is a command line of manage.py; otherwise it is a
-    program and its arguments. Processes of a lower ``stop_stage`` are asked to stop first.
-    ``probe`` answers whether it is ready; without one it is ready once started.
+    ``after`` names the processes that must be ready (a set-up: done) before it starts. ``argv`` is a
+    command line of manage.py if ``python`` is true, else a program and its arguments. Processes of a
+    lower ``stop_stage`` stop first. ``probe`` returns whether the process is ready; without a probe it
+    is ready once started.
     """
 
     name: str
@@ -56,7 +57,7 @@ class State(StrEnum):
 
 @dataclass
 class Member:
-    """One process as it stands now."""
+    """The state of a process."""
 
     spec: Spec
     state: State = State.WAITING
@@ -82,7 +83,7 @@ def cause_of(status: int) -> str:
 
 
 def describe_failure(member: Member, status: int) -> str:
-    """Why it does not start, with the end of its log."""
+    """The reason why a process does not start, with the end of its log."""
     lines = member.spec.log.read_text(errors="replace").splitlines()[-15:] if member.spec.log.exists() else []
     quoted = "\n".join(f"    {line}" for line in lines)
     full = "The disk is full: make room. " if os.strerror(errno.ENOSPC) in quoted else ""

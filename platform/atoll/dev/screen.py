@@ -1,4 +1,4 @@
-"""What ``up`` shows: progress while it starts, the addresses when it runs, deaths as they happen."""
+"""The output of ``up``: progress of the start, the addresses, and each process that ends."""
 
 import time
 from typing import Protocol
@@ -33,7 +33,7 @@ class Screen(Protocol):
 
 
 class PlainScreen:
-    """For files, pipes and CI: one line per fact, nothing redrawn."""
+    """For files, pipes and CI: one line per fact."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -45,7 +45,7 @@ class PlainScreen:
 
     def changed(self, member: Member) -> None:
         if member.state == State.STOPPING and not self.is_stopping:
-            # From here on the question is how long stopping takes.
+            # From here on the times count from the request to stop.
             self.is_stopping, self.began = True, time.monotonic()
         if member.state in (State.READY, State.DONE, State.STOPPED):
             is_page = member.spec.kind == Kind.WEB and member.state == State.READY
@@ -61,12 +61,12 @@ class PlainScreen:
     def summary(self, members: list[Member], home: str, notes: list[str]) -> None:
         self.progress_ends()
         for part in _summary(home, notes):
-            # Sentences are broken between words, where there is an edge; addresses never.
+            # Breaks sentences between words, and addresses never.
             self.console.print(part, soft_wrap=isinstance(part, Table) or not self.console.is_terminal)
 
 
 class LiveScreen(PlainScreen):
-    """For a terminal: a table that changes in place while things start."""
+    """For a terminal: a table that changes in place during the start."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -121,7 +121,7 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
         addresses.add_column(column, no_wrap=True)
     for project in sorted(conf.projects().values(), key=lambda project: project.port):
         base = f"http://127.0.0.1:{project.port}"
-        # What the gateway serves is described by the services behind it, and its routes in its admin.
+        # The services describe the API behind the gateway, and its admin its routes.
         description = f"{base}/docs" if project.name != "gateway" else "docs/http.md"
         addresses.add_row(project.name, f"{base}/admin/", description)
     accounts = Table(title="Demo accounts (for the admins and the API)", title_justify="left")

@@ -1,4 +1,4 @@
-"""The real servers that whole platforms can be tested on here, and databases on them."""
+"""The real servers of this machine that tests of whole platforms can use, and databases on them."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from atoll import conf
 
 PREFIX = "journeys_"
 ANSWER_TIMEOUT_S = 2
-# Where Debian's packages listen, and whom they let in as they come or are commonly set up for tests.
+# The addresses of Debian's packages, with the accounts that they usually admit.
 STANDARD = {
     "DATABASE_URL": "postgres://postgres@127.0.0.1:5432",
     "RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:5672//",
@@ -32,9 +32,8 @@ def accepts_connections(host: str, port: int) -> bool:
 def real_servers() -> dict[str, str]:
     """URLs of real servers: from the variables, or found on this machine's standard ports.
 
-    Keys are those of DATABASE_URL, RABBITMQ_URL and REDIS_URL that could be had. A server
-    that nobody named counts only if it lets us in: somebody's own PostgreSQL that asks for
-    a password is none of our business.
+    The keys are those of DATABASE_URL, RABBITMQ_URL and REDIS_URL with a server. A server without a
+    variable counts only if it admits us: a PostgreSQL that asks for a password is not for tests.
     """
     found = {name: os.environ[name] for name in STANDARD if os.environ.get(name)}
     return found | {
@@ -43,7 +42,7 @@ def real_servers() -> dict[str, str]:
 
 
 def create_databases(url: str) -> None:
-    """Empty databases for a platform with ATOLL_DATABASE_PREFIX=``PREFIX``; older ones are dropped."""
+    """Make empty databases for a platform with ATOLL_DATABASE_PREFIX=``PREFIX``. Drops older ones."""
     connection = _maintenance(url)
     connection.autocommit = True
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Bringing one project's database up to date: migrations, credentials, routes, demo data."""
+"""Brings one project's database up to date: migrations, credentials, routes, demo data."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from atoll import conf
 from atoll.conf import Project
 
-# In this order; a project runs those it has. All of them are safe to repeat.
+# In this order; a project runs the commands that it has. Each can be repeated.
 STEPS = ("migrate", "sync_credentials", "load_routes")
 DEMO_STEP = "seed"
 
@@ -26,10 +26,10 @@ def run(project: Project, *, demo_data: bool) -> None:
 
 
 class Stamp:
-    """Remembers that a project's embedded database was set up by exactly this code and these secrets.
+    """Records the code and the secrets that a project's embedded database was set up with.
 
-    Only a shortcut for the second start: every step is safe to repeat. Real servers are
-    always set up, since their data can change behind our back.
+    It lets the next start skip the set-up. Real servers are set up at each start, since their data
+    may change between two starts.
     """
 
     def __init__(self, home: Path, project: Project) -> None:

@@ -1,9 +1,9 @@
-"""The test suites of the repository: one pytest process each, since Django takes one settings a process."""
+"""The test suites of the repository. Each runs in a pytest process of its own, with its own settings."""
 
 import asyncio
 import sys
 import time
-import xml.etree.ElementTree as ElementTree  # reads only what our own pytest wrote
+import xml.etree.ElementTree as ElementTree  # reads only files of our own pytest
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +12,16 @@ from atoll import conf
 
 NO_TESTS_COLLECTED = 5
 FAILED = {"failure", "error"}  # as JUnit's format calls them
-# Variables that would send a suite to a real server; suites run on engines of their own.
+# Variables that name a real server. Suites run on engines of their own.
 SERVER_VARIABLES = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """``whole``: it starts whole platforms, in the environment as it is; ``alone``: nothing runs beside it.
-    ``arguments`` go to pytest, before those of the user.
+    """A test suite.
+
+    ``whole``: it starts whole platforms, in the environment of the user. ``alone``: no other suite
+    runs beside it. ``arguments`` go to pytest, before those of the user.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Result:
     skipped: int = 0
     skips: list[str] = field(default_factory=list)
     passed_names: list[str] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)  # which test, and pytest's short account
+    failures: list[tuple[str, str]] = field(default_factory=list)  # the test, and pytest's short report
 
     @property
     def ok(self) -> bool:
@@ -48,7 +50,7 @@ class Result:
 
 
 def all_suites() -> list[Suite]:
-    """The library, every project of projects.toml, the demo, then what no single project can say."""
+    """The suites of the library, of every project in projects.toml, of the demo and over several projects."""
     root = conf.root()
     table, tests = root / "platform" / "pyproject.toml", root / "platform" / "tests"
     # The longest first, since suites run beside each other.
@@ -58,7 +60,7 @@ def all_suites() -> list[Suite]:
         Suite("platform", table, tests, arguments=(f"--ignore={tests / 'bus'}",)),
     ]
     if any((root / "tests" / "chaos").glob("test_*.py")):
-        # What it waits for is the time that faults take, so that neighbours do not disturb it.
+        # It waits for faults most of the time, so suites beside it do not disturb it.
         found.append(Suite("chaos", root / "tests" / "pyproject.toml", root / "tests" / "chaos", whole=True))
     for project in conf.projects().values():
         folder = root / project.package.replace(".", "/")
@@ -75,14 +77,14 @@ def all_suites() -> list[Suite]:
 def environment(
     suite: Suite, given: Mapping[str, str], home: Path, library_database_url: str
 ) -> dict[str, str]:
-    """What the suite's process finds: the test engines, or for whole platforms what we were ``given``."""
+    """The suite's environment: the test engines, or ``given`` for suites of whole platforms."""
     root = conf.root()
-    # Tests start processes too, and those must find the projects as manage.py does.
+    # Processes that tests start find the projects like manage.py does.
     found = {"ATOLL_ROOT": str(root), "PYTHONPATH": f"{root}:{root / 'platform'}"}
     if suite.whole:
         return dict(given) | found
     if given.get("RABBITMQ_URL"):
-        # The library's own tests take RabbitMQ where they find it, each under names of its own.
+        # The library's tests use RabbitMQ where it answers, each under names of its own.
         found["ATOLL_TEST_RABBITMQ"] = given["RABBITMQ_URL"]
     kept = {name: value for name, value in given.items() if not name.endswith(SERVER_VARIABLES)}
     return (

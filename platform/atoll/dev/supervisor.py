@@ -1,4 +1,4 @@
-"""Starts processes in the order of their readiness, starts again what dies, stops everything."""
+"""Starts processes in the order of their readiness, restarts those that end, stops all."""
 
 import asyncio
 import json
@@ -23,14 +23,14 @@ PROBE_INTERVAL_S = 0.1
 START_LIMIT_S = 90.0
 FIRST_STARTS = 3
 
-# Read by the C library when a program starts: few arenas, and freed memory goes back to the
+# The C library reads these at the start of a program: few arenas, and freed memory goes back to the
 # system even after one large allocation (a password hash takes 100 MB for a moment).
 MALLOC = {"MALLOC_ARENA_MAX": "2", "MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"}
 STABLE_AFTER_S = 30.0
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
-# Counted from the request to stop. A stage that is not through by its time no longer holds up
-# the next; what is still there at the end is killed. Engines come after, in what is left of 10 s.
+# Seconds from the request to stop. The next stage begins at its time even if the stage before has not
+# ended. Processes that still run at the end are killed. Engines stop in the rest of 10 s.
 STOP_STAGES_S = (3.0, 6.0, 7.5)
 KILL_AFTER_S = 8.0
 KILLED_IS_GONE_WITHIN_S = 1.0
@@ -38,7 +38,7 @@ ENGINES_STOPPED_AFTER_S = 9.7
 
 
 class StartFailed(Exception):
-    """A process did not come up in FIRST_STARTS tries; the message names it and quotes its log."""
+    """A process did not become ready in FIRST_STARTS tries. The message has its name and its log."""
 
 
 Notice = Callable[[Member, str], None]
@@ -47,7 +47,7 @@ Notice = Callable[[Member, str], None]
 class Supervisor:
     """Owns the keeper and, through it, every process of ``specs``.
 
-    ``on_change`` is told of every change of state; ``on_notice`` of deaths, in words.
+    Calls ``on_change`` at every change of state, and ``on_notice`` with a sentence when a process ends.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Supervisor:
         self._specs = list(specs)
 
     async def open(self) -> None:
-        """Start the keeper, and the processes given so far."""
+        """Start the keeper and the processes added so far."""
         ours, theirs = socket.socketpair()
         way = "fork" if self.forks else "exec"
         self.keeper = subprocess.Popen(
@@ -91,7 +91,7 @@ class Supervisor:
         self.add(self._specs)
 
     def add(self, specs: Iterable[Spec]) -> None:
-        """Take on more processes; each starts as soon as those it comes after are ready."""
+        """Add processes. Each starts as soon as the processes in its ``after`` are ready."""
         added = [Member(spec) for spec in specs]
         for member in added:
             self.members[member.name] = member
@@ -102,7 +102,7 @@ class Supervisor:
     async def ready(self, *names: str) -> None:
         """Wait until these processes (or all so far) have been ready once.
 
-        Raises StartFailed when one does not come up.
+        Raises StartFailed when one does not become ready.
         """
         pending = {asyncio.create_task(self._reached[name].wait()) for name in names or self.members}
         gone = asyncio.create_task(self.keeper_gone.wait())
@@ -121,7 +121,7 @@ class Supervisor:
                 wait.cancel()
 
     async def stop(self) -> None:
-        """Stop everything, engines last, within 10 s; returns when no process is left."""
+        """Stop everything, engines last, within 10 s. Returns when no process is left."""
         if self.stopping:
             return
         self.stopping = True
@@ -149,10 +149,8 @@ class Supervisor:
         await self._dismiss_keeper()
 
     def kill_everything(self) -> None:
-        """The impatient end: every process is killed now; ``stop`` then returns at once."""
+        """Kill every process now. ``stop`` then returns at once."""
         self._kill(self._alive())
-
-    # -- one process ---------------------------------------------------------------------
 
     async def _tend(self, member: Member) -> None:
         for name in member.spec.after:
@@ -223,11 +221,9 @@ class Supervisor:
 
     def _change(self, member: Member, state: State) -> None:
         member.state = state
-        # A full disk or a terminal that is gone must not end the tending of a process.
+        # A full disk or a closed terminal does not end the supervision of a process.
         with suppress(OSError):
             self.on_change(member)
-
-    # -- stopping ------------------------------------------------------------------------
 
     def _alive(self) -> list[Member]:
         return [
@@ -256,8 +252,6 @@ class Supervisor:
         if self.keeper:
             await asyncio.to_thread(self.keeper.wait)
 
-    # -- the keeper ----------------------------------------------------------------------
-
     def _send(self, **order: object) -> None:
         if self._writer and not self._writer.is_closing():
             self._writer.write(json.dumps(order).encode() + b"\n")
@@ -271,7 +265,7 @@ class Supervisor:
                     self._started[name].set_result(event["pid"])
                 else:
                     if not self._started[name].done():
-                        self._started[name].set_result(None)  # it could not be started at all
+                        self._started[name].set_result(None)  # the keeper could not start it
                     self._exited[name].set_result(event["status"])
                     if self.stopping:
                         self._change(self.members[name], State.STOPPED)
@@ -279,7 +273,7 @@ class Supervisor:
 
 
 def _end_orphans(pids: list[int]) -> None:
-    """Wait for those whose keeper was killed: the kernel has told them. Kill who stays."""
+    """Wait for the processes of a killed keeper, which the kernel has signalled. Kill those that stay."""
     orphans = []
     for pid in pids:
         with suppress(psutil.NoSuchProcess):

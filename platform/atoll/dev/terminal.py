@@ -1,14 +1,13 @@
-"""Showing texts of strangers on a terminal: nothing in them moves the cursor, rings, or reorders a line.
+"""Shows foreign texts on a terminal, with control characters escaped.
 
-A log line, an answer or a name may hold whatever a client sent. Written out as they are, escape
-sequences would repaint or rename the terminal of whoever reads them, and a line break would
-forge a line.
+A log line, an answer or a name may hold any text of a client. Its escape sequences would repaint or
+rename the terminal, and its line breaks would forge lines.
 """
 
 import re
 import sys
 
-# Control characters (C0, DEL, C1), what is invisible or turns the direction of a line, line and paragraph
+# Control characters (C0, DEL, C1), invisible characters and marks of direction, line and paragraph
 # separators, tags, and lone surrogates, which no encoding has.
 _HOSTILE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
@@ -27,7 +26,7 @@ def escaped_json(text: str) -> str:
 
 
 def lenient_output() -> None:
-    """What the terminal's encoding lacks is escaped instead of ending the program."""
+    """Escape characters that the terminal's encoding lacks, in place of an error."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="backslashreplace")

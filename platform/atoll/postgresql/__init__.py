@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend with a bound on the connections of a process, and what all processes need."""
+"""Django's PostgreSQL backend with a bound on connections per process, and their sum over processes."""

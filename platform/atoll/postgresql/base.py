@@ -1,4 +1,4 @@
-"""The ``ENGINE`` of every project: Django's own, and no more connections than the process may have."""
+"""The ``ENGINE`` of every project: Django's own, with a bound on the connections of a process."""
 
 import weakref
 from typing import Any
@@ -9,10 +9,9 @@ from atoll.postgresql import bound
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A thread that needs a connection waits while the process has all of them in use.
+    """A thread waits for a connection while all connections of the process are in use.
 
-    The place comes back when the connection is closed, and also when a thread ends and its
-    connection is only let go of.
+    The place is free again when the connection is closed, or when its thread ends without closing it.
     """
 
     _leave: Any = None

@@ -1,4 +1,4 @@
-"""At most so many database connections in one process, however many threads it has."""
+"""Bounds the database connections of a process, whatever its number of threads."""
 
 import os
 import threading
@@ -10,13 +10,13 @@ from django.db import OperationalError
 from atoll import conf
 
 VARIABLE = "DATABASE_CONNECTIONS"
-# Of a process that does not say how many threads it has, such as a management command.
+# For a process that does not give its number of threads, such as a management command.
 OTHERWISE = 50
 WAIT_S = 5.0
 
 
 class Bound:
-    """``take`` waits up to ``wait_s`` for a place; what it returns gives the place back, once."""
+    """``take`` waits up to ``wait_s`` for a place, and returns a function that gives it back, once."""
 
     def __init__(self, most: int, wait_s: float = WAIT_S) -> None:
         self.most = most
@@ -40,8 +40,8 @@ _in_children: int | None = None
 def hold_to(most: int, *, in_children: int | None = None) -> None:
     """From now on this process has at most ``most`` connections; DATABASE_CONNECTIONS overrules it.
 
-    A forked child begins with none and a bound of its own: ``in_children``, else the same. Call it
-    before the first connection: those that are open already are not counted.
+    A forked child starts at zero with a bound of its own, ``in_children`` or the same. Call this before
+    the first connection: it does not count open ones.
     """
     global _bound, _in_children
     _bound, _in_children = Bound(told(most)), in_children

@@ -1,7 +1,7 @@
-"""How many database connections the platform may open, and whether the server admits so many.
+"""The database connections that the platform may open, compared with those that the server admits.
 
-The sum is of one web process and one worker for each project of ``projects.toml``; whoever runs
-more adds theirs.
+The sum covers one web process and one worker for each project of ``projects.toml``. Add the
+connections of further processes.
 """
 
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from atoll import conf
 from atoll.postgresql import bound
 
 WEB_THREADS = 8
-# Beside the threads that answer: health checks, listeners, whatever else a process runs.
+# Connections beside the answering threads: health checks, listeners and others.
 BESIDE_WEB = 4
 BESIDE_ASGI = {"registry": 16}
-# Ingest, relay, retention, renewal of leases and what watches them.
+# Ingest, relay, retention, renewal of leases and their watchdog.
 BESIDE_HANDLERS = 8
 WORKER_CONCURRENCY = 4
-# Of a prefork pool's child: its handler, its leases, and one to spare.
+# A prefork pool's child: its handler, its leases, and one to spare.
 IN_CHILD = 3
-# Since PostgreSQL 16 there is a second reserve.
+# PostgreSQL 16 and later have a second reserve.
 ADMITTED = """
 SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
     - COALESCE(current_setting('reserved_connections', TRUE), '0')::int
@@ -31,12 +31,12 @@ SELECT current_setting('max_connections')::int - current_setting('superuser_rese
 
 
 def web(name: str, threads: int = WEB_THREADS) -> int:
-    """Of one web process of the project."""
+    """The connections of one web process of the project."""
     return bound.told(threads + BESIDE_ASGI.get(name, BESIDE_WEB))
 
 
 def worker(name: str) -> int:
-    """Of one worker with its children."""
+    """The connections of one worker with its children."""
     concurrency = int(conf.variable("WORKER_CONCURRENCY", name) or WORKER_CONCURRENCY)
     if conf.variable("WORKER_POOL", name) == "prefork":
         return bound.told(BESIDE_HANDLERS) + concurrency * IN_CHILD
@@ -44,7 +44,7 @@ def worker(name: str) -> int:
 
 
 def needed(name: str) -> dict[str, int]:
-    """By process, all that may open connections on the server of this project's database."""
+    """The connections by process, for all processes on the server of this project's database."""
     here = _server(name)
     found = {}
     for other, row in conf.projects().items():
@@ -56,7 +56,7 @@ def needed(name: str) -> dict[str, int]:
 
 
 def shortage(name: str, admitted: int) -> str | None:
-    """What to do about a server that admits fewer connections than the platform may open."""
+    """A sentence with the remedy when the server admits fewer connections than the platform may open."""
     processes = needed(name)
     total = sum(processes.values())
     if total <= admitted:
@@ -70,7 +70,7 @@ def shortage(name: str, admitted: int) -> str | None:
 
 
 def server_shortage(name: str, database: Mapping[str, Any]) -> str | None:
-    """The same, asked of the server that Django's settings of a ``database`` name; None when it is silent."""
+    """``shortage`` for the server of a ``database`` in Django's settings; None when it does not answer."""
     try:
         with closing(_connect(database)) as server, server.cursor() as cursor:
             cursor.execute(ADMITTED)
@@ -81,7 +81,7 @@ def server_shortage(name: str, database: Mapping[str, Any]) -> str | None:
 
 
 def server_shortages() -> list[str]:
-    """Of every server that the projects' databases are on, each told once; for `make up`."""
+    """The shortages of all servers of the projects' databases, one sentence each; for `make up`."""
     first = {_server(name): name for name in reversed(conf.projects())}
     found = (server_shortage(name, conf.database(name)) for name in first.values())
     return [problem for problem in found if problem]
@@ -99,7 +99,7 @@ def _connect(database: Mapping[str, Any]) -> Any:
 
 
 def _server(name: str) -> tuple[str, int] | None:
-    """Host and port; None where this process is not told, as in a container of its own."""
+    """Host and port; None where this process does not know them, as in a container of its own."""
     url = conf.variable("DATABASE_URL", name)
     if url:
         parts = urlsplit(url)

@@ -1,7 +1,7 @@
-"""What the admin of every project keeps, as one suite: ours pass it, and so must yours.
+"""The rules for the admin of every project, as a test suite.
 
-Subclass ``AdminDoors`` in ``tests/test_doors.py`` of the project. It finds every list and page by
-itself, in the admin site; a project whose accounts are its own overrides ``make_administrator``.
+Subclass ``AdminDoors`` in ``tests/test_doors.py`` of the project. It finds every list and page in
+the admin site. A project with accounts of its own overrides ``make_administrator``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FINE = frozenset({200, 302, 400, 403, 404, 405})
 
 
 def fields(of: ModelAdmin[Any]) -> Iterator[Field[Any, Any]]:
-    """The columns of a list's model that its address may name: by filter, hierarchy or as its key."""
+    """The columns of a list's model that an address may name: by filter, hierarchy or as its key."""
     named: set[Any] = {
         entry[0] if isinstance(entry, tuple | list) else entry for entry in of.list_filter or ()
     }
@@ -63,7 +63,7 @@ def queries(of: ModelAdmin[Any]) -> Iterator[str]:
 
 
 def own_lists() -> list[ModelAdmin[Any]]:
-    """Of the project itself; those that come with the library are asked in the library's own suite."""
+    """The lists of the project itself. The library's own suite tests those of the library."""
     found: list[ModelAdmin[Any]] = list(admin.site._registry.values())
     is_library = settings.ATOLL_PROJECT == "library"
     return [of for of in found if is_library or not type(of).__module__.startswith("atoll.")]
@@ -82,7 +82,7 @@ def pages_of_one(of: ModelAdmin[Any], object_id: str) -> Iterator[str]:
 
 
 def is_fine(answer: Any) -> bool:
-    """No crash, and a refusal is a page of ours that tells nothing of the inside."""
+    """The answer is no crash, and a refusal is a page of ours without internals."""
     text = answer.content
     refused = answer.status_code < 400 or b"atoll/api/error.css" in text or b"Not for your role" in text
     return answer.status_code in FINE and refused and b"Traceback" not in text
@@ -91,7 +91,7 @@ def is_fine(answer: Any) -> bool:
 @pytest.mark.timeout(600)
 @pytest.mark.django_db(transaction=True)
 class AdminDoors:
-    """Each method is one rule, for all pages of the project's admin."""
+    """Each method tests one rule on all pages of the project's admin."""
 
     backend = "atoll.identity.backends.AccountBackend"
 

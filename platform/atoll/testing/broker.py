@@ -1,7 +1,7 @@
-"""A broker in this process's memory, with the part of AMQP 0-9-1 that the bus stands on.
+"""A broker in memory, with the part of AMQP 0-9-1 that the bus uses.
 
-For tests without a server: two durable exchanges, queues with bindings, competing
-consumers, acknowledgements. It passes ``atoll.testing.conformance`` like RabbitMQ does.
+For tests without a server: two durable exchanges, queues with bindings, competing consumers,
+acknowledgements. It passes ``atoll.testing.conformance``, like RabbitMQ.
 """
 
 import threading
@@ -36,7 +36,7 @@ class Copy:
 
 @dataclass
 class MemoryQueue:
-    """What waits in it, in order, and what its consumers hold."""
+    """The waiting messages, in order, and those that consumers hold."""
 
     name: str
     bindings: set[tuple[Exchange, str]] = field(default_factory=set)
@@ -50,10 +50,9 @@ class MemoryQueue:
 
 
 class MemoryBroker:
-    """Exchanges, queues and bindings; may be used by several threads.
+    """Exchanges, queues and bindings. Several threads may use it.
 
-    ``copies`` is how many of each message a queue gets: more than one shows what
-    receivers do about duplicates.
+    A queue gets ``copies`` of each message: more than one tests how receivers treat duplicates.
     """
 
     def __init__(self, *, copies: int = 1) -> None:
@@ -63,20 +62,20 @@ class MemoryBroker:
         self._lock = threading.RLock()
 
     def declare(self, service: str, event_patterns: Iterable[str] = ()) -> None:
-        """The two queues of a service, bound, as its worker declares them; again is no mistake."""
+        """Declare and bind the two queues of a service, as its worker does. Can be repeated."""
         with self._lock:
             events, commands = self._queue(f"evt.{service}"), self._queue(f"cmd.{service}")
             events.bindings |= {("events", pattern) for pattern in event_patterns}
             commands.bindings.add(("commands", service))
 
     def delete(self, service: str) -> None:
-        """The queues with all that is in them."""
+        """Delete the queues of a service with their messages."""
         with self._lock:
             for name in (f"evt.{service}", f"cmd.{service}"):
                 self.queues.pop(name, None)
 
     def routes(self, kind: Kind, routing_key: str) -> bool:
-        """Whether any queue would take it."""
+        """Whether the message has a queue."""
         with self._lock:
             return any(queue.takes(EXCHANGES[kind], routing_key) for queue in self.queues.values())
 
@@ -90,7 +89,7 @@ class MemoryBroker:
         headers: dict[str, Any] | None = None,
         mandatory: bool = False,
     ) -> bool:
-        """Put copies into every queue that is bound for it; False when it was mandatory and none is."""
+        """Put copies into every bound queue. Returns False for a mandatory message without a queue."""
         with self._lock:
             takers = [queue for queue in self.queues.values() if queue.takes(EXCHANGES[kind], routing_key)]
             for queue in takers:
@@ -100,7 +99,7 @@ class MemoryBroker:
         return bool(takers) or not mandatory
 
     def disturb(self, service: str, by: Callable[[deque[Copy]], None]) -> None:
-        """Let ``by`` change what waits in the service's queues."""
+        """Let ``by`` change the waiting messages of the service's queues."""
         with self._lock:
             for name in (f"evt.{service}", f"cmd.{service}"):
                 by(self.queues[name].waiting)
@@ -109,7 +108,7 @@ class MemoryBroker:
         return MemoryPublisher(self, service)
 
     def consumer(self, service: str) -> "MemoryConsumer":
-        """One more consumer of a service's queues; raises LookupError before they are declared."""
+        """Add a consumer of a service's queues. Raises LookupError before they are declared."""
         missing = {f"evt.{service}", f"cmd.{service}"} - self.queues.keys()
         if missing:
             raise LookupError(f"No queue {', '.join(sorted(missing))}: declare({service!r}) comes first.")
@@ -165,7 +164,7 @@ class MemoryConsumer:
         self._held: list[tuple[MemoryQueue, Copy]] = []
 
     def take(self, limit: int) -> list[Arrival]:
-        """Up to ``limit`` messages, events before commands; [] when nothing waits."""
+        """Take up to ``limit`` messages, events before commands; [] when no message waits."""
         taken: list[tuple[MemoryQueue, Copy]] = []
         with self._broker._lock:
             for queue in self._queues:
@@ -175,11 +174,11 @@ class MemoryConsumer:
         return [copy.arrival for _, copy in taken]
 
     def acknowledge(self) -> None:
-        """All that was taken; it never comes back."""
+        """Acknowledge all taken messages: they do not come back."""
         self._held.clear()
 
     def close(self) -> None:
-        """What was not acknowledged returns to its place in its queue."""
+        """Return unacknowledged messages to their places in the queues."""
         with self._broker._lock:
             for queue in self._queues:
                 back = [Copy(c.number, c.arrival, redelivered=True) for q, c in self._held if q is queue]

@@ -1,4 +1,4 @@
-"""The ``bus`` fixture: what a service announced, what came to it, and what came of that."""
+"""The ``bus`` fixture: the messages of a service, and their results."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ __all__ = ["Bus", "bus"]
 
 
 def __getattr__(name: str) -> object:
-    # A plugin is imported before Django is set up; the harness needs its models.
+    # pytest imports a plugin before Django is set up, and the harness needs models.
     if name == "Bus":
         from atoll.testing.harness import Bus
 

@@ -1,8 +1,7 @@
 """Virtual time: the database's clock, set by the test.
 
-The bus asks no other clock than the database's. So that is the one to move:
-functions of our own, in a schema that PostgreSQL searches before its own, take the
-place of ``statement_timestamp()`` and its like, for this one connection.
+The bus reads only the database's clock. Functions of ours, in a schema that PostgreSQL searches before
+its own, replace ``statement_timestamp()`` and similar functions for one connection.
 """
 
 from datetime import datetime
@@ -57,13 +56,13 @@ class DatabaseClock:
         self.apply()
 
     def apply(self) -> None:
-        """Tell the connection again: it may be a new one, or a rollback has taken it back."""
+        """Set the time on the connection again, after a reconnect or a rollback."""
         if self._now is not None:
             with connection.cursor() as cursor:
                 cursor.execute(INSTALL, {"now": self._now.isoformat(), "path": self._path})
 
     def reset(self) -> None:
-        """Real time again."""
+        """Return to real time."""
         if self._now is None:
             return
         self._now = None

@@ -1,7 +1,7 @@
-"""What the HTTP API of every project keeps, as one suite: ours pass it, and so must yours.
+"""The rules for the HTTP API of every project, as a test suite.
 
-Subclass ``ApiDoors`` in ``tests/test_doors.py`` of the project. It finds the addresses and the
-lists by itself, in the project's URLs and in its OpenAPI document.
+Subclass ``ApiDoors`` in ``tests/test_doors.py`` of the project. It finds the addresses and lists in the
+project's URLs and in its OpenAPI document.
 """
 
 import re
@@ -32,15 +32,15 @@ def patterns(of: Any = None, before: str = "") -> Iterator[tuple[str, URLPattern
 
 
 def lists() -> dict[str, set[str]]:
-    """Address of every list, and the parameters that its description names.
+    """The address of every list, and the parameters of its description.
 
-    A list is what the OpenAPI document says answers with an array, and each address without an
-    id whose view pages. What is described but answered in front of Django, as the registry's calls
-    are, has tests of its own.
+    A list is a call that answers with an array by the OpenAPI document, or an address without an id
+    and with a view that pages. Calls that are answered in front of Django, such as the registry's,
+    have tests of their own.
     """
     from drf_spectacular.generators import SchemaGenerator
 
-    generator: Any = SchemaGenerator  # which is not typed
+    generator: Any = SchemaGenerator  # drf-spectacular is not typed
     document = generator().get_schema(request=None, public=True)
     found = {}
     for address, operations in document["paths"].items():
@@ -74,7 +74,7 @@ def _is_array(answer: dict[str, Any], document: dict[str, Any]) -> bool:
 
 
 class ApiDoors:
-    """Each method is one rule, for all addresses of the project."""
+    """Each method tests one rule on all addresses of the project."""
 
     @pytest.mark.django_db
     @pytest.mark.parametrize("host", FOREIGN_HOSTS)

@@ -1,4 +1,4 @@
-"""Random failures at every step from the outbox to the handlers, the same again with the same seed."""
+"""Random failures at every step from the outbox to the handlers. The same seed repeats them."""
 
 import functools
 import os
@@ -20,17 +20,17 @@ WINDOW = 8
 
 
 class InjectedFailure(Exception):
-    """No mistake of the handler: the test kit made this attempt fail."""
+    """The test kit made this attempt fail. The handler is not at fault."""
 
 
 class RandomFailures:
-    """What may go wrong, each with probability ``rate`` when its turn comes.
+    """The failures, each with probability ``rate`` at its step.
 
     The connection breaks in mid-batch; confirms get lost after the broker took the
     messages; the broker refuses one; messages come in extra copies and out of order
     within WINDOW (never within a key: no broker does that); a handler fails before its
-    first line or after its last. A handler fails at most as often as it is
-    repeated at once, so that nothing dies of it and no time needs to pass.
+    first line or after its last. A handler fails at most as often as it is repeated at once: no
+    message dies, and no time needs to pass.
     """
 
     def __init__(self, seed: int | None = None, rate: float = 0.2) -> None:
@@ -65,7 +65,7 @@ class RandomFailures:
 
     @contextmanager
     def handlers(self) -> Iterator[None]:
-        """Inside, the registered handlers fail."""
+        """Make the registered handlers fail inside the block."""
         held = registry.handlers()
         registry._handlers[:] = [replace(handler, function=self._failing(handler)) for handler in held]
         try:
@@ -90,7 +90,7 @@ class RandomFailures:
 
 
 class FailingPublisher(MemoryPublisher):
-    """Loses its connection, its confirms or the broker's favour."""
+    """A publisher that loses its connection or confirms, or that the broker refuses."""
 
     def __init__(self, broker: MemoryBroker, service: str, failures: RandomFailures) -> None:
         super().__init__(broker, service)
@@ -99,7 +99,7 @@ class FailingPublisher(MemoryPublisher):
     def publish(self, rows: Sequence[Row]) -> Outcome:
         accepted, refused, keys = [], {}, set[str]()
         for row in rows:
-            # With its followers of the same key, or they would overtake it.
+            # Refuse the later messages of its key, too: they would overtake it.
             if row.key in keys or self._failures.strikes("message refused by the broker"):
                 refused[row.id] = "Refused by chance."
                 self._failures.refused.add(row.id)

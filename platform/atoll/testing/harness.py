@@ -1,8 +1,8 @@
-"""The whole way of a message in one process: outbox, relay, broker, inbox, handlers.
+"""The bus in one process: outbox, relay, broker, inbox, handlers.
 
-Only the broker is ours (``atoll.testing.broker``). The relay's step, receiving, the
-ledger and the handlers are those of production, on the test's real PostgreSQL, inside
-the test's own transaction or with real commits.
+Only the broker is replaced (``atoll.testing.broker``). The relay's step, receiving, the ledger and the
+handlers are those of production, on the test's real PostgreSQL, in the test's transaction or with
+real commits.
 """
 
 import json
@@ -31,7 +31,7 @@ from atoll.testing.clock import DatabaseClock
 from atoll.testing.faults import RandomFailures
 
 BATCH = 100
-# What needs more handler runs than this in one call has handlers that feed each other.
+# More handler runs than this in one call mean that handlers feed each other.
 MAX_RUNS = 1000
 OPEN = (Delivery.Status.PENDING, Delivery.Status.RUNNING)
 SETTLED = (Delivery.Status.DONE, Delivery.Status.IGNORED)
@@ -40,9 +40,9 @@ Answer = TypeVar("Answer")
 
 
 class Bus:
-    """What a test sees of the bus of the service under test.
+    """The bus of the service under test.
 
-    ``published``, ``sent``, ``handled`` and ``dead`` look; ``deliver``, ``settle``,
+    ``published``, ``sent``, ``handled`` and ``dead`` read; ``deliver``, ``settle``,
     ``advance`` and ``wait_for`` act. Every message comes twice and every handler runs
     twice, unless ``repeats`` is set to False: every handler must survive that.
     """
@@ -63,7 +63,7 @@ class Bus:
         return self._broker
 
     def published(self, event_type: str | None = None) -> list[dict[str, Any]]:
-        """The envelopes of the events announced so far, in order; of one type when given."""
+        """The envelopes of the events published so far, in order; of one type when given."""
         return self._announced("event", event_type)
 
     def sent(self, command: str | None = None) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ class Bus:
         return self._deliveries(name, status=Delivery.Status.DEAD)
 
     def quarantined(self) -> list[Quarantine]:
-        """What arrived and could not be read, with ``reason``."""
+        """The arrivals that could not be read, with ``reason``."""
         return list(Quarantine.objects.order_by("id"))
 
     def deliver(
@@ -92,11 +92,11 @@ class Bus:
         correlation_id: str | None = None,
         service_id: str = "test-service",
     ) -> list[Delivery]:
-        """Hand this service an event type or command; the delivery rows that came of it.
+        """Hand this service an event or a command. Returns its delivery rows.
 
         A name that the service handles as a command is delivered as one. By
-        default the handlers run twice, each time for a message of its own id,
-        because every handler must survive that; with ``message_id`` the copies
+        default the handlers run twice, each time for a message with its own id,
+        because every handler must survive that. With ``message_id`` the copies
         are one message, and the inbox drops all but the first. A handler that
         fails leaves its error in the row and does not raise here.
         """
@@ -124,11 +124,11 @@ class Bus:
         return [rows[delivery_id] for delivery_id in found]
 
     def settle(self, until: timedelta | datetime | None = None) -> int:
-        """Run relay, broker, ingest and handlers until nothing is due; how many attempts were made.
+        """Run relay, broker, ingest and handlers until nothing is due. Returns the number of attempts.
 
-        With ``until``, a moment or how long from now, time passes: timers, retries
-        and delays fire in order, each at its due time, and nothing sleeps. What is due
-        later stays. Raises AssertionError when handlers feed each other without end.
+        With ``until``, a moment or a span from now, time passes: timers, retries
+        and delays fire in order, each at its due time, and nothing sleeps. Later ones
+        stay. Raises AssertionError when handlers feed each other without end.
         """
         runs: Counter[str] = Counter()
         with self._ready():
@@ -142,14 +142,14 @@ class Bus:
         return runs.total()
 
     def advance(self, by: timedelta) -> int:
-        """Let time pass, with all that is due on the way; how many attempts were made."""
+        """Let time pass and run all that becomes due. Returns the number of attempts."""
         return self.settle(until=by)
 
     def wait_for(self, condition: Callable[[], Answer], within: timedelta = timedelta(0)) -> Answer:
-        """Settle, then let time pass until the condition is true; its answer.
+        """Settle, then let time pass until the condition is true. Returns its value.
 
         ``bus.wait_for(lambda: bus.published("order.cancelled"), within=timedelta(hours=1))``
-        raises AssertionError with what there is when that does not happen.
+        raises AssertionError with the summary when that does not happen.
         """
         runs: Counter[str] = Counter()
         with self._ready():
@@ -168,9 +168,9 @@ class Bus:
         return self.clock.now()
 
     def run_due(self, now: datetime | None = None) -> int:
-        """Fire every timer and retry that is due, now or at the given time; how many attempts ran.
+        """Fire every timer and retry that is due, now or at the given time. Returns the number of attempts.
 
-        Unlike ``settle`` it carries no message to the broker or from it.
+        Unlike ``settle`` it moves no message to the broker or from it.
         """
         attempts = 0
         with self._ready():
@@ -182,7 +182,7 @@ class Bus:
         raise AssertionError(f"Still not settled after {MAX_RUNS} rounds: handlers keep feeding each other.")
 
     def fail_randomly(self, seed: int | None = None, rate: float = 0.2) -> RandomFailures:
-        """From here on something fails at every step with probability ``rate``.
+        """From here on each step fails with probability ``rate``.
 
         The seed is printed; ATOLL_TEST_SEED gives the same failures again. ``settle``
         lets the seconds pass after which refused messages are sent again.
@@ -191,7 +191,7 @@ class Bus:
         return self.failures
 
     def summary(self) -> str:
-        """Every message and what became of it, for a failing test's output."""
+        """Every message and its result, for the output of a failing test."""
         lines = [f"{row.kind} {row.name}: {row.status} {row.error}" for row in Outbox.objects.order_by("id")]
         for row in Delivery.objects.select_related("message").order_by("message_id", "id"):
             lines.append(
@@ -203,7 +203,7 @@ class Bus:
         return "\n".join(line.strip() for line in lines) or "There is no message at all."
 
     def close(self) -> None:
-        """Real time again; a transaction that is rolled back takes the rest with it."""
+        """Return to real time. The rollback of the test's transaction undoes the rest."""
         if not connection.in_atomic_block:
             self.clock.reset()
 
@@ -227,7 +227,7 @@ class Bus:
             yield
 
     def _declare(self) -> None:
-        """Our own queues as our worker declares them, and our neighbours', as if they ran."""
+        """Declare this service's queues like its worker, and those of its neighbours, as if they ran."""
         self._broker.declare(settings.ATOLL_SERVICE, known.roster().patterns())
         for project in conf.projects().values():
             if project.worker:
@@ -277,7 +277,7 @@ class Bus:
             consumer.close()
 
     def _run(self, runs: "Counter[str]") -> int:
-        """Run what is due, in the order of due times."""
+        """Run due deliveries in the order of their times."""
         attempts = 0
         due = Delivery.objects.filter(status__in=OPEN, next_attempt_at__lte=self.now())
         for row in due.select_related("message").order_by("next_attempt_at", "message_id", "id"):
@@ -296,7 +296,7 @@ class Bus:
     def _execute(self, delivery_id: UUID, now: datetime | None = None) -> int:
         attempts = executor.execute(delivery_id, now)
         if attempts and connection.in_atomic_block:
-            # The handler's limits were meant to end with its transaction, which here goes on.
+            # The handler's time-outs end with its transaction, and here the transaction goes on.
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SET LOCAL statement_timeout TO DEFAULT;"
@@ -305,13 +305,13 @@ class Bus:
         return attempts
 
     def _repeat(self, message: Inbox, delivery_id: UUID) -> None:
-        """Announce once more, under an id of its own, what was just handled."""
+        """Publish the message that was just handled again, under an id of its own."""
         if message.message_id in self._repeated or message.message_id in self._repetitions:
             return
         if not Delivery.objects.filter(id=delivery_id, status__in=SETTLED).exists():
             return
         if message.deliveries.exclude(lane="").exists():
-            # By the time it came, a later message of its key would have been handled.
+            # A later message of its key would have been handled before it arrives.
             return
         self._repeated.add(message.message_id)
         repetition = str(uuid7())
@@ -324,7 +324,7 @@ class Bus:
         later = Q(next_attempt_at__gt=now)
         moments = [Delivery.objects.filter(later, status__in=OPEN).aggregate(at=Min("next_attempt_at"))["at"]]
         for row in Outbox.objects.filter(later, status=Outbox.Status.PENDING):
-            # What nobody takes would be tried again every half minute, for ever.
+            # A message without a receiver would be retried every half minute, for ever.
             if row.kind == "event" or self._broker.routes("command", row.destination):
                 moments.append(row.next_attempt_at)
         return min((moment for moment in moments if moment is not None), default=None)

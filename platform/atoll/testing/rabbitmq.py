@@ -1,7 +1,7 @@
-"""A RabbitMQ node of our own, out of the installed server: own name, ports, data, cookie and epmd.
+"""A RabbitMQ node of a test's own, from the installed server: own name, ports, data, cookie and epmd.
 
-The machine's running RabbitMQ is neither asked nor touched. `make chaos` starts it as a child of the
-supervisor, so it can be killed and comes back with its queues; a test starts it with `running`.
+It leaves the machine's running RabbitMQ alone. `make chaos` starts it as a child of the supervisor, so
+it can be killed and comes back with its queues; a test starts it with `running`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from atoll.dev import ports
 from atoll.dev.account import Account, reachable_data, server_account
 from atoll.dev.process import Kind, Probe, Spec
 
-# Debian's wrapper in /usr/sbin insists on the account `rabbitmq` and its folders; this one does not.
+# Debian's wrapper in /usr/sbin requires the account `rabbitmq` and its folders; this script does not.
 PROGRAM_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/homebrew/sbin", "/usr/local/sbin")
 NODE = "atoll-own@localhost"
 STOP_STAGE = 9
@@ -28,7 +28,7 @@ START_TIMEOUT_S = 120
 
 
 def program(name: str) -> Path | None:
-    """Where RabbitMQ's own script is; None where RabbitMQ is not installed."""
+    """The path of RabbitMQ's own script; None where RabbitMQ is not installed."""
     for folder in PROGRAM_FOLDERS:
         path = Path(folder, name)
         if path.exists():
@@ -38,8 +38,8 @@ def program(name: str) -> Path | None:
 
 @dataclass(frozen=True)
 class Node:
-    """One node, ready to be started; ``port`` speaks AMQP on loopback as guest/guest, and
-    ``management_port`` the management API, where it was asked for."""
+    """A prepared node. ``port`` serves AMQP on loopback for guest/guest, and ``management_port`` serves
+    the management API where it is wanted."""
 
     folder: Path
     logs: Path
@@ -51,7 +51,7 @@ class Node:
 
     @property
     def specs(self) -> list[Spec]:
-        """The port mapper of Erlang, then the node itself."""
+        """The processes: Erlang's port mapper, then the node."""
         epmd = Spec(
             name="epmd",
             kind=Kind.ENGINE,
@@ -80,7 +80,7 @@ class Node:
         ]
 
     def control(self, *arguments: str) -> str:
-        """What ``rabbitmqctl`` printed; raises CalledProcessError when it refused."""
+        """Run ``rabbitmqctl``. Returns its output; raises CalledProcessError when it fails."""
         done = subprocess.run(
             [str(program("rabbitmqctl")), "--quiet", "--node", NODE, *arguments],
             env=os.environ | self.variables,
@@ -95,7 +95,7 @@ class Node:
 
 
 def prepare(home: Path, *, management: bool = False) -> Node:
-    """Folders, configuration and free ports under ``home``; starts nothing."""
+    """Prepare folders, configuration and free ports under ``home``. Starts nothing."""
     folder = reachable_data(home / "rabbitmq")
     account = server_account()
     port, management_port, dist_port, epmd_port = (ports.free() for _ in range(4))
@@ -124,7 +124,7 @@ def prepare(home: Path, *, management: bool = False) -> Node:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_DIST_PORT": str(dist_port),
-        # The script then becomes the node, instead of waiting for it as its child.
+        # With it the script becomes the node, and does not wait for it as its child.
         "RUNNING_UNDER_SYSTEMD": "1",
         "ERL_EPMD_PORT": str(epmd_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -136,7 +136,7 @@ def prepare(home: Path, *, management: bool = False) -> Node:
 
 @contextmanager
 def running(node: Node) -> Iterator[None]:
-    """Without a supervisor, and gone afterwards. It answers handshakes; AssertionError when it does not."""
+    """Run the node without a supervisor inside the block. Raises AssertionError when it does not start."""
     node.logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         for spec in node.specs:
@@ -164,7 +164,7 @@ async def _is_ready(spec: Spec) -> bool:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """At once: nothing that it keeps is needed any more."""
+    """Kill the node: no test needs its data."""
     process.kill()
     process.wait()
 
@@ -184,7 +184,7 @@ def _listening(port: int) -> Probe:
 
 
 def _greets(port: int) -> Probe:
-    """A node opens its port before it is up; it answers a handshake when it is."""
+    """Whether the node answers a handshake. It opens its port earlier."""
 
     def handshake() -> bool:
         try:

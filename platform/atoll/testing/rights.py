@@ -1,4 +1,4 @@
-"""A walk through every page of an admin with every role: who gets in, and who reads why not.
+"""Opens every page of an admin with every role, and lists the roles that each page admits.
 
     from atoll.testing.rights import ANY_STAFF, BUS_PAGES, NOBODY, walk
 
@@ -6,8 +6,8 @@
         assert walk(sign_in) == {**ANY_STAFF, **BUS_PAGES, "orders_order_changelist": "support", ...}
 
 The result has a line for each address, for each form that writes and for each action of a list.
-Its value names the roles beside the administrator, ``""`` when there are none; a page that is new
-makes the walk differ from the table.
+Its value names the roles beside the administrator, ``""`` for none. A new page makes the walk differ from
+the table.
 """
 
 from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ API_PAGES = model_pages("atoll_api_idempotencyrecord", view=LOOKERS)
 
 
 def member(*roles: str, username: str = "stan") -> Any:
-    """The local row that signing in leaves for an account with these roles; never asked for again."""
+    """The local row of a signed-in account with these roles. It is never looked up at users again."""
     return mirror(username, "stan@example.com", "Stan Staff", frozenset(roles))
 
 
@@ -120,9 +120,9 @@ def signed_in(*roles: str) -> Client:
 
 
 def walk(sign_in: SignIn = signed_in) -> dict[str, str]:
-    """Every page, writing form and list action of this project's admin, with the roles it lets in.
+    """Every page, writing form and list action of this project's admin, with the roles that it admits.
 
-    ``sign_in(role)`` gives a browser. Rows are asked for by ids that no row has, so nothing is changed.
+    ``sign_in(role)`` returns a browser. The ids belong to no row, so nothing is changed.
     """
     found: dict[str, list[str]] = {}
     administrators: set[str] = set()
@@ -141,7 +141,7 @@ def walk(sign_in: SignIn = signed_in) -> dict[str, str]:
 
 
 def _is_refused(name: str, status: int, content: bytes) -> bool:
-    """An action on a row that is not there is 403 for everybody; what counts is the role."""
+    """Whether the role is refused. An action on a row that does not exist is 403 for every role."""
     return status == 403 and (NEEDS in content or name.endswith(WRITING))
 
 
@@ -165,7 +165,7 @@ def _ask(answer: Any) -> tuple[int, bytes]:
 
 
 def _paths() -> Iterator[tuple[str, str]]:
-    """The name and a concrete address of everything the site serves."""
+    """The name and a concrete address of each page of the site."""
     models = {f"{model._meta.app_label}/{model._meta.model_name}/": model for model in site._registry}
     for url in site.urls[0]:
         route = _route(url)
@@ -173,7 +173,7 @@ def _paths() -> Iterator[tuple[str, str]]:
             for inner in url.url_patterns:
                 if (
                     isinstance(inner, URLPattern) and inner.name
-                ):  # the one without is Django's redirect from former addresses
+                ):  # the page without a name is Django's redirect from former addresses
                     yield inner.name, f"/admin/{route}{_filled(_route(inner), models[route])}"
         elif url.name == "app_list":
             yield url.name, f"/admin/{next(iter(models)).partition('/')[0]}/"
@@ -192,6 +192,6 @@ def _filled(route: str, model: type[Model] | None) -> str:
 
 
 def _no_id(model: type[Model] | None) -> str:
-    """An id in the form of the model's, which no row has."""
+    """An id of the model's type that no row has."""
     kind = model._meta.pk.get_internal_type() if model else ""
     return str(uuid7()) if kind == "UUIDField" else "no-such" if kind == "CharField" else "999999"

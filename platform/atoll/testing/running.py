@@ -1,7 +1,7 @@
-"""Run a whole platform of its own beside anything else on this machine, and watch it.
+"""Runs a whole platform beside anything else on this machine.
 
-For tests and measurements that need the real processes: it gets a home, ports and
-databases apart from those of a developer's ``make up``. Needs ``requirements/dev.txt``.
+For tests and measurements with real processes. The platform has its own home, ports and
+databases, apart from those of a developer's ``make up``. Needs ``requirements/dev.txt``.
 """
 
 import json
@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 
 
 def eventually(check: Callable[[], Answer], *, timeout_s: float = 20.0, what: str = "") -> Answer:
-    """The first truthy answer of ``check``, asked again and again; AssertionError when time is up."""
+    """Repeat ``check`` until its value is true, and return it. Raises AssertionError after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while True:
         answer = check()
@@ -55,7 +55,7 @@ class Platform:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of its processes: ours without settings meant for another platform."""
+        """The environment of its processes: that of this process without settings of another platform."""
         inherited = {
             key: value
             for key, value in os.environ.items()
@@ -66,7 +66,7 @@ class Platform:
             "ATOLL_ROOT": str(conf.root()),
             "ATOLL_HOME": str(self.home),
             "ATOLL_PORT_OFFSET": str(PORT_OFFSET),
-            # Many shoppers sign up from one address here; the limits have tests of their own.
+            # Many shoppers sign up from one address here. The limits have tests of their own.
             "USERS_RATELIMIT_ENABLE": "false",
             "GATEWAY_RATE_LIMITS": "false",
             **self.variables,
@@ -77,12 +77,12 @@ class Platform:
         return self.url("gateway")
 
     def url(self, project: str) -> str:
-        # Where this process moves its own platform aside, that is not this platform's offset.
+        # ATOLL_PORT_OFFSET of this process belongs to another platform.
         own_offset = int(os.environ.get("ATOLL_PORT_OFFSET") or 0)
         return f"http://127.0.0.1:{conf.project(project).port - own_offset + PORT_OFFSET}"
 
     def state(self) -> dict[str, Any]:
-        """What ``up`` says of itself: pid, ready_at, processes [{name, pid, port}]; {} before that."""
+        """The record of ``up``: pid, ready_at, processes [{name, pid, port}]; {} before it is written."""
         try:
             return dict(json.loads((self.home / "up.json").read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -104,7 +104,7 @@ class Platform:
         )
 
     def start(self) -> None:
-        """From empty data to ready; AssertionError with the output of ``up`` when it is not."""
+        """Start from empty data and wait until ready. Raises AssertionError with the output of ``up``."""
         if self.home.exists():
             shutil.rmtree(self.home)
         self.home.mkdir(parents=True)
@@ -130,7 +130,7 @@ class Platform:
         return (self.home / "up.out").read_text()
 
     def family(self) -> list[psutil.Process]:
-        """Every process of it: the supervisor, what it started, the engines and theirs."""
+        """Every process of the platform: the supervisor, its descendants and the engines."""
         if self.process is None:
             return []
         roots = [self.process.pid, *(int(row["pid"]) for row in self.state().get("processes", []))]
@@ -144,7 +144,7 @@ class Platform:
         return list(found.values())
 
     def stop(self) -> float:
-        """Ctrl-C; the seconds it took. AssertionError when a process is left behind."""
+        """Stop with SIGINT. Returns the seconds; raises AssertionError when a process is left behind."""
         if self.process is None:
             return 0.0
         family = self.family()
@@ -165,7 +165,7 @@ class Platform:
 
 
 def platforms() -> dict[str, Callable[[], Platform]]:
-    """The platforms that can run on this machine, by the engines they stand on.
+    """The platforms that can run on this machine, by their engines.
 
     ``embedded`` always; ``rabbitmq`` (with real PostgreSQL and Redis where they answer)
     when RabbitMQ does.
@@ -185,7 +185,7 @@ def platforms() -> dict[str, Callable[[], Platform]]:
 
 
 def memory(processes: list[psutil.Process]) -> dict[str, float]:
-    """Of some processes together: ``pss_mb`` (a shared page counts once), ``rss_mb``, ``processes``."""
+    """Memory of the processes together: ``pss_mb`` (a shared page counts once), ``rss_mb``, ``processes``."""
     pss = rss = counted = 0
     for process in processes:
         try:

@@ -1,4 +1,4 @@
-"""Tokens for tests: signed by a key that only the running test trusts, with no network.
+"""Tokens for tests, signed by a key that only the running test trusts. Uses no network.
 
 Fixtures: ``token(user_id=..., roles=...)`` makes the text of a token, and
 ``as_user``, ``as_support``, ``as_catalogue``, ``as_operator``, ``as_admin`` and
@@ -31,7 +31,7 @@ TOKEN_LIFE_S = 600
 
 @cache
 def private_key() -> RSAPrivateKey:
-    """The run's own key; made once, never written down."""
+    """The key of this test run, kept in memory only."""
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -49,7 +49,7 @@ def sign(
     headers: dict[str, Any] | None = None,
     algorithm: str = ALGORITHM,
 ) -> str:
-    """A token with exactly these claims, right or wrong."""
+    """A token with exactly these claims, valid or not."""
     return jwt.encode(
         claims,
         private_key() if key is None else key,
@@ -88,7 +88,7 @@ def service_access_token(service: str) -> str:
 
 @pytest.fixture
 def trusted_test_key(settings: Any) -> None:
-    """This test trusts ``private_key()`` and no other; asks no network."""
+    """Make the test trust ``private_key()`` and no other. Uses no network."""
     settings.ATOLL_JWKS_FETCH = "atoll.testing.tokens.jwks"
 
 
@@ -99,7 +99,7 @@ def token(trusted_test_key: None) -> Callable[..., str]:
 
 
 def client_with(token: str) -> APIClient:
-    # DRF reads the settings when imported; pytest loads this module before they are known.
+    # DRF reads the settings at its import; pytest loads this module before they are known.
     from rest_framework.test import APIClient
 
     client = APIClient()

@@ -1,4 +1,4 @@
-"""JSON as Atoll writes and reads it. Everything that crosses a process border goes through here."""
+"""Reads and writes JSON. All data between processes goes through this package."""
 
 from atoll.wire.errors import SchemaError, WireError, WireTooLarge
 from atoll.wire.names import camel, camelize, underscore, underscoreize

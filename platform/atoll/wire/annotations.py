@@ -1,4 +1,4 @@
-"""What an annotation means on the wire, for readers, writers and schemas alike."""
+"""The form of each annotation on the wire, for readers, writers and schemas."""
 
 import types
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from atoll.wire.errors import SchemaError
 from atoll.wire.names import camel
 
 SCALARS = (str, int, float, bool, Decimal, UUID, datetime, date)
-# JSON has text for keys; these can be read back from it.
+# Keys in JSON are texts; these types can be read back from a text.
 KEYS = (str, UUID, date)
 
 Made = TypeVar("Made")
 
 
 class Misfit(Exception):
-    """A value is not what its annotation says; ``path`` grows from the inside out."""
+    """A value does not fit its annotation; ``path`` grows from the inside out."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -55,7 +55,7 @@ class PayloadField:
 
 @dataclass(frozen=True)
 class Form:
-    """An annotation taken apart. ``kind`` says which of the other fields mean something.
+    """An annotation in parts. ``kind`` decides the meaning of the other fields.
 
     ``any``; ``scalar``, ``enum``, ``object`` (``python``: its class); ``literal``
     (``arguments``: the values); ``union`` (``arguments``, ``nullable``); ``list``
@@ -70,7 +70,7 @@ class Form:
 
 @cache
 def payload_fields(cls: type) -> list[PayloadField]:
-    """The fields of a dataclass; Misuse when two of them have one name on the wire."""
+    """The fields of a dataclass. Raises Misuse when two of them have one name on the wire."""
     hints = get_type_hints(cls)
     found = [
         PayloadField(
@@ -89,7 +89,7 @@ def payload_fields(cls: type) -> list[PayloadField]:
 
 
 def form(hint: Any) -> Form:
-    """Raises Misuse for what cannot be written as JSON and read back as the same."""
+    """Raises Misuse for an annotation that JSON cannot write and read back as the same."""
     hint = getattr(hint, "__supertype__", hint)
     origin, arguments = get_origin(hint), get_args(hint)
     if hint in (Any, object):
@@ -133,5 +133,5 @@ def _enum(hint: type[Enum]) -> Form:
 
 
 def name_of(value: Any) -> str:
-    """What a value is, for a message to a person."""
+    """The type of a value, for a message to a person."""
     return "null" if value is None else type(value).__name__

@@ -1,10 +1,10 @@
-"""What can be wrong with what came over the wire."""
+"""Errors of data from the wire."""
 
 from atoll.errors import InvalidInput, TooLarge
 
 
 class WireError(InvalidInput):
-    """The bytes are no JSON, or JSON that Atoll refuses to read."""
+    """The bytes are no JSON, or JSON that Atoll refuses."""
 
     default_code = "invalid_json"
 

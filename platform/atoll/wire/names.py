@@ -21,7 +21,7 @@ def underscore(name: str) -> str:
 
 
 def camelize(value: Any) -> Any:
-    """Every dict key, at any depth, in camelCase. Keys that are no text are left alone."""
+    """Every dict key, at any depth, in camelCase. Keys that are no text stay."""
     if isinstance(value, Mapping):
         return {camel(key) if isinstance(key, str) else key: camelize(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -32,8 +32,8 @@ def camelize(value: Any) -> Any:
 def underscoreize(value: Any) -> Any:
     """Every dict key, at any depth, in snake_case.
 
-    Raises WireError when two keys of one object mean the same name: whoever reads it
-    and whoever checked it must not see different values.
+    Raises WireError when two keys of one object give the same name: the check and the reader could
+    take different values.
     """
     if isinstance(value, Mapping):
         renamed = {underscore(key): underscoreize(item) for key, item in value.items()}

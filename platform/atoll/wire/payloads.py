@@ -1,7 +1,7 @@
-"""From a message's data to a dataclass: a tolerant reader.
+"""Reads a message's data into a dataclass, tolerantly.
 
-It asks for what the class names and ignores the rest, so that a producer may add
-fields without breaking a consumer that was there before. A reader is built once per class.
+It needs the fields of the class and ignores others, so a producer may add fields without breaking
+an older consumer. A reader is built once per class.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ Reader = Callable[[Any], Any]
 
 
 def from_payload(cls: type[T], data: Mapping[str, Any]) -> T:
-    """An instance of the dataclass from a camelCase dict; fields it does not name are ignored.
+    """An instance of the dataclass from a camelCase dict; fields that the class lacks are ignored.
 
     Reads UUID, Decimal, datetime (with a zone), date, int, float, str, bool, Enum,
     Literal, Any, ``list``/``tuple``/``dict`` of these, nested dataclasses and
@@ -74,7 +74,7 @@ def _reader(hint: Any) -> Reader:
 
 
 def _nested(cls: Any) -> Reader:
-    """Looks its reader up when it is needed: a class may hold instances of itself."""
+    """Looks its reader up at the first use: a class may hold instances of itself."""
     return lambda value: value if isinstance(value, cls) else _object(cls)(value)
 
 
@@ -161,7 +161,7 @@ def _scalar(meant: Form) -> Reader:
 
 
 def _converted(hint: Any, value: Any) -> Any:
-    """Raises ValueError or InvalidOperation when the value does not stand for one of ``hint``."""
+    """Raises ValueError or InvalidOperation when the value is no ``hint``."""
     if isinstance(value, str):
         if hint is UUID or issubclass(hint, Enum):
             return hint(value)

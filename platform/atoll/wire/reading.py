@@ -1,6 +1,6 @@
-"""Reading JSON that somebody else wrote, hardened.
+"""Reads JSON of other programs, with checks.
 
-What :func:`loads` lets through can be stored in PostgreSQL and written again.
+PostgreSQL can store each value that :func:`loads` returns, and :func:`dumps` can write it again.
 """
 
 import json
@@ -16,11 +16,11 @@ MAX_DEPTH = 32
 # IEEE 754 doubles end at 1.8e308; a number beyond that is infinity to most readers.
 MAX_EXPONENT = 308
 MAX_NUMBER_CHARS = 64
-# What a PostgreSQL bigint and most languages' widest integer can hold.
+# The range of a PostgreSQL bigint and of most languages' widest integer.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
-# A string without an end runs to the end of the text: looking for another start in it would
-# read the rest once for every quote.
+# A string without an end runs to the end of the text. A search for another start in it would read the
+# rest once for every quote.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]+|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -34,8 +34,8 @@ class JSONDecoder(json.JSONDecoder):
 def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Any:
     """The value of UTF-8 JSON bytes; numbers with a fraction or exponent become Decimal.
 
-    Raises WireError for anything that is not strict JSON (RFC 8259) and for what
-    is, but harms readers down the line: nesting beyond ``max_depth``, duplicate
+    Raises WireError for anything but strict JSON (RFC 8259), and for JSON that harms later
+    readers: nesting beyond ``max_depth``, duplicate
     keys, NUL and lone surrogates in text, NaN and infinities, numbers beyond a
     double's range, integers beyond 64 bits. Raises WireTooLarge, also a WireError,
     for more than ``max_bytes``.
@@ -57,7 +57,7 @@ def loads(raw: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH)
         )
     except json.JSONDecodeError as error:
         raise WireError(f"The body is not JSON: {error}.") from None
-    # Raw control characters and surrogates never get here; only escapes can smuggle them.
+    # Raw control characters and surrogates are refused earlier; only escapes can bring them here.
     if "\\u" in text:
         _check_text(value)
     return value

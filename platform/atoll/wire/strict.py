@@ -1,8 +1,7 @@
-"""From a dataclass to a message's data, refusing what could not be read back.
+"""Writes a dataclass as a message's data, and refuses values that could not be read back.
 
-Annotations are not checked by Python, and JSON has no word for much of what it can hold. A
-value that slips through would be found by every consumer, each for itself, after the
-producer has committed. A writer is built once per class.
+Python does not check annotations, and JSON lacks many of its types. Each consumer would find a wrong
+value for itself, after the producer has committed. A writer is built once per class.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,18 +21,18 @@ from atoll.wire.errors import WireError
 from atoll.wire.reading import MAX_DEPTH, MAX_INTEGER, MAX_NUMBER_CHARS, MIN_INTEGER, read_number
 from atoll.wire.writing import timestamp
 
-# Writes a value, or raises Misfit; the number says how many levels of nesting are left.
+# Writes a value, or raises Misfit. The number is that of the levels of nesting left.
 Writer = Callable[[Any, int], Any]
 
-SAFE_EXPONENT = 300  # up to it no number leaves a double's range
+SAFE_EXPONENT = 300  # shorter numbers are within a double's range
 SMALLEST_FLOAT = 10.0**-SAFE_EXPONENT
 
 
 def checked_payload(instance: Any, *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """As ``to_payload``, for values that a reader is certain to get back, times to the millisecond.
+    """Like ``to_payload``, but refuses values that a reader would not get back. Times have milliseconds.
 
     Raises SchemaError naming the field by its path on the wire, and Misuse for an
-    annotation that has no form there. ``Any`` stands for all that JSON can say.
+    annotation that has no form there. ``Any`` stands for every value of JSON.
     """
     try:
         written: dict[str, Any] = _object(instance.__class__)(instance, max_depth)
@@ -43,7 +42,7 @@ def checked_payload(instance: Any, *, max_depth: int = MAX_DEPTH) -> dict[str, A
 
 
 def checked_data(data: Mapping[str, Any], *, max_depth: int = MAX_DEPTH) -> dict[str, Any]:
-    """A dict as it goes on the wire; SchemaError as for ``checked_payload``."""
+    """A dict as it is on the wire. Raises SchemaError like ``checked_payload``."""
     try:
         written: dict[str, Any] = _write_any(data, max_depth)
     except Misfit as misfit:
@@ -203,7 +202,7 @@ def _text(value: Any, room: int) -> str:
 
 
 def _plain_text(value: Any) -> str:
-    """Of Django's lazy texts, marked-safe texts and members of text enumerations."""
+    """The plain text of Django's lazy texts, marked-safe texts and members of text enumerations."""
     if not isinstance(value, (str, Promise)):
         raise Misfit(f"must be a str, not {name_of(value)}")
     return str(value.value) if isinstance(value, Enum) else str(value)
@@ -275,7 +274,7 @@ def _date(value: Any, room: int) -> str:
     return value.isoformat()
 
 
-# `Any` goes through these in order: a datetime is a date, too.
+# `Any` tries these in order: a datetime is also a date.
 _SCALARS: dict[type, Writer] = {
     str: _text,
     bool: _boolean,

@@ -1,4 +1,4 @@
-"""Writing JSON: compact UTF-8, exact decimals, RFC 3339 times in UTC."""
+"""Writes JSON: compact UTF-8, exact decimals, RFC 3339 times in UTC."""
 
 import json
 import re
@@ -32,9 +32,9 @@ def timestamp(moment: datetime | None = None) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The JSON value of one Python value that ``json`` does not know; raises TypeError if none.
+    """The JSON value of a Python value that ``json`` does not know. Raises TypeError for others.
 
-    Decimals are not turned into floats: they stay, and are written digit by digit.
+    Decimals stay, and are written digit by digit.
     """
     if isinstance(value, Enum):
         return value.value
@@ -80,15 +80,14 @@ class JSONEncoder(json.JSONEncoder):
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON. Raises ValueError or TypeError for what JSON cannot say."""
+    """Compact UTF-8 JSON. Raises ValueError or TypeError for values that JSON lacks."""
     return json.dumps(value, cls=JSONEncoder, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def to_payload(instance: Any) -> dict[str, Any]:
-    """A dataclass as a camelCase dict of what :func:`dumps` writes as it is; ClassVars are left out.
+    """A dataclass as a camelCase dict for :func:`dumps`, without its ClassVars.
 
-    Decimals stay Decimal; ids, times and enums are already text. Keys of dict
-    fields are data, not names, and are kept as they are.
+    Decimals stay Decimal; ids, times and enums become text. Keys of dict fields are data and stay.
     """
     return {camel(field.name): _payload_value(getattr(instance, field.name)) for field in fields(instance)}
 

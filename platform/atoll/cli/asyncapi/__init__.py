@@ -1,7 +1,7 @@
-"""Write docs/asyncapi.json, AsyncAPI 3 for the whole platform; --check says whether it is current.
+"""Write docs/asyncapi.json, AsyncAPI 3 for the whole platform. --check fails when it is not current.
 
-A change that would break somebody is refused: a published name and version means one thing
-for ever, and every handler here must be able to read all that may still arrive.
+A change that would break a service is refused: a published name and version keeps its meaning,
+and every handler here must be able to read each version that may still arrive.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
         metavar="NAME@VERSION",
         action="append",
         default=[],
-        help="take a superseded version out, once no message of it waits anywhere",
+        help="remove a superseded version, once no message of it waits anywhere",
     )
     options = parser.parse_args(argv)
     path = conf.root() / DOCUMENT
@@ -55,7 +55,7 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
 def current(
     path: Path, found: services.Described, base: str | None, dropped: set[str]
 ) -> tuple[str, list[str], str]:
-    """The document as it should be, what speaks against it, and what it was compared with."""
+    """The document as it should be, its problems, and the state that it was compared with."""
     held = _definitions(path.read_text() if path.exists() else None)
     bases = earlier.documents(path, base)
     before = {f"commit {commit}": _definitions(document or None) for commit, document in bases.items()}
@@ -91,7 +91,7 @@ def _not_there(dropped: set[str], listed: list[Definition]) -> list[str]:
 
 def _definitions(text: str | None) -> list[Definition]:
     if text is None:
-        return []  # it is not there yet
+        return []  # the document does not exist yet
     try:
         return asyncapi.read_definitions(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:

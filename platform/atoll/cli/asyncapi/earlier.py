@@ -1,4 +1,4 @@
-"""What was published before: the document in git's history, where there is one."""
+"""Earlier definitions: the document in git's history."""
 
 import os
 import subprocess
@@ -12,12 +12,11 @@ MAIN_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
 
 
 def documents(path: Path, base: str | None = None) -> dict[str, str]:
-    """The text of the document by commit, empty where it was not there yet; {} without git.
+    """The text of the document by commit, empty where a commit has none; {} without git.
 
-    On a branch: where the branch left the main one, so that a draft may still
-    change. On the main branch itself: the last commit and the one before, of which
-    a shallow clone may have only the first. ``base`` names another commit; Misuse
-    when it is none.
+    On a branch the commit is the one where the branch left the main branch, so that a draft may
+    still change. On the main branch these are the last two commits; a shallow clone may have
+    only one. ``base`` names another commit. Raises Misuse when git does not know ``base``.
     """
     folder = path.parent
     head = _commit(folder, "HEAD")
@@ -38,9 +37,9 @@ def documents(path: Path, base: str | None = None) -> dict[str, str]:
 
 
 def kept(before: Iterable[Definition], held: Iterable[Definition], dropped: set[str]) -> list[Definition]:
-    """Of earlier definitions those that stay listed when a newer version takes over.
+    """The earlier definitions that stay listed beside a newer version.
 
-    One that was superseded before and is in the file no more was dropped on purpose.
+    A superseded definition that is no longer in the file was dropped on purpose.
     """
     listed = {definition.key for definition in held}
     return [

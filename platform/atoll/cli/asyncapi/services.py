@@ -1,4 +1,4 @@
-"""Asking every project, each in a process of its own, what it says and reads on the bus."""
+"""Collects the messages that each project publishes and reads, in a process per project."""
 
 import json
 import os
@@ -20,12 +20,12 @@ from atoll.errors import Misuse
 
 @dataclass(frozen=True)
 class Described:
-    """What the projects said, and a way to ask them about examples."""
+    """The messages of all projects; tries examples in their processes."""
 
     projects: list[ServiceMessages]
 
     def try_out(self, trials: Iterable[Trial]) -> list[str]:
-        """What handlers cannot read after upcasting; their code runs only up to the payload."""
+        """The examples that handlers cannot read after upcasting. Builds payloads and runs no handler."""
         by_service: dict[str, list[Trial]] = defaultdict(list)
         for trial in trials:
             by_service[trial.service].append(trial)
@@ -43,7 +43,7 @@ class Described:
 
 
 def described() -> Described:
-    """Raises Misuse when a project cannot say, with its own words."""
+    """Raises Misuse, with the project's error output, when a project cannot list its messages."""
     speaking = [project for project in conf.projects().values() if project.worker]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return Described([ServiceMessages.from_json(answer) for answer in pool.map(_ask, speaking)])
@@ -61,5 +61,5 @@ def _ask(project: conf.Project, *options: str, examples: Any = None) -> Any:
             check=False,
         )
     if done.returncode:
-        raise Misuse(f"{project.name} cannot say what its messages are:\n{done.stderr.strip()[-2000:]}")
+        raise Misuse(f"{project.name} cannot list its messages:\n{done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,7 +1,7 @@
-"""Write a service with the rooms of its siblings: ``python manage.py new-service NAME``.
+"""Write a service with the same folders as the others: ``python manage.py new-service NAME``.
 
 It gets a database, a worker, tests, a gateway route, its compose entries and its place in
-docs/asyncapi.json, and passes ``make check`` and ``make test`` as it is. ``template/`` holds
+docs/asyncapi.json, and passes ``make check`` and ``make test`` unchanged. ``template/`` holds
 its files; ``edits`` adds it to the files that list every project.
 """
 
@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).with_name("template")
 
 
 def write(wanted: Names) -> Path:
-    """Write the service's files; its folder."""
+    """Write the service's files. Returns its folder."""
     folder = conf.root() / "services" / wanted.package
     words = wanted.words
     for source in sorted(TEMPLATE.rglob("*.tmpl")):
@@ -34,7 +34,7 @@ def write(wanted: Names) -> Path:
 
 
 def _tidy(folder: Path) -> None:
-    """Line breaks and the order of imports depend on the name's length and letters."""
+    """Format the files: line breaks and the order of imports depend on the name."""
     ruff = Path(sys.executable).with_name("ruff")
     command = str(ruff) if ruff.exists() else shutil.which("ruff")
     if command:
@@ -44,7 +44,7 @@ def _tidy(folder: Path) -> None:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="manage.py new-service", description=__doc__)
-    parser.add_argument("name", help="for what it keeps: reviews, stock, order-items")
+    parser.add_argument("name", help="named for its rows: reviews, stock, order-items")
     options = parser.parse_args(argv)
     try:
         wanted = names(options.name)
@@ -58,12 +58,12 @@ def main(argv: list[str]) -> int:
     folder = write(wanted)
     for path, text in lists.items():
         path.write_text(text)
-    # In a process of its own: this one has read the list of projects already.
+    # In a new process: this one has read the list of projects already.
     subprocess.run([sys.executable, str(conf.root() / "manage.py"), "asyncapi"], check=False, cwd=conf.root())
     print(
         f"Wrote {folder.relative_to(conf.root())}/ and added {wanted.service} to projects.toml, "
         "the import walls, the gateway's routes and the compose file.\n\n"
-        "  make check                       holds its rooms to the rules\n"
+        "  make check                       checks its code\n"
         f"  {command.manage(f'test {wanted.project}'):<33}runs its suite\n"
         f"  make up                          serves it at /api/{wanted.project}"
     )

@@ -1,8 +1,7 @@
-"""Add one service to every file that lists them all.
+"""Adds a service to every file that lists all services.
 
-Each edit finds its place by a line that the file keeps for the gateway, which comes last
-everywhere; tests hold those files to that. A file without its place raises LookupError and
-nothing has been written.
+Each edit finds its place by the line of the gateway, which stands last in each file; tests check
+this order. A file without its place raises LookupError before anything is written.
 """
 
 import re
@@ -12,7 +11,7 @@ from string import Template
 from atoll.postgresql import budget
 
 COMPOSE = Path(__file__).with_name("compose.tmpl")
-# The database server admits what all processes together may open.
+# max_connections of the database server is the sum over all processes.
 CONNECTIONS = re.compile(r"max_connections=(\d+)")
 
 
@@ -25,7 +24,7 @@ def _before(text: str, place: str, added: str) -> str:
 
 
 def _after(text: str, place: str, added: str) -> str:
-    """``text`` with ``added`` behind every line that is ``place``."""
+    """``text`` with ``added`` behind every line that equals ``place``."""
     if place not in text.splitlines():
         raise LookupError(f"no line is {place!r}")
     return "\n".join(f"{line}\n{added}" if line == place else line for line in text.split("\n"))
@@ -72,7 +71,7 @@ def example(text: str, words: dict[str, str]) -> str:
 
 
 def personal_data(text: str, words: dict[str, str]) -> str:
-    row = Template("| `${names}: ${Name}.user_id` | whose it is | deleted with the account |\n")
+    row = Template("| `${names}: ${Name}.user_id` | the owner | deleted with the account |\n")
     return _before(text, "\n`new-service` adds", row.substitute(words))
 
 
@@ -96,7 +95,7 @@ EDITS = {
 
 
 def edited(words: dict[str, str], root: Path) -> dict[Path, str]:
-    """The new text of every file that lists the projects; nothing is written."""
+    """The new text of every file that lists the projects. Writes nothing."""
     made = {}
     for name, edit in EDITS.items():
         try:

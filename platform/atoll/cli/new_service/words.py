@@ -1,4 +1,4 @@
-"""One name in every form that a service's files need, or why it can have none."""
+"""The forms of a service's name that its files need, and the rules for a name."""
 
 import keyword
 import re
@@ -13,7 +13,7 @@ from atoll.cli import help as verbs
 NAME = re.compile(r"[a-z]{2,20}(-[a-z]{2,20})?")
 MIN_LETTERS, MAX_LETTERS = 3, 20
 
-# Nouns whose plural is their singular, or that have only one of the two.
+# Nouns with one form for singular and plural, or with only one of the two.
 UNCOUNTABLE = {
     "news", "series", "species", "means", "headquarters", "sms", "gps", "gas", "lens", "chess", "data",
     "media",
@@ -25,7 +25,7 @@ IRREGULAR = {
     "lives": "life", "halves": "half", "shoes": "shoe", "toes": "toe",
     "caches": "cache", "niches": "niche", "axes": "axis",
 }  # fmt: skip
-# -ies that was -ie, not -y.
+# Plurals in -ies of a singular in -ie, not in -y.
 IE = {
     "movie",
     "cookie",
@@ -41,9 +41,9 @@ IE = {
     "hoodie",
 }
 
-# Classes that the files of a service import, so that its model cannot have their names.
+# Classes that the files of a service import: its model cannot have their names.
 CLASSES = {"request", "response", "principal", "model", "query-set", "not-found", "message"}
-# Addresses that every project serves, and folders, engines and processes beside the projects.
+# Addresses of every project, and folders, engines and processes beside the projects.
 PLACES = {
     "health", "metrics", "schema", "docs", "bus", "static", "favicon", "auth", "well-known", "user",
     "atoll", "demo", "tests", "bench", "deploy", "platform", "services", "library",
@@ -54,14 +54,14 @@ PROCESSES = ("worker", "workers", "setup", "service", "services")
 
 
 class Unfit(Exception):
-    """The name cannot be a service's; the text says why, in one line."""
+    """The name cannot be a service's. The message gives the reason in one line."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """``project`` as given, such as ``order-items``; ``one`` is what one of it is called, ``order-item``.
+    """``project`` is the given name, such as ``order-items``; ``one`` is its singular, ``order-item``.
 
-    The two are the same where the name is singular or has no plural: ``stock``, ``news``.
+    The two are equal where the name is singular or has no plural: ``stock``, ``news``.
     """
 
     project: str
@@ -113,12 +113,12 @@ def names(given: str) -> Names:
     one = f"{first}{dash}{singular(last)}"
     rows = tomllib.loads((conf.root() / "projects.toml").read_text())
     _refuse_taken(project, one, rows)
-    # As the file has them: a platform that moved aside adds its offset to what it reads.
+    # The ports as the file has them, without ATOLL_PORT_OFFSET.
     return Names(project, one, port=max(row["port"] for row in rows.values()) + 1)
 
 
 def singular(word: str) -> str:
-    """What one of them is called; the word itself when it is no plural."""
+    """The singular of a word; the word itself when it is no plural."""
     if word in UNCOUNTABLE or word.endswith(("ics", "ss", "us", "is")):
         return word
     if word in IRREGULAR:
@@ -141,7 +141,7 @@ def _refuse_taken(project: str, one: str, rows: dict[str, dict[str, str]]) -> No
     }
     taken = {*rows, *PLACES, *verbs.verbs(), *(name.replace("_", "-") for name in labels)}
     if project in taken or one in CLASSES or project.startswith("test-") or project == "test":
-        raise Unfit(f"`{project}` is taken, by a project or by something that every project has or uses.")
+        raise Unfit(f"`{project}` is taken, by a project or by a part that every project has or uses.")
     if project.endswith(tuple(f"-{process}" for process in PROCESSES)):
         raise Unfit(f"`{project}` would be taken for a process of another service.")
     if (conf.root() / "services" / package).exists() or _folders(package).exists():
