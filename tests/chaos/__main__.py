@@ -23,8 +23,9 @@ from atoll import conf
 from atoll.dev.process import Spec
 from atoll.testing import rabbitmq
 from tests.chaos import settling, versions
+from tests.chaos.inside_project import run_inside
 from tests.chaos.journal import Journal
-from tests.chaos.nemesis import Nemesis, inside
+from tests.chaos.nemesis import Nemesis
 from tests.chaos.schedule import Fault, plan
 from tests.chaos.shoppers import Crowd
 from tests.chaos.system import System, prepare_environment
@@ -94,7 +95,7 @@ def publish_before_the_first_start(system: System) -> int:
 
     The checker demands their deliveries like those of any other message.
     """
-    done = inside("payments", "announce", str(EARLY))
+    done = run_inside("payments", "announce", str(EARLY))
     if done.returncode:
         raise SystemExit(done.stderr)
     deadline = time.monotonic() + EARLY_WITHIN_S
@@ -118,7 +119,7 @@ def note_run(journal: Journal, system: System, *, seed: int, minutes: float, sab
         engines=settling.versions(system),
     )
     with ThreadPoolExecutor() as pool:
-        said = pool.map(lambda name: inside(name, "handlers").stdout, SERVICES)
+        said = pool.map(lambda name: run_inside(name, "handlers").stdout, SERVICES)
     for name, handlers in zip(SERVICES, said, strict=True):
         journal.write("subscriptions", project=name, handlers=json.loads(handlers))
     if not sabotaged:

@@ -9,8 +9,8 @@ import psycopg2
 
 from atoll import conf
 from tests.chaos import wire
+from tests.chaos.inside_project import run_inside
 from tests.chaos.journal import Journal
-from tests.chaos.nemesis import inside
 from tests.chaos.shoppers import Crowd
 from tests.chaos.system import System
 
@@ -120,5 +120,5 @@ def replay(system: System, journal: Journal, chance: random.Random, count: int) 
             "SELECT id, attempts, finished_at FROM atoll_bus_delivery WHERE status = 'done' ORDER BY id",
         )
         chosen = chance.sample(done, min(count, len(done)))
-        inside(name, "replay", *[str(row[0]) for row in chosen])
+        run_inside(name, "replay", *[str(row[0]) for row in chosen])
         journal.write("replayed", project=name, rows=[[str(value) for value in row] for row in chosen])

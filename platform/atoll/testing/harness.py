@@ -5,7 +5,6 @@ handlers are those of production, on the test's real PostgreSQL, in the test's t
 real commits.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,12 +22,13 @@ from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import known, registry
 from atoll.bus.inbox import receiving
 from atoll.bus.inbox.quarantine import Arrival
-from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
+from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.outbox import relay
 from atoll.ids import uuid7
 from atoll.testing.broker import ConnectionLost, MemoryBroker
 from atoll.testing.clock import DatabaseClock
 from atoll.testing.faults import RandomFailures
+from atoll.testing.records import Records
 
 BATCH = 100
 # More handler runs than this in one call mean that handlers feed each other.
@@ -39,7 +39,7 @@ SETTLED = (Delivery.Status.DONE, Delivery.Status.IGNORED)
 Answer = TypeVar("Answer")
 
 
-class Bus:
+class Bus(Records):
     """The bus of the service under test.
 
     ``published``, ``sent``, ``handled`` and ``dead`` read; ``deliver``, ``settle``,
@@ -48,39 +48,18 @@ class Bus:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._broker = MemoryBroker(copies=2)
         self.clock = DatabaseClock()
         self.repeats = True
         self.max_runs = MAX_RUNS
-        self.failures: RandomFailures | None = None
         self._repeated: set[str] = set()
-        self._repetitions: set[str] = set()
 
     @property
     def broker(self) -> MemoryBroker:
         """The broker in memory, with the queues of this service and of its neighbours in projects.toml."""
         self._declare()
         return self._broker
-
-    def published(self, event_type: str | None = None) -> list[dict[str, Any]]:
-        """The envelopes of the events published so far, in order; of one type when given."""
-        return self._announced("event", event_type)
-
-    def sent(self, command: str | None = None) -> list[dict[str, Any]]:
-        """The envelopes of the commands sent so far, in order; of one name when given."""
-        return self._announced("command", command)
-
-    def handled(self, name: str | None = None) -> list[Delivery]:
-        """The deliveries whose handler is done, in the order of arrival, repetitions left out."""
-        return self._deliveries(name, status=Delivery.Status.DONE)
-
-    def dead(self, name: str | None = None) -> list[Delivery]:
-        """The deliveries that ran out of attempts or cannot succeed, with ``error`` and ``traceback``."""
-        return self._deliveries(name, status=Delivery.Status.DEAD)
-
-    def quarantined(self) -> list[Quarantine]:
-        """The arrivals that could not be read, with ``reason``."""
-        return list(Quarantine.objects.order_by("id"))
 
     def deliver(
         self,
@@ -132,12 +111,12 @@ class Bus:
         """
         runs: Counter[str] = Counter()
         with self._ready():
-            self._drain(runs)
+            self._run_until_idle(runs)
             if until is not None:
                 end = self.now() + until if isinstance(until, timedelta) else until
                 while (moment := self._next_due()) is not None and moment <= end:
                     self.clock.set(moment)
-                    self._drain(runs)
+                    self._run_until_idle(runs)
                 self.clock.set(max(end, self.now()))
         return runs.total()
 
@@ -153,14 +132,14 @@ class Bus:
         """
         runs: Counter[str] = Counter()
         with self._ready():
-            self._drain(runs)
+            self._run_until_idle(runs)
             end = self.now() + within
             while not (answer := condition()):
                 moment = self._next_due()
                 if moment is None or moment > end:
                     raise AssertionError(f"It did not happen within {within}.\n{self.summary()}")
                 self.clock.set(moment)
-                self._drain(runs)
+                self._run_until_idle(runs)
         return answer
 
     def now(self) -> datetime:
@@ -190,34 +169,10 @@ class Bus:
         self.failures = RandomFailures(seed, rate)
         return self.failures
 
-    def summary(self) -> str:
-        """Every message and its result, for the output of a failing test."""
-        lines = [f"{row.kind} {row.name}: {row.status} {row.error}" for row in Outbox.objects.order_by("id")]
-        for row in Delivery.objects.select_related("message").order_by("message_id", "id"):
-            lines.append(
-                f"{row.message.name} for {row.handler}: {row.status}, {row.attempts} attempts {row.error}"
-            )
-        lines += [f"quarantined: {row.reason}" for row in self.quarantined()]
-        if self.failures:
-            lines.append(f"random failures with seed {self.failures.seed}: {dict(self.failures.injected)}")
-        return "\n".join(line.strip() for line in lines) or "There is no message at all."
-
     def close(self) -> None:
         """Return to real time. The rollback of the test's transaction undoes the rest."""
         if not connection.in_atomic_block:
             self.clock.reset()
-
-    def _announced(self, kind: str, name: str | None) -> list[dict[str, Any]]:
-        rows = Outbox.objects.filter(kind=kind).order_by("id")
-        if name is not None:
-            rows = rows.filter(name=name)
-        return [json.loads(body) for body in rows.values_list("body", flat=True)]
-
-    def _deliveries(self, name: str | None, **wanted: Any) -> list[Delivery]:
-        rows = Delivery.objects.filter(**wanted).select_related("message").order_by("message_id", "id")
-        if name is not None:
-            rows = rows.filter(message__name=name)
-        return [row for row in rows if row.message.message_id not in self._repetitions]
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
@@ -233,7 +188,7 @@ class Bus:
             if project.worker:
                 self._broker.declare(project.service)
 
-    def _drain(self, runs: "Counter[str]") -> None:
+    def _run_until_idle(self, runs: "Counter[str]") -> None:
         for _ in range(self.max_runs + 1):
             if self._relay() + self._ingest() + self._run(runs):
                 continue
