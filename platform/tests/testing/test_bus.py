@@ -1,4 +1,4 @@
-"""The ``bus`` fixture: settling, virtual time, repetition and random failure."""
+"""The ``bus`` fixture: settling, virtual time and repetition."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,26 +22,9 @@ from atoll.bus import (
 from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.testing.bus import Bus
 
+from .accounts import Greeted, Opened, greeting_service, notes, open_account
+
 pytestmark = pytest.mark.django_db
-
-
-@dataclass
-class Opened:
-    type: ClassVar[str] = "account.opened"
-    number: int
-
-
-@dataclass
-class Greeted:
-    type: ClassVar[str] = "account.greeted"
-    number: int
-
-
-@dataclass
-class Greet:
-    command: ClassVar[str] = "greet.account"
-    to: ClassVar[str] = "library-service"
-    number: int
 
 
 @dataclass
@@ -61,33 +44,6 @@ class Fax:
     command: ClassVar[str] = "send.fax"
     to: ClassVar[str] = "fax-service"
     outside: ClassVar[bool] = True
-
-
-def write_once(text: str) -> bool:
-    return Note.objects.get_or_create(text=text)[1]
-
-
-def open_account(number: int, key: str | None = None) -> None:
-    with transaction.atomic():
-        publish(Opened(number), key=key)
-
-
-def greeting_service() -> None:
-    """An event makes a command, the command an event, each once."""
-
-    @on("account.opened")
-    def welcome(event: Opened, message: Message) -> None:
-        if write_once(f"opened {event.number}"):
-            send(Greet(event.number))
-
-    @handles("greet.account")
-    def greet(command: Greet, message: Message) -> None:
-        if write_once(f"greeted {command.number}"):
-            publish(Greeted(command.number))
-
-
-def notes() -> list[str]:
-    return list(Note.objects.order_by("id").values_list("text", flat=True))
 
 
 def test_settle_carries_a_chain_of_messages_to_its_end(bus: Bus) -> None:
@@ -253,48 +209,6 @@ def test_a_handlers_time_limit_does_not_outlive_it(bus: Bus) -> None:
         assert cursor.fetchone()[0] == "0"
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_failures_change_nothing_about_the_outcome(bus: Bus, seed: int) -> None:
-    greeting_service()
-    failures = bus.fail_randomly(seed, rate=0.3)
-    for number in range(10):
-        open_account(number, key=f"account-{number % 2}")
-    bus.settle()
-    assert sorted(notes()) == sorted(f"{what} {n}" for what in ("opened", "greeted") for n in range(10))
-    assert len(bus.published("account.greeted")) == 10
-    assert bus.dead() == []
-    assert set(Outbox.objects.values_list("status", flat=True)) == {"published"}
-    assert failures.injected.total() > 10
-
-
-def test_a_seed_gives_the_same_failures_again(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
-    greeting_service()
-    injected = []
-    for number in range(2):
-        failures = bus.fail_randomly(seed=7)
-        open_account(number)
-        bus.settle()
-        injected.append(dict(failures.injected))
-    assert injected[0] == injected[1]
-    assert "ATOLL_TEST_SEED=7" in capsys.readouterr().out
-
-
-def test_random_failure_finds_an_effect_outside_the_transaction(bus: Bus) -> None:
-    sent: list[str] = []
-
-    @on("account.opened")
-    def mail(event: Opened, message: Message) -> None:
-        sent.append(message.id)
-
-    bus.repeats = False
-    bus.fail_randomly(seed=3, rate=0.5)
-    for number in range(10):
-        open_account(number)
-    bus.settle()
-    assert len(bus.handled()) == 10
-    assert len(sent) > 10
-
-
 @pytest.mark.django_db(transaction=True)
 def test_it_works_with_real_commits_and_gives_the_real_clock_back(request: Any) -> None:
     greeting_service()
@@ -310,25 +224,3 @@ def test_it_works_with_real_commits_and_gives_the_real_clock_back(request: Any) 
         cursor.execute("SELECT statement_timestamp() < %s", [datetime.now(UTC) + timedelta(minutes=5)])
         assert cursor.fetchone()[0]
     assert Delivery.objects.filter(status="done").count() == 4
-
-
-@pytest.mark.parametrize("seed", [None, 1, 2])
-def test_ordered_handlers_keep_their_order_also_when_things_fail(bus: Bus, seed: int | None) -> None:
-    handled: list[int] = []
-
-    @on("account.opened", ordered=True, retry=Retry(immediate=1, delayed_s=(3600,)))
-    def note(event: Opened, message: Message) -> None:
-        if write_once(f"opened {event.number}"):
-            handled.append(event.number)
-        if event.number == 3 and message.attempt < 3:
-            raise ValueError("later")
-
-    if seed is not None:
-        bus.fail_randomly(seed)
-    for number in range(6):
-        open_account(number, key="a")
-    bus.settle()
-    assert notes() == ["opened 0", "opened 1", "opened 2"]
-    bus.advance(timedelta(hours=2))
-    assert notes() == [f"opened {number}" for number in range(6)]
-    assert list(dict.fromkeys(handled)) == list(range(6))
