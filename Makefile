@@ -64,7 +64,7 @@ down: $(LOCAL) ## stop a platform that runs here in another terminal
 status: $(LOCAL) ## processes, ports and memory of the platform that runs here
 	@$(MANAGE) status
 
-logs: $(LOCAL) ## every process's log in time order, going on
+logs: $(LOCAL) ## the logs of all processes in time order, and new lines
 	@exec $(MANAGE) logs -f
 
 reset: $(LOCAL) ## delete the data of the embedded engines, after asking
@@ -76,7 +76,7 @@ demo: $(LOCAL) ## sign up, order, and watch the order become confirmed
 test: $(DEV) ## every suite; sets up all it needs
 	@$(MANAGE) test
 
-test-long: $(DEV) ## further combinations of what the shorter tests of the bus show
+test-long: $(DEV) ## slower combinations of the bus's tests
 	@$(MANAGE) test workers -- -m long
 
 test-fresh: | $(VENV)/bin/python ## system=13 user=root part=up: the README in bare Debian systems; needs root
@@ -101,10 +101,10 @@ bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 bench-orders: $(DEV) ## orders confirmed per second, on each broker
 	@$(RUN) -m bench.orders
 
-bench-registry: $(DEV) ## what a heartbeat costs and what a flood does; before=COMMIT compares
+bench-registry: $(DEV) ## the cost of a heartbeat and the effect of a flood; before=COMMIT compares
 	@PYTHONPATH=.:platform $(RUN) -m bench.registry $(before)
 
-bench-bus: $(DEV) ## the bus beside what its parts can do; needs RabbitMQ, PostgreSQL and Redis
+bench-bus: $(DEV) ## the bus beside its parts alone; needs RabbitMQ, PostgreSQL and Redis
 	@PYTHONPATH=.:platform $(RUN) -m bench.bus
 
 new-service: $(DEV) ## name=reviews: a service of your own beside ours

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = {"Makefile", "Dockerfile", "Caddyfile", ".importlinter", ".env.example"}
-# Other programs, and what a document has its reader make.
+# Other programs, and files that a document has its reader make.
 ELSEWHERE = {"Node.js", "pip.conf", "report-routes.toml", "services/reviews"}
 # The fixture that docs/testing.md describes goes by the name of the package.
 FIXTURES = {"bus": "Bus"}

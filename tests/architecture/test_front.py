@@ -1,4 +1,4 @@
-"""What docker-compose.yml puts around the platform, run with the real programs: Caddy and Redis."""
+"""Caddy and Redis with their configuration from docker-compose.yml."""
 
 import http.server
 import json
@@ -43,7 +43,7 @@ def test_every_project_is_behind_a_name_of_its_own():
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
-    """Answers with what it was asked."""
+    """Answers with the request."""
 
     def do_GET(self) -> None:
         told = {"path": self.path, "proto": self.headers["X-Forwarded-Proto"], "host": self.headers["Host"]}

@@ -61,7 +61,7 @@ def test_every_field_that_suggests_a_person_is_in_the_document():
     assert not missing, f"Say in docs/personal-data.md how these end: {sorted(missing)}"
     assert named >= LISTED_TOO
     gone = {one for one in named if one[0] != "django"} - known
-    assert not gone, f"docs/personal-data.md names what is not there: {sorted(gone)}"
+    assert not gone, f"docs/personal-data.md names fields that do not exist: {sorted(gone)}"
 
 
 def test_the_rule_sees_a_field_that_nobody_listed():

@@ -1,4 +1,4 @@
-"""What we say about Python versions is what CI runs; what we print can be typed on any machine."""
+"""CI runs the Python versions that documents name, and printed commands work on any machine."""
 
 import ast
 import os

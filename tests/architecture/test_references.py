@@ -1,4 +1,4 @@
-"""What documents, docstrings and comments name exists."""
+"""Files, modules and members that prose mentions exist."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ PACKAGE = re.compile(r"(?:atoll(?:\.\w+)*|(?:gateway|registry|tests)/)")
 
 
 def renamed() -> dict[str, str]:
-    """What decisions name and what bears another name since, by the index of decisions."""
+    """Former names in decisions, and the names of today, from the index of decisions."""
     return dict(RENAMED.findall((ROOT / INDEX).read_text()))
 
 

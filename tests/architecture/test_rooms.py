@@ -1,4 +1,4 @@
-"""What holds for the code of every project (docs/map.md)."""
+"""Rules for the code of every project (docs/map.md)."""
 
 import ast
 import tomllib

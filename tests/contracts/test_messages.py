@@ -1,4 +1,4 @@
-"""What each handler reads is what some service announces, field by field, in every version."""
+"""Each handler reads fields that a service publishes, in every version."""
 
 from functools import cache
 
