@@ -1,119 +1,20 @@
 """``manage.py asyncapi`` writes safe changes, and refuses unsafe ones with advice."""
 
-import json
-import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
-from atoll.bus import payloads, upcast, upcasting
+from atoll.bus import upcast, upcasting
 from atoll.bus.schemas import asyncapi, json_schema
-from atoll.bus.schemas.compatibility import Trial
-from atoll.bus.schemas.definitions import Definition, ServiceMessages, Subscription
-from atoll.cli.asyncapi import main
-from atoll.cli.asyncapi.services import Described
 from atoll.dev import command
 
-GIT = dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "nobody@example.com")
-GIT |= dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "nobody")
+from .schema_repository import Placed, Repository, Summed, WithNote
+
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
-
-
-@dataclass
-class Placed:
-    total: int
-
-
-@dataclass
-class WithNote(Placed):
-    note: str = ""
-
-
-@dataclass
-class Summed:
-    version: ClassVar[int] = 2
-    sum: int
-
-
-class Known(Described):
-    """Projects that answer in this process, with the test's upcasters."""
-
-    def try_out(self, trials: Iterable[Trial]) -> list[str]:
-        return [said for trial in trials if (said := self._try(trial))]
-
-    def _try(self, trial: Trial) -> str | None:
-        try:
-            payloads.read(Summed, trial.name, trial.data, trial.version)
-        except payloads.PayloadMismatch as unfit:
-            return str(unfit)
-        return None
-
-
-@dataclass
-class Repository:
-    """A repository with one announcing and one reading service."""
-
-    root: Path
-    announced: list[Definition] = field(default_factory=list)
-    read: list[Subscription] = field(default_factory=list)
-
-    def announces(self, cls: type, version: int = 1, **facts: Any) -> None:
-        self.announced = [
-            Definition(
-                kind="event",
-                name="order.placed",
-                version=version,
-                schema=json_schema.of_class(cls),
-                service="a-service",
-                **facts,
-            )
-        ]
-
-    def reads(self, cls: type, version: int = 1, name: str = "order.placed") -> None:
-        schema = json_schema.of_class(cls)
-        self.read = [
-            Subscription(
-                handler="on_it",
-                kind="event",
-                name=name,
-                version=version,
-                schema=schema,
-                payload="It",
-            )
-        ]
-
-    def __call__(self, *argv: str) -> int:
-        upcasts = {name: upcasting.versions(name) for name in upcasting.names()}
-        parts = [
-            ServiceMessages(service="a-service", announces=self.announced, reads=[], upcasts={}),
-            ServiceMessages(service="b-service", announces=[], reads=self.read, upcasts=upcasts),
-        ]
-        return main(list(argv), lambda: Known(parts))
-
-    @property
-    def document(self) -> Path:
-        return self.root / "docs" / "asyncapi.json"
-
-    def listed(self) -> list[tuple[int, bool]]:
-        found = asyncapi.read_definitions(json.loads(self.document.read_text()))
-        return [(item.version, item.superseded) for item in found]
-
-    def git(self, *command: str) -> None:
-        subprocess.run(
-            ["git", "-C", str(self.root), *command],
-            env={**os.environ, **GIT},
-            check=True,
-            capture_output=True,
-        )
-
-    def commit(self) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-qm", "A change.", "--allow-empty")
 
 
 @pytest.fixture
