@@ -105,7 +105,12 @@ def _union(meant: Form) -> Writer:
 def _literal(meant: Form) -> Writer:
     def write(value: Any, room: int) -> Any:
         for allowed in meant.arguments:
-            if value == allowed and isinstance(value, bool) == isinstance(allowed, bool):
+            # Only values of its own type are compared: a signalling NaN, say, refuses any comparison.
+            if (
+                isinstance(value, type(allowed))
+                and isinstance(value, bool) == isinstance(allowed, bool)
+                and value == allowed
+            ):
                 return allowed
         raise Misfit(f"must be one of {', '.join(map(str, meant.arguments))}, not {value!r:.80}")
 

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from atoll import wire
@@ -101,6 +101,7 @@ def test_a_checked_payload_is_the_payload(whole):
 
 
 @given(st.sampled_from(list(Whole.__dataclass_fields__)), st.from_type(object) | st.floats() | st.decimals())
+@example("unit", Decimal("sNaN"))
 def test_any_value_is_written_and_read_back_or_refused_by_its_field(name, value):
     changed = replace(WHOLE, **{name: value})
     refused = None
