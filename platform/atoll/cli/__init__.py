@@ -7,7 +7,7 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import conf
+from atoll import conf, process_title
 from atoll.dev import command, place
 
 
@@ -28,6 +28,7 @@ def run(argv: list[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    process_title.show(*(word for word in argv[:2] if not word.startswith("-")))
     if argv and argv[0] in conf.projects():
         return _run_django(conf.project(argv[0]), argv[1:])
     asks_for_help = not argv or argv[0] in ("-h", "--help")

@@ -36,7 +36,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import conf
+from atoll import conf, process_title
 from atoll.dev import kernel
 from atoll.dev.preloaded import SHARED_IMPORTS
 
@@ -223,7 +223,6 @@ def _settle_in(order: dict[str, Any]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     kernel.die_with_parent(signal.SIGTERM)
-    kernel.name_process(order["name"])
     nothing, log = os.open(os.devnull, os.O_RDONLY), _open_log(order["log"])
     os.dup2(nothing, 0)
     os.dup2(log, 1)
@@ -267,6 +266,7 @@ def _manage() -> str:
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
+    process_title.show("keeper")
     kernel.adopt_orphans()
     is_child = Keeper(connection, forks=sys.argv[2] == "fork").run()
     if is_child:

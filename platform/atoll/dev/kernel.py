@@ -7,7 +7,6 @@ LINUX = sys.platform == "linux"
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
-_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 _prctl = ctypes.CDLL(None).prctl if LINUX else None
@@ -23,9 +22,3 @@ def adopt_orphans() -> None:
     """Adopt grandchildren when their parent ends, in place of init."""
     if _prctl:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def name_process(name: str) -> None:
-    """The name that ``top`` and ``ps -o comm`` show; the kernel keeps 15 bytes."""
-    if _prctl:
-        _prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)

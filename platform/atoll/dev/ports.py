@@ -50,6 +50,6 @@ def holder(port: int) -> str:
         except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
         if listening:
-            command = " ".join(process.info["cmdline"] or ["?"])
+            command = " ".join(process.info["cmdline"] or ["?"]).strip()
             return f"process {process.info['pid']} ({command[:80]})"
     return "a process that this user cannot see"

@@ -11,6 +11,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from atoll import process_title
 from atoll.server import listening, worker_process
 
 # Also the time a connection may stay idle: clients must drop theirs earlier
@@ -30,6 +31,7 @@ class HTTPServer(MPServer):
     ``on_spawned`` runs once the first workers exist; ``on_interrupt`` runs in the
     main thread on SIGTERM or SIGINT and decides when to call `stop`. A worker that
     dies is replaced; one that dies again at once ends the server with exit code 1.
+    ``title`` is the process title; workers add ``child`` and their number.
     """
 
     _shd: Any
@@ -41,6 +43,7 @@ class HTTPServer(MPServer):
         target: str,
         listener: socket.socket,
         *,
+        title: tuple[str, ...],
         is_asgi: bool,
         workers: int,
         threads: int,
@@ -51,6 +54,7 @@ class HTTPServer(MPServer):
         host, port = listener.getsockname()[:2]
         super().__init__(
             target,
+            process_name=process_title.of(*title),
             address=host,
             port=port,
             interface=Interfaces.ASGI if is_asgi else Interfaces.WSGI,
@@ -69,6 +73,7 @@ class HTTPServer(MPServer):
             respawn_failed_workers=True,
             workers_kill_timeout=WORKER_KILL_TIMEOUT_S,
         )
+        self._title = title
         self._listener = listener
         self._lifeline = lifeline
         self._on_spawned = on_spawned
@@ -94,5 +99,10 @@ class HTTPServer(MPServer):
         self._ssp = None
 
     def _spawn_workers(self, *args: Any) -> None:
+        process_title.show(*self._title)
         super()._spawn_workers(*args)  # type: ignore[no-untyped-call]
         self._on_spawned()
+
+    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any, *rest: Any) -> Any:
+        title = (*self._title, "child", str(idx + 1))
+        return super()._spawn_worker(idx, target, partial(callback_loader, title=title), *rest)

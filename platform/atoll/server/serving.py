@@ -64,6 +64,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
     server = HTTPServer(
         target,
         listener,
+        title=(project.name, "serve"),
         is_asgi=project.server == "asgi",
         workers=workers,
         threads=threads,

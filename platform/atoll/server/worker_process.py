@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from atoll import process_title
+
 
 def load_application(target: str) -> Any:
     """``services.orders.wsgi:application``, imported."""
@@ -13,7 +15,7 @@ def load_application(target: str) -> Any:
     return getattr(import_module(module), name)
 
 
-def enter(target: str, lifeline: tuple[int, int]) -> Callable[..., Any]:
+def enter(target: str, lifeline: tuple[int, int], title: tuple[str, ...]) -> Callable[..., Any]:
     """Runs first in every worker; the application to serve.
 
     The worker leaves the parent's process group, so that Ctrl-C in a terminal reaches
@@ -21,6 +23,7 @@ def enter(target: str, lifeline: tuple[int, int]) -> Callable[..., Any]:
     pipe the parent never writes to: its end means that the parent is gone, however it
     died, and the worker goes too.
     """
+    process_title.show(*title)
     os.setpgid(0, 0)
     reading, writing = lifeline
     os.close(writing)

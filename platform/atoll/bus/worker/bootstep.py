@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 from celery import bootsteps
 from celery.signals import worker_shutting_down
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import conf
+from atoll import conf, process_title
 from atoll.bus import contracts
 from atoll.bus.broker import topology
 from atoll.bus.delivery import attempt_slots, in_flight
@@ -65,6 +66,7 @@ class BusStep(bootsteps.StartStopStep):
         self._is_leaving = False
 
     def start(self, worker: Any) -> None:
+        process_title.show(settings.ATOLL_PROJECT, "worker")  # in place of Celery's own
         attempt_slots.stay()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._pool = worker.pool

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from atoll import conf
+from atoll import conf, process_title
 from atoll.bus.broker import topology
 from atoll.bus.delivery import attempt_slots, timeouts
 from atoll.bus.worker import celery_environment, close_inherited_sockets, hints
@@ -113,5 +113,7 @@ def _become_child(**_: Any) -> None:
     # Whoever stops a whole group of processes means the worker: it lets its children finish.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     close_inherited_sockets.let_go_of_sockets()
-    attempt_slots.become_child(getattr(current_process(), "index", attempt_slots.SLOTS))
+    number = getattr(current_process(), "index", attempt_slots.SLOTS)
+    attempt_slots.become_child(number)
+    process_title.show(settings.ATOLL_PROJECT, "worker", "child", str(number + 1))
     timeouts.arm()
