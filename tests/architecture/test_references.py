@@ -1,6 +1,8 @@
 """Files, modules and members that prose mentions exist."""
 
+import json
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,11 @@ from tests.architecture.references import ROOT, dead_names, files, missing, modu
 DECISIONS = Path("docs/decisions")
 INDEX = DECISIONS / "README.md"
 MAP = Path("docs/map.md")
+MESSAGE = re.compile(
+    r"(?:@(?:on|handles|upcast)\(|ClassVar\[str\] = |bus\.(?:published|sent|deliver|handled)\()"
+    r'"([a-z.*#_]+)"'
+)
+FOREIGN = {"legacy.ping"}  # docs/messages.md declares it as the event of a foreign producer
 QUOTED = re.compile(r"`([^`]+)`")
 RENAMED = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
 PACKAGE = re.compile(r"(?:atoll(?:\.\w+)*|(?:gateway|registry|tests)/)")
@@ -38,6 +45,27 @@ def test_a_decision_names_what_exists_or_what_the_index_says_it_became():
     assert dead == [], f"Add what it became to {INDEX}"
     for now in renamed().values():
         assert list(missing(now, INDEX)) == []
+
+
+def unknown_messages(text: str) -> list[str]:
+    """The events and commands of examples that docs/asyncapi.json does not have."""
+    document = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
+    known = {message["name"] for message in document["components"]["messages"].values()} | FOREIGN
+    return [name for name in MESSAGE.findall(text) if not any(fnmatch(one, name) for one in known)]
+
+
+def test_examples_in_documents_use_messages_of_the_platform():
+    documents = [path for path in files() if path.suffix == ".md" and path.parent != DECISIONS]
+    unknown = [
+        f"{path}: {name}" for path in documents for name in unknown_messages((ROOT / path).read_text())
+    ]
+    assert unknown == []
+
+
+def test_a_message_that_does_not_exist_is_found():
+    assert unknown_messages('@on("order.placed")\n@on("order.*")\n@handles("reserve.stock")') == [
+        "order.placed"
+    ]
 
 
 @pytest.mark.parametrize(

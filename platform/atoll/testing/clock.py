@@ -34,10 +34,6 @@ class DatabaseClock:
         self._now: datetime | None = None
         self._path = ""
 
-    @property
-    def is_virtual(self) -> bool:
-        return self._now is not None
-
     def now(self) -> datetime:
         if self._now is not None:
             return self._now
