@@ -15,7 +15,7 @@
     |   |-- CircuitOpen          the breaker refuses to ask for now
     |   |-- DeadlineExceeded     no answer within the time the caller had
     |   `-- BadAnswer            it answered 5xx, or something that is no answer
-    `-- Misuse                   a mistake in the program, never in the weather
+    `-- Misuse                   a mistake in the program; no retry helps
 
 A service turns a Refusal or Unavailable into the error shape of docs/http.md in
 one place, ``atoll.api.errors``; nothing else builds error answers.
