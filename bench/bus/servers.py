@@ -7,7 +7,7 @@ from django.db import connection
 from psycopg2 import sql
 
 from atoll import conf
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 
 
 def create_database() -> None:
@@ -28,8 +28,8 @@ def vacuum() -> None:
 
 
 def delete_queues() -> None:
-    names = topology.current()
-    with topology.connect("cleaning") as broker:
+    names = transports.current().names
+    with transports.current().connect("cleaning") as broker:
         for queue in (names.event_queue, names.command_queue, names.work_queue):
             queue(broker.default_channel).delete()
         for exchange in (names.events, names.commands):

@@ -54,36 +54,37 @@ def _without_outbox() -> None:
     def make(add: Callable[..., None]) -> Callable[..., None]:
         from django.db import connection, transaction
 
-        from atoll.bus.outbox import publisher
-        from atoll.bus.outbox import store as outbox
+        from atoll.bus.broker.messages import Outgoing
 
         def publish_after_commit(**message: Any) -> None:
             nonlocal added
             add(**message)
-            columns = [column.name for column in fields(outbox.Row)]
+            columns = [column.name for column in fields(Outgoing)]
             with connection.cursor() as cursor:
                 cursor.execute(
                     "UPDATE atoll_bus_outbox SET status = 'published', published_at = now() "  # noqa: S608
                     f"WHERE message_id = %s RETURNING {', '.join(columns)}",
                     [message["message_id"]],
                 )
-                row = outbox.Row(*cursor.fetchone())
+                row = Outgoing(*cursor.fetchone())
             added += 1
             is_time = added % (ORDERS_BEFORE_A_KILL * MESSAGES_AN_ORDER) == 1 and added > 1
-            transaction.on_commit(lambda: _publish(publisher, row, is_time))
+            transaction.on_commit(lambda: _publish(row, is_time))
 
         return publish_after_commit
 
     _patch("atoll.bus.outbox.store", "add", make)
 
 
-def _publish(publisher: Any, row: Any, is_time: bool) -> None:
+def _publish(row: Any, is_time: bool) -> None:
+    from atoll.bus.broker import transports
+
     kills = Path(os.environ["ATOLL_HOME"], "kills")
     so_far = len(kills.read_text()) if kills.exists() else 0
     if is_time and so_far < KILLS:
         kills.write_text("x" * (so_far + 1))
         os.kill(os.getpid(), signal.SIGKILL)
-    to = publisher.open_publisher()
+    to = transports.open_publisher()
     try:
         to.publish([row])
     finally:

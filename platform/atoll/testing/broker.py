@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
 
+from atoll.bus.broker.messages import Arrival, Outgoing
+from atoll.bus.broker.publisher import UNROUTABLE, Outcome, Publisher, properties
 from atoll.bus.handlers.registry import Kind
-from atoll.bus.inbox.quarantine import Arrival
-from atoll.bus.outbox.publisher import UNROUTABLE, Outcome, Publisher, properties
-from atoll.bus.outbox.store import Row
 from atoll.bus.topic_match import matches
 
 Exchange = Literal["events", "commands"]
@@ -60,6 +59,7 @@ class MemoryBroker:
         self.queues: dict[str, MemoryQueue] = {}
         self._numbers = count(1)
         self._lock = threading.RLock()
+        self._published = threading.Condition(self._lock)
 
     def declare(self, service: str, event_patterns: Iterable[str] = ()) -> None:
         """Declare and bind the two queues of a service, as its worker does. Can be repeated."""
@@ -96,7 +96,13 @@ class MemoryBroker:
                 arrival = Arrival(queue.name, routing_key, body, dict(properties or {}), dict(headers or {}))
                 for _ in range(self.copies):
                     queue.waiting.append(Copy(next(self._numbers), arrival))
+            self._published.notify_all()
         return bool(takers) or not mandatory
+
+    def wait(self, timeout_s: float) -> bool:
+        """Until a message is published; False when none is within the time."""
+        with self._lock:
+            return self._published.wait(timeout_s)
 
     def disturb(self, service: str, by: Callable[[deque[Copy]], None]) -> None:
         """Let ``by`` change the waiting messages of the service's queues."""
@@ -126,7 +132,7 @@ class MemoryPublisher(Publisher):
         self._service = service
         self.connected = True
 
-    def publish(self, rows: Sequence[Row]) -> Outcome:
+    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
         outcome = Outcome()
         for row in rows:
             if not self.connected:
@@ -135,7 +141,7 @@ class MemoryPublisher(Publisher):
             self._publish(row, outcome)
         return outcome
 
-    def _publish(self, row: Row, outcome: Outcome) -> None:
+    def _publish(self, row: Outgoing, outcome: Outcome) -> None:
         attributes = properties(row, self._service)
         headers = attributes.pop("application_headers")
         kind: Kind = "command" if row.kind == "command" else "event"
@@ -162,6 +168,11 @@ class MemoryConsumer:
         self._broker = broker
         self._queues = queues
         self._held: list[tuple[MemoryQueue, Copy]] = []
+
+    @property
+    def held(self) -> list[Arrival]:
+        """All that was taken and is not acknowledged."""
+        return [copy.arrival for _, copy in self._held]
 
     def take(self, limit: int) -> list[Arrival]:
         """Take up to ``limit`` messages, events before commands; [] when no message waits."""

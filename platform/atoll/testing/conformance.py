@@ -1,7 +1,7 @@
 """What the bus needs of a transport, as one suite: RabbitMQ, Redis and memory pass it, and so must yours.
 
 Subclass ``Conformance`` in a test module of your own, with a fixture ``transport`` that
-yields a ``Transport`` and closes it; ``platform/tests/bus/test_conformance.py`` does so.
+yields a ``TransportUnderTest`` and closes it; ``platform/tests/bus/test_conformance.py`` does so.
 Where transports may differ, ``Capabilities`` says how, and the suite asks for exactly that.
 """
 
@@ -20,17 +20,17 @@ from django.db.models.functions import Now
 
 from atoll import wire
 from atoll.bus import Message, handles, on
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
+from atoll.bus.broker.messages import Arrival
+from atoll.bus.broker.publisher import UNROUTABLE, Publisher
 from atoll.bus.handlers import registry
 from atoll.bus.inbox import receiving
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Inbox, Outbox, Quarantine
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.publisher import UNROUTABLE, Publisher
 from atoll.bus.publishing import publish_raw, send
 from atoll.bus.topic_match import matches
-from atoll.testing.transports import TAKE_TIMEOUT_S, Consumer, CutInMidBatch, Transport
+from atoll.testing.transports import TAKE_TIMEOUT_S, CutInMidBatch, PatientConsumer, TransportUnderTest
 
 OURS, OTHER = "library-service", "other-service"
 PATTERNS = {"order.*": "one-word", "order.#": "any-words", "*.*.added": "in-front", "order": "exact"}
@@ -85,11 +85,11 @@ class Conformance:
     pytestmark = pytest.mark.django_db
 
     @pytest.fixture
-    def transport(self) -> Iterator[Transport]:
-        raise NotImplementedError("Yield a Transport here, and close it.")
+    def transport(self) -> Iterator[TransportUnderTest]:
+        raise NotImplementedError("Yield a TransportUnderTest here, and close it.")
 
     @pytest.fixture
-    def publisher(self, transport: Transport) -> Publisher:
+    def publisher(self, transport: TransportUnderTest) -> Publisher:
         return transport.publisher()
 
     @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ class Conformance:
         registry._handlers[:] = held
 
     def test_a_message_arrives_as_it_was_written_with_its_properties_and_headers(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.*")
         announce(7, key="account-7", text="Grüße, 世界 🐚 \u2028")
@@ -133,7 +133,7 @@ class Conformance:
         assert arrival.headers["traceparent"].startswith("00-")
 
     def test_a_star_is_one_word_and_a_hash_any_number_of_words(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         for pattern, service in PATTERNS.items():
             transport.declare(service, pattern)
@@ -150,7 +150,9 @@ class Conformance:
                 arrived = [name for name in arrived if matches(pattern, name)]
             assert arrived == expected, pattern
 
-    def test_each_service_gets_a_copy_of_its_own(self, transport: Transport, publisher: Publisher) -> None:
+    def test_each_service_gets_a_copy_of_its_own(
+        self, transport: TransportUnderTest, publisher: Publisher
+    ) -> None:
         transport.declare(OURS, "account.opened")
         transport.declare(OTHER, "account.opened")
         announce(1, 2, 3)
@@ -161,7 +163,7 @@ class Conformance:
             consumer.acknowledge()
 
     def test_consumers_of_one_service_share_its_messages_and_none_gets_anothers(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.opened")
         consumers = [transport.consumer(OURS, prefetch=5) for _ in range(2)]
@@ -170,7 +172,7 @@ class Conformance:
         seen: list[list[int]] = [[], []]
         while sum(map(len, seen)) < 40:
             for share, consumer in zip(seen, consumers, strict=True):
-                taken = numbers(consumer.take(5, 2 * transport.capabilities.silence_s))
+                taken = numbers(consumer.take(5, 2 * transport.silence_s))
                 share += taken
                 if taken:
                     consumer.acknowledge()
@@ -179,7 +181,7 @@ class Conformance:
         assert all(share == sorted(share) for share in seen)
 
     def test_a_command_reaches_only_the_service_it_is_for(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "#")
         transport.declare(OTHER, "#")
@@ -189,11 +191,11 @@ class Conformance:
         assert json.loads(arrival.body)["command"] == "close.account"
         assert arrival.routing_key == OTHER
         assert arrival.queue.endswith(f"cmd.{OTHER}")
-        assert transport.consumer(OURS).take(1, transport.capabilities.silence_s) == []
+        assert transport.consumer(OURS).take(1, transport.silence_s) == []
         assert statuses() == {"published"}
 
     def test_a_command_that_no_queue_takes_stays_visible_and_goes_out_once_one_does(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "#")
         command(1, to=OTHER)
@@ -210,13 +212,15 @@ class Conformance:
         assert numbers(transport.consumer(OTHER).take(1)) == [1]
 
     def test_an_event_that_nobody_listens_to_is_published(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         announce(1)
         assert relay.step(publisher) == 1
         assert statuses() == {"published"}
 
-    def test_messages_of_a_key_arrive_in_order(self, transport: Transport, publisher: Publisher) -> None:
+    def test_messages_of_a_key_arrive_in_order(
+        self, transport: TransportUnderTest, publisher: Publisher
+    ) -> None:
         transport.declare(OURS, "account.opened")
         for start in range(0, 60, 20):
             announce(*range(start, start + 20), key="a")
@@ -227,7 +231,7 @@ class Conformance:
         assert [number for number in arrived if number >= 100] == list(range(100, 160))
 
     def test_what_a_dead_consumer_held_comes_back_in_order_and_what_it_acknowledged_does_not(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.opened")
         first = transport.consumer(OURS, prefetch=7)
@@ -236,11 +240,11 @@ class Conformance:
         assert numbers(first.take(3)) == [0, 1, 2]
         first.acknowledge()
         assert numbers(first.take(4)) == [3, 4, 5, 6]
-        first.die()
+        transport.kill(first)
         assert numbers(self._all(transport, transport.consumer(OURS), 7)) == list(range(3, 10))
 
     def test_what_a_stopped_consumer_held_comes_back(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.opened")
         announce(*range(6))
@@ -251,7 +255,7 @@ class Conformance:
         assert sorted(numbers(self._all(transport, transport.consumer(OURS), 6))) == list(range(6))
 
     def test_both_ends_lose_their_connections_and_nothing_else(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.opened")
         consumer = transport.consumer(OURS)
@@ -260,7 +264,7 @@ class Conformance:
         assert numbers(consumer.take(5)) == list(range(5))
         transport.cut()
         announce(*range(5, 10))
-        with pytest.raises(topology.weather()):
+        with pytest.raises(transports.transient_errors()):
             relay.step(publisher)
         transport.mend()
         assert relay.step(transport.publisher()) == 5
@@ -268,11 +272,11 @@ class Conformance:
         assert set(Outbox.objects.values_list("status", "attempts")) == {("published", 0)}
 
     def test_a_connection_cut_in_mid_batch_loses_nothing_and_doubts_are_sent_again(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.opened")
         announce(*range(100), text="x" * 1000)
-        with pytest.raises(topology.weather()):
+        with pytest.raises(transports.transient_errors()):
             relay.step(CutInMidBatch(publisher, transport, after=60))
         marked = Outbox.objects.filter(status="published").count()
         assert marked <= 60
@@ -283,7 +287,7 @@ class Conformance:
         assert sorted(self._stored()) == list(range(100))
 
     def test_a_late_subscriber_gets_what_comes_after_it(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         announce(1)
         relay.step(publisher)
@@ -293,7 +297,7 @@ class Conformance:
         assert numbers(self._all(transport, transport.consumer(OURS), 1)) == [2]
 
     def test_what_waits_for_a_service_that_does_not_run_is_there_when_it_starts(
-        self, transport: Transport, publisher: Publisher
+        self, transport: TransportUnderTest, publisher: Publisher
     ) -> None:
         transport.declare(OURS, "account.opened")
         announce(1, 2)
@@ -302,7 +306,7 @@ class Conformance:
         assert numbers(self._all(transport, transport.consumer(OURS), 2)) == [1, 2]
 
     def test_poison_is_quarantined_with_its_bytes_and_its_neighbours_are_stored(
-        self, transport: Transport
+        self, transport: TransportUnderTest
     ) -> None:
         transport.declare(OURS, "account.opened")
         for name, body in POISON.items():
@@ -319,7 +323,9 @@ class Conformance:
         assert all(row.reason for row in Quarantine.objects.all())
         assert self._stored() == [1]
 
-    def test_a_body_of_a_megabyte_arrives_whole(self, transport: Transport, publisher: Publisher) -> None:
+    def test_a_body_of_a_megabyte_arrives_whole(
+        self, transport: TransportUnderTest, publisher: Publisher
+    ) -> None:
         transport.declare(OURS, "account.opened")
         announce(1, text="ü" * 500_000)
         relay.step(publisher)
@@ -327,7 +333,9 @@ class Conformance:
         assert arrival.body == Outbox.objects.get().body.encode()
         assert len(arrival.body) > 1_000_000
 
-    def test_what_is_published_twice_is_stored_once(self, transport: Transport, publisher: Publisher) -> None:
+    def test_what_is_published_twice_is_stored_once(
+        self, transport: TransportUnderTest, publisher: Publisher
+    ) -> None:
         transport.declare(OURS, "account.opened")
         announce(1, 2)
         relay.step(publisher)
@@ -340,7 +348,7 @@ class Conformance:
         assert receiving.receive(arrivals) == []
         assert Inbox.objects.count() == 2
 
-    def test_publishers_at_the_same_time_lose_nothing(self, transport: Transport) -> None:
+    def test_publishers_at_the_same_time_lose_nothing(self, transport: TransportUnderTest) -> None:
         transport.declare(OURS, "account.opened")
         announce(*range(200))
         rows = outbox.claim(200)
@@ -356,7 +364,7 @@ class Conformance:
         self._store_all(transport, 200)
         assert sorted(self._stored()) == list(range(200))
 
-    def test_under_stress_every_message_is_stored_once(self, transport: Transport) -> None:
+    def test_under_stress_every_message_is_stored_once(self, transport: TransportUnderTest) -> None:
         """Publishers that are cut off and begin again, consumers that die, copies of everything."""
         chance = random.Random(1)  # noqa: S311
         transport.declare(OURS, "account.opened")
@@ -367,12 +375,12 @@ class Conformance:
             assert rounds < 50
             publisher = transport.publisher()
             if rounds <= 3:
-                with pytest.raises(topology.weather()):
+                with pytest.raises(transports.transient_errors()):
                     relay.step(CutInMidBatch(publisher, transport, after=chance.randrange(1, 40)))
                 transport.mend()
                 doomed = transport.consumer(OURS, prefetch=20)
-                receiving.receive(doomed.take(20, transport.capabilities.silence_s))
-                doomed.die()
+                receiving.receive(doomed.take(20, transport.silence_s))
+                transport.kill(doomed)
             else:
                 relay.step(publisher)
         publish_again()
@@ -381,25 +389,23 @@ class Conformance:
         assert sorted(self._stored()) == list(range(120))
         assert Quarantine.objects.count() == 0
 
-    def _all(self, transport: Transport, consumer: Consumer, count: int) -> list[Arrival]:
+    def _all(self, transport: TransportUnderTest, consumer: PatientConsumer, count: int) -> list[Arrival]:
         """At least ``count`` messages and what else comes, in the order in which each came first."""
         first: dict[str, Arrival] = {}
         copies = 0
-        while taken := consumer.take(
-            1, transport.capabilities.silence_s if len(first) >= count else TAKE_TIMEOUT_S
-        ):
+        while taken := consumer.take(1, transport.silence_s if len(first) >= count else TAKE_TIMEOUT_S):
             for arrival in taken:
                 copies += arrival.properties["message_id"] in first
                 first.setdefault(arrival.properties["message_id"], arrival)
         assert transport.capabilities.returns_copies or copies == 0
         return list(first.values())
 
-    def _store_all(self, transport: Transport, count: int) -> None:
+    def _store_all(self, transport: TransportUnderTest, count: int) -> None:
         """Receive as ingest does, until all is there and nothing more comes."""
         consumer = transport.consumer(OURS)
         while True:
             missing = count - Inbox.objects.count()
-            arrivals = consumer.take(max(1, min(missing, 50)), transport.capabilities.silence_s)
+            arrivals = consumer.take(max(1, min(missing, 50)), transport.silence_s)
             arrivals = arrivals or (consumer.take(1) if missing else [])
             if not arrivals:
                 break

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from atoll.bus.broker.messages import Outgoing
+from atoll.bus.broker.publisher import Outcome, Publisher
 from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Handler
-from atoll.bus.outbox.publisher import Outcome, Publisher
-from atoll.bus.outbox.store import Row
 from atoll.testing.broker import ConnectionLost, Copy, MemoryBroker, MemoryPublisher
 
 SEED = "ATOLL_TEST_SEED"
@@ -96,7 +96,7 @@ class FailingPublisher(MemoryPublisher):
         super().__init__(broker, service)
         self._failures = failures
 
-    def publish(self, rows: Sequence[Row]) -> Outcome:
+    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
         accepted, refused, keys = [], {}, set[str]()
         for row in rows:
             # Refuse the later messages of its key, too: they would overtake it.

@@ -17,11 +17,11 @@ from django.db import connection
 from django.db.models import Min, Q
 
 from atoll import conf, wire
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import known, registry
 from atoll.bus.inbox import receiving
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.outbox import relay
 from atoll.ids import uuid7

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.test import Client
 
 from atoll import conf
-from atoll.bus.broker import topology
 from atoll.bus.handlers import registry
 from atoll.ids import uuid7
+from atoll.testing.broker_transports import delete_from_rabbitmq, delete_from_redis
 
 DEADLINE_S = 30.0
 RABBITMQ = "amqp://guest:guest@127.0.0.1:5672//"
@@ -75,13 +76,18 @@ def rabbitmq(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         if conf.flag("ATOLL_REQUIRE_RABBITMQ"):
             pytest.fail(f"RabbitMQ is required and does not answer at {urlsplit(url).hostname}")
         pytest.skip("no RabbitMQ answers here")
-    yield from _own_names(monkeypatch, url)
+    _use_own_names(monkeypatch, url)
+    yield url
+    delete_from_rabbitmq(settings.ATOLL_SERVICE)
 
 
 @pytest.fixture
 def valkey(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The Redis transport as the broker, with keys for this test only."""
-    yield from _own_names(monkeypatch, conf.redis_url())
+    """The Redis transport as the broker, under keys of this test's own."""
+    url = conf.redis_url()
+    _use_own_names(monkeypatch, url)
+    yield url
+    delete_from_redis()
 
 
 @pytest.fixture(params=["rabbitmq", "valkey"])
@@ -90,21 +96,6 @@ def broker(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 
 
-def _own_names(monkeypatch: pytest.MonkeyPatch, url: str) -> Iterator[str]:
+def _use_own_names(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("RABBITMQ_URL", url)
     monkeypatch.setenv("BUS_PREFIX", f"test-{uuid7().hex[-12:]}.")
-    yield url
-    names = topology.current()
-    with topology.connect("cleaning") as opened:
-        channel = opened.channel()
-        for queue in (names.event_queue, names.command_queue, names.work_queue):
-            queue(channel).delete()
-        if not topology.is_redis(url):
-            names.events(channel).delete()
-            names.commands(channel).delete()
-            return
-        client = opened.default_channel.client
-        prefix = topology.redis_options()["global_keyprefix"]
-        left = [key.decode() for key in client.keys("*") if key.decode().startswith(prefix)]
-        if left:
-            client.delete(*(key.removeprefix(prefix) for key in left))

@@ -10,8 +10,8 @@ from testproject.handlers import NoteWritten
 from testproject.models import Note
 
 from atoll.bus import Message, Retry, on, publish
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import quarantine
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Outbox, Quarantine
 from atoll.testing.bus import Bus
 

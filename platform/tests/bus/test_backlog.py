@@ -12,16 +12,15 @@ from django.db.models import F
 from testproject.models import Note
 
 from atoll.bus import Message, on, publish
+from atoll.bus.broker.messages import Arrival, Outgoing
+from atoll.bus.broker.publisher import Outcome
 from atoll.bus.delivery import backlog
 from atoll.bus.delivery import store as deliveries
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import CROWD, FRESH_S, receive
 from atoll.bus.models import Delivery, Outbox
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.publisher import Outcome
 from atoll.bus.outbox.relay import Relay
-from atoll.bus.outbox.store import Row
 from atoll.ids import uuid7
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
@@ -41,7 +40,7 @@ class Recorder:
     def __init__(self) -> None:
         self.texts: list[str] = []
 
-    def publish(self, rows: Sequence[Row]) -> Outcome:
+    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
         self.texts += [json.loads(row.body)["data"]["text"] for row in rows]
         return Outcome(published=[row.id for row in rows])
 
@@ -172,7 +171,7 @@ class Announcing(Recorder):
         self._news, self._last = news, last
         self.relay = Relay(lambda ids: None, open_publisher=lambda: self)  # type: ignore[arg-type, return-value]
 
-    def publish(self, rows: Sequence[Row]) -> Outcome:
+    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
         outcome = super().publish(rows)
         if news := self._news.pop(self.texts[-1], ""):
             announce(news)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import amqp
@@ -14,20 +15,23 @@ from amqp.exceptions import AccessRefused
 from django.db import transaction
 from testproject.models import Note
 
-from atoll import conf
 from atoll.bus import Message, on, send
-from atoll.bus.broker import bindings, subscribers, topology
+from atoll.bus.broker import bindings, publisher, subscribers, transports
+from atoll.bus.broker.amqp import AmqpConsumer
+from atoll.bus.broker.amqp_bindings import AmqpBindings
+from atoll.bus.broker.publisher import Publisher
 from atoll.bus.broker.subscribers import Address
 from atoll.bus.broker.topology import Topology
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.inbox import ingest
 from atoll.bus.models import Outbox
 from atoll.bus.operations import stats
-from atoll.bus.outbox import publisher, relay
-from atoll.bus.outbox.publisher import Publisher, open_publisher
+from atoll.bus.outbox import relay
 from atoll.bus.outbox.relay import Relay
 from atoll.bus.publishing import publish_raw
 from atoll.testing.conformance import CloseAccount
 
+from . import brokers
 from .conftest import Until
 from .receiver import receiving
 
@@ -84,13 +88,12 @@ def contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(subscribers, "DOCUMENT", place)
 
     yield write
-    if not topology.is_redis(conf.broker_url()):
-        with topology.connect("cleaning") as opened:
-            theirs().event_queue(opened.channel()).delete()
+    with transports.current().connect("cleaning") as opened:
+        theirs().event_queue(opened.channel()).delete()
 
 
 def theirs() -> Topology:
-    names = topology.current()
+    names = transports.current().names
     return Topology(OTHER, names.prefix, names.queue_type)
 
 
@@ -117,28 +120,13 @@ def relaying() -> Iterator[Relay]:
 
 
 def waiting_in(queue: kombu.Queue) -> int:
-    with topology.connect("test") as opened:
-        channel: Any = opened.channel()
-        if opened.transport.driver_type == "amqp":
-            return int(channel.queue_declare(queue.name, passive=True).message_count)
-        return int(channel.client.llen(queue.name))
-
-
-def delete_exchange() -> None:
-    names = topology.current()
-    with topology.connect("test") as opened:
-        channel: Any = opened.channel()
-        if opened.transport.driver_type == "amqp":
-            names.events(channel).delete()
-            return
-        names.declare_exchanges(channel)
-        for table in (channel.keyprefix_queue, channel.keyprefix_binding_permanent):
-            channel.client.delete(table % (names.events.name,))
+    with transports.current().connect("test") as opened:
+        return int(queue(opened.channel()).queue_declare().message_count)
 
 
 def unbind(queue: kombu.Queue, key: str) -> None:
-    names = topology.current()
-    with topology.connect("test") as opened:
+    names = transports.current().names
+    with transports.current().connect("test") as opened:
         channel: Any = opened.channel()
         names.declare_exchanges(channel)
         queue(channel).unbind_from(names.events, routing_key=key)
@@ -158,15 +146,15 @@ def test_the_first_event_of_a_service_to_itself_arrives_although_only_its_relay_
 def test_a_relay_whose_own_queue_cannot_be_declared_publishes_nothing(rabbitmq: str, until: Until) -> None:
     listen()
     announce(1)
-    name = topology.current().event_queue.name
-    with topology.connect("test") as opened:
+    name = transports.current().names.event_queue.name
+    with transports.current().connect("test") as opened:
         opened.channel().queue_declare(name, durable=False, auto_delete=False)
     running = Relay(lambda _: None)
     thread = threading.Thread(target=running.run)
     thread.start()
     assert not running.connected.wait(1.0)
     assert outgoing() == [("pending", 0, "")]
-    with topology.connect("test") as opened:
+    with transports.current().connect("test") as opened:
         opened.channel().queue_delete(name)
     with receiving():
         until(lambda: notes() == [1])
@@ -236,11 +224,11 @@ def test_a_queue_that_we_may_not_bind_is_left_to_its_owner_and_gets_what_it_is_b
     rabbitmq: str, contracts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contracts(account_opened=[OTHER])
-    with topology.connect("test") as opened:
+    with transports.current().connect("test") as opened:
         channel = opened.channel()
-        topology.current().declare_exchanges(channel)
+        transports.current().names.declare_exchanges(channel)
         theirs().event_queue(channel).queue_declare()
-        theirs().event_queue(channel).bind_to(topology.current().events.name, routing_key="account.*")
+        theirs().event_queue(channel).bind_to(transports.current().names.events.name, routing_key="account.*")
 
     def refuse(queue: kombu.Queue, *args: Any, **options: Any) -> Any:
         if queue.name == theirs().event_queue.name:
@@ -263,13 +251,13 @@ def test_a_binding_that_was_deleted_is_back_before_the_next_message(rabbitmq: st
     listen()
     to = open_publisher()
     to.prepare()
-    for lost in (topology.current(), theirs()):
+    for lost in (transports.current().names, theirs()):
         unbind(lost.event_queue, "account.opened")
         announce(1)
         assert relay.step(to) == 1
     to.close()
     assert all_are_published()
-    assert [waiting_in(names.event_queue) for names in (topology.current(), theirs())] == [2, 2]
+    assert [waiting_in(names.event_queue) for names in (transports.current().names, theirs())] == [2, 2]
 
 
 def test_an_event_that_the_broker_cannot_route_to_its_receiver_is_kept_until_it_can(
@@ -279,8 +267,8 @@ def test_an_event_that_the_broker_cannot_route_to_its_receiver_is_kept_until_it_
     listen()
     to = open_publisher()
     to.prepare()
-    monkeypatch.setattr(bindings.Bindings, "renew", lambda *_: None)
-    unbind(topology.current().event_queue, "account.opened")
+    monkeypatch.setattr(AmqpBindings, "renew", lambda *_: None)
+    unbind(transports.current().names.event_queue, "account.opened")
     announce(1)
     assert relay.step(to) == 1
     assert outgoing() == [("pending", 0, publisher.UNBOUND.format(OURS))]
@@ -289,7 +277,7 @@ def test_an_event_that_the_broker_cannot_route_to_its_receiver_is_kept_until_it_
     assert relay.step(to) == 1
     to.close()
     assert outgoing() == [("published", 0, "")]
-    assert waiting_in(topology.current().event_queue) == 1
+    assert waiting_in(transports.current().names.event_queue) == 1
 
 
 def test_a_queue_that_was_deleted_ends_the_channel_and_the_next_relay_makes_it_again(
@@ -297,7 +285,7 @@ def test_a_queue_that_was_deleted_ends_the_channel_and_the_next_relay_makes_it_a
 ) -> None:
     contracts(account_opened=[OTHER])
     with relaying():
-        with topology.connect("test") as opened:
+        with transports.current().connect("test") as opened:
             theirs().event_queue(opened.channel()).delete()
         announce(1)
         until(all_are_published)
@@ -317,7 +305,7 @@ def test_on_the_embedded_broker_a_lost_binding_is_made_again_before_anything_is_
     assert relay.step(to) == 1
     to.close()
     assert outgoing() == [("published", 0, "")]
-    assert [waiting_in(names.event_queue) for names in (topology.current(), theirs())] == [1, 1]
+    assert [waiting_in(names.event_queue) for names in (transports.current().names, theirs())] == [1, 1]
 
 
 def test_after_the_exchange_was_deleted_under_load_every_event_arrives(
@@ -329,7 +317,7 @@ def test_after_the_exchange_was_deleted_under_load_every_event_arrives(
         for number in range(60):
             announce(number)
             if number in (10, 30):
-                delete_exchange()
+                brokers.current().delete_event_exchange()
         until(lambda: notes() == list(range(60)))
         until(all_are_published)
     assert set(Outbox.objects.values_list("attempts", flat=True)) == {0}
@@ -344,9 +332,9 @@ def test_after_somebody_made_the_exchange_anew_without_bindings_every_event_arri
     with receiving(), relaying():
         announce(1)
         until(lambda: notes() == [1])
-        delete_exchange()
-        with topology.connect("stranger") as opened:
-            topology.current().declare_exchanges(opened.channel())
+        brokers.current().delete_event_exchange()
+        with transports.current().connect("stranger") as opened:
+            transports.current().names.declare_exchanges(opened.channel())
         announce(2)
         until(lambda: notes() == [1, 2])
         until(all_are_published)
@@ -357,12 +345,13 @@ def test_who_makes_a_deleted_exchange_anew_binds_the_receivers_of_others(
     rabbitmq: str, contracts: Any
 ) -> None:
     contracts(account_opened=[OTHER])
-    events = topology.current().events
+    events = transports.current().names.events
     to = open_publisher()
     to.prepare()
-    delete_exchange()
-    with topology.connect("another") as opened:
-        bindings.Bindings(opened, Topology("third-service", topology.current().prefix)).restore_exchanges()
+    brokers.current().delete_event_exchange()
+    with transports.current().connect("another") as opened:
+        third = Topology("third-service", transports.current().names.prefix)
+        AmqpBindings(opened, third).restore_exchanges()
         channel: Any = opened.channel()
         channel.basic_publish_confirm(amqp.Message(b"{}"), events.name, "account.opened", mandatory=True)
     to.close()
@@ -373,14 +362,14 @@ def test_who_makes_a_deleted_exchange_anew_binds_the_receivers_of_others(
 def test_a_running_ingest_makes_what_it_lost_again(
     broker: str, lost: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    monkeypatch.setattr(ingest, "ASSERT_EVERY_S", 0.1)
+    monkeypatch.setattr(ingest, "RESTORE_EVERY_S", 0.1)
     listen()
     with receiving():
         if lost == "a binding":
-            unbind(topology.current().event_queue, "account.opened")
+            unbind(transports.current().names.event_queue, "account.opened")
         else:
-            delete_exchange()
-        until(is_bound)
+            brokers.current().delete_event_exchange()
+        until(lambda: brokers.current().is_bound("account.opened"))
 
 
 def test_a_message_that_comes_while_bindings_are_made_again_is_stored_without_a_wait() -> None:
@@ -391,26 +380,11 @@ def test_a_message_that_comes_while_bindings_are_made_again_is_stored_without_a_
             waits.append(timeout)
             raise TimeoutError
 
-    ingestor = ingest.Ingestor(lambda _: None)
-    ingestor._batch.append("a message")
-    assert ingestor._gather(Quiet(), most=100, linger_s=0.0) is True  # type: ignore[arg-type]
+    consumer = AmqpConsumer(Quiet(), None)  # type: ignore[arg-type]
+    message = SimpleNamespace(delivery_info={}, body=b"a message", properties={}, headers={}, problem="")
+    consumer._arrived.append(message)
+    assert [arrival.body for arrival in consumer.take(100, timeout_s=0.5)] == [b"a message"]
     assert waits == [0.0]
-
-
-def is_bound() -> bool:
-    """Whether the broker routes a test message to our queue."""
-    events = topology.current().events.name
-    with topology.connect("test") as opened:
-        channel: Any = opened.channel()
-        if opened.transport.driver_type != "amqp":
-            return any(key == "account.opened" for key, _pattern, _queue in channel.get_table(events))
-        returned: list[object] = []
-        channel.events["basic_return"].add(lambda *arguments: returned.append(arguments))
-        try:
-            channel.basic_publish_confirm(amqp.Message(b"{}"), events, "account.opened", mandatory=True)
-        except amqp.NotFound:
-            return False
-        return not returned
 
 
 def test_a_command_for_a_service_that_nobody_knows_is_refused_as_before(to: Publisher) -> None:

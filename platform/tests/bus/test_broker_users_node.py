@@ -19,9 +19,8 @@ from testproject.models import Note
 from atoll import conf
 from atoll.bus import contracts as contracts_of_all
 from atoll.bus import publish
-from atoll.bus.broker import broker_users, subscribers, topology
+from atoll.bus.broker import broker_users, subscribers, topology, transports
 from atoll.bus.models import Outbox
-from atoll.bus.outbox import publisher
 from atoll.bus.schemas import asyncapi
 from atoll.bus.worker import celery_app
 from atoll.conf import Project
@@ -126,7 +125,7 @@ def test_a_service_does_its_work_with_the_user_that_bootstrap_makes_and_nothing_
             broker_users.make(account, topology.of_project(project(name)), admin_url)
 
     # Its relay makes and binds the queues of its own and of the receiver, which has never been up.
-    relaying = publisher.open_prepared()
+    relaying = transports.open_prepared_publisher()
     assert relaying._bindings is not None
     assert relaying._bindings.held == {}
     relaying.close()

@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll.bus import checks
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.worker import celery_environment
 from atoll.server import starting
 
@@ -53,7 +53,7 @@ def test_each_is_refused_by_name_and_without_its_value(
 def test_our_own_broker_under_celerys_name_is_no_other(
     broker: str, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv(name, topology.broker_url())
+    monkeypatch.setenv(name, transports.current().url)
     celery_environment.refuse()
     monkeypatch.setenv(name, "")
     celery_environment.refuse()
@@ -113,6 +113,8 @@ def test_no_process_starts_and_what_to_do_is_said_in_a_line(
 def test_options_of_celery_that_do_the_same_are_refused(
     rabbitmq: str, tmp_path: Path, option: str, value: str, sentence: str
 ) -> None:
-    done = run(tmp_path, (*CELERY, option, topology.current().work_queue.name if value == "work" else value))
+    done = run(
+        tmp_path, (*CELERY, option, transports.current().names.work_queue.name if value == "work" else value)
+    )
     assert done.returncode == 1
     assert sentence in done.stderr

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from atoll import conf
+from atoll.testing.broker_transports import RabbitMQUnderTest, RedisUnderTest
 from atoll.testing.conformance import Conformance
-from atoll.testing.transports import KombuTransport, MemoryTransport, Transport
+from atoll.testing.transports import MemoryUnderTest, TransportUnderTest
 
 from .conftest import _answers, _rabbitmq_url
 
@@ -20,32 +21,32 @@ def rabbitmq_url() -> str:
     return url
 
 
-def opened(transport: Transport) -> Iterator[Transport]:
+def opened(transport: TransportUnderTest) -> Iterator[TransportUnderTest]:
     yield transport
     transport.close()
 
 
 class TestMemory(Conformance):
     @pytest.fixture
-    def transport(self) -> Iterator[Transport]:
-        yield from opened(MemoryTransport())
+    def transport(self) -> Iterator[TransportUnderTest]:
+        yield from opened(MemoryUnderTest())
 
 
 class TestRabbitMQ(Conformance):
     @pytest.fixture
-    def transport(self) -> Iterator[Transport]:
-        yield from opened(KombuTransport(rabbitmq_url()))
+    def transport(self) -> Iterator[TransportUnderTest]:
+        yield from opened(RabbitMQUnderTest(rabbitmq_url()))
 
 
 class TestRabbitMQWithQuorumQueues(Conformance):
     @pytest.fixture
-    def transport(self) -> Iterator[Transport]:
-        yield from opened(KombuTransport(rabbitmq_url(), queue_type="quorum"))
+    def transport(self) -> Iterator[TransportUnderTest]:
+        yield from opened(RabbitMQUnderTest(rabbitmq_url(), queue_type="quorum"))
 
 
 class TestEmbedded(Conformance):
     """Valkey or a Redis server, through the bus's Redis transport."""
 
     @pytest.fixture
-    def transport(self) -> Iterator[Transport]:
-        yield from opened(KombuTransport(conf.redis_url()))
+    def transport(self) -> Iterator[TransportUnderTest]:
+        yield from opened(RedisUnderTest(conf.redis_url()))

@@ -12,10 +12,10 @@ from django.db import transaction
 from testproject.models import Note
 
 from atoll.bus import Message, handles, on, publish, send
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.models import Inbox, Outbox
 from atoll.bus.outbox import relay
-from atoll.bus.outbox.publisher import open_publisher
 from atoll.testing.foreign_clients import ForeignClient, foreign_client
 
 from .conftest import Until
@@ -48,7 +48,7 @@ def mail_service(rabbitmq: str) -> Iterator[str]:
     """The name of the foreign service's queue, which the fixture deletes afterwards."""
     name = f"{os.environ['BUS_PREFIX']}mail-service"
     yield name
-    with topology.connect("cleaning") as opened:
+    with transports.current().connect("cleaning") as opened:
         opened.channel().queue_delete(name)
 
 

@@ -14,9 +14,9 @@ from testproject.handlers import NoteCounted, NoteRequested
 from testproject.models import Note
 
 from atoll.bus import faults, publish
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.outbox import relay
-from atoll.bus.outbox.publisher import open_publisher
 
 from .conftest import Until
 from .worker import running

@@ -33,7 +33,7 @@ def sending_to(proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple
     app.conf.update(bus_celery.configuration())
     hints.register(app)
     with app.connection_for_read() as looking:
-        bus_celery.topology.current().work_queue(looking.default_channel).queue_declare()
+        bus_celery.transports.current().names.work_queue(looking.default_channel).queue_declare()
     clock = Clock()
     return app, Hints(app, clock), clock
 
@@ -41,7 +41,7 @@ def sending_to(proxy: Proxy, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple
 def waiting(app: Celery) -> int:
     """Return the number of hints in the queue."""
     with app.connection_for_read() as looking:
-        work = bus_celery.topology.current().work_queue(looking.default_channel)
+        work = bus_celery.transports.current().names.work_queue(looking.default_channel)
         return int(work.queue_declare(passive=True).message_count)
 
 
@@ -106,7 +106,7 @@ def test_a_backlog_is_worked_off_by_those_who_take_hints_and_nothing_is_sent_whe
     with app.connection_for_read() as connection:
         channel = connection.default_channel
         channel.basic_qos(0, 1, False)  # it holds one, so that the others can be counted
-        work = bus_celery.topology.current().work_queue(channel)
+        work = bus_celery.transports.current().names.work_queue(channel)
         work.consume("worker", callback=lambda message: None, no_ack=False)
         send.drain()
         until(lambda: waiting(app) == app.conf.worker_concurrency - 2)

@@ -15,17 +15,17 @@ from django.db import DataError, connection, transaction
 from testproject.models import Note
 
 from atoll.bus import Message, handles, on
-from atoll.bus.broker import topology
+from atoll.bus.broker import redis, redis_channels, transports
 from atoll.bus.broker.envelope import Envelope
+from atoll.bus.broker.messages import Arrival
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.handlers import registry
 from atoll.bus.inbox import ingest
 from atoll.bus.inbox import store as inbox
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Inbox, Quarantine
 from atoll.bus.operations import recovery
 from atoll.bus.outbox import relay
-from atoll.bus.outbox.publisher import open_publisher
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
@@ -57,7 +57,7 @@ class Stranger:
     """An AMQP client that knows our two exchanges and nothing of Atoll."""
 
     def __init__(self, url: str) -> None:
-        names = topology.current()
+        names = transports.current().names
         self._events, self._commands = names.events.name, names.commands.name
         address = kombu.Connection(url)
         self._connection = pika.BlockingConnection(
@@ -116,11 +116,11 @@ def test_poison_is_quarantined_with_every_byte_and_its_neighbours_are_handled(
         until(lambda: Note.objects.count() == 2 and Quarantine.objects.count() == 1)
     row = Quarantine.objects.get()
     assert bytes(row.body) == poison
-    assert row.queue == topology.current().event_queue.name
+    assert row.queue == transports.current().names.event_queue.name
     assert (row.routing_key, row.status, row.properties["message_id"]) == ("note.asked", "waiting", "p-1")
     assert row.headers == {"x-odd": " value"}
     assert row.reason == "The body is not UTF-8 at byte 0."
-    assert stranger.depth(topology.current().event_queue.name) == 0
+    assert stranger.depth(transports.current().names.event_queue.name) == 0
 
 
 def test_a_command_that_nothing_here_handles_is_loud_and_can_be_replayed_later(
@@ -220,12 +220,12 @@ def test_what_arrives_while_ingest_stops_is_there_for_the_next_one(broker: str, 
 def test_what_a_killed_process_had_just_taken_comes_back(
     valkey: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    monkeypatch.setattr(topology, "VISIBILITY_TIMEOUT_S", 1)
+    monkeypatch.setattr(redis, "VISIBILITY_TIMEOUT_S", 1)
     listen()
     _declare()
     _publish("note.asked", {"text": "taken"})
     with _redis() as client:
-        assert client.rpop(topology.current().event_queue.name)
+        assert client.rpop(transports.current().names.event_queue.name)
     with receiving():
         until(lambda: Note.objects.exists())
         until(_nothing_is_noted)
@@ -235,7 +235,7 @@ def test_what_a_killed_process_had_just_taken_comes_back(
 def test_a_message_that_waited_too_long_in_its_queue_takes_effect_once(
     valkey: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    monkeypatch.setattr(topology, "VISIBILITY_TIMEOUT_S", 0)
+    monkeypatch.setattr(redis, "VISIBILITY_TIMEOUT_S", 0)
     listen()
     _declare()
     for number in range(3):
@@ -281,25 +281,27 @@ def test_a_message_is_kept_for_each_handler_that_matches_it_exactly(until: Until
 
 
 def _declare() -> None:
-    with topology.connect("test") as opened:
-        topology.current().declare_queues(opened.channel(), exact_matching=True)
+    with transports.current().connect("test") as opened:
+        transports.current().names.declare_queues(opened.channel(), exact_matching=True)
 
 
 def _is_drained() -> bool:
-    with topology.connect("test") as opened:
-        return bool(topology.current().event_queue(opened.channel()).queue_declare().message_count == 0)
+    with transports.current().connect("test") as opened:
+        return bool(
+            transports.current().names.event_queue(opened.channel()).queue_declare().message_count == 0
+        )
 
 
 @contextmanager
 def _redis() -> Iterator[Any]:
     """A client that sees the keys under the transport's names."""
-    with topology.connect("test") as opened:
+    with transports.current().connect("test") as opened:
         yield opened.default_channel.client
 
 
 def _nothing_is_noted() -> bool:
     with _redis() as client:
-        return not client.exists(*topology.unacked_keys("ingest", "library-service").values())
+        return not client.exists(*redis_channels.unacked_keys("ingest", "library-service").values())
 
 
 def _publish(event_type: str, data: dict[str, Any]) -> None:

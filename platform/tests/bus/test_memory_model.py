@@ -31,10 +31,10 @@ from testproject.models import Note
 
 from atoll.bus import Message, Retry, on, publish
 from atoll.bus.broker import envelope
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox import receiving
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.operations import recovery
 from atoll.bus.outbox import relay

@@ -13,8 +13,8 @@ from testproject.handlers import NoteWritten
 
 from atoll import context
 from atoll.bus import Message, Retry, on, publish
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import quarantine
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Outbox
 from atoll.bus.operations import message_trace
 from atoll.testing.bus import Bus

@@ -13,7 +13,8 @@ from django.db import connection, transaction
 from testproject.models import Note
 
 from atoll.bus import Message, on, publish
-from atoll.bus.broker import topology
+from atoll.bus.broker import redis, transports
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox import ingest
@@ -23,7 +24,6 @@ from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.operations import recovery
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.publisher import open_publisher
 
 from .arrivals import store_one
 from .conftest import Until
@@ -64,8 +64,8 @@ def announce(numbers: range) -> None:
 
 
 def declare() -> None:
-    with topology.connect("test") as opened:
-        topology.current().declare_queues(opened.channel(), exact_matching=True)
+    with transports.current().connect("test") as opened:
+        transports.current().names.declare_queues(opened.channel(), exact_matching=True)
 
 
 class Consumer:
@@ -215,8 +215,8 @@ def test_messages_that_a_broker_brings_in_another_order_are_never_run_out_of_ord
 def test_on_the_embedded_broker_a_backlog_that_is_put_back_keeps_its_order(
     monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    monkeypatch.setattr(topology, "VISIBILITY_TIMEOUT_S", 0)
-    monkeypatch.setattr(ingest, "PUT_BACK_EVERY_S", 0.05)
+    monkeypatch.setattr(redis, "VISIBILITY_TIMEOUT_S", 0)
+    monkeypatch.setattr(redis, "PUT_BACK_EVERY_S", 0.05)
     listen()
     declare()
     announce(range(40))

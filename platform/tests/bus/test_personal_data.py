@@ -15,8 +15,8 @@ from django.db.models import F
 
 from atoll.api.models import IdempotencyRecord
 from atoll.bus import Message, Retry, on, publish
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import quarantine
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Forgotten, Inbox, Outbox, Quarantine
 from atoll.bus.operations import personal_data
 from atoll.bus.operations.retention import Janitor

@@ -11,7 +11,7 @@ from testproject.handlers import NoteRequested
 from testproject.models import Note
 
 from atoll.bus import publish
-from atoll.bus.broker import topology
+from atoll.bus.broker import topology, transports
 
 from .conftest import Until
 from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, running
@@ -47,14 +47,18 @@ def test_a_worker_runs_on_quorum_queues(
 
 
 def test_the_broker_gets_no_queues_for_delays(quorum: str, tmp_path: Path) -> None:
-    with running(tmp_path / "worker"), topology.connect("looking") as broker, pytest.raises(NotFound):
+    with (
+        running(tmp_path / "worker"),
+        transports.current().connect("looking") as broker,
+        pytest.raises(NotFound),
+    ):
         broker.channel().exchange_declare("celery_delayed_27", "topic", passive=True)
 
 
 def test_a_message_may_come_back_more_often_than_the_brokers_own_limit(quorum: str, until: Until) -> None:
-    with topology.connect("crashing") as broker:
+    with transports.current().connect("crashing") as broker:
         channel: Any = broker.channel()
-        queue, _ = topology.current().declare_queues(channel, exact_matching=True)
+        queue, _ = transports.current().names.declare_queues(channel, exact_matching=True)
         broker.Producer(channel).publish("precious", routing_key=queue.name)
         for _ in range(RETURNS):
             crashing: Any = broker.channel()
@@ -67,8 +71,8 @@ def test_a_message_may_come_back_more_often_than_the_brokers_own_limit(quorum: s
 def test_a_queue_of_another_type_stops_the_start_with_a_sentence(
     rabbitmq: str, tmp_path: Path, command: Sequence[str]
 ) -> None:
-    names = topology.current()
-    with topology.connect("earlier") as broker:
+    names = transports.current().names
+    with transports.current().connect("earlier") as broker:
         names.declare_queues(broker.channel(), exact_matching=True)
     process = Process(tmp_path / "worker", command, BUS_QUEUE_TYPE="quorum")
     try:
@@ -93,9 +97,9 @@ def test_credentials_that_are_refused_stop_the_start_with_a_sentence(rabbitmq: s
 
 def are_quorum() -> list[bool]:
     """Whether the broker refuses a classic declaration of the service's queues."""
-    names = topology.Topology(topology.current().service, topology.current().prefix)
+    names = topology.Topology(transports.current().names.service, transports.current().names.prefix)
     found = []
-    with topology.connect("looking") as broker:
+    with transports.current().connect("looking") as broker:
         for queue in (names.event_queue, names.command_queue, names.work_queue):
             try:
                 queue(broker.channel()).queue_declare()

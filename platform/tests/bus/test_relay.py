@@ -11,14 +11,15 @@ from django.db.models.functions import Now
 from testproject.models import Note
 
 from atoll.bus import Message, handles, on, publish, send
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
+from atoll.bus.broker.messages import Outgoing
+from atoll.bus.broker.publisher import Outcome, Publisher
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.handlers import registry
 from atoll.bus.models import Inbox, Outbox
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.publisher import Outcome, Publisher, open_publisher
 from atoll.bus.outbox.relay import Relay
-from atoll.bus.outbox.store import Row
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
@@ -149,9 +150,9 @@ def test_a_command_that_nobody_can_take_stays_visible_and_goes_out_later(
 
 
 def test_properties_and_headers_are_those_of_the_contract(rabbitmq: str) -> None:
-    with topology.connect("test") as opened:
+    with transports.current().connect("test") as opened:
         channel = opened.channel()
-        names = topology.current()
+        names = transports.current().names
         names.declare_exchanges(channel)
         queue, _, _ = channel.queue_declare(exclusive=True)
         channel.queue_bind(queue, names.events.name, "#")
@@ -181,9 +182,9 @@ class Notebook(Publisher):
     """A publisher that only records its rows."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[Outgoing] = []
 
-    def publish(self, rows: Sequence[Row]) -> Outcome:
+    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
         self.rows.extend(rows)
         return Outcome(published=[row.id for row in rows])
 
@@ -226,7 +227,7 @@ def test_a_broker_outage_costs_no_attempt_and_the_backlog_goes_out_by_itself(
     broker: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     seen = listen()
-    topology.connect("test").ensure_connection(max_retries=1).close()
+    transports.current().connect("test").ensure_connection(max_retries=1).close()
     away = f"{broker.partition('://')[0]}://127.0.0.1:9121/0"
     with receiving():
         monkeypatch.setenv("RABBITMQ_URL", away)

@@ -18,11 +18,11 @@ from testproject.models import Note
 
 from atoll import conf
 from atoll.bus import Message, contracts, handles, on, publish
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.handlers import known
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
 from atoll.bus.outbox import relay
-from atoll.bus.outbox.publisher import open_publisher
 from atoll.bus.schemas import asyncapi
 from atoll.bus.schemas.definitions import Definition
 from atoll.identity.roles import OPERATOR
@@ -125,13 +125,15 @@ class Sender:
 
         With a queue's name, publish directly to the queue.
         """
-        exchange, key = (topology.current().events.name, name) if not queue else ("", queue)
+        exchange, key = (transports.current().names.events.name, name) if not queue else ("", queue)
         body = {"id": str(uuid7()), "eventType": name, "data": {"text": text}} | envelope
         self._publish(exchange, key, body, self.name if user is None else user)
 
     def order(self, name: str, text: str, **envelope: Any) -> None:
         body = {"id": str(uuid7()), "command": name, "data": {"text": text}} | envelope
-        self._publish(topology.current().commands.name, topology.current().service, body, self.name)
+        self._publish(
+            transports.current().names.commands.name, transports.current().names.service, body, self.name
+        )
 
     def _publish(self, exchange: str, key: str, body: dict[str, Any], user: str) -> None:
         properties = pika.BasicProperties(user_id=user or None, app_id="payment-service")
@@ -166,7 +168,7 @@ def reasons() -> list[str]:
 def test_only_who_may_send_a_message_is_heard(switched_on: Users, sender: Any, until: Until) -> None:
     listen()
     thief, payments, erp = sender(THIEF), sender(PAYMENTS), sender(ERP)
-    own_queue = topology.current().event_queue.name
+    own_queue = transports.current().names.event_queue.name
     may = f" payment.completed may be sent by {payments.name}."
     with receiving():
         thief.say("payment.completed", "stolen", serviceId=payments.name)
@@ -207,7 +209,7 @@ def test_what_the_contracts_do_not_know_is_refused_where_something_handles_it_an
 ) -> None:
     listen()
     erp = sender(ERP)
-    queue = topology.current().event_queue.name
+    queue = transports.current().names.event_queue.name
     with receiving():
         erp.say("legacy.pong", "a pattern would take it")
         erp.say("weather.changed", "nobody takes it", queue=queue)

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll.bus import checks, contracts
 from atoll.bus.broker import envelope
-from atoll.bus.broker.amqp_transport import Content
+from atoll.bus.broker.amqp_decoding import Content
 from atoll.bus.inbox import senders
 from atoll.bus.inbox.senders import Rule, SenderRefused
 from atoll.bus.schemas import asyncapi

@@ -12,7 +12,7 @@ from kombu import Queue
 
 from atoll import conf
 from atoll.bus import checks
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.worker import celery_app as bus_celery
 from atoll.bus.worker import settings_check
 from atoll.bus.worker.settings_check import refuse_unsafe
@@ -91,14 +91,14 @@ def test_kombu_s_own_redis_transport_is_refused(valkey: str) -> None:
 
 
 def test_a_queue_of_events_among_celery_s_is_refused(app: Celery) -> None:
-    names = topology.current()
+    names = transports.current().names
     app.conf.task_queues = [names.work_queue, names.event_queue]
     with pytest.raises(ImproperlyConfigured, match=r"task_queues must be the queue .* alone: Celery rejects"):
         refuse_unsafe(app)
 
 
 def test_a_hint_queue_of_another_shape_is_refused(app: Celery) -> None:
-    app.conf.task_queues = [Queue(topology.current().work_queue.name, durable=False)]
+    app.conf.task_queues = [Queue(transports.current().names.work_queue.name, durable=False)]
     with pytest.raises(ImproperlyConfigured, match="task_queues must be"):
         refuse_unsafe(app)
 

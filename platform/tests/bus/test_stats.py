@@ -12,8 +12,8 @@ from testproject.handlers import NoteWritten
 
 from atoll import metrics
 from atoll.bus import Message, Retry, on, publish
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import quarantine
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Inbox, Outbox
 from atoll.bus.operations import stats
 from atoll.bus.operations.metrics import BusCollector

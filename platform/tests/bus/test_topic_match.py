@@ -5,7 +5,7 @@ from amqp.basic_message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.topic_match import is_pattern, matches
 
 word = st.sampled_from(["a", "b", "order"])
@@ -58,9 +58,9 @@ def test_a_key_matches_itself_and_a_hash_matches_every_key(key: str) -> None:
 
 
 def test_rabbitmq_routes_the_same_way(rabbitmq: str) -> None:
-    with topology.connect("test") as opened:
+    with transports.current().connect("test") as opened:
         channel = opened.channel()
-        names = topology.current()
+        names = transports.current().names
         names.declare_exchanges(channel)
         for pattern, key, expected in TABLE:
             queue, _, _ = channel.queue_declare(exclusive=True)

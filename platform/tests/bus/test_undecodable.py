@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from testproject.models import Note
 
 from atoll.bus import Message, on
-from atoll.bus.broker import topology
-from atoll.bus.broker.amqp_transport import salvage
+from atoll.bus.broker import transports
+from atoll.bus.broker.amqp import Amqp
+from atoll.bus.broker.amqp_decoding import salvage
+from atoll.bus.broker.messages import Arrival
+from atoll.bus.broker.redis import Redis
 from atoll.bus.inbox import ingest, quarantine, suspects
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Quarantine
 
@@ -77,7 +79,7 @@ def raw(rabbitmq: str) -> Any:
 
 
 def depths(url: str) -> list[int]:
-    names = topology.current()
+    names = transports.current().names
     with kombu.Connection(url) as opened:
         channel = opened.channel()
         return [
@@ -90,7 +92,7 @@ def test_undecodable_properties_and_headers_are_quarantined_and_the_rest_flows(
     raw: Raw, rabbitmq: str, until: Until
 ) -> None:
     listen()
-    events = topology.current().events.name
+    events = transports.current().names.events.name
     sorts = {name: properties(**{name: short(BINARY)}) for name in BINARY_PROPERTIES}
     sorts |= {sort: properties(application_headers=value) for sort, value in UNDECODABLE_HEADERS.items()}
     with receiving() as receiver:
@@ -104,7 +106,7 @@ def test_undecodable_properties_and_headers_are_quarantined_and_the_rest_flows(
     for number, (sort, written) in enumerate(sorts.items()):
         row = rows[event(f"poison {number}")]
         assert row.reason.startswith("Its properties cannot be decoded: "), sort
-        assert (row.queue, row.routing_key) == (topology.current().event_queue.name, "note.asked")
+        assert (row.queue, row.routing_key) == (transports.current().names.event_queue.name, "note.asked")
         if sort in BINARY_PROPERTIES:
             assert row.properties == {sort: "\\xff\\xfe\\xc3"}, sort
         else:
@@ -116,7 +118,7 @@ def test_undecodable_properties_and_headers_are_quarantined_and_the_rest_flows(
 
 def test_odd_headers_keep_no_readable_message_from_its_handler(raw: Raw, rabbitmq: str, until: Until) -> None:
     listen()
-    events = topology.current().events.name
+    events = transports.current().names.events.name
     with receiving() as receiver:
         for sort, header in ODD_HEADERS.items():
             raw.publish(events, b"note.asked", properties(application_headers=header), event(sort))
@@ -128,7 +130,7 @@ def test_odd_headers_keep_no_readable_message_from_its_handler(raw: Raw, rabbitm
 
 def test_odd_headers_of_what_cannot_be_read_are_kept(raw: Raw, rabbitmq: str, until: Until) -> None:
     listen()
-    events = topology.current().events.name
+    events = transports.current().names.events.name
     with receiving() as receiver:
         for sort, header in ODD_HEADERS.items():
             raw.publish(events, b"note.asked", properties(application_headers=header), sort.encode())
@@ -145,7 +147,7 @@ def test_odd_headers_of_what_cannot_be_read_are_kept(raw: Raw, rabbitmq: str, un
 
 def test_a_binary_routing_key_is_no_danger(raw: Raw, rabbitmq: str, until: Until) -> None:
     listen()
-    events = topology.current().events.name
+    events = transports.current().names.events.name
     with receiving() as receiver:
         raw.publish(events, b"any." + BINARY, properties(), b"nonsense")
         raw.publish(events, b"any.thing", properties(), event("good").replace(b"note.asked", b"any.thing"))
@@ -163,8 +165,8 @@ def test_a_body_is_read_as_it_came_whatever_encoding_its_sender_names(
     listen()
     written = properties(content_encoding=short(encoding.encode()), content_type=short(b"text/x-odd"))
     with receiving() as receiver:
-        raw.publish(topology.current().events.name, b"note.asked", written, event("straße"))
-        raw.publish(topology.current().events.name, b"note.asked", written, BINARY)
+        raw.publish(transports.current().names.events.name, b"note.asked", written, event("straße"))
+        raw.publish(transports.current().names.events.name, b"note.asked", written, BINARY)
         until(lambda: Quarantine.objects.exists() and notes() == ["straße"])
         assert receiver.is_undisturbed
     assert bytes(Quarantine.objects.get().body) == BINARY
@@ -196,8 +198,8 @@ def test_what_is_no_envelope_on_the_embedded_broker_is_quarantined_and_the_rest_
     valkey: str, until: Until
 ) -> None:
     listen()
-    names = topology.current()
-    with receiving() as receiver, topology.connect("stranger") as opened:
+    names = transports.current().names
+    with receiving() as receiver, transports.current().connect("stranger") as opened:
         client = opened.default_channel.client
         channel = opened.channel()
         names.declare_exchanges(channel)
@@ -238,7 +240,7 @@ def test_a_message_that_breaks_receiving_is_met_alone_and_then_put_aside_unread(
 
     monkeypatch.setattr(ingest, "receive", breaking)
     monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.01)
-    events = topology.current().events.name
+    events = transports.current().names.events.name
     with receiving() as receiver:
         for number in range(20):
             raw.publish(events, b"note.asked", properties(), event(f"before {number}"))
@@ -270,7 +272,7 @@ def test_no_suspicion_falls_on_messages_while_the_database_is_away(
     monkeypatch.setattr(ingest, "receive", away)
     monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.01)
     with receiving():
-        raw.publish(topology.current().events.name, b"note.asked", properties(), event("patient"))
+        raw.publish(transports.current().names.events.name, b"note.asked", properties(), event("patient"))
         until(lambda: notes() == ["patient"])
     assert next(refusals, None) is None
     assert not Quarantine.objects.exists()
@@ -295,12 +297,30 @@ NO_HINTS: list[tuple[dict[str, Any], Any]] = [
 ]
 
 
+def spoil_valkey(url: str, queue: str) -> None:
+    with transports.current().connect("stranger") as opened:
+        for item in NO_ENVELOPES.values():
+            opened.default_channel.client.lpush(queue, item)
+
+
+def spoil_rabbitmq(url: str, queue: str) -> None:
+    poison = Raw(url)
+    for name in BINARY_PROPERTIES:
+        poison.publish("", queue.encode(), properties(**{name: short(BINARY)}), b"[[[]], {}, {}]")
+    for header in UNDECODABLE_HEADERS.values():
+        poison.publish("", queue.encode(), properties(application_headers=header), b"")
+    poison.close()
+
+
+SPOIL = {Amqp: spoil_rabbitmq, Redis: spoil_valkey}
+
+
 @pytest.mark.processes
 def test_nothing_in_the_work_queue_keeps_a_worker_from_its_work(
     broker: str, tmp_path: Path, until: Until
 ) -> None:
-    queue = topology.current().work_queue.name
-    with running(tmp_path / "worker") as worker, topology.connect("stranger") as opened:
+    queue = transports.current().names.work_queue.name
+    with running(tmp_path / "worker") as worker, transports.current().connect("stranger") as opened:
         producer = opened.Producer(opened.channel(), auto_declare=False)
         for content_type in ("application/json", "application/x-python-serialize", "text/plain"):
             for headers, body in NO_HINTS:
@@ -311,16 +331,7 @@ def test_nothing_in_the_work_queue_keeps_a_worker_from_its_work(
                     content_type=content_type,
                     content_encoding="utf-8",
                 )
-        if topology.is_redis(broker):
-            for item in NO_ENVELOPES.values():
-                opened.default_channel.client.lpush(queue, item)
-        else:
-            poison = Raw(broker)
-            for name in BINARY_PROPERTIES:
-                poison.publish("", queue.encode(), properties(**{name: short(BINARY)}), b"[[[]], {}, {}]")
-            for header in UNDECODABLE_HEADERS.values():
-                poison.publish("", queue.encode(), properties(application_headers=header), b"")
-            poison.close()
+        SPOIL[type(transports.current())](broker, queue)
         from .test_worker import ask
 
         for number in range(12):

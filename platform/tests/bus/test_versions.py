@@ -5,9 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-import amqp
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
@@ -15,23 +13,23 @@ from django.db.models.functions import Now
 from testproject.models import Note
 
 from atoll.bus import Message, handles, on
-from atoll.bus.broker import topology
+from atoll.bus.broker.messages import Arrival
+from atoll.bus.broker.transports import open_publisher
 from atoll.bus.delivery import backlog, executor, unattended
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import enrolment, known, registry, retiring
 from atoll.bus.inbox import consumer_lock
 from atoll.bus.inbox import store as inbox
 from atoll.bus.inbox.ingest import Ingestor
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Inbox, KnownHandler, Quarantine
 from atoll.bus.operations import recovery
 from atoll.bus.outbox import relay
-from atoll.bus.outbox.publisher import open_publisher
 from atoll.bus.publishing import publish_raw
 from atoll.errors import Conflict, Misuse
 from atoll.ids import uuid7
 
+from . import brokers
 from .arrivals import store, store_one
 from .conftest import Until
 from .database_sessions import another_connection
@@ -459,22 +457,9 @@ def test_a_running_ingest_binds_what_another_version_made_known_and_unbinds_what
         until(lambda: is_received("note.added"))
         silence(COUNT)
         retiring.retire(COUNT, by="ada", why="gone")
-        until(lambda: not is_bound("note.added"))
-        assert is_bound("note.asked")
+        until(lambda: not brokers.current().is_bound("note.added"))
+        assert brokers.current().is_bound("note.asked")
     publisher.close()
-
-
-def is_bound(name: str) -> bool:
-    """Whether the broker routes an event to a queue."""
-    events = topology.current().events.name
-    with topology.connect("test") as opened:
-        channel: Any = opened.channel()
-        if opened.transport.driver_type != "amqp":
-            return any(key == name for key, _pattern, _queue in channel.get_table(events))
-        returned: list[object] = []
-        channel.events["basic_return"].add(lambda *arguments: returned.append(arguments))
-        channel.basic_publish_confirm(amqp.Message(b"{}"), events, name, mandatory=True)
-        return not returned
 
 
 def test_ingest_makes_way_when_another_version_wants_its_messages_in_order(broker: str, until: Until) -> None:

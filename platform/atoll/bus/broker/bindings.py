@@ -1,18 +1,15 @@
-"""Queues and bindings that are there before anything is published, and that come back when
+"""Queues and bindings that exist before anything is published, and that are made again when
 somebody has deleted them.
 
-A publisher looks after the queues of its own service and, as far as the broker lets it, of those
-that receive what it publishes by the document of contracts. So a message for a service that has
-never run waits in that service's queue, and a lost binding is back before the next message: the
-known receivers of a batch are bound on the channel that publishes it, just before.
-docs/decisions/0040 has the reasons, the permissions that it takes, and what is left.
+A publisher looks after the queues of its own service and, as far as the broker lets it, after the
+queues of the receivers that the document of contracts names. So a message for a service that has
+never run waits in that service's queue. docs/decisions/0040 has the reasons and the permissions
+that it takes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import structlog
-from amqp.exceptions import AccessRefused, NotFound
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection, Queue
 
@@ -21,8 +18,6 @@ from atoll.bus.broker import subscribers
 from atoll.bus.broker.subscribers import Address, Receivers
 from atoll.bus.broker.topology import Topology
 
-log = structlog.get_logger("atoll.bus")
-
 NEVER_UP = (
     "{0} receives it and has no queue at the broker, which does not let this service make one. "
     "It waits until a worker of {0} has started."
@@ -30,19 +25,17 @@ NEVER_UP = (
 
 
 class Bindings:
-    """What one connection looks after.
+    """The queues and bindings that one connection looks after, on a channel of its own.
 
-    ``receivers`` are the known ones of what this service publishes. ``held`` says, by address,
-    why nothing may be published there now: a receiver would not get it.
+    ``receivers`` are the known receivers of this service's messages. ``held`` gives, by address, the
+    reason why nothing may be published there now: a receiver would not get it.
     """
 
-    def __init__(self, connection: Connection, names: Topology) -> None:
+    def __init__(self, connection: Connection, names: Topology, *, exact_matching: bool) -> None:
+        self.names = names
         self._connection = connection
-        self._names = names
-        self._is_amqp = connection.transport.driver_type == "amqp"
+        self._exact_matching = exact_matching
         self._spare: Any = None
-        self._told: set[str] = set()
-        self._not_ours: set[str] = set()
         self.receivers: Receivers = {}
         self.held: dict[Address, str] = {}
 
@@ -53,105 +46,55 @@ class Bindings:
         service its own queues.
         """
         self.restore_exchanges()
-        self._names.declare_queues(self._channel(), exact_matching=self._is_amqp)
-        self.receivers = subscribers.of(self._names.service)
-        self._not_ours.clear()
+        self.declare_queues(self._channel())
+        self.receivers = subscribers.of(self.names.service)
         self.held = self._bind_all(self.receivers)
 
-    def renew(self, channel: Any, addresses: Iterable[Address]) -> None:
-        """Bind the known receivers of these once more, on the channel that publishes next.
-
-        The broker is not waited for. It does one thing of a channel after the other, so that the
-        bindings are there when the first message comes, whoever deleted them before.
-        """
-        for address in addresses:
-            exchange = self._names.exchange_of(address.kind).name
-            services = () if address in self.held else self.receivers.get(address, ())
-            for service in services:
-                queue = self._queue(service, address.kind)
-                if queue.name not in self._not_ours:
-                    channel.queue_bind(queue.name, exchange, address.key, nowait=True)
+    def declare_queues(self, channel: Any) -> list[Queue]:
+        """``Topology.declare_queues``, with patterns that this broker can match. Raises Mismatch."""
+        return self.names.declare_queues(channel, exact_matching=self._exact_matching)
 
     def restore_exchanges(self) -> None:
-        """An exchange takes its bindings with it when it is deleted: who makes it anew binds every
-        receiver on the platform before others publish to it, as far as the broker allows."""
-        if not self._is_amqp:
-            self._names.declare_exchanges(self._channel())
-            return
-        missing = [
-            exchange.name
-            for exchange in (self._names.events, self._names.commands)
-            if not self._is_there(exchange)
-        ]
-        if missing:
-            log.warning("exchange missing at the broker, making it", exchanges=missing)
-            self._names.declare_exchanges(self._channel())
-            self._bind_all(subscribers.of_all(), may_make=False)
+        """Make the exchanges that are missing."""
+        self.names.declare_exchanges(self._channel())
 
     def _bind_all(self, receivers: Receivers, *, may_make: bool = True) -> dict[Address, str]:
         """Bind the queues of receivers, which are made when they are missing, if they may be."""
         held: dict[Address, str] = {}
         for service, addresses in subscribers.by_service(receivers).items():
-            if service != self._names.service and (reason := self._bind(service, addresses, may_make)):
+            if service != self.names.service and (reason := self._bind(service, addresses, may_make)):
                 held |= dict.fromkeys(addresses, reason)
         return held
 
     def _bind(self, service: str, addresses: Sequence[Address], may_make: bool) -> str:
-        """Why the service would not get what is published there; empty when it will."""
+        """The reason why the service would not get messages of these addresses; empty when it will."""
         for kind in ("event", "command"):
             keys = [address.key for address in addresses if address.kind == kind]
             if not keys:
                 continue
             queue = self._queue(service, kind)
-            is_there = self._is_there(queue) or (may_make and self._may_make(queue))
-            if not is_there:
+            if not self._make(queue, may_make=may_make):
                 return NEVER_UP.format(service)
-            self._bind_queue(queue, self._names.exchange_of(kind).name, keys)
+            self._bind_queue(queue, self.names.exchange_of(kind).name, keys)
         return ""
 
+    def _make(self, _queue: Queue, *, may_make: bool) -> bool:
+        """Whether the broker has the queue now."""
+        return True
+
     def _bind_queue(self, queue: Queue, exchange: str, keys: Sequence[str]) -> None:
-        """A binding that the broker refuses to us is left to the queue's owner."""
         theirs = queue(self._channel())
-        try:
-            for key in keys:
-                theirs.bind_to(exchange, routing_key=key)
-        except AccessRefused as refusal:
-            self._not_ours.add(queue.name)
-            self._tell(queue.name, "the broker does not let us bind the queue of a receiver", refusal)
+        for key in keys:
+            theirs.bind_to(exchange, routing_key=key)
 
     def _queue(self, service: str, kind: str) -> Queue:
         """As its owner declares it."""
-        theirs = Topology(service, self._names.prefix, _queue_type(service, self._names.queue_type))
+        theirs = Topology(service, self.names.prefix, _queue_type(service, self.names.queue_type))
         return theirs.event_queue if kind == "event" else theirs.command_queue
-
-    def _may_make(self, queue: Queue) -> bool:
-        try:
-            queue(self._channel()).queue_declare()
-        except AccessRefused as refusal:
-            self._tell(queue.name, "the broker does not let us make the queue of a receiver", refusal)
-            return False
-        return True
-
-    def _is_there(self, entity: Any) -> bool:
-        """Whether the broker has it; asking takes no permission. Redis has every queue."""
-        if not self._is_amqp:
-            return True
-        bound = entity(self._channel())
-        try:
-            (bound.queue_declare if isinstance(entity, Queue) else bound.declare)(passive=True)
-        except NotFound:
-            return False
-        return True
-
-    def _tell(self, queue: str, event: str, refusal: AccessRefused) -> None:
-        """Once, and not again every few seconds."""
-        if (told := f"{event} {queue}") not in self._told:
-            self._told.add(told)
-            log.error(event, queue=queue, reason=refusal.reply_text)
 
     def _channel(self) -> Any:
         """One of our own: a refusal closes it, and must not close what others work with."""
-        if self._spare is None or (self._is_amqp and not self._spare.is_open):
+        if self._spare is None:
             self._spare = self._connection.channel()
         return self._spare
 

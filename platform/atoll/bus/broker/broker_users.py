@@ -11,8 +11,8 @@ import requests
 from kombu import Connection
 
 from atoll import conf
-from atoll.bus.broker import permissions
-from atoll.bus.broker.topology import Topology, is_redis
+from atoll.bus.broker import permissions, transports
+from atoll.bus.broker.topology import Topology
 from atoll.conf import Project
 
 TIMEOUT_S = 5.0
@@ -115,7 +115,7 @@ def account(project: Project) -> Account | None:
         return None
     parts = urlsplit(url)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if is_redis(url) or not (user and password):
+    if not (transports.kind_of(url).capabilities.proves_senders and user and password):
         raise BrokerUserError(f"{variable} must be amqp://{project.service}:PASSWORD@HOST:5672//.")
     if user != project.service:
         raise BrokerUserError(

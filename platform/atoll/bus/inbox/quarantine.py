@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from atoll import conf, wire
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import senders
 from atoll.bus.ttl_cache import TtlCache
 
@@ -48,21 +49,6 @@ SET status = 'waiting', reason = excluded.reason, received_at = excluded.receive
 
 # The length of a stored body is known without reading it.
 KEPT = "SELECT count(*), COALESCE(sum(octet_length(body)), 0) FROM atoll_bus_quarantine"
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """What the broker handed over, before anybody tried to understand it.
-
-    ``problem`` says why properties and headers are not all there; empty when they are.
-    """
-
-    queue: str
-    routing_key: str
-    body: bytes
-    properties: dict[str, Any]
-    headers: dict[str, Any]
-    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

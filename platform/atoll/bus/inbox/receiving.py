@@ -10,10 +10,10 @@ from django.db import DatabaseError, DataError, InterfaceError
 
 from atoll.bus.broker import envelope
 from atoll.bus.broker.envelope import Envelope, Unreadable
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.handlers import known
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.inbox import store as inbox
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.inbox.senders import Rule
 
 log = structlog.get_logger("atoll.bus")

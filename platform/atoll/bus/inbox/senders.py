@@ -19,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
 from atoll.bus import contracts
+from atoll.bus.broker import transports
 from atoll.bus.broker.envelope import Envelope, Unreadable
 from atoll.bus.handlers.registry import Kind
 from atoll.bus.schemas import definitions
@@ -83,7 +84,7 @@ def are_checked() -> bool:
         default=conf.environment() == "production",
         project_name=settings.ATOLL_PROJECT,
     )
-    return wanted and _url().startswith("amqp")
+    return wanted and transports.kind_of(_url()).capabilities.proves_senders
 
 
 def rule() -> Rule | None:

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-from atoll.bus.inbox.quarantine import Arrival
+from atoll.bus.broker.messages import Arrival
 
 # Interruptions with a message in hand after which messages are taken one by one.
 IN_COMPANY = 3

@@ -15,9 +15,9 @@ from django.db.models.functions import Now
 
 from atoll import wire
 from atoll.bus.broker.envelope import Unreadable
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import receiving, senders
 from atoll.bus.inbox import store as inbox
-from atoll.bus.inbox.quarantine import Arrival
 from atoll.bus.models import Delivery, Outbox, Quarantine
 from atoll.bus.outbox import store as outbox
 

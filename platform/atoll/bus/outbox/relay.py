@@ -17,15 +17,14 @@ import structlog
 from django.db import connection
 
 from atoll.bus import claim_owner, faults
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
+from atoll.bus.broker.messages import Outgoing
+from atoll.bus.broker.publisher import Outcome, Publisher
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.lanes import Waking
 from atoll.bus.handlers import enrolment, known, retiring
 from atoll.bus.inbox.ingest import Hint
-from atoll.bus.outbox import publisher
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.publisher import Outcome, Publisher
-from atoll.bus.outbox.store import Row
 
 log = structlog.get_logger("atoll.bus")
 
@@ -46,7 +45,9 @@ FIRST_BACKOFF_S = 0.2
 LAST_BACKOFF_S = 10.0
 
 
-def step(to: Publisher, claim: Callable[[int], list[Row]] = outbox.claim, limit: int | None = None) -> int:
+def step(
+    to: Publisher, claim: Callable[[int], list[Outgoing]] = outbox.claim, limit: int | None = None
+) -> int:
     """Claim a batch, publish it, mark it; how many rows were claimed.
 
     Killed anywhere in between, the rows come back when their lease ends, and the
@@ -93,7 +94,7 @@ class Relay:
     def __init__(
         self,
         hint: Hint,
-        open_publisher: Callable[[], Publisher] = publisher.open_prepared,
+        open_publisher: Callable[[], Publisher] = transports.open_prepared_publisher,
         drain: Callable[[], None] | None = None,
         *,
         attends: bool = True,
@@ -128,7 +129,7 @@ class Relay:
                     "relay interrupted, trying again",
                     error=repr(error),
                     in_s=round(backoff_s, 1),
-                    exc_info=not isinstance(error, topology.weather()),
+                    exc_info=not isinstance(error, transports.transient_errors()),
                 )
             finally:
                 self.connected.clear()

@@ -6,13 +6,13 @@ the database's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from atoll.bus import claim_owner
+from atoll.bus.broker.messages import Outgoing
 
 CHANNEL = "atoll_outbox"
 LEASE_S = 30
@@ -135,22 +135,6 @@ WHERE id = ANY(%(ids)s) AND status = 'pending'
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A claimed row, ready to go on the wire."""
-
-    id: int
-    message_id: UUID
-    kind: str
-    name: str
-    destination: str
-    key: str
-    key_sequence: int | None
-    body: str
-    correlation_id: str
-    created_at: Any
-
-
 def add(
     *, message_id: UUID, kind: str, name: str, destination: str, key: str, body: str, correlation_id: str
 ) -> None:
@@ -188,21 +172,21 @@ def _notify() -> None:
         cursor.execute(f"NOTIFY {CHANNEL}")
 
 
-def claim(limit: int) -> list[Row]:
+def claim(limit: int) -> list[Outgoing]:
     """Take up to ``limit`` due rows, oldest first, for LEASE_S seconds.
 
     Of a key, only a row whose predecessors are published or in the same claim.
     """
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S})
-        return [Row(*row) for row in cursor.fetchall()]
+        return [Outgoing(*row) for row in cursor.fetchall()]
 
 
-def claim_new(limit: int) -> list[Row]:
+def claim_new(limit: int) -> list[Outgoing]:
     """Take what is due of the newest ``limit`` rows, for LEASE_S seconds, if it is no older than NEW_S."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_NEW, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S, "new_s": NEW_S})
-        return [Row(*row) for row in cursor.fetchall()]
+        return [Outgoing(*row) for row in cursor.fetchall()]
 
 
 def mark_published(ids: Sequence[int]) -> None:

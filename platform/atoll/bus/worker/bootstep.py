@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf, process_title
 from atoll.bus import contracts
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.delivery import attempt_slots, in_flight
 from atoll.bus.handlers.attendance import Attendance
 from atoll.bus.inbox import quarantine, senders
@@ -50,7 +50,7 @@ class BusStep(bootsteps.StartStopStep):
             settings_check.refuse_unsafe(worker.app)
             settings_check.refuse_unsafe_worker(worker)
             senders.refuse_start()
-            topology.refuse_mismatch()
+            transports.current().refuse_mismatch()
             retention.configured_periods()
             quarantine.configured()
             contracts.refuse_unknown_names()

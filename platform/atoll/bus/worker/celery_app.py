@@ -19,7 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from atoll import conf, process_title
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
+from atoll.bus.broker.transport import CONNECT_TIMEOUT_S, HEARTBEAT_S
 from atoll.bus.delivery import attempt_slots, timeouts
 from atoll.bus.worker import celery_environment, close_inherited_sockets, hints
 from atoll.bus.worker.sigterm_wakeup import WakeStep
@@ -55,19 +56,12 @@ def celery_app(project: str) -> Celery:
 
 
 def configuration() -> dict[str, Any]:
-    url = topology.broker_url()
-    names = topology.current()
-    redis = topology.is_redis(url)
-    options = {"confirm_publish": True, "write_timeout": topology.WRITE_TIMEOUT_S}
+    transport = transports.current()
+    names = transport.names
     project = settings.ATOLL_PROJECT
-    return {
-        "broker_url": url,
-        "broker_transport": (
-            "atoll.bus.broker.redis_transport:HintTransport" if redis else topology.amqp_transport(url)
-        ),
-        "broker_transport_options": topology.redis_options() if redis else options,
-        "broker_heartbeat": topology.HEARTBEAT_S,
-        "broker_connection_timeout": topology.CONNECT_TIMEOUT_S,
+    return transport.celery_settings() | {
+        "broker_heartbeat": HEARTBEAT_S,
+        "broker_connection_timeout": CONNECT_TIMEOUT_S,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "accept_content": ["json"],

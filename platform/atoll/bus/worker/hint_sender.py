@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from amqp.basic_message import Message
 from celery import Celery
 from kombu import Connection
 from kombu.utils.json import dumps
 
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 
 TRANSIENT = 1
 EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
@@ -26,7 +25,7 @@ class Sender(threading.local):
     """A connection to the broker for each thread, opened when it first sends and kept."""
 
     def __init__(self, app: Celery, task: str) -> None:
-        self._queue = topology.current().work_queue.name
+        self._queue = transports.current().names.work_queue.name
         made: dict[str, Any] = app.amqp.as_task_v2("", task, ignore_result=True).headers
         self._headers = {name: value for name, value in made.items() if value is not None}
         self._connection: Connection | None = None
@@ -37,46 +36,32 @@ class Sender(threading.local):
         was_kept = self._connection is not None
         try:
             self._send(calls)
-        except topology.weather():
+        except transports.transient_errors():
             self._hang_up()
             if not was_kept:
                 raise
             try:
                 self._send(calls)
-            except topology.weather():
+            except transports.transient_errors():
                 self._hang_up()
                 raise
 
     def _send(self, calls: Sequence[tuple[Any, ...]]) -> None:
         if self._connection is None:
-            self._connection = topology.connect("hints", redis_transport="HintTransport", heartbeat_s=0)
+            self._connection = transports.current().hint_connection()
             # ``connect`` would wait 2 s before it tried once more.
             self._connection.ensure_connection(max_retries=0)
             self._channel: Any = self._connection.channel()
-        is_amqp = self._connection.transport.driver_type == "amqp"
         for arguments in calls:
             identifier = str(uuid4())
-            headers = self._headers | {"id": identifier, "root_id": identifier}
-            body = dumps([arguments, {}, EMBEDDED])
-            properties = {
-                "content_type": "application/json",
-                "content_encoding": "utf-8",
-                "delivery_mode": TRANSIENT,
-                "correlation_id": identifier,
-            }
-            if is_amqp:
-                message = Message(body, application_headers=headers, **properties)
-                self._channel.basic_publish(message, routing_key=self._queue)
-            else:
-                made = self._channel.prepare_message(
-                    body,
-                    0,
-                    properties.pop("content_type"),
-                    properties.pop("content_encoding"),
-                    headers,
-                    properties,
-                )
-                self._channel.basic_publish(made, exchange="", routing_key=self._queue)
+            made = self._channel.prepare_message(
+                dumps([arguments, {}, EMBEDDED]),
+                content_type="application/json",
+                content_encoding="utf-8",
+                headers=self._headers | {"id": identifier, "root_id": identifier},
+                properties={"delivery_mode": TRANSIENT, "correlation_id": identifier},
+            )
+            self._channel.basic_publish(made, exchange="", routing_key=self._queue)
 
     def _hang_up(self) -> None:
         if self._connection is not None:

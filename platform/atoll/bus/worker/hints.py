@@ -13,7 +13,7 @@ import structlog
 from celery import Celery
 from django.db import InterfaceError, OperationalError, connection
 
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.delivery import attempt_slots, backlog, executor
 from atoll.bus.worker.hint_sender import Sender
 
@@ -66,13 +66,14 @@ class Hints:
 
     def _work_queue(self) -> tuple[int, int]:
         """How many processes take hints, one where the broker does not tell; how many hints wait for them."""
+        transport = transports.current()
         try:
             with self._app.producer_or_acquire() as producer:
-                queue = topology.current().work_queue(producer.channel)
+                queue = transport.names.work_queue(producer.channel)
                 declared: Any = queue.queue_declare(passive=True)
-        except topology.weather():
+        except transport.transient_errors:
             return 1, 0
-        workers = 1 if topology.is_redis(topology.broker_url()) else declared.consumer_count
+        workers = declared.consumer_count if transport.capabilities.counts_consumers else 1
         return int(workers), int(declared.message_count)
 
     def _send(self, calls: Iterable[tuple[Any, ...]]) -> None:
@@ -81,7 +82,7 @@ class Hints:
         began = self._clock()
         try:
             self._sender.send(list(calls))
-        except topology.weather() as error:
+        except transports.transient_errors() as error:
             waited_s = self._clock() - began
             self._resting_until = self._clock() + (REST_S if waited_s > PATIENCE_S else 0.0)
             log.warning("hint not sent, the sweep will repeat it", error=repr(error))

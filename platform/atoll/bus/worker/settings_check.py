@@ -9,7 +9,7 @@ from celery import concurrency as untyped
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection
 
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.worker import hints
 
 log = structlog.get_logger("atoll.bus")
@@ -98,13 +98,13 @@ def refuse_unsafe(app: Celery) -> None:
         found.append("result_backend must not be set: outcomes are in the deliveries table.")
     if conf.worker_pool not in POOLS:
         found.append(_pool(conf.worker_pool))
-    work = topology.current().work_queue
+    work = transports.current().names.work_queue
     if [_identity(queue) for queue in conf.task_queues or ()] != [_identity(work)]:
         found.append(
             f"task_queues must be the queue {work.name} alone: Celery rejects, and so drops, "
             "what is no task of its own, such as an event."
         )
-    found += _transport(app) + _versions()
+    found += _transport(conf) + _versions()
     if found:
         raise ImproperlyConfigured("Celery is set up in a way that loses messages.\n" + "\n".join(found))
 
@@ -120,7 +120,7 @@ def refuse_unsafe_worker(worker: Any) -> None:
             "--autoscale must not be given: RabbitMQ 4 and quorum queues keep the prefetch a worker "
             "began with (https://github.com/celery/celery/issues/6067)."
         )
-    work = topology.current().work_queue.name
+    work = transports.current().names.work_queue.name
     if [*worker.app.amqp.queues.consume_from] != [work]:
         found.append(f"--queues and --exclude-queues must leave the queue {work}, and it alone.")
     if worker.prefetch_multiplier != 1:
@@ -160,43 +160,12 @@ def report_database() -> None:
         )
 
 
-def _transport(app: Celery) -> list[str]:
-    conf = app.conf
-    options = conf.broker_transport_options
-    if topology.is_redis(conf.broker_url):
-        if conf.broker_transport != "atoll.bus.broker.redis_transport:HintTransport":
-            return [
-                "broker_transport must be atoll.bus.broker.redis_transport:HintTransport: kombu's own ends "
-                "the worker when its connection is lost."
-            ]
-        return []
-    found = []
-    if not conf.broker_url.startswith("amqp"):
-        found.append(
-            "broker_url must be of RabbitMQ or Redis: kombu's other transports lose what a killed "
-            "process held."
-        )
-    elif conf.broker_transport != topology.amqp_transport(conf.broker_url):
-        found.append(
-            f"broker_transport must be {topology.amqp_transport(conf.broker_url)}: with kombu's own, one "
-            "message with a property that cannot be decoded stops the worker."
-        )
-    if not options.get("confirm_publish"):
-        found.append(
-            "broker_transport_options must have confirm_publish: RabbitMQ drops silently without "
-            "(https://github.com/celery/celery/issues/5410)."
-        )
-    if not options.get("write_timeout"):
-        found.append(
-            "broker_transport_options must have write_timeout: a broker short of memory stops reading "
-            "(https://github.com/celery/celery/issues/2689)."
-        )
-    if not conf.broker_heartbeat:
-        found.append(
-            "broker_heartbeat must be more than 0: a connection that went dead without a word "
-            "would be waited on for ever (https://github.com/celery/celery/issues/3201)."
-        )
-    return found
+def _transport(settings: Any) -> list[str]:
+    try:
+        kind = transports.kind_of(settings.broker_url)
+    except ImproperlyConfigured as error:
+        return [f"broker_url must be changed. {error}"]
+    return kind.celery_problems(settings)
 
 
 def _versions() -> list[str]:

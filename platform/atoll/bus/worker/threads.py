@@ -6,7 +6,7 @@ import time
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.inbox import readiness
 from atoll.bus.inbox.consumer_status import Problem
 from atoll.bus.inbox.ingest import Ingestor
@@ -43,7 +43,7 @@ class Host:
     def start(self) -> None:
         """Returns at once; the presence is ready when both sides are connected and consume,
         or stand by, and unready when that does not last."""
-        if topology.is_redis(topology.broker_url()):
+        if not transports.current().capabilities.is_durable:
             log.warning(
                 "the embedded broker is for one machine: it may lose a message when the machine crashes"
             )

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from atoll.bus import contracts
-from atoll.bus.broker import topology
+from atoll.bus.broker import transports
 from atoll.bus.inbox import senders
 from atoll.bus.worker import settings_check
 from atoll.bus.worker.celery_app import celery_app
@@ -29,7 +29,7 @@ class Command(BaseCommand):
             starting.refuse_start()
             settings_check.refuse_unsafe(app)
             senders.refuse_start()
-            topology.refuse_mismatch()
+            transports.current().refuse_mismatch()
             contracts.refuse_unknown_names()
         except ImproperlyConfigured as error:
             raise CommandError(f"The bus does not start. {error}") from error

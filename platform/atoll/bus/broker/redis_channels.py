@@ -17,12 +17,23 @@ from kombu.transport import redis as untyped
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 
-from atoll.bus.broker import topology
 from atoll.ids import uuid7
 
-redis: Any = untyped  # what is known of its types leaves out most of it
+# What is known of its types leaves out most of it.
+redis: Any = untyped
 # In an envelope that we made: why what is inside is none.
 PROBLEM = "x-atoll-problem"
+
+
+def service_of(queue: str) -> str:
+    """The service a queue belongs to: of ``cmd.order-service``, ``order-service``."""
+    return queue.partition(".")[2]
+
+
+def unacked_keys(purpose: str, service: str) -> dict[str, str]:
+    """Where kombu's Redis transport notes what one kind of consumer of a service has not acknowledged."""
+    key = f"unacked.{purpose}.{service}"
+    return {"unacked_key": key, "unacked_index_key": f"{key}.index"}
 
 
 class QoS(redis.QoS):
@@ -212,7 +223,7 @@ class RelayChannel(Channel):
         return self._tables[exchange]
 
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
-        keys = topology.unacked_keys("ingest", topology.service_of(queue))
+        keys = unacked_keys("ingest", service_of(queue))
         tag = message["properties"]["delivery_tag"]
         # Without an exchange it is put back into this queue alone, not before what others have in theirs.
         note = dumps([message, "", queue])

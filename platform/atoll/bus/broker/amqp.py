@@ -1,0 +1,114 @@
+"""RabbitMQ, over AMQP 0-9-1."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from amqp.exceptions import AccessRefused
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
+from kombu.exceptions import OperationalError as BrokerAway
+
+from atoll.bus.broker.amqp_bindings import AmqpBindings
+from atoll.bus.broker.amqp_publisher import ConfirmingPublisher
+from atoll.bus.broker.consumer import Consumer, KombuConsumer
+from atoll.bus.broker.publisher import Publisher
+from atoll.bus.broker.transport import CONNECT_TIMEOUT_S, HEARTBEAT_S, Capabilities, Transport
+
+# Past this a write to the broker counts as a broken connection: RabbitMQ stops
+# reading from publishers while it is short of memory or disk.
+WRITE_TIMEOUT_S = 10
+
+
+class Amqp(Transport):
+    """Promises all that ``Transport`` lists, and durability, exact matching and proven senders."""
+
+    capabilities = Capabilities(proves_senders=True, counts_consumers=True)
+
+    def connect(self, purpose: str) -> Connection:
+        return self._connection(purpose, heartbeat_s=HEARTBEAT_S)
+
+    def hint_connection(self) -> Connection:
+        return self._connection("hints", heartbeat_s=0)
+
+    def open_publisher(self) -> Publisher:
+        connection = self.connect("relay")
+        connection.connect()
+        return ConfirmingPublisher(connection, AmqpBindings(connection, self.names))
+
+    def consumer(self) -> Consumer:
+        connection = self.connect("ingest")
+        return AmqpConsumer(connection, AmqpBindings(connection, self.names))
+
+    def celery_settings(self) -> dict[str, Any]:
+        return {
+            "broker_url": self.url,
+            "broker_transport": kombu_transport(self.url),
+            "broker_transport_options": {"confirm_publish": True, "write_timeout": WRITE_TIMEOUT_S},
+        }
+
+    @classmethod
+    def celery_problems(cls, settings: Any) -> list[str]:
+        options, ours = settings.broker_transport_options, kombu_transport(settings.broker_url)
+        found = []
+        if settings.broker_transport != ours:
+            found.append(
+                f"broker_transport must be {ours}: with kombu's own, one message with a property that cannot "
+                "be decoded stops the worker."
+            )
+        if not options.get("confirm_publish"):
+            found.append(
+                "broker_transport_options must have confirm_publish: RabbitMQ drops silently without "
+                "(https://github.com/celery/celery/issues/5410)."
+            )
+        if not options.get("write_timeout"):
+            found.append(
+                "broker_transport_options must have write_timeout: a broker short of memory stops reading "
+                "(https://github.com/celery/celery/issues/2689)."
+            )
+        if not settings.broker_heartbeat:
+            found.append(
+                "broker_heartbeat must be more than 0: a connection that went dead without a word "
+                "would be waited on for ever (https://github.com/celery/celery/issues/3201)."
+            )
+        return found
+
+    def refuse_mismatch(self) -> None:
+        broker: Any = self.connect("start")
+        try:
+            broker.connect()
+            broker.connection.sock.settimeout(CONNECT_TIMEOUT_S)
+            self.names.refuse_mismatch(broker.channel())
+        except AccessRefused as error:
+            raise ImproperlyConfigured(f"RabbitMQ refuses RABBITMQ_URL: {error.reply_text}") from error
+        except (*broker.connection_errors, *broker.channel_errors, BrokerAway):
+            return
+        finally:
+            broker.collect()
+
+    def _connection(self, purpose: str, *, heartbeat_s: int) -> Connection:
+        return Connection(
+            self.url,
+            transport=kombu_transport(self.url),
+            heartbeat=heartbeat_s,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            transport_options={
+                "write_timeout": WRITE_TIMEOUT_S,
+                "client_properties": {"connection_name": f"{self.names.service} {purpose}"},
+            },
+        )
+
+
+class AmqpConsumer(KombuConsumer):
+    def keep_alive(self) -> None:
+        with suppress(TimeoutError):
+            self._connection.drain_events(timeout=0)
+        self._connection.heartbeat_check()
+
+    def _acknowledge(self, tags: Sequence[Any]) -> None:
+        self._channel.basic_ack(tags[-1], multiple=True)
+
+
+def kombu_transport(url: str) -> str:
+    """The class of kombu's that no message can stop, for our own connections and Celery's."""
+    return f"atoll.bus.broker.amqp_decoding:{'SSLTransport' if url.startswith('amqps') else 'Transport'}"

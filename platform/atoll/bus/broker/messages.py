@@ -1,0 +1,37 @@
+"""A message on its way to a broker, and one on its way from it; the same for every transport."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A claimed row of the outbox."""
+
+    id: int
+    message_id: UUID
+    kind: str
+    name: str
+    destination: str
+    key: str
+    key_sequence: int | None
+    body: str
+    correlation_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message as the broker handed it over, not parsed yet.
+
+    ``problem`` says why properties and headers are incomplete; empty when they are complete.
+    """
+
+    queue: str
+    routing_key: str
+    body: bytes
+    properties: dict[str, Any]
+    headers: dict[str, Any]
+    problem: str = ""
