@@ -29,7 +29,7 @@ from atoll.bus.operations import stats
 from atoll.bus.outbox import relay
 from atoll.bus.outbox.relay import Relay
 from atoll.bus.publishing import publish_raw
-from atoll.testing.conformance import CloseAccount
+from atoll.testing.conformance.scenario import CloseAccount
 
 from . import brokers
 from .conftest import Until
