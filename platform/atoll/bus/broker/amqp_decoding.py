@@ -1,9 +1,9 @@
-"""AMQP for all of ours that consumes: no message ends the connection that brings it.
+"""py-amqp for consumers whose connection no message can end.
 
-py-amqp decodes properties, headers and routing keys while it reads frames. An error
-there ends the connection, and the message comes back for ever (py-amqp 5.4,
-``method_framing.frame_handler``). Here such a message is delivered like any other,
-with what could be decoded and a ``problem`` that says why the rest could not.
+py-amqp decodes properties, headers and routing keys while it reads frames. An error there ends the
+connection, and the message comes back for ever (py-amqp 5.4, ``method_framing.frame_handler``). Here
+such a message is delivered like any other: with the parts that could be decoded, and a ``problem``
+that says why the others could not.
 """
 
 from collections.abc import Callable
@@ -18,19 +18,19 @@ from kombu.transport import pyamqp as untyped_pyamqp
 
 METHOD, HEADER, BODY = 1, 2, 3
 DELIVERING = {spec.Basic.Deliver, spec.Basic.Return, spec.Basic.GetOk}
-# The class, the weight and the body's size stand before the properties.
+# A header frame holds the class, the weight and the body's size before the properties.
 BEFORE_PROPERTIES = 12
 UNDECODABLE = "x-atoll-undecodable"
 TEXT, TABLE, OCTET, NUMBER = "s", "F", "o", "L"
 
-# What is known of their types leaves out most of them.
+# Their stubs leave out most of them.
 amqp: Any = untyped_amqp
 kombu: Any = untyped_message
 pyamqp: Any = untyped_pyamqp
 
 
 class Content(amqp.Message):
-    """A message on its way in."""
+    """A message that is being read, frame by frame."""
 
     problem = ""
     properties: dict[str, Any]
@@ -42,7 +42,7 @@ class Content(amqp.Message):
             if self.properties.get("user_id", "").encode() != user_id(buf[offset:]):
                 problem = "who sent it can be read in two ways"
         except Exception as error:
-            # A stranger chose these bytes, and no error that they cause is ours.
+            # Any client can choose these bytes, so that any error may come.
             problem = f"{type(error).__name__}: {error}"
         if problem:
             self.problem = f"Its properties cannot be decoded: {problem[:300]}."
@@ -84,7 +84,7 @@ class Frames:
 
 
 class Message(kombu.Message):
-    """What consumers are given; kombu does not unpack a body that a header calls compressed."""
+    """A message for consumers. kombu does not decompress its body, whatever a header asks for."""
 
     def __init__(self, raw: Any, channel: Any = None, **options: Any) -> None:
         properties = raw.properties
@@ -106,9 +106,9 @@ class Channel(pyamqp.Channel):
     Message = Message
 
     def dispatch_method(self, method_sig: tuple[int, int], payload: bytes, content: Any) -> None:
-        """A delivery's body stays as it came: py-amqp decodes it by the name that its sender wrote."""
+        """Keep a delivery's body as bytes: py-amqp would decode it by the encoding that its sender named."""
         if method_sig == spec.Basic.Deliver and not self.is_closing:
-            self._on_basic_deliver(*_way(payload), content)
+            self._on_basic_deliver(*_delivery(payload), content)
         else:
             super().dispatch_method(method_sig, payload, content)
 
@@ -129,8 +129,8 @@ class SSLTransport(pyamqp.SSLTransport):
 
 
 def user_id(raw: bytes) -> bytes:
-    """The user where RabbitMQ found and checked it: past each earlier property by the length it has there,
-    whatever a client makes of the inside of a table. Empty when there is none."""
+    """The user at the place where RabbitMQ reads and checks it: after the earlier properties, each by its
+    length, without a look into a table. Empty when there is none."""
     offset = 2
     (flags,) = unpack_from(">H", raw)
     for position, (name, kind) in enumerate(amqp.Message.PROPERTIES):
@@ -186,7 +186,7 @@ def _property(kind: str, raw: bytes, offset: int) -> tuple[Any, int]:
         return part.decode(errors="backslashreplace"), end
 
 
-def _way(payload: bytes) -> tuple[str, int, bool, str, str]:
+def _delivery(payload: bytes) -> tuple[str, int, bool, str, str]:
     """Consumer tag, delivery tag, redelivered, exchange and routing key of ``basic.deliver``."""
     consumer_tag, offset = _short(payload, 4)
     delivery_tag, bits = unpack_from(">QB", payload, offset)

@@ -93,14 +93,14 @@ class Bindings:
         return theirs.event_queue if kind == "event" else theirs.command_queue
 
     def _channel(self) -> Any:
-        """One of our own: a refusal closes it, and must not close what others work with."""
+        """A channel of our own: a refusal closes it, and must not close the one that carries messages."""
         if self._spare is None:
             self._spare = self._connection.channel()
         return self._spare
 
 
 def _queue_type(service: str, ours: str) -> str:
-    """As its owner would declare its queues."""
+    """The type that the service declares its queues with."""
     try:
         project = conf.project_of_service(service)
     except ImproperlyConfigured:

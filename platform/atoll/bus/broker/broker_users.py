@@ -16,7 +16,7 @@ from atoll.bus.broker.topology import Topology
 from atoll.conf import Project
 
 TIMEOUT_S = 5.0
-# A broker that is starting needs that long on a slow machine.
+# A broker may take so long to start on a slow machine.
 PATIENCE_S = 60.0
 PAUSE_S = 1.0
 SERVER_ERROR = 500
@@ -25,12 +25,12 @@ REFUSED = (401, 403)
 
 
 class BrokerUserError(Exception):
-    """The user could not be made; the message says why, and holds no password."""
+    """The user could not be made; the text says why, without a password."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """What a project's own RABBITMQ_URL names."""
+    """The account in a project's own RABBITMQ_URL."""
 
     user: str
     password: str
@@ -65,7 +65,7 @@ class Management:
         self._deadline = clock() + patience_s
 
     def get(self, *path: str) -> Any:
-        """What is there; None where nothing is."""
+        """The object at the path; None when there is none."""
         answer = self._call("GET", path, None)
         return None if answer.status_code == NOT_FOUND else answer.json()
 
@@ -107,7 +107,7 @@ class Management:
 def account(project: Project) -> Account | None:
     """The project's own account; None when it has no RABBITMQ_URL of its own.
 
-    Raises BrokerUserError when that names no user, or one that is not called as the service is.
+    Raises BrokerUserError when the URL names no user, or another user than the service's name.
     """
     variable = conf.own_name("RABBITMQ_URL", project.name)
     url = conf.own_variable("RABBITMQ_URL", project.name)
@@ -128,7 +128,7 @@ def account(project: Project) -> Account | None:
 def make(wanted: Account, names: Topology, admin_url: str, **patience: Any) -> None:
     """Make the user, without tags, or set its password anew; then its permissions. Safe to repeat.
 
-    Raises BrokerUserError, before anything is written where the user is another platform's.
+    Raises BrokerUserError. Where the user is another platform's, nothing is written.
     """
     try:
         management = Management(admin_url, **patience)

@@ -120,12 +120,12 @@ class KombuConsumer(Consumer):
 
     def _arrival(self, message: Any) -> Arrival:
         """Without a known exchange, the routing key is the queue's name."""
-        way = message.delivery_info or {}
+        info = message.delivery_info or {}
         body = message.body or b""
-        routing_key = str(way.get("routing_key") or "")
+        routing_key = str(info.get("routing_key") or "")
         properties = {k: v for k, v in (message.properties or {}).items() if k != "application_headers"}
         return Arrival(
-            queue=self._queues.get(str(way.get("exchange")), routing_key),
+            queue=self._queues.get(str(info.get("exchange")), routing_key),
             routing_key=routing_key,
             body=body.encode(errors="replace") if isinstance(body, str) else bytes(body),
             properties=properties,

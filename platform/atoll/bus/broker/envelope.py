@@ -1,4 +1,4 @@
-"""The envelope of design §7: what is on the wire, and how it is read back."""
+"""The envelope: the JSON body of each message (docs/messages.md), written and read."""
 
 import hashlib
 import json
@@ -17,15 +17,15 @@ MAX_ID_CHARACTERS = 255
 
 
 class Unreadable(Exception):
-    """What arrived is no envelope; the text says in which way."""
+    """The body is no envelope; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
     """A message that was read from the wire.
 
-    ``claimed_sender`` is `serviceId` as the body has it. One that is ``for_nobody`` is stored without
-    deliveries, whatever handles it by then.
+    ``claimed_sender`` is `serviceId` as the body has it. A message that is ``for_nobody`` is stored without
+    deliveries, even if a handler takes it by then.
     """
 
     dedupe_key: str
@@ -54,7 +54,7 @@ def build(
     correlation_id: str,
     version: int,
 ) -> str:
-    """The body of a message, made now. Raises Misuse when it is larger than a receiver reads."""
+    """The body of a message with the present time. Raises Misuse when it is larger than receivers read."""
     timestamp = wire.timestamp()
     body = wire.dumps(
         {
@@ -88,11 +88,11 @@ def traceparent(correlation_id: str, message_id: UUID | str) -> str:
 def parse(
     body: bytes, properties: Mapping[str, Any], headers: Mapping[str, Any], *, sender: str = ""
 ) -> Envelope:
-    """Read what any producer in any language may have sent; Unreadable when it cannot be.
+    """Read a message of any producer in any language. Raises Unreadable.
 
-    ``id``, ``version``, ``timestamp``, ``serviceId`` and ``correlationId`` may be
-    absent: AMQP's properties stand in, then a default. ``sender`` is who sent it where
-    that is known; what the message says about it is then not believed.
+    ``id``, ``version``, ``timestamp``, ``serviceId`` and ``correlationId`` may be absent: AMQP's
+    properties stand in, then a default. ``sender`` is the proven sender; it replaces the one that the
+    message names.
     """
     try:
         document = wire.loads(body)
@@ -167,7 +167,7 @@ def _version(value: Any) -> int:
 
 
 def _moment(value: Any) -> datetime:
-    """When it was sent; a foreign clock in a foreign format is no reason to refuse."""
+    """The time of sending, or now: an unknown format is no reason to refuse a message."""
     try:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -182,7 +182,7 @@ def _sequence(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    """The value when it is a text that a database can store, without NUL and lone surrogates."""
+    """The value when it is a text that a database can store: without NUL and lone surrogates."""
     if not isinstance(value, str) or not value or "\x00" in value:
         return None
     try:
@@ -193,5 +193,5 @@ def _text(value: Any) -> str | None:
 
 
 def _canonical(document: dict[str, Any]) -> bytes:
-    """One spelling of a document, whatever the order of its fields."""
+    """The document as bytes that do not depend on the order of its fields."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str).encode()

@@ -1,6 +1,6 @@
 """The permissions that the RabbitMQ user of one service needs, and no more.
 
-docs/decisions/0062 says what each is for, and what they do not stop.
+docs/decisions/0062 has the purpose of each, and what they cannot prevent.
 """
 
 import re
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from atoll.bus.broker import subscribers
 from atoll.bus.broker.topology import Topology
 
-# What RabbitMQ calls the exchange without a name in its permissions. Hints take it.
+# RabbitMQ's name, in permissions, for the exchange without a name. Hints go through it.
 DEFAULT_EXCHANGE = "amq.default"
 ANYTHING = ".*"
-# A list that `topic` has written: routing keys hold no other character that would be escaped.
+# A list that `topic` has written. A dot is the only character of routing keys that is escaped.
 LIST = re.compile(r"\^\(((?:[\w-]|\\\.|\|)*)\)\$")
 
 
@@ -41,10 +41,10 @@ def of(names: Topology) -> Permissions:
 
 
 def topic(names: Topology, before: str) -> str:
-    """Which routing keys the service may publish on `events`: what it announces by the document of
-    contracts, and what ``before`` allowed, since workers of an earlier version may still run.
+    """The routing keys that the service may publish on `events`: those of its events by the document of
+    contracts, and those that ``before`` allowed, since workers of an earlier version may still run.
 
-    Without a document it may publish everything.
+    Without a document it may publish under every key.
     """
     sent = subscribers.sent_by(names.service)
     if sent is None:
@@ -55,7 +55,7 @@ def topic(names: Topology, before: str) -> str:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """As RabbitMQ applies a permission; False for a pattern that Python does not know."""
+    """Whether a permission covers a name, as RabbitMQ decides; False for an invalid pattern."""
     try:
         return bool(pattern) and re.search(pattern, name) is not None
     except re.error:
@@ -73,7 +73,7 @@ def _receivers(names: Topology) -> set[str]:
 
 
 def _of_celery(names: Topology) -> tuple[str, str]:
-    """What `celery inspect` and `celery control`, and task events where they are on, declare."""
+    """The names that `celery inspect`, `celery control` and task events, where they are on, declare."""
     control, events = _escaped(names.control), _escaped(names.task_events)
     return rf"(.*\.)?{control}\.pidbox", rf"{events}(\..*)?"
 

@@ -1,8 +1,8 @@
-"""kombu's Redis transport at a fraction of its cost, and what each of its users needs of it.
+"""kombu's Redis transport at a fraction of its cost: a channel for ingest, one for relays, one for hints.
 
-kombu makes a client, a table of hundreds of callbacks, for every command it sends,
-and notes and forgets every message in a transaction of its own: under load that was
-half of all that a worker did (kombu 5.7, ``Channel.conn_or_acquire``).
+kombu makes a client, a table of hundreds of callbacks, for every command, and notes and forgets every
+message in a transaction of its own: under load that was half of a worker's time (kombu 5.7,
+``Channel.conn_or_acquire``).
 """
 
 import base64
@@ -19,9 +19,9 @@ from kombu.utils.json import dumps
 
 from atoll.ids import uuid7
 
-# What is known of its types leaves out most of it.
+# Its stubs leave out most of it.
 redis: Any = untyped
-# In an envelope that we made: why what is inside is none.
+# A header of an envelope that we made around bytes that are none; it says why they are none.
 PROBLEM = "x-atoll-problem"
 
 
@@ -31,7 +31,7 @@ def service_of(queue: str) -> str:
 
 
 def unacked_keys(purpose: str, service: str) -> dict[str, str]:
-    """Where kombu's Redis transport notes what one kind of consumer of a service has not acknowledged."""
+    """The keys where kombu notes the unacknowledged messages of one kind of consumer of a service."""
     key = f"unacked.{purpose}.{service}"
     return {"unacked_key": key, "unacked_index_key": f"{key}.index"}
 
@@ -47,9 +47,9 @@ class QoS(redis.QoS):
             yield commands.pipeline(transaction=False)
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note what was taken, unless the relay has: its note knows the order of publishing and the queue."""
-        way = message.delivery_info
-        note = dumps([message._raw, way["exchange"], way["routing_key"]])
+        """Note a taken message. A note of the relay stays: it has the queue and the order."""
+        info = message.delivery_info
+        note = dumps([message._raw, info["exchange"], info["routing_key"]])
         # kombu puts its prefix before the keys of the commands it uses itself; HSETNX is not among them.
         prefixed = f"{self.channel.global_keyprefix}{self.unacked_key}"
         with self.pipe_or_acquire() as pipe:
@@ -60,9 +60,9 @@ class QoS(redis.QoS):
 
 
 class Message(virtual.Message):
-    """Raises an error that is none of the connection's for what no client of kombu writes.
+    """A message for consumers. kombu does not decompress its body, whatever a header asks for.
 
-    kombu does not unpack a body that a header calls compressed.
+    Raises TypeError, not an error of the connection, for an envelope that no client of kombu writes.
     """
 
     def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
@@ -88,7 +88,7 @@ def _must_fit(payload: Any, headers: Any) -> None:
 
 
 class Channel(redis.Channel):
-    """What ingest consumes from."""
+    """The channel of ingest."""
 
     QoS = QoS
     Message = Message
@@ -101,7 +101,7 @@ class Channel(redis.Channel):
     def queue_bind(
         self, queue: str, exchange: str, routing_key: str = "", arguments: Any = None, **_: Any
     ) -> None:
-        """kombu would do nothing about a binding that it has made before and the server has lost."""
+        """kombu would not repeat a binding that it has made before and the server has lost."""
         if not self.state.has_binding(queue, exchange, routing_key):
             self.state.binding_declare(queue, exchange, routing_key, arguments)
         self._queue_bind(exchange, *self._binding(queue, exchange, routing_key, arguments))
@@ -126,7 +126,7 @@ class Channel(redis.Channel):
         yield client or self._commands
 
     def acknowledge(self, tags: Sequence[str]) -> None:
-        """All at once."""
+        """In one packet."""
         with self.conn_or_acquire() as client:
             client.pipeline(transaction=False).zrem(self.unacked_index_key, *tags).hdel(
                 self.unacked_key, *tags
@@ -135,9 +135,9 @@ class Channel(redis.Channel):
             virtual.QoS.ack(self.qos, tag)
 
     def put_back(self, older_than_s: float = 0.0) -> None:
-        """Put back into its queue what was noted that long ago and is not acknowledged.
+        """Put unacknowledged messages that were noted so long ago back into their queues.
 
-        The newest first, since each comes before what is there.
+        The newest goes first, since each is put before the messages that wait.
         """
         with self.conn_or_acquire() as client:
             noted_until = time.time() - older_than_s
@@ -157,7 +157,7 @@ class Channel(redis.Channel):
         return client
 
     def _brpop_read(self, **options: Any) -> Any:
-        """What cannot be decoded has left its queue already: it is delivered as the bytes that it is."""
+        """Bytes that cannot be decoded have left their queue already: they are delivered as they are."""
         self._taken = None
         try:
             return super()._brpop_read(**options)
@@ -191,20 +191,19 @@ class Transport(redis.Transport):
 
 
 class RelayChannel(Channel):
-    """What relays publish through.
+    """The channel of relays.
 
-    kombu takes a message off its queue and notes in a second command that it was
-    taken: a process killed in between would take the message with it. So the note is
-    written when the message is put into the queue, for the service whose queue it is.
-    Acknowledging deletes the note; what is left after ``VISIBILITY_TIMEOUT_S`` is put
-    back, and the inbox drops it when it was only slow.
+    kombu takes a message off its queue and notes in a second command that it was taken: a process
+    killed in between would lose the message. So the relay writes the note when it puts the message
+    into the queue. Acknowledging deletes the note. A message with a note older than
+    ``VISIBILITY_TIMEOUT_S`` is put back; when it was only slow, the inbox drops the copy.
     """
 
     _tables: dict[str, Any] | None = None
 
     @contextmanager
     def same_bindings(self) -> Iterator[None]:
-        """Inside, an exchange's bindings are read once. Keep it short: new queues miss what is published."""
+        """Inside, an exchange's bindings are read once. Keep it short: a new queue would miss messages."""
         self._tables = {}
         try:
             yield
@@ -212,7 +211,7 @@ class RelayChannel(Channel):
             self._tables = None
 
     def read_again(self) -> None:
-        """Inside ``same_bindings``: forget what was read."""
+        """Inside ``same_bindings``: read them once more."""
         self._tables = {}
 
     def get_table(self, exchange: str) -> Any:
@@ -225,7 +224,7 @@ class RelayChannel(Channel):
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
         keys = unacked_keys("ingest", service_of(queue))
         tag = message["properties"]["delivery_tag"]
-        # Without an exchange it is put back into this queue alone, not before what others have in theirs.
+        # Without an exchange it is put back into this queue alone, not into those of other services.
         note = dumps([message, "", queue])
         priority = self._get_message_priority(message, reverse=False)
         with self.conn_or_acquire() as client, client.pipeline() as together:
@@ -240,12 +239,11 @@ class RelayTransport(redis.Transport):
 
 
 class HintChannel(Channel):
-    """What Celery sends hints through, and takes them from.
+    """The channel of hints, for Celery and for their senders.
 
-    Nothing is noted about hints: the sweep repeats what gets lost. When its connection
-    is lost, kombu would put unacknowledged messages back over the connection that it
-    has just torn down, and the AttributeError of that ends the Celery worker
-    (kombu 5.7, on closing a channel).
+    Hints are not noted: the sweep repeats lost ones. When the connection is lost, kombu would put
+    unacknowledged messages back over the connection that it has just closed, and the AttributeError
+    of that ends the Celery worker (kombu 5.7, ``Channel.close``).
     """
 
     ack_emulation = False

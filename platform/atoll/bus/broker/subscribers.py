@@ -1,7 +1,6 @@
-"""Who receives what a service publishes, by the document of contracts.
+"""The known receivers of each message, by the document of contracts.
 
-Without the document nobody is known, and everything is as with any broker: an event goes to
-whoever has bound a queue.
+Without the document no receiver is known: an event goes to the queues that are bound.
 """
 
 import json
@@ -19,7 +18,7 @@ KINDS: dict[str, Kind] = {"events": "event", "commands": "command"}
 
 
 class Address(NamedTuple):
-    """Where a message is published: the kind of exchange, and the routing key."""
+    """The place where a message is published: the kind of exchange, and the routing key."""
 
     kind: Kind
     key: str
@@ -30,24 +29,24 @@ Receivers = Mapping[Address, frozenset[str]]
 
 
 def of(service: str) -> Receivers:
-    """The receivers of all that one service sends, itself among them where it listens to itself."""
+    """The receivers of one service's messages; the service itself where it handles its own."""
     sent, received = _document()
     return {address: received[address] for address in sent.get(service, ()) if address in received}
 
 
 def sent_by(service: str) -> frozenset[Address] | None:
-    """Where the service publishes; None without the document."""
+    """The addresses where the service publishes; None without the document."""
     sent, received = _document()
     return frozenset(sent.get(service, ())) if sent or received else None
 
 
 def of_all() -> Receivers:
-    """The receivers of everything on the platform."""
+    """The receivers of all messages on the platform."""
     return _document()[1]
 
 
 def by_service(receivers: Receivers) -> dict[str, list[Address]]:
-    """What each service receives, in a fixed order."""
+    """The addresses of each service, in a fixed order."""
     found: dict[str, list[Address]] = defaultdict(list)
     for address in sorted(receivers):
         for service in receivers[address]:
@@ -66,7 +65,7 @@ def _document() -> tuple[dict[str, set[Address]], dict[Address, frozenset[str]]]
 
 @lru_cache(maxsize=4)
 def _read(place: Path, _changed_at: int) -> tuple[dict[str, set[Address]], dict[Address, frozenset[str]]]:
-    """What each service sends, and who receives at each address."""
+    """The addresses that each service sends to, and the services that receive at each address."""
     made: dict[str, Any] = json.loads(place.read_text())
     sent: dict[str, set[Address]] = defaultdict(set)
     received: dict[Address, set[str]] = defaultdict(set)

@@ -13,19 +13,19 @@ from atoll import conf
 from atoll.bus.handlers import known
 from atoll.bus.topic_match import is_pattern
 
-# A lost connection counts as a failed delivery of all that it had not acknowledged: by default
-# RabbitMQ 4 drops such a message the 21st time. -1 would mean "no limit" to 4.x, but "drop it the
-# first time" to 3.x; this number, which no message reaches, both take for what it is.
+# A lost connection counts as a failed delivery of its unacknowledged messages; by default RabbitMQ 4
+# drops a message at the 21st. -1 means "no limit" to 4.x, but "drop at the first" to 3.x. No message
+# reaches this number, and both take it as it is.
 QUORUM = {"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
 
 
 class Mismatch(ImproperlyConfigured):
-    """A queue or exchange of that name is on the broker already, and is another than ours."""
+    """The broker has a queue or exchange of that name already, with other arguments than ours."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """Where one service's messages go; ``BUS_PREFIX`` keeps several platforms on one broker apart."""
+    """The queues and exchanges of one service; ``prefix`` keeps several platforms on one broker apart."""
 
     service: str
     prefix: str = ""
@@ -55,8 +55,8 @@ class Topology:
 
     @property
     def control(self) -> str:
-        """Celery's name for what `celery inspect` and `celery control` use. Each service has its own:
-        who may write there may stop its workers."""
+        """Celery's name of the exchange for `celery inspect` and `celery control`. Each service has its own:
+        a client that may write there may stop its workers."""
         return f"{self.prefix}ctl.{self.service}"
 
     @property
@@ -82,11 +82,11 @@ class Topology:
                 exchange(channel).declare()
 
     def declare_queues(self, channel: Any, *, exact_matching: bool) -> list[Queue]:
-        """The service's two queues, bound for every handler that the service knows; ready to be
-        consumed. What nobody takes any more is unbound. Raises Mismatch.
+        """The service's two queues, declared, and bound for every known handler; bindings of handlers that
+        are gone are removed. Raises Mismatch.
 
-        Where the transport's matching is not AMQP's, a service with patterns gets
-        every event and the inbox picks with its own matcher.
+        Without exact matching a service with patterns gets every event, and the inbox picks with its
+        own matcher.
         """
         self.declare_exchanges(channel)
         queues = [self.event_queue(channel), self.command_queue(channel)]
@@ -104,7 +104,7 @@ class Topology:
         return queues
 
     def refuse_mismatch(self, channel: Any) -> None:
-        """Declare what carries no message by itself; raises Mismatch, as a late error would not be seen."""
+        """Declare exchanges and queues, bind nothing. Raises Mismatch while a person is there to see it."""
         self.declare_exchanges(channel)
         for queue in (self.event_queue, self.command_queue, self.work_queue):
             self._declare(queue(channel))
@@ -135,5 +135,5 @@ def _coarse(patterns: set[str]) -> set[str]:
 
 
 def of_project(project: conf.Project) -> Topology:
-    """The topology of a project on RabbitMQ, whichever project runs here, if any does."""
+    """The topology of a project on RabbitMQ; it need not be the running project."""
     return Topology(service=project.service, prefix=conf.variable("BUS_PREFIX") or "")
