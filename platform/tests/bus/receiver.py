@@ -27,7 +27,7 @@ class Receiver:
 
     @property
     def is_undisturbed(self) -> bool:
-        return self._ingestor.listening.interruptions() == 0
+        return self._ingestor.status.interruptions() == 0
 
     def stop(self) -> None:
         self._ingestor.stop()

@@ -13,7 +13,7 @@ from django.db.models import DurationField, F, Value
 from django.test import Client
 
 from atoll.bus.inbox import consumer_status, readiness
-from atoll.bus.inbox.consumer_status import Listening, Problem
+from atoll.bus.inbox.consumer_status import ConsumerStatus, Problem
 from atoll.bus.models import Reception
 from atoll.bus.worker.hints import Hints
 from atoll.bus.worker.threads import Host
@@ -44,41 +44,41 @@ def _own_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_short_interruption_is_no_problem_and_a_long_one_is(clock: Clock) -> None:
-    heard = Listening(clock)
-    heard.began()
-    heard.ended(ConnectionResetError("10.0.0.7"), is_away=True)
+    status = ConsumerStatus(clock)
+    status.mark_running()
+    status.mark_interrupted(ConnectionResetError("10.0.0.7"), is_away=True)
     clock.now += consumer_status.GRACE_S
-    assert heard.problem() is None
+    assert status.problem() is None
     clock.now += 1
-    assert heard.problem() == Problem(
+    assert status.problem() == Problem(
         "Nothing consumes the service's queues for 11 s: ConnectionResetError.", is_away=True
     )
-    heard.began()
-    assert heard.problem() is None
+    status.mark_running()
+    assert status.problem() is None
 
 
 def test_an_answer_of_the_broker_is_told_and_is_nobodys_absence(clock: Clock) -> None:
-    heard = Listening(clock)
-    heard.ended(amqp.NotFound("no queue evt.x", (50, 10)), is_away=False)
+    status = ConsumerStatus(clock)
+    status.mark_interrupted(amqp.NotFound("no queue evt.x", (50, 10)), is_away=False)
     clock.now += consumer_status.GRACE_S + 1
-    assert heard.problem() == Problem(
+    assert status.problem() == Problem(
         "Nothing consumes the service's queues for 11 s: NotFound (no queue evt.x)."
     )
 
 
 def test_what_comes_back_again_and_again_is_not_relied_on_until_it_stays(clock: Clock) -> None:
-    heard = Listening(clock)
+    status = ConsumerStatus(clock)
     for _ in range(consumer_status.MOST_INTERRUPTIONS):
-        assert heard.problem() is None
-        heard.began()
+        assert status.problem() is None
+        status.mark_running()
         clock.now += 1
-        heard.ended(amqp.UnexpectedFrame(), is_away=False)
-    heard.began()
-    problem = heard.problem()
+        status.mark_interrupted(amqp.UnexpectedFrame(), is_away=False)
+    status.mark_running()
+    problem = status.problem()
     assert problem is not None and not problem.is_away
     assert problem.text.startswith("The consumer comes back again and again, 3 times within 2 s: Unexpected")
     clock.now += consumer_status.WINDOW_S
-    assert heard.problem() is None
+    assert status.problem() is None
 
 
 @pytest.fixture
@@ -116,14 +116,14 @@ def test_a_web_process_is_not_ready_when_the_consumer_is_gone_and_is_when_it_is_
     readiness.report(None)
     assert ready()[:2] == (200, "ok")
     silent_for(readiness.SILENCE_S + 1)
-    clock.now += readiness.ASKED_EVERY_S
+    clock.now += readiness.READ_EVERY_S
     code, status, told = ready()
     assert (code, status) == (503, "unavailable")
     assert re.fullmatch(
         r"Unavailable: No worker of this service has received messages for \d+ s\.", told["problem"]
     )
     readiness.report(None)
-    clock.now += readiness.ASKED_EVERY_S
+    clock.now += readiness.READ_EVERY_S
     assert ready()[:2] == (200, "ok")
 
 
@@ -148,7 +148,7 @@ def test_a_consumer_that_does_not_stay_makes_the_service_unready_with_the_reason
     assert (code, status, told["status"]) == (503, "unavailable", "unavailable")
     assert told["problem"] == "Unavailable: The consumer comes back again and again."
     readiness.report(None)
-    clock.now += readiness.ASKED_EVERY_S
+    clock.now += readiness.READ_EVERY_S
     assert ready()[:2] == (200, "ok")
 
 

@@ -492,7 +492,7 @@ def test_what_must_be_in_order_is_not_stored_beside_others() -> None:
         assert consumer_lock.take(alone=False)
         try:
             store("note.asked", {"text": "x"}, key="a", sequence=1)
-        except inbox.OutOfTurn as refusal:
+        except inbox.LockIsShared as refusal:
             found.append(refusal)
         connection.close()
 

@@ -1,28 +1,28 @@
-"""Who may consume: one instance of a service alone, or several together."""
+"""The lock that says which processes of a service may consume: one alone, or several together."""
 
 import threading
 
 from django.db import connection
 
-# Of the service's own database, so the same number serves every service.
+# Each service has its own database, so that all services can use one number.
 INGEST_LOCK = 0x61746F6C6D
 
-# The server gives up a silent host later here than elsewhere: after RabbitMQ, which does
-# so within two heartbeats of 30 s and then hands what it held to the next consumer.
-PATIENCE = "SET tcp_keepalives_idle = 45; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+# PostgreSQL gives up a silent host after 75 s, RabbitMQ within 60 s (two heartbeats). So the broker has
+# the host's messages back before the lock is free for the next consumer.
+KEEPALIVES = "SET tcp_keepalives_idle = 45; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
 
 _of_thread = threading.local()
 
 
 def take(*, alone: bool) -> bool:
-    """Whether this thread's database session has the turn now; the end of the session ends it.
+    """Take the lock for this thread's database session, until the session ends; False while others have it.
 
-    Who wants it ``alone`` gets it when no other session has it; the others share it.
-    Storing takes the same session, so nothing is stored out of turn.
+    ``alone``: no other session may have it. Without, sessions share it. Storing uses the same session,
+    so that nothing is stored without the lock.
     """
     with connection.cursor() as cursor:
-        cursor.execute(PATIENCE)
+        cursor.execute(KEEPALIVES)
         lock = "pg_try_advisory_lock" if alone else "pg_try_advisory_lock_shared"
         cursor.execute(f"SELECT {lock}(%s)", [INGEST_LOCK])
         _of_thread.is_shared = not alone
@@ -30,5 +30,5 @@ def take(*, alone: bool) -> bool:
 
 
 def is_shared() -> bool:
-    """Whether others may be storing beside this thread."""
+    """Whether other sessions may have the lock beside this thread's."""
     return getattr(_of_thread, "is_shared", False)

@@ -1,4 +1,4 @@
-"""Whether a service hears its messages: said by who consumes, read by who asks."""
+"""The state of one consumer: its own thread writes it, other threads read it."""
 
 import threading
 import time
@@ -6,25 +6,25 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# A consumer that is gone for less is being replaced; a connection comes back within that.
+# A shorter absence is no problem: the consumer is being replaced, or its connection comes back.
 GRACE_S = 10.0
-# Interruptions within the last minute from which on nobody should rely on the consumer.
+# As many interruptions within so many seconds mean that nobody can rely on the consumer.
 WINDOW_S = 60.0
 MOST_INTERRUPTIONS = 3
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why messages are not received. ``is_away``: for want of the broker or the database,
-    which keep what is announced until they are back."""
+    """The reason why messages are not received.
+
+    ``is_away``: the broker or the database does not answer; messages wait until it does.
+    """
 
     text: str
     is_away: bool = False
 
 
-class Listening:
-    """What one ingest went through lately; written by its thread, read by others."""
-
+class ConsumerStatus:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
@@ -33,29 +33,24 @@ class Listening:
         self._last = "it has not connected yet"
         self._is_away = False
 
-    def began(self) -> None:
-        """It consumes, or stands by for another instance that does."""
+    def mark_running(self) -> None:
+        """The consumer consumes, or it stands by for another process that does."""
         with self._lock:
             self._gone_since = None
 
-    def ended(self, error: BaseException | None, *, is_away: bool) -> None:
-        """It does not any more; ``error`` is None when it was told to stop.
-
-        ``is_away`` says that broker or database did not answer, so that nobody here is at fault.
-        """
+    def mark_interrupted(self, error: BaseException, *, is_away: bool) -> None:
+        """The consumer stopped by an error. ``is_away``: broker or database did not answer."""
         now = self._clock()
         with self._lock:
-            if error is None:
-                return
             was_consuming = self._gone_since is None
             self._gone_since = now if was_consuming else self._gone_since
-            self._last = _told(error)
+            self._last = _publishable(error)
             self._is_away = is_away
             if was_consuming or not is_away:
                 self._interruptions.append(now)
 
     def problem(self) -> Problem | None:
-        """None while messages are received, and for a short while after an interruption."""
+        """None while messages are received, and for GRACE_S seconds after an interruption."""
         now = self._clock()
         with self._lock:
             if self._gone_since is not None and now - self._gone_since > GRACE_S:
@@ -63,7 +58,7 @@ class Listening:
                 return Problem(
                     f"Nothing consumes the service's queues for {gone_s} s: {self._last}.", self._is_away
                 )
-            lately = self._lately(now)
+            lately = self._recent(now)
             if len(lately) == MOST_INTERRUPTIONS:
                 return Problem(
                     f"The consumer comes back again and again, {len(lately)} times "
@@ -72,16 +67,15 @@ class Listening:
         return None
 
     def interruptions(self) -> int:
-        """How many there were within the last WINDOW_S seconds; MOST_INTERRUPTIONS stands for more."""
+        """The number within the last WINDOW_S seconds, at most MOST_INTERRUPTIONS."""
         with self._lock:
-            return len(self._lately(self._clock()))
+            return len(self._recent(self._clock()))
 
-    def _lately(self, now: float) -> list[float]:
+    def _recent(self, now: float) -> list[float]:
         return [at for at in self._interruptions if now - at < WINDOW_S]
 
 
-def _told(error: BaseException) -> str:
-    """For pages that everybody may see: no address and no account, which errors of sockets and of
-    PostgreSQL name."""
-    reply = getattr(error, "reply_text", None)  # of the broker; web processes import no AMQP
+def _publishable(error: BaseException) -> str:
+    """The error for public pages: without the addresses and accounts that sockets and PostgreSQL name."""
+    reply = getattr(error, "reply_text", None)  # an AMQP error, which web processes do not import
     return f"{type(error).__name__} ({reply})"[:300] if reply else type(error).__name__

@@ -1,15 +1,14 @@
-"""Receiving: from the service's two queues into its inbox.
+"""Ingest: from the service's two queues into its inbox.
 
-A message is acknowledged after the commit that stored it and never requeued,
-so that no redelivery limit, consumer timeout or requeue rule of any broker
-matters. While the database is away nothing is consumed: the broker keeps it.
+A message is acknowledged after the commit that stored it and is never requeued, so that no redelivery
+limit, consumer time-out or requeue rule of a broker matters. While the database is away nothing is
+consumed: the broker keeps the messages.
 
-Where a handler is ordered, one instance of the service consumes and the others
-stand by: two would store a key's messages in any order (docs/decisions/0030).
+Where a handler is ordered, one process of the service consumes and the others stand by: two would
+store a key's messages in any order (docs/decisions/0030).
 
-Handlers are written down before their keys are bound, so that what a new binding
-brings finds them known, and the bindings are made again every few seconds: an
-exchange or a binding that somebody deleted is back soon.
+Handlers are enrolled before their keys are bound, so that the first message of a new binding finds its
+handler known. Bindings are made again every few seconds, in case that somebody deleted one.
 """
 
 import random
@@ -28,9 +27,9 @@ from atoll.bus.broker.messages import Arrival
 from atoll.bus.broker.transport import Transport
 from atoll.bus.handlers import enrolment, known
 from atoll.bus.inbox import consumer_lock
-from atoll.bus.inbox.consumer_status import Listening
+from atoll.bus.inbox.consumer_status import ConsumerStatus
 from atoll.bus.inbox.receiving import receive, refuse
-from atoll.bus.inbox.store import OutOfTurn
+from atoll.bus.inbox.store import LockIsShared
 from atoll.bus.inbox.suspects import Suspects
 
 log = structlog.get_logger("atoll.bus")
@@ -48,8 +47,8 @@ Hint = Callable[[Sequence[UUID]], None]
 
 
 class Ingestor:
-    """One consumer of the service's queues, on a thread, a broker connection and a database connection
-    of its own; comes back by itself when either is lost."""
+    """One consumer of the service's queues, with a thread, a broker connection and a database connection
+    of its own. It reconnects by itself."""
 
     def __init__(self, hint: Hint, *, attends: bool = True) -> None:
         """``attends``: this process runs handlers, too."""
@@ -57,9 +56,9 @@ class Ingestor:
         self._attends = attends
         self._stopping = threading.Event()
         self.consuming = threading.Event()
-        # Consuming, or standing by for whoever consumes.
+        # Consuming, or standing by for another process that does.
         self.ready = threading.Event()
-        self.listening = Listening()
+        self.status = ConsumerStatus()
         self._suspects = Suspects()
         self._is_alone = False
 
@@ -75,10 +74,10 @@ class Ingestor:
                 enrolment.register(attends=self._attends)
                 if self._wait_for_lock(consumer):
                     self._consume(consumer)
-            except OutOfTurn:
-                log.info("ingest makes way, a handler of another version wants its messages in order")
+            except LockIsShared:
+                log.info("ingest makes way, a handler of another version is ordered")
             except Exception as error:
-                # Whatever it is, a service that stopped listening would be the greater evil.
+                # Whatever the error is, retrying is better than a service that receives nothing.
                 self._note_interruption(error, transport, consumer, retry_in_s=backoff_s)
             finally:
                 was_consuming = self.consuming.is_set()
@@ -91,14 +90,14 @@ class Ingestor:
             self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311
 
     def stop(self) -> None:
-        """What is not stored yet goes back to the broker unacknowledged."""
+        """Messages that are not stored yet go back to the broker unacknowledged."""
         self._stopping.set()
 
     def _note_interruption(
         self, error: Exception, transport: Transport, consumer: Consumer, *, retry_in_s: float
     ) -> None:
         is_transient = isinstance(error, transport.transient_errors)
-        self.listening.ended(error, is_away=is_transient and transport.is_away(error))
+        self.status.mark_interrupted(error, is_away=is_transient and transport.is_away(error))
         in_hand = consumer.in_hand()
         if in_hand and not isinstance(error, (OperationalError, InterfaceError)):
             self._suspects.interrupted(in_hand)
@@ -121,7 +120,7 @@ class Ingestor:
                 log.info("ingest standing by, another instance consumes")
             has_waited = True
             self.ready.set()
-            self.listening.began()
+            self.status.mark_running()
             consumer.keep_alive()
             if self._stopping.wait(random.uniform(STAND_BY_S / 2, STAND_BY_S)):  # noqa: S311
                 return False
@@ -138,7 +137,7 @@ class Ingestor:
         queues = consumer.start(1 if one_by_one else PREFETCH)
         self.consuming.set()
         self.ready.set()
-        self.listening.began()
+        self.status.mark_running()
         log.info("ingest consuming", queues=queues, one_by_one=one_by_one)
         next_restore = time.monotonic() + RESTORE_EVERY_S
         # Messages are taken one by one until the suspect is out of the way.
@@ -148,7 +147,7 @@ class Ingestor:
             consumer.keep_alive()
             if time.monotonic() > next_restore:
                 if known.reload().has_ordered != self._is_alone:
-                    raise OutOfTurn
+                    raise LockIsShared
                 consumer.restore()
                 next_restore = time.monotonic() + RESTORE_EVERY_S
 

@@ -1,10 +1,9 @@
-"""Keeping what cannot be read: visible, and replayable where it was kept whole.
+"""Quarantine: messages that cannot be read are kept and shown; one that was kept whole can be replayed.
 
-Who may publish may fill a disk, so what is kept is bounded: of one arrival a body of
-``body_bytes``, of all of them ``bodies_bytes``, and ``rows`` rows. Past the first two bounds
-the start of a body is kept, with its length and its SHA-256; past the third an arrival is
-counted on the row of its queue and reason, and logged. Nothing goes uncounted.
-docs/decisions/0045 says why the bounds are where they are.
+Senders must not be able to fill a disk. So one body has at most ``body_bytes``, all bodies together
+have at most ``bodies_bytes``, and there are at most ``rows`` rows. Past the first two bounds the start
+of a body is kept, with its length and its SHA-256. Past the third a message is counted on the row of
+its queue and reason, and logged. docs/decisions/0045 has the reasons for the bounds.
 """
 
 import hashlib
@@ -25,10 +24,10 @@ from atoll.bus.ttl_cache import TtlCache
 
 log = structlog.get_logger("atoll.bus")
 
-# Of a body that does not fit any more.
+# The part that is kept of a body that does not fit.
 HEAD_BYTES = 4096
 MAX_REASON_CHARACTERS = 1000
-# Of all properties, of all headers, and of one of them.
+# Bounds for all properties together, for all headers together, and for one of them.
 MAX_TABLE_CHARACTERS = 4096
 MAX_ENTRY_CHARACTERS = 1024
 MAX_TABLE_DEPTH = 16
@@ -53,7 +52,7 @@ KEPT = "SELECT count(*), COALESCE(sum(octet_length(body)), 0) FROM atoll_bus_qua
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """How much is kept. A body that is longer than any that is read cannot be replayed anyway."""
+    """A body longer than ``body_bytes``, the most that is read, could not be replayed anyway."""
 
     body_bytes: int = wire.MAX_BYTES
     bodies_bytes: int = 256 * MB
@@ -62,7 +61,7 @@ class Bounds:
 
 @dataclass
 class Kept:
-    """How much there is; other processes may add to it for COUNTED_EVERY_S unseen."""
+    """The present contents. Rows of other processes are counted up to COUNTED_EVERY_S seconds late."""
 
     rows: int
     body_bytes: int
@@ -71,7 +70,7 @@ class Kept:
 def configured() -> Bounds:
     """From BUS_QUARANTINE_BODY_KB, BUS_QUARANTINE_MB and BUS_QUARANTINE_ROWS.
 
-    Raises ImproperlyConfigured for what is no whole number from 1.
+    Raises ImproperlyConfigured for a value that is no whole number from 1.
     """
     return Bounds(
         body_bytes=_whole("BUS_QUARANTINE_BODY_KB", Bounds.body_bytes // 1024) * 1024,
@@ -81,7 +80,7 @@ def configured() -> Bounds:
 
 
 def add(arrival: Arrival, reason: str) -> None:
-    """Store it within the bounds; another copy of the same bytes from the same place refreshes the row."""
+    """Store it within the bounds. A copy of the same bytes from the same queue refreshes its row."""
     bounds, kept = configured(), _kept()
     body = _kept_part(arrival.body, bounds, room=bounds.bodies_bytes - kept.body_bytes)
     properties, headers = _table(arrival.properties), _table(arrival.headers)
@@ -114,7 +113,7 @@ def _kept_part(body: bytes, bounds: Bounds, room: int) -> bytes:
 
 
 def _counted_only(row: dict[str, Any]) -> dict[str, Any]:
-    """What a full quarantine holds of an arrival: one row for all of its queue and reason."""
+    """The row of a full quarantine: one for all arrivals of a queue and reason."""
     log.error(
         "quarantine full, an arrival is counted and not kept",
         **{name: row[name] for name in ("queue", "routing_key", "body_bytes", "body_sha256", "reason")},
@@ -140,7 +139,7 @@ _kept = TtlCache(_count, ttl_s=COUNTED_EVERY_S)
 
 
 def _digest(queue: str, routing_key: str, body: bytes, *, sender: str = "") -> str:
-    """The same bytes of two proven senders are two rows: one may be allowed to say them."""
+    """The same bytes of two proven senders are two rows: one of the two may be allowed to send them."""
     digest = hashlib.sha256()
     proven = [_storable(sender).encode()] if sender else []
     for part in (_storable(queue).encode(), _storable(routing_key).encode(), body, *proven):
@@ -155,7 +154,7 @@ class _Table:
 
 
 def _table(table: dict[str, Any]) -> _Table:
-    """Any AMQP table as JSON that PostgreSQL stores, as much of it as fits."""
+    """As much of an AMQP table as fits, in JSON that PostgreSQL stores."""
     kept: dict[str, Any] = {}
     left, is_cut = MAX_TABLE_CHARACTERS, False
     for number, (name, value) in enumerate(table.items()):
@@ -174,7 +173,7 @@ def _table(table: dict[str, Any]) -> _Table:
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """What JSON and PostgreSQL have a form for; the rest as Python would print it."""
+    """A value that JSON and PostgreSQL can hold; other values as Python prints them."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, str):
@@ -184,7 +183,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, dict | list | tuple) and depth == MAX_TABLE_DEPTH:
-        # Python, too, would give up on printing what is nested some hundred levels deep.
+        # Python cannot print values that are nested some hundred levels deep either.
         return f"<not kept: nested deeper than {MAX_TABLE_DEPTH} levels>"
     if isinstance(value, dict):
         return {_name(name): _plain(item, depth + 1) for name, item in value.items()}

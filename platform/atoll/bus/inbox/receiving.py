@@ -1,4 +1,4 @@
-"""Storing what arrived: readable messages in the inbox, the rest in quarantine."""
+"""Storing arrivals: readable messages in the inbox, the others in quarantine."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,20 +18,19 @@ from atoll.bus.inbox.senders import Rule
 
 log = structlog.get_logger("atoll.bus")
 
-# This many at once are a crowd, and of a crowd what was sent longer ago than this can wait its turn.
+# In a batch of CROWD or more, messages older than FRESH_S get no hint; the sweep delivers them.
 CROWD = 5
 FRESH_S = 5.0
-# A class of PostgreSQL's error codes: a value is too large for an index or a row, or too deeply nested.
+# PostgreSQL's class of errors for a value that is too large for an index or row, or nested too deeply.
 PROGRAM_LIMIT_EXCEEDED = "54"
 
 
 def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
-    """Store a batch; the new deliveries that want a hint. What cannot be read goes to quarantine, and
-    so does what its sender may not send (senders.py).
-    What can be read is stored although nothing handles it.
+    """Store a batch; the ids of new deliveries that want a hint.
 
-    When it returns, everything is committed and may be acknowledged. OutOfTurn is that of
-    ``inbox.store``.
+    A message that cannot be read, or that its sender may not send (senders.py), goes into quarantine.
+    A readable message is stored even when nothing handles it. When it returns, everything is committed
+    and may be acknowledged. Raises LockIsShared, as ``inbox.store`` does.
     """
     readable: list[tuple[Arrival, Envelope]] = []
     rule = senders.rule()
@@ -44,17 +43,17 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
         except Unreadable as error:
             refuse(arrival, str(error))
         except (DatabaseError, InterfaceError):
-            # Whether a handler takes it could not be asked: that says nothing about the message.
+            # The handlers could not be read from the database; the message is not at fault.
             raise
         except Exception as error:
-            # Nothing but the message is at work here, and one message must not keep the others out.
-            log.exception("message cannot be read, and nobody foresaw why", queue=arrival.queue)
+            # Only the message can have caused it, and one message must not keep the others out.
+            log.exception("message cannot be read, for an unforeseen reason", queue=arrival.queue)
             refuse(arrival, f"Reading it failed: {error!r}")
     if not readable:
         return []
     try:
         messages = [message for _, message in readable]
-        fresh = inbox.store(messages, unhurried=_late(messages))
+        fresh = inbox.store(messages, without_hint=_old(messages))
     except inbox.Unhandled:
         return receive(arrivals)
     except (DatabaseError, ValueError) as error:
@@ -73,8 +72,11 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
 
 
 def read(arrival: Arrival, rule: Rule | None) -> Envelope:
-    """Raises Unreadable for a command that no known handler of this service takes, and SenderRefused for
-    what its sender may not send by ``rule``; None asks nobody."""
+    """Parse and check a message. Without a ``rule`` its sender is not checked.
+
+    Raises Unreadable, also for a command that no known handler of this service takes, and SenderRefused
+    for a message that its sender may not send.
+    """
     sender = senders.user_of(arrival.properties) if rule else ""
     message = envelope.parse(arrival.body, arrival.properties, arrival.headers, sender=sender)
     if rule:
@@ -92,8 +94,8 @@ def read(arrival: Arrival, rule: Rule | None) -> Envelope:
     return replace(message, for_nobody=True) if is_new else message
 
 
-def _late(messages: Sequence[Envelope]) -> set[str]:
-    """Whose deliveries may wait behind those of newer messages, by dedupe key."""
+def _old(messages: Sequence[Envelope]) -> set[str]:
+    """The dedupe keys of messages that let newer ones go first."""
     if len(messages) < CROWD:
         return set()
     since = datetime.now(UTC) - timedelta(seconds=FRESH_S)
@@ -114,12 +116,12 @@ def _store_one_by_one(readable: Sequence[tuple[Arrival, Envelope]]) -> list[UUID
 
 
 def _is_about_messages(error: Exception) -> bool:
-    """Whether the values are at fault; what else a database reports says nothing about a message."""
+    """Whether a value of a message caused the error, and not the state of the database."""
     code = getattr(error.__cause__, "pgcode", None) or ""
     return isinstance(error, (DataError, ValueError)) or code.startswith(PROGRAM_LIMIT_EXCEEDED)
 
 
 def refuse(arrival: Arrival, reason: str) -> None:
-    """Put it into quarantine, loudly."""
+    """Put it into quarantine and log an error."""
     quarantine.add(arrival, reason)
     log.error("message quarantined", queue=arrival.queue, routing_key=arrival.routing_key, reason=reason)

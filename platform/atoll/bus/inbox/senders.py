@@ -1,10 +1,8 @@
-"""Who may say what: the sender of a message as RabbitMQ knows it, held to the contracts.
+"""Checking senders: RabbitMQ proves who sent a message, the contracts say who may send it.
 
-RabbitMQ lets nobody publish with the ``user_id`` of another user than his connection's. So where every
-service has a user of its own name, that property tells who sent a message, which nothing in
-its body does. docs/asyncapi.json tells who may send it. docs/decisions/0043 has the reasons.
-
-Nothing here needs a client of AMQP: web processes read quarantined messages again, too.
+RabbitMQ accepts as ``user_id`` of a message only the user of the connection that publishes it. So where
+every service has a user of its own name, this property proves the sender; the body proves nothing.
+docs/asyncapi.json says who may send each message. docs/decisions/0043 has the reasons.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +31,7 @@ Senders = Mapping[tuple[Kind, str], frozenset[str]]
 
 
 class SenderRefused(Unreadable):
-    """Nobody knows who sent the message, or its sender may not send it; the text says both names."""
+    """The sender is unknown, or may not send this message; the text names it and the permitted ones."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,9 @@ class Rule:
         return (message.kind, message.name) in self.senders
 
     def demand(self, message: Envelope, user: str) -> None:
-        """Raise SenderRefused unless ``user``, as the broker knows the sender, may say this.
+        """Raise SenderRefused unless ``user``, the proven sender, may send this message.
 
-        Of a message that the contracts do not know, only that it names no other sender.
+        A message that the contracts do not know must only not name another sender.
         """
         allowed = self.senders.get((message.kind, message.name))
         who_may = f" {message.name} may be sent by {_names(allowed)}." if allowed else ""
@@ -65,7 +63,7 @@ class Rule:
             raise SenderRefused(f"The broker user {_shown(user)} sent it, and may not.{who_may}")
 
     def refuse_unknown(self, message: Envelope, user: str) -> None:
-        """Raise SenderRefused for a message that something here handles and the contracts do not know."""
+        """Raise SenderRefused for a message that a handler here takes and the contracts do not know."""
         if not self.knows(message):
             raise SenderRefused(
                 f"The broker user {_shown(user)} sent it, and {contracts.DOCUMENT} does not say who may "
@@ -74,8 +72,8 @@ class Rule:
 
 
 def are_checked() -> bool:
-    """Whether this process holds every message to its sender: on RabbitMQ, by BUS_CHECK_SENDERS, which
-    is on in production. No other broker knows who sent a message.
+    """Whether this process checks senders: with BUS_CHECK_SENDERS, which is on in production, and a
+    transport that proves senders.
 
     Raises ImproperlyConfigured for a value that is neither true nor false.
     """
@@ -88,9 +86,9 @@ def are_checked() -> bool:
 
 
 def rule() -> Rule | None:
-    """What arriving messages are held to; None where senders are not checked.
+    """The rule for arriving messages; None where senders are not checked.
 
-    Raises ImproperlyConfigured without the document of contracts. A process reads it once.
+    A process reads the document of contracts once. Raises ImproperlyConfigured without it.
     """
     if not are_checked():
         return None
@@ -98,13 +96,14 @@ def rule() -> Rule | None:
 
 
 def user_of(properties: Mapping[str, Any]) -> str:
-    """Who sent a message, as the broker vouches for; empty where it does not."""
+    """The proven sender of a message; empty without one."""
     user = properties.get("user_id")
     return user if isinstance(user, str) else ""
 
 
 def refuse_start() -> None:
-    """Raises ImproperlyConfigured where the switch is on and this service could not send or judge."""
+    """Raises ImproperlyConfigured where senders are checked and this service lacks the contracts or a
+    broker user of its own name."""
     if not are_checked():
         return
     rule()
@@ -122,7 +121,7 @@ def refuse_start() -> None:
 
 @lru_cache(maxsize=4)
 def _senders(place: Path, service: str) -> Senders:
-    """By the document and, for what it does not have yet, by this project's own definitions."""
+    """Senders by the document and, for messages that it does not have yet, by this project's definitions."""
     try:
         written = contracts.document()
         mine = definitions.announced(definitions.event_modules(), service)
@@ -154,5 +153,5 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A stranger's name in one short line: plain where it is a plain name."""
+    """A foreign name in one short line: as it is when it is printable."""
     return (name if name.isprintable() else repr(name))[:SHOWN_CHARACTERS]

@@ -1,4 +1,4 @@
-"""The inbox's SQL: store a batch of arrivals, each message once."""
+"""The inbox's SQL: store a batch of messages, each once."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -12,11 +12,11 @@ from atoll.bus.handlers import known
 from atoll.bus.inbox import consumer_lock
 from atoll.ids import uuid7
 
-# Ingest sends the first hint itself; the sweep waits this long before it doubts it.
+# Ingest sends the first hint itself; the sweep repeats it after this many seconds.
 HINT_GRACE_S = 10
 
-# Nothing is stored under a list of handlers that has changed since it was read: the lock keeps
-# changes out until the commit, and the fingerprint says whether there was one before.
+# Nothing is stored when the list of handlers has changed since it was read: the fingerprint tells
+# whether it has, and the lock keeps changes out until the commit.
 STORE = f"""
 SELECT pg_advisory_xact_lock_shared(%(lock)s);
 WITH roster AS MATERIALIZED (
@@ -62,50 +62,49 @@ class Delivery:
     lane: str
 
 
-class OutOfTurn(Exception):
-    """A handler wants its messages in order, and this process stores beside others."""
+class LockIsShared(Exception):
+    """A handler is ordered, and this process shares the consumer lock with others."""
 
 
 class Unhandled(Exception):
     """The last handler of a command was retired a moment ago; nothing was stored."""
 
 
-def store(envelopes: Sequence[Envelope], *, unhurried: Collection[str] = ()) -> list[UUID]:
-    """Store what is new, with a delivery for each handler that the service knows; the ids of those
-    that want a hint.
+def store(envelopes: Sequence[Envelope], *, without_hint: Collection[str] = ()) -> list[UUID]:
+    """Store new messages, with a delivery for each known handler; the ids of deliveries that want a hint.
 
-    One statement, so it is all or nothing; a message whose dedupe key is known is dropped.
-    What is ``unhurried``, by dedupe key, is left to the sweep. Raises, and stores nothing: OutOfTurn
-    when a handler is ordered and this thread shares its turn (consumer_lock.py); Unhandled when the
-    handlers changed meanwhile and leave a command without one.
+    One statement stores all or nothing. A message with a known dedupe key is dropped. The sweep delivers
+    messages ``without_hint``, which are dedupe keys. Stores nothing and raises LockIsShared when a
+    handler is ordered and this thread shares the consumer lock, and Unhandled when the handlers changed
+    meanwhile and leave a command without one.
     """
     while True:
         roster = known.roster()
         if roster.has_ordered and consumer_lock.is_shared():
-            raise OutOfTurn
+            raise LockIsShared
         deliveries = [
             Delivery(uuid7(), envelope.dedupe_key, handler_id, _lane(envelope) if ordered else "")
             for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
             if not envelope.for_nobody
             for handler_id, ordered in roster.takers(envelope.kind, envelope.name).items()
         ]
-        fingerprint, stored = _store(envelopes, deliveries, unhurried, roster.fingerprint)
+        fingerprint, stored = _store(envelopes, deliveries, without_hint, roster.fingerprint)
         if fingerprint == roster.fingerprint:
             break
         now = known.reload()
         if any(e.kind == "command" and not now.takers(e.kind, e.name) for e in envelopes):
             raise Unhandled
-    left = {d.id for d in deliveries if d.dedupe_key in unhurried}
-    return [delivery_id for delivery_id in stored if delivery_id not in left]
+    unhinted = {d.id for d in deliveries if d.dedupe_key in without_hint}
+    return [delivery_id for delivery_id in stored if delivery_id not in unhinted]
 
 
 def _store(
     envelopes: Sequence[Envelope],
     deliveries: Sequence[Delivery],
-    unhurried: Collection[str],
+    without_hint: Collection[str],
     fingerprint: str,
 ) -> tuple[str, list[UUID]]:
-    """The table's fingerprint, and what was stored: nothing when it is another one."""
+    """The handlers' fingerprint in the database, and the ids that were stored: none when it differs."""
     with connection.cursor() as cursor:
         cursor.execute(
             STORE,
@@ -123,7 +122,7 @@ def _store(
                 "keys": [e.key for e in envelopes],
                 "key_sequences": [e.key_sequence for e in envelopes],
                 "sent_ats": [e.sent_at for e in envelopes],
-                "graces_s": [0 if d.dedupe_key in unhurried else HINT_GRACE_S for d in deliveries],
+                "graces_s": [0 if d.dedupe_key in without_hint else HINT_GRACE_S for d in deliveries],
                 "delivery_ids": [d.id for d in deliveries],
                 "delivery_keys": [d.dedupe_key for d in deliveries],
                 "handlers": [d.handler_id for d in deliveries],
@@ -135,7 +134,7 @@ def _store(
 
 
 def _lane(envelope: Envelope) -> str:
-    """Whose messages follow one another; empty when the message has no key. Bounded, for the index."""
+    """The lane of an ordered handler: sender and key; empty without a key. Bounded, for the index."""
     key = envelope.key
     if len(key) > MAX_ID_CHARACTERS:
         key = f"sha256/{hashlib.sha256(key.encode()).hexdigest()}"

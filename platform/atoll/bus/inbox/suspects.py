@@ -1,8 +1,7 @@
-"""Messages that were in hand whenever receiving broke: the last defence against one that breaks it.
+"""Suspects: messages that were in hand each time receiving broke.
 
-Reading and storing foresee everything that a stranger can write. Should one message get
-past that, and end the consumer's connection each time it comes, it is met alone first and
-put into quarantine unread in the end.
+Reading and storing expect any bytes. Should a message break the consumer all the same, each time that
+it comes, the consumer first takes messages one by one to find it, then puts it into quarantine unread.
 """
 
 import hashlib
@@ -11,14 +10,14 @@ from collections.abc import Iterable
 
 from atoll.bus.broker.messages import Arrival
 
-# Interruptions with a message in hand after which messages are taken one by one.
-IN_COMPANY = 3
-# Interruptions with this message alone in hand after which it is not read any more.
+# After so many interruptions with one message in hand, messages are taken one by one.
+TOGETHER = 3
+# After so many interruptions with one message alone in hand, it is not read any more.
 ALONE = 3
 
 
 class Suspects:
-    """Counted in memory, by digest; a message that is stored is none any more."""
+    """Counts interruptions in memory, by message. A stored message is no suspect any more."""
 
     def __init__(self) -> None:
         self._together: Counter[str] = Counter()
@@ -26,21 +25,22 @@ class Suspects:
 
     @property
     def is_careful(self) -> bool:
-        """Whether the next messages are to be taken one by one."""
-        return any(count >= IN_COMPANY for count in self._together.values())
+        """Whether messages are taken one by one."""
+        return any(count >= TOGETHER for count in self._together.values())
 
     def interrupted(self, arrivals: Iterable[Arrival]) -> None:
-        """Receiving broke, and not for want of the database, with these in hand."""
+        """Receiving broke with these messages in hand; the database was there."""
         in_hand = {_digest(arrival) for arrival in arrivals}
         self._together.update(in_hand)
         if len(in_hand) == 1:
             self._alone.update(in_hand)
-        # What was not in hand this time is not to blame.
+        # A message that was not in hand this time did not break it.
         for counts in (self._together, self._alone):
             for digest in counts.keys() - in_hand:
                 del counts[digest]
 
     def condemned(self, arrival: Arrival) -> bool:
+        """Whether the message is put into quarantine unread."""
         return bool(self._alone) and self._alone[_digest(arrival)] >= ALONE
 
     def stored(self, arrivals: Iterable[Arrival]) -> None:

@@ -64,7 +64,7 @@ class Host:
         said: str | None = None  # nothing yet; "" that all is well; or why it is not
         next_report = 0.0
         while not self._stopping.is_set():
-            problem = self._ingestor.listening.problem()
+            problem = self._ingestor.status.problem()
             has_begun = self._ingestor.ready.is_set() and self._relay.connected.is_set()
             changes = False
             if problem and not said:
