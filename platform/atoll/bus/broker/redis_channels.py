@@ -243,7 +243,7 @@ class HintChannel(Channel):
 
     Hints are not noted: the sweep repeats lost ones. When the connection is lost, kombu would put
     unacknowledged messages back over the connection that it has just closed, and the AttributeError
-    of that ends the Celery worker (kombu 5.7, ``Channel.close``).
+    of that ends the Celery worker (kombu 5.7, on closing a channel).
     """
 
     ack_emulation = False
