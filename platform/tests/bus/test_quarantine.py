@@ -16,8 +16,9 @@ from testproject.models import Note
 
 from atoll import wire
 from atoll.bus import Message, checks, handles
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import quarantine
-from atoll.bus.inbox.quarantine import HEAD_BYTES, Arrival, Bounds
+from atoll.bus.inbox.quarantine import HEAD_BYTES, Bounds
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
 from atoll.bus.operations import recovery
 from atoll.identity.roles import CATALOGUE, SUPPORT
