@@ -132,7 +132,7 @@ def test_a_service_does_its_work_with_the_user_that_bootstrap_makes_and_nothing_
 
     # Its worker publishes, receives, sends and takes hints, and answers; with Celery's events on, too.
     # It hears itself with its senders checked.
-    rules = tmp_path / "worker" / contracts_of_all.PLACE
+    rules = tmp_path / "worker" / contracts_of_all.DOCUMENT
     rules.parent.mkdir(parents=True)
     rules.write_text(asyncapi.to_json(asyncapi.document([], [])))
     with running(tmp_path / "worker", (*CELERY, "-E"), BUS_CHECK_SENDERS="true") as worker:

@@ -89,7 +89,7 @@ def test_a_relay_that_fails_after_publishing_publishes_again_and_gives_nothing_u
     rabbitmq: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     armed = faults.parse("relay.after_publish:raise")
-    monkeypatch.setattr(faults, "point", faults._armed(armed))
+    monkeypatch.setattr(faults, "point", faults._injecting(armed))
     with transaction.atomic():
         publish(NoteRequested("x"))
     publisher = open_publisher()
@@ -133,4 +133,4 @@ def test_a_fault_that_does_not_exist_is_refused_at_the_start(text: str) -> None:
 
 
 def test_unset_a_point_does_nothing_at_all() -> None:
-    assert faults.point is faults._nothing
+    assert faults.point is faults._do_nothing
