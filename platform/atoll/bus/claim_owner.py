@@ -5,6 +5,9 @@ and PostgreSQL ends its sessions. So a claim without a live session has no owner
 and nothing compares process ids across hosts or containers. If the process is
 still alive, the attempt's number stops it from changing the row.
 
+PostgreSQL reuses backend process ids, so the owner's session must be older than the claim.
+The start time of another role's session is hidden (NULL); such a session counts as the owner.
+
 A host that disappears without closing its connections keeps its sessions and
 their locks until TCP gives the connections up. TCP keepalives shorten that time.
 """
@@ -13,13 +16,6 @@ from typing import Any
 from weakref import WeakSet
 
 from django.db import connection
-
-# ``row`` is the alias of the claimed row. PostgreSQL reuses backend process ids, so the owner's
-# session must be older than the claim. The start time of another role's session is hidden (NULL);
-# such a session counts as the owner.
-IS_GONE = """{row}.session IS NOT NULL AND NOT EXISTS (
-    SELECT FROM pg_stat_get_activity({row}.session) AS owner
-    WHERE COALESCE(owner.backend_start <= {row}.claimed_at, TRUE))"""
 
 # The server drops a silent host after 25 s. From PostgreSQL 14 on it also interrupts a statement
 # 2 s after the client ended.

@@ -114,6 +114,10 @@ class Delivery(models.Model):
         CANCELLED = "cancelled"
         DISCARDED = "discarded"
 
+    class WaitsFor(models.TextChoices):
+        TURN = "turn", "its turn in its lane"
+        CODE = "code", "a worker with its handler's code"
+
     id = models.UUIDField(primary_key=True)
     message = models.ForeignKey(Inbox, on_delete=models.CASCADE, related_name="deliveries")
     handler = models.TextField()
@@ -122,6 +126,9 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField()
     hint_at = models.DateTimeField()
     hints = models.IntegerField(default=0)
+    waits_for = models.TextField(
+        choices=WaitsFor, default="", db_default="", help_text="Why it gets no hints, if it does not."
+    )
     session = models.IntegerField(null=True)
     claimed_at = models.DateTimeField(null=True)
     token = models.TextField(default="", help_text="Names a timer, so that it can be cancelled.")
@@ -178,7 +185,13 @@ class Delivery(models.Model):
             models.Index(
                 "handler",
                 name="delivery_unattended",
-                condition=Q(status__in=["pending", "running"], hints=-2),
+                condition=Q(status__in=["pending", "running"], waits_for="code"),
+            ),
+            # For the marks of the version before ``waits_for``; goes with the version after it.
+            models.Index(
+                "handler",
+                name="delivery_old_mark",
+                condition=Q(status__in=["pending", "running"], hints__lt=0),
             ),
         ]
 

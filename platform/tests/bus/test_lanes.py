@@ -205,7 +205,7 @@ def test_parked_messages_get_no_hints_and_the_next_one_is_found_when_its_worker_
     assert claim
     later = timezone.now() + timedelta(seconds=15)
     assert deliveries.sweep(100, later) == []
-    assert sorted(Delivery.objects.values_list("hints", flat=True)) == [-1, -1, 0]
+    assert sorted(Delivery.objects.values_list("waits_for", flat=True)) == ["", "turn", "turn"]
     waking = Waking()
     waking.step()
     assert deliveries.sweep(100) == []
@@ -232,11 +232,11 @@ def test_waking_goes_round_all_lanes_a_part_at_a_time(monkeypatch: pytest.Monkey
     monkeypatch.setattr("atoll.bus.delivery.lanes.HEADS_AT_ONCE", 2)
     listen()
     heads = [arrive(1, key=f"k{number}") for number in range(5)]
-    Delivery.objects.update(hints=-1, hint_at=timezone.now() + timedelta(days=1))
+    Delivery.objects.update(waits_for="turn", hint_at=timezone.now() + timedelta(days=1))
     waking = Waking()
     for expected in (2, 4, 5):
         waking.step()
-        assert Delivery.objects.filter(hints=0).count() == expected
+        assert Delivery.objects.filter(waits_for="").count() == expected
     waking.step()
     assert set(deliveries.sweep(100)) == set(heads)
 

@@ -15,7 +15,7 @@ from testproject.models import Note
 from atoll.bus import Message, on, publish
 from atoll.bus.broker import redis, transports
 from atoll.bus.broker.transports import open_publisher
-from atoll.bus.delivery import executor
+from atoll.bus.delivery import executor, statements
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.inbox import ingest
 from atoll.bus.inbox import store as inbox
@@ -236,7 +236,9 @@ def test_a_claim_of_another_of_the_same_lane_at_the_same_moment_is_refused_by_th
     first = store_one("count.made", {"key": "a", "number": 1}, key="a", sequence=1)
     second = store_one("count.made", {"key": "a", "number": 2}, key="a", sequence=2)
     assert deliveries.claim(first)
-    found = deliveries.claim_with(deliveries.CLAIM_FREE, {"id": second, "now": None, "has_ordered": False})
+    found = deliveries.claim_with(
+        statements.CLAIM_UNORDERED, {"id": second, "now": None, "has_ordered": False}
+    )
     assert found is None
     assert list(Delivery.objects.order_by("position").values_list("status", flat=True)) == [
         "running",

@@ -15,7 +15,7 @@ from testproject.models import Note
 from atoll.bus import Message, handles, on
 from atoll.bus.broker.messages import Arrival
 from atoll.bus.broker.transports import open_publisher
-from atoll.bus.delivery import backlog, executor, unattended
+from atoll.bus.delivery import backlog, executor, statements, unattended
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import enrolment, known, registry, retiring
 from atoll.bus.inbox import consumer_lock
@@ -254,7 +254,7 @@ def test_what_no_worker_can_run_waits_without_hints_until_one_can() -> None:
     Delivery.objects.filter(handler=COUNT, message__name="note.asked").delete()
     Delivery.objects.update(hint_at=Now() - timedelta(minutes=1))
     assert deliveries.sweep(10) == [due]
-    assert Delivery.objects.filter(handler=COUNT, hints=-2).count() == 30
+    assert Delivery.objects.filter(handler=COUNT, waits_for="code").count() == 30
     assert deliveries.sweep(10) == []
     assert set(Delivery.objects.filter(handler=COUNT).values_list("attempts", "status")) == {(0, "pending")}
     start(new)
@@ -272,7 +272,7 @@ def test_a_bus_without_handlers_of_its_own_sends_hints_for_what_workers_can_run(
     become(new)
     Delivery.objects.filter(handler=COUNT).update(hint_at=Now())
     assert deliveries.sweep(10, attends=False) == []
-    assert Delivery.objects.get().hints == -2
+    assert Delivery.objects.get().waits_for == "code"
 
 
 def test_a_moved_function_with_an_alias_is_the_same_handler_for_both_versions() -> None:
@@ -351,7 +351,7 @@ def test_a_handler_that_disappeared_is_retired_by_a_decision_and_its_deliveries_
     receive([arrival("note.added", "later"), arrival("count.notes", "x", kind="command")])
     assert Delivery.objects.count() == 3
     assert Quarantine.objects.count() == 1
-    Delivery.objects.filter(id=running).update(status="pending", hints=-2)
+    Delivery.objects.filter(id=running).update(status="pending", waits_for="code")
     known.reload()
     assert retiring.discard_left_over() == 1
     start(new)
@@ -412,8 +412,8 @@ def test_a_worker_that_did_not_hear_of_an_order_keeps_it() -> None:
     first, second = (store_one("note.asked", {"text": str(n)}, key="a", sequence=n) for n in (1, 2))
     become(old)
     stale = {"now": None, "has_ordered": False}
-    assert deliveries.claim_with(deliveries.CLAIM_FREE, {"id": second, **stale}) is None
-    assert deliveries.claim_with(deliveries.CLAIM_FREE, {"id": first, **stale}) is None
+    assert deliveries.claim_with(statements.CLAIM_UNORDERED, {"id": second, **stale}) is None
+    assert deliveries.claim_with(statements.CLAIM_UNORDERED, {"id": first, **stale}) is None
     assert [executor.execute(row) for row in (second, first)] == [0, 2]
     assert notes() == ["write 1", "write 2"]
 

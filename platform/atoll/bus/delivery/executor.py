@@ -31,6 +31,8 @@ from atoll.errors import Unavailable
 
 log = structlog.get_logger("atoll.bus")
 
+Hint = Callable[[Sequence[UUID]], None]
+
 # How many of a lane one worker runs in a row before others get the worker's place.
 LANE_TURN = 100
 # Another version of the service takes this message for the same handler: it has so long to come by.
@@ -44,9 +46,7 @@ class LeaseLost(Exception):
     delivery_id: UUID
 
 
-def execute(
-    delivery_id: UUID, now: datetime | None = None, hint: Callable[[Sequence[UUID]], None] | None = None
-) -> int:
+def execute(delivery_id: UUID, now: datetime | None = None, hint: Hint | None = None) -> int:
     """Run a delivery now, its immediate retries included, and go on with those it held up in its
     lane; how many attempts were made.
 
@@ -61,9 +61,7 @@ def execute(
     return run(claim, now, hint)
 
 
-def run(
-    begun: Claim, now: datetime | None = None, hint: Callable[[Sequence[UUID]], None] | None = None
-) -> int:
+def run(begun: Claim, now: datetime | None = None, hint: Hint | None = None) -> int:
     """As ``execute``, for a delivery whose attempt has begun."""
     attempts = in_lane = 0
     claim: Claim | None = begun
@@ -86,7 +84,7 @@ def run(
             in_lane += 1
             claim = deliveries.claim_next(claim, now)
         else:
-            if hint and (following := deliveries.next_in(claim)):
+            if hint and (following := deliveries.first_in_lane(claim)):
                 hint([following])
             break
     return attempts

@@ -13,8 +13,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.utils import Error
 
-from atoll.bus.delivery import attempt_slots
-from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery import attempt_slots, statements
 from atoll.bus.delivery.store import Claim
 
 # Ends the sessions that made the claims, so that their locks are gone at once: a session
@@ -94,6 +93,6 @@ def _give_back(attempts: Sequence[tuple[UUID, int]]) -> int:
             of: dict[str, Any] = {"id": identifier, "attempt": attempt}
             with suppress(Error):
                 cursor.execute(END_SESSIONS, of)
-                cursor.execute(deliveries.RELEASE, of)
+                cursor.execute(statements.RELEASE, of)
                 released += cursor.rowcount
     return released

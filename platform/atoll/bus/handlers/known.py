@@ -39,20 +39,6 @@ SELECT ({FINGERPRINT}), id, handler, aliases, kind, name, ordered, retired_at IS
 FROM atoll_bus_knownhandler ORDER BY id
 """  # noqa: S608
 
-# The handlers for which a worker has code right now, under all their names.
-ATTENDED = f"""
-SELECT unnest(known.aliases || known.handler) FROM atoll_bus_knownhandler AS known
-WHERE known.seen_at > statement_timestamp() - make_interval(secs => {ATTENDED_S})
-"""  # noqa: S608
-
-# Those nobody has code for any more. One that was never seen may still belong to a worker of
-# a version that did not say so.
-ABANDONED = f"""
-SELECT unnest(known.aliases || known.handler) FROM atoll_bus_knownhandler AS known
-WHERE known.seen_at IS NOT NULL OR known.retired_at IS NOT NULL
-EXCEPT {ATTENDED}
-"""  # noqa: S608
-
 
 @dataclass(frozen=True, slots=True)
 class Row:

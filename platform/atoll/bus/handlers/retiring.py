@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from atoll.bus.handlers import known
 from atoll.errors import Conflict
 
-HANDLERS = f"""
+HANDLERS = """
 WITH counted AS (
     SELECT handler, count(*) FILTER (WHERE status IN ('pending', 'running')) AS waiting,
         count(*) FILTER (WHERE status = 'dead') AS dead
@@ -26,19 +26,19 @@ WITH counted AS (
         bool_or(ordered AND retired_at IS NULL) AS ordered,
         min(known_since) AS known_since, max(seen_at) AS seen_at,
         (array_agg(seen_by ORDER BY seen_at DESC NULLS LAST))[1] AS seen_by,
-        COALESCE(max(seen_at) > statement_timestamp() - make_interval(secs => {known.ATTENDED_S}), FALSE)
+        COALESCE(max(seen_at) > statement_timestamp() - make_interval(secs => %(attended_s)s), FALSE)
             AS is_attended,
         CASE WHEN bool_and(retired_at IS NOT NULL) THEN max(retired_at) END AS retired_at,
         (array_agg(retired_by ORDER BY retired_at DESC NULLS LAST))[1] AS retired_by,
         (array_agg(why ORDER BY retired_at DESC NULLS LAST))[1] AS why
     FROM atoll_bus_knownhandler GROUP BY handler
 )
-SELECT COALESCE(listed.handler, open.handler), COALESCE(takes, '{{}}'), COALESCE(ordered, FALSE),
+SELECT COALESCE(listed.handler, open.handler), COALESCE(takes, '{}'), COALESCE(ordered, FALSE),
     known_since, seen_at, COALESCE(seen_by, ''), COALESCE(is_attended, FALSE),
     retired_at, COALESCE(retired_by, ''), COALESCE(why, ''), COALESCE(waiting, 0), COALESCE(dead, 0)
 FROM listed FULL JOIN open ON open.handler = listed.handler
 ORDER BY retired_at IS NOT NULL, 7, 1
-"""  # noqa: S608
+"""
 
 RETIRE = """
 INSERT INTO atoll_bus_knownhandler
@@ -51,8 +51,7 @@ SET retired_at = statement_timestamp(), retired_by = %(by)s, why = %(why)s
 WHERE handler = %(handler)s AND retired_at IS NULL
 """
 
-# What is running ends by itself; should it come back, it is discarded then.
-DISCARD = """
+_DISCARD_OF_RETIRED = """
 UPDATE atoll_bus_delivery AS delivery
 SET status = 'discarded', finished_at = statement_timestamp(),
     error = 'Discarded: its handler was retired. ' || gone.why
@@ -60,7 +59,13 @@ FROM (
     SELECT called, max(why) AS why FROM atoll_bus_knownhandler, unnest(aliases || handler) AS called
     GROUP BY called HAVING bool_and(retired_at IS NOT NULL)
 ) AS gone
-WHERE delivery.handler = gone.called AND delivery.status IN ('pending', 'dead')
+WHERE delivery.handler = gone.called"""
+
+# A running delivery ends by itself. If it is retried, DISCARD_LEFT_OVER finds it.
+DISCARD = f"""{_DISCARD_OF_RETIRED} AND delivery.status IN ('pending', 'dead')
+"""
+
+DISCARD_LEFT_OVER = f"""{_DISCARD_OF_RETIRED} AND delivery.status = 'pending' AND delivery.waits_for = 'code'
 """
 
 
@@ -92,7 +97,7 @@ class Standing:
 def standings() -> list[Standing]:
     """All handlers: those without a worker first, the retired ones last."""
     with connection.cursor() as cursor:
-        cursor.execute(HANDLERS)
+        cursor.execute(HANDLERS, {"attended_s": known.ATTENDED_S})
         return [Standing(*row) for row in cursor.fetchall()]
 
 
@@ -123,5 +128,5 @@ def discard_left_over() -> int:
     if not known.roster().has_retired:
         return 0
     with connection.cursor() as cursor:
-        cursor.execute(DISCARD + " AND delivery.hints = -2 AND delivery.status = 'pending'")
+        cursor.execute(DISCARD_LEFT_OVER)
         return int(cursor.rowcount)

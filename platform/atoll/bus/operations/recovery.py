@@ -32,6 +32,7 @@ FRESH_ATTEMPTS = {
     "status": Delivery.Status.PENDING,
     "attempts": 0,
     "hints": 0,
+    "waits_for": "",
     "next_attempt_at": Now(),
     "hint_at": Now(),
     "created_at": Now(),

@@ -33,11 +33,11 @@ IS_FAILING = "(error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 EL
 # Only the first unsettled delivery of a lane may run. The deliveries behind it are not late.
 DELIVERIES = f"""
 WITH open AS MATERIALIZED (
-    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at, hints,
+    SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at, waits_for,
         {IS_FAILING} AS is_failing
     FROM atoll_bus_delivery WHERE status IN ('pending', 'running') LIMIT %(counted)s
 ), told AS MATERIALIZED (
-    SELECT status, attempts, next_attempt_at, claimed_at, hints, is_failing,
+    SELECT status, attempts, next_attempt_at, claimed_at, waits_for, is_failing,
         next_attempt_at > statement_timestamp() AS is_later,
         lane <> '' AND EXISTS (
             SELECT FROM atoll_bus_delivery AS earlier
@@ -56,7 +56,7 @@ SELECT count(*),
     count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts > 0),
     count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts = 0),
     count(*) FILTER (WHERE is_failing),
-    count(*) FILTER (WHERE hints = -2)
+    count(*) FILTER (WHERE waits_for = 'code')
 FROM told
 """  # noqa: S608
 

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from atoll.bus import claim_owner
 from atoll.bus.broker.messages import Outgoing
 
 CHANNEL = "atoll_outbox"
@@ -111,10 +110,13 @@ UPDATE atoll_bus_outbox SET next_attempt_at = statement_timestamp(), session = N
 WHERE id = ANY(%(ids)s) AND status = 'pending'
 """
 
-TAKE_BACK = f"""
+# claim_owner.py says when a session is gone.
+TAKE_BACK = """
 UPDATE atoll_bus_outbox AS row SET next_attempt_at = statement_timestamp(), session = NULL
-WHERE row.status = 'pending' AND {claim_owner.IS_GONE.format(row="row")}
-"""  # noqa: S608
+WHERE row.status = 'pending' AND row.session IS NOT NULL AND NOT EXISTS (
+    SELECT FROM pg_stat_get_activity(row.session) AS holder
+    WHERE COALESCE(holder.backend_start <= row.claimed_at, TRUE))
+"""
 
 # 1 s, 2 s, 4 s, ... at most 30 s between attempts.
 REFUSED = """
