@@ -2,8 +2,6 @@
 
 import signal
 import threading
-from collections.abc import Sequence
-from uuid import UUID
 
 import django
 
@@ -14,7 +12,7 @@ def main() -> None:
     django.setup()
     from atoll.bus.outbox.relay import Relay
 
-    relay = Relay(_no_hints)
+    relay = Relay()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     thread = threading.Thread(target=relay.run)
@@ -24,10 +22,6 @@ def main() -> None:
     stopping.wait()
     relay.stop()
     thread.join()
-
-
-def _no_hints(delivery_ids: Sequence[UUID]) -> None:
-    """Send no hints: there are no workers."""
 
 
 if __name__ == "__main__":

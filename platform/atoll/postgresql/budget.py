@@ -18,7 +18,7 @@ WEB_THREADS = 8
 # Connections beside the answering threads: health checks, listeners and others.
 BESIDE_WEB = 4
 BESIDE_ASGI = {"registry": 16}
-# Ingest, relay, retention, renewal of leases and their watchdog.
+# Ingest, relay, sweeper, retention, attendance, renewal of leases, readiness, and the end of the worker.
 BESIDE_HANDLERS = 8
 WORKER_CONCURRENCY = 4
 # A prefork pool's child: its handler, its leases, and one to spare.

@@ -147,7 +147,7 @@ def test_a_relay_that_is_behind_publishes_new_messages_first_and_pauses_between_
     monkeypatch.setattr(relay, "SLICE", 1)
     announce("old 1", "old 2", "old 3", "old 4", age=LONG_AGO)
     published: Any = Recorder()
-    steps = Relay(lambda ids: None)
+    steps = Relay()
     assert steps.publish(published, now=100.0) == 0.0
     announce("new")
     steps.note_news(100.0)
@@ -169,7 +169,7 @@ class Announcing(Recorder):
     def __init__(self, news: dict[str, str], last: set[str]) -> None:
         super().__init__()
         self._news, self._last = news, last
-        self.relay = Relay(lambda ids: None, open_publisher=lambda: self)  # type: ignore[arg-type, return-value]
+        self.relay = Relay(open_publisher=lambda: self)  # type: ignore[arg-type, return-value]
 
     def publish(self, rows: Sequence[Outgoing]) -> Outcome:
         outcome = super().publish(rows)

@@ -107,7 +107,7 @@ def to(broker: str) -> Iterator[Publisher]:
 @contextmanager
 def relaying() -> Iterator[Relay]:
     """Run a relay beside the test."""
-    running = Relay(lambda _: None)
+    running = Relay()
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
@@ -149,7 +149,7 @@ def test_a_relay_whose_own_queue_cannot_be_declared_publishes_nothing(rabbitmq: 
     name = transports.current().names.event_queue.name
     with transports.current().connect("test") as opened:
         opened.channel().queue_declare(name, durable=False, auto_delete=False)
-    running = Relay(lambda _: None)
+    running = Relay()
     thread = threading.Thread(target=running.run)
     thread.start()
     assert not running.connected.wait(1.0)

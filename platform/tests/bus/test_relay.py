@@ -231,7 +231,7 @@ def test_a_broker_outage_costs_no_attempt_and_the_backlog_goes_out_by_itself(
     away = f"{broker.partition('://')[0]}://127.0.0.1:9121/0"
     with receiving():
         monkeypatch.setenv("RABBITMQ_URL", away)
-        under_test = Relay(lambda _: None)
+        under_test = Relay()
         thread = threading.Thread(target=under_test.run)
         thread.start()
         announce(*range(20))
@@ -278,7 +278,7 @@ def test_a_row_that_waits_after_a_refusal_is_nobodys_to_take_back() -> None:
 def test_a_commit_wakes_the_relay(broker: str, until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(relay, "POLL_EVERY_S", 3600.0)
     seen = listen()
-    under_test = Relay(lambda _: None)
+    under_test = Relay()
     thread = threading.Thread(target=under_test.run)
     with receiving():
         thread.start()

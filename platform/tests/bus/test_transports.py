@@ -62,7 +62,7 @@ def test_relay_and_ingest_run_on_a_third_transport(until: Until) -> None:
     def note(event: dict[str, Any], message: Message) -> None:
         Note.objects.create(text=f"{event['number']} from {message.service_id}")
 
-    relay = Relay(lambda _: None)
+    relay = Relay()
     thread = threading.Thread(target=relay.run)
     with receiving():
         thread.start()

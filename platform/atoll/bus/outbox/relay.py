@@ -1,58 +1,46 @@
-"""The relay: from the outbox to the broker, and the sweep of due deliveries beside it.
+"""The relay: from the outbox to the broker.
 
-A stateless loop over the database: nothing is remembered between two steps, so
-a broker that comes back finds the whole backlog, and several relays share it.
-Before the first step, and every few seconds, queues and bindings are made that
-are missing (bindings.py).
+A loop over the database that remembers nothing between two steps: a broker that comes back finds the
+whole backlog, and several relays share it. Before the first step, and every few seconds, the relay makes
+the queues and bindings that are missing (broker/bindings.py).
 """
 
-import random
-import select
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import structlog
 from django.db import connection
 
+from atoll.backoff import Backoff
 from atoll.bus import claim_owner, faults
 from atoll.bus.broker import transports
 from atoll.bus.broker.messages import Outgoing
 from atoll.bus.broker.publisher import Outcome, Publisher
-from atoll.bus.delivery import store as deliveries
-from atoll.bus.delivery.lanes import Waking
-from atoll.bus.handlers import enrolment, known, retiring
-from atoll.bus.inbox.ingest import Hint
+from atoll.bus.handlers import enrolment, known
 from atoll.bus.outbox import store as outbox
+from atoll.postgresql.listening import Subscription
 
 log = structlog.get_logger("atoll.bus")
 
 BATCH = 500
-SWEEP_BATCH = 20
-SWEEP_EVERY_S = 1.0
-TAKE_BACK_EVERY_S = 5.0
-WAKE_LANES_EVERY_S = 2.0
-# NOTIFY wakes the relay; this finds what a lost notification, a released claim or a refusal left.
+# NOTIFY wakes the relay; the poll finds the rows of a lost notification, a released claim or a refusal.
 POLL_EVERY_S = 1.0
-# Where old messages wait and new ones come, the old ones are published in slices with pauses, so
+# While new messages come and old ones wait, the relay publishes the old ones in slices with pauses, so
 # that they do not fill the receivers' queues before the new ones. Alone they go at full speed.
 SLICE = 50
 PAUSE_S = 0.05
 NEWS_S = 2.0
 KEEP_ALIVE_EVERY_S = 2.0
-FIRST_BACKOFF_S = 0.2
-LAST_BACKOFF_S = 10.0
 
 
 def step(
     to: Publisher, claim: Callable[[int], list[Outgoing]] = outbox.claim, limit: int | None = None
 ) -> int:
-    """Claim a batch, publish it, mark it; how many rows were claimed.
+    """Claim a batch, publish it and mark it; how many rows were claimed.
 
-    Killed anywhere in between, the rows come back when their lease ends, and the
-    receivers' inboxes drop what they had already. Raises the broker's error
-    after giving back what is in doubt.
+    If the process ends in between, the rows come back when their lease ends, and the receivers' inboxes
+    drop the second copies. Raises the broker's error after giving back the rows that are in doubt.
     """
     rows = claim(limit or BATCH)
     if not rows:
@@ -64,12 +52,23 @@ def step(
     except Exception as error:
         outcome = Outcome(error=error)
     faults.point("relay.before_mark")
+    _mark(rows, outcome)
+    _log(rows, outcome)
+    if outcome.error:
+        raise outcome.error
+    return len(rows)
+
+
+def _mark(rows: Sequence[Outgoing], outcome: Outcome) -> None:
     outbox.mark_published(outcome.published)
     for row_id, reason in outcome.refused.items():
         outbox.mark_refused(row_id, reason)
     outbox.mark_unroutable(outcome.unroutable)
     settled = {*outcome.published, *outcome.refused, *outcome.unroutable}
     outbox.release([row.id for row in rows if row.id not in settled])
+
+
+def _log(rows: Sequence[Outgoing], outcome: Outcome) -> None:
     published = set(outcome.published)
     for row in rows:
         facts = {
@@ -83,9 +82,6 @@ def step(
             log.error("message refused by the broker", reason=outcome.refused[row.id], **facts)
         elif row.id in outcome.unroutable:
             log.error("message kept, a receiver would miss it", reason=outcome.unroutable[row.id], **facts)
-    if outcome.error:
-        raise outcome.error
-    return len(rows)
 
 
 class Relay:
@@ -93,42 +89,40 @@ class Relay:
 
     def __init__(
         self,
-        hint: Hint,
         open_publisher: Callable[[], Publisher] = transports.open_prepared_publisher,
-        drain: Callable[[], None] | None = None,
         *,
         attends: bool = True,
     ) -> None:
-        """``drain`` is called when more is due than is worth a hint each; without it each gets one.
-        ``attends``: this process runs handlers, too."""
-        self._hint = hint
+        """``attends``: this process runs handlers, too."""
         self._attends = attends
-        self._drain = drain
         self._is_behind = False
         self._news_at = self._next_slice = float("-inf")
         self._open_publisher = open_publisher
         self._stopping = threading.Event()
+        # Set while this process's handlers are known, their queues are there and the broker answers.
         self.connected = threading.Event()
 
     def run(self) -> None:
         """Until ``stop``."""
-        backoff_s = FIRST_BACKOFF_S
+        backoff = Backoff()
         while not self._stopping.is_set():
             to: Publisher | None = None
+            pause_s = 0.0
             try:
                 # First the handlers, then their queues, then messages: one to ourselves must arrive.
                 enrolment.register(attends=self._attends)
                 to = self._open_publisher()
-                self._prepare_session()
+                news = self._prepare_session()
                 self.connected.set()
-                backoff_s = FIRST_BACKOFF_S
-                self._work(to)
+                backoff.reset()
+                self._work(to, news)
             except Exception as error:
                 # Whatever it is, the backlog must move again once it is over.
+                pause_s = backoff.failed()
                 log.error(
                     "relay interrupted, trying again",
                     error=repr(error),
-                    in_s=round(backoff_s, 1),
+                    in_s=round(pause_s, 1),
                     exc_info=not isinstance(error, transports.transient_errors()),
                 )
             finally:
@@ -136,54 +130,39 @@ class Relay:
                 connection.close()
                 if to:
                     to.close()
-            self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311
-            backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+            self._stopping.wait(pause_s)
 
     def stop(self) -> None:
         """The batch under way is finished; nothing stays claimed."""
         self._stopping.set()
 
-    def _prepare_session(self) -> None:
+    def _prepare_session(self) -> Subscription:
         """Listen; and wait for no disk, since all a relay writes may be lost with the server's
         power: a message is then published twice, and the receivers drop the second."""
         with connection.cursor() as cursor:
-            cursor.execute(f"SET synchronous_commit = off; LISTEN {outbox.CHANNEL}")
+            cursor.execute("SET synchronous_commit = off")
         claim_owner.enable_keepalives()
+        return Subscription(outbox.CHANNEL)
 
-    def _work(self, to: Publisher) -> None:
-        next_poll = next_sweep = next_keep_alive = next_take_back = next_waking = 0.0
-        lanes = Waking()
+    def _work(self, to: Publisher, news: Subscription) -> None:
+        next_poll = next_keep_alive = 0.0
         while not self._stopping.is_set():
             now = time.monotonic()
             if now >= next_keep_alive:
+                # The queues are bound to the keys of the known handlers.
+                known.reload_if_old()
                 to.keep_alive()
                 next_keep_alive = now + KEEP_ALIVE_EVERY_S
-            if now >= next_take_back:
-                self._take_back()
-                next_take_back = now + TAKE_BACK_EVERY_S
-            if now >= next_waking:
-                if known.reload().has_ordered:
-                    lanes.step()
-                retiring.discard_left_over()
-                next_waking = now + WAKE_LANES_EVERY_S
-            if now >= next_sweep:
-                swept = deliveries.sweep(SWEEP_BATCH, attends=self._attends)
-                if swept:
-                    self._hint(swept)
-                next_sweep = now + SWEEP_EVERY_S
-                if len(swept) == SWEEP_BATCH:
-                    if self._drain:
-                        self._drain()
-                    else:
-                        next_sweep = now
             # Asked in any case: at full speed through a backlog this is where news is noticed.
-            has_news = self._was_notified()
+            has_news = bool(news.take())
+            if has_news:
+                self.note_news(now)
             if has_news or now >= next_poll:
                 next_poll = now + self.publish(to, now)
                 if next_poll <= now:
                     continue
-            if self._wait(to, min(next_poll, next_sweep) - time.monotonic()):
-                next_poll = 0.0
+            if news.wait(min(next_poll, next_keep_alive) - time.monotonic(), to.socket()):
+                to.keep_alive()
 
     def publish(self, to: Publisher, now: float) -> float:
         """Publish what is due, new messages first where there is a backlog; seconds until the next look."""
@@ -204,32 +183,3 @@ class Relay:
     def note_news(self, now: float) -> None:
         """Somebody announced something."""
         self._news_at = now
-
-    def _take_back(self) -> None:
-        """What processes held that are gone, first of all the one we were started to replace."""
-        rows, attempts = outbox.take_back(), deliveries.take_back()
-        if rows or attempts:
-            log.warning("claims of ended processes taken back", messages=rows, deliveries=attempts)
-
-    def _was_notified(self) -> bool:
-        raw = connection.connection
-        with connection.wrap_database_errors:
-            raw.poll()
-        found = bool(raw.notifies)
-        raw.notifies.clear()
-        if found:
-            self.note_news(time.monotonic())
-        return found
-
-    def _wait(self, to: Publisher, timeout_s: float) -> bool:
-        """Sleep until the outbox has news, the broker speaks or time is up; whether there is news."""
-        if self._was_notified():
-            return True
-        sockets: list[Any] = [connection.connection]
-        broker = to.socket()
-        if broker is not None:
-            sockets.append(broker)
-        readable, _, _ = select.select(sockets, [], [], min(max(timeout_s, 0.0), SWEEP_EVERY_S))
-        if broker is not None and broker in readable:
-            to.keep_alive()
-        return connection.connection in readable and self._was_notified()

@@ -1,4 +1,4 @@
-"""Ingest, relay and retention on threads of this process: inside a worker, or alone in ``PROJECT bus``."""
+"""Ingest, relay, sweeper and retention on threads of one process: of a worker, or of ``PROJECT bus``."""
 
 import threading
 import time
@@ -7,6 +7,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
 from atoll.bus.broker import transports
+from atoll.bus.delivery.sweeper import Sweeper
 from atoll.bus.inbox import readiness
 from atoll.bus.inbox.consumer_status import Problem
 from atoll.bus.inbox.ingest import Ingestor
@@ -24,17 +25,20 @@ REPORT_EVERY_S = 5.0
 
 
 class Host:
-    """Two threads with a database and a broker connection each, and one that cleans now and then."""
+    """Ingest and relay with a database and a broker connection each, the sweeper with a database connection,
+    and retention, which connects now and then."""
 
     def __init__(self, hints: Hints, presence: Presence, *, attends: bool = True) -> None:
         """``attends``: this process runs handlers, too."""
         self._ingestor = Ingestor(hints, attends=attends)
-        self._relay = Relay(hints, drain=hints.drain, attends=attends)
+        self._relay = Relay(attends=attends)
+        self._sweeper = Sweeper(hints, hints.drain, may_hint=self._relay.connected.is_set, attends=attends)
         self._janitor = Janitor()
         self._presence = presence
         self._threads = [
             threading.Thread(target=self._ingestor.run, name="ingest", daemon=True),
             threading.Thread(target=self._relay.run, name="relay", daemon=True),
+            threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True),
             threading.Thread(target=self._janitor.run, name="retention", daemon=True),
         ]
         self._watching = threading.Thread(target=self._watch, name="watch", daemon=True)
@@ -55,6 +59,7 @@ class Host:
         self._stopping.set()
         self._ingestor.stop()
         self._relay.stop()
+        self._sweeper.stop()
         self._janitor.stop()
         for thread in self._threads:
             thread.join(STOP_TIMEOUT_S)

@@ -1,0 +1,121 @@
+"""The sweeper: it looks after deliveries and messages that no hint and no process looks after.
+
+Every round it sends hints for due deliveries: timers, retries, lost hints, lost leases. Less often it
+takes back the claims of ended processes, wakes parked deliveries whose turn has come, and discards
+the deliveries of retired handlers. Only the hints need the broker.
+"""
+
+import itertools
+import threading
+from collections.abc import Callable
+
+import structlog
+from django.db import Error, connection
+
+from atoll.backoff import Backoff
+from atoll.bus import claim_owner
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery import unattended
+from atoll.bus.delivery.executor import Hint
+from atoll.bus.delivery.lanes import Waking
+from atoll.bus.handlers import known, retiring
+from atoll.bus.outbox import store as outbox
+
+log = structlog.get_logger("atoll.bus")
+
+ROUND_S = 1.0
+# In rounds.
+WAKE_EVERY = 2
+TAKE_BACK_EVERY = 5
+# More due deliveries than this are a backlog.
+HINTS_AT_ONCE = 20
+
+
+class Sweeper:
+    """Makes its rounds on a thread and a database connection of its own; any number may do so beside it."""
+
+    def __init__(
+        self,
+        hint: Hint,
+        drain: Callable[[], None],
+        *,
+        may_hint: Callable[[], bool] = lambda: True,
+        attends: bool = True,
+    ) -> None:
+        """``hint`` sends hints, and ``drain`` has the workers take a backlog from the table.
+
+        Without ``may_hint`` no hints are spent: a broker that comes back finds all that is due.
+        ``attends``: this process runs handlers, too.
+        """
+        self._hint = hint
+        self._drain = drain
+        self._may_hint = may_hint
+        self._attends = attends
+        self._lanes = Waking()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Until ``stop``; an error ends a round, and the next one begins with a new connection."""
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            pause_s = 0.0
+            try:
+                self._prepare_session()
+                for number in itertools.count():
+                    self.round(number)
+                    backoff.reset()
+                    if self._stopping.wait(ROUND_S):
+                        return
+            except Exception as error:
+                # Whatever it is, due deliveries must be found again once it is over.
+                pause_s = backoff.failed()
+                log.error(
+                    "sweep interrupted, trying again",
+                    error=repr(error),
+                    in_s=round(pause_s, 1),
+                    exc_info=not isinstance(error, Error),
+                )
+            finally:
+                connection.close()
+            self._stopping.wait(pause_s)
+
+    def stop(self) -> None:
+        """The round under way is finished."""
+        self._stopping.set()
+
+    def round(self, number: int) -> None:
+        """Everything in round 0, and only the hints in most others."""
+        if number % TAKE_BACK_EVERY == 0:
+            _take_back()
+        if number % WAKE_EVERY == 0:
+            self._wake()
+        if self._may_hint():
+            self._send_hints()
+
+    def _prepare_session(self) -> None:
+        """A sweep that is lost with the server's power is made again, so it waits for no disk."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = off")
+        claim_owner.enable_keepalives()
+
+    def _wake(self) -> None:
+        unattended.adopt_old_marks()
+        if known.reload().has_ordered:
+            self._lanes.step()
+        retiring.discard_left_over()
+
+    def _send_hints(self) -> None:
+        due = deliveries.sweep(HINTS_AT_ONCE, attends=self._attends)
+        if due:
+            self._hint(due)
+        if len(due) == HINTS_AT_ONCE:
+            self._drain()
+
+
+def _take_back() -> None:
+    """Release the claims of ended processes, first of all of the one that this process replaces."""
+    messages, attempts = outbox.take_back(), deliveries.take_back()
+    if messages:
+        outbox.wake_relays()
+    if messages or attempts:
+        log.warning("claims of ended processes taken back", messages=messages, deliveries=attempts)

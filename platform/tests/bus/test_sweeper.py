@@ -1,0 +1,135 @@
+"""The sweeper: hints for what is due, and everything that nobody else goes on with."""
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from atoll.bus import Message, on
+from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery import sweeper
+from atoll.bus.delivery.sweeper import Sweeper
+from atoll.bus.models import Delivery, Outbox
+from atoll.bus.outbox import store as outbox
+from atoll.bus.publishing import publish_raw
+
+from .arrivals import store_one
+from .conftest import Until
+from .sessions import another_connection
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
+
+
+@dataclass
+class NoteAsked:
+    text: str
+
+
+class Hints:
+    """Keeps the hints and counts the drains."""
+
+    def __init__(self) -> None:
+        self.hinted: list[UUID] = []
+        self.drains = 0
+
+    def __call__(self, delivery_ids: list[UUID]) -> None:
+        self.hinted += delivery_ids
+
+    def drain(self) -> None:
+        self.drains += 1
+
+
+def due(count: int = 1, *, ordered: bool = False) -> list[UUID]:
+    """Deliveries whose first hint was lost."""
+
+    @on("note.asked", ordered=ordered)
+    def write(event: NoteAsked, message: Message) -> None:
+        """It is never run here."""
+
+    ids = [store_one("note.asked", {"text": str(n)}, key="a", sequence=n) for n in range(1, count + 1)]
+    Delivery.objects.update(hint_at=F("hint_at") - timedelta(minutes=1))
+    return ids
+
+
+def test_without_a_broker_no_hint_is_spent_and_all_that_is_due_gets_one_when_it_is_back() -> None:
+    ids = due(3)
+    hints, is_there = Hints(), threading.Event()
+    under_test = Sweeper(hints, hints.drain, may_hint=is_there.is_set)
+    for number in range(3):
+        under_test.round(number)
+    assert (hints.hinted, set(Delivery.objects.values_list("hints", flat=True))) == ([], {0})
+    is_there.set()
+    under_test.round(3)
+    assert (sorted(hints.hinted), hints.drains) == (sorted(ids), 0)
+    under_test.round(4)
+    assert len(hints.hinted) == 3
+
+
+def test_more_due_deliveries_than_hints_of_one_round_are_worked_off_as_a_backlog() -> None:
+    due(sweeper.HINTS_AT_ONCE + 1)
+    hints = Hints()
+    Sweeper(hints, hints.drain).round(1)
+    assert (len(hints.hinted), hints.drains) == (sweeper.HINTS_AT_ONCE, 1)
+
+
+def test_without_a_broker_claims_of_ended_processes_are_still_taken_back(until: Until) -> None:
+    (delivery_id,) = due()
+    with transaction.atomic():
+        publish_raw("note.burnt", {})
+    with another_connection() as holder:
+        holder.execute("SELECT pg_backend_pid()")
+        session = holder.fetchone()[0]
+        assert deliveries.claim(delivery_id)
+        assert len(outbox.claim(10)) == 1
+        Delivery.objects.update(session=session, claimed_at=timezone.now())
+        Outbox.objects.update(session=session, claimed_at=timezone.now())
+    hints = Hints()
+    under_test = Sweeper(hints, hints.drain, may_hint=lambda: False)
+
+    def both_are_back() -> bool:
+        under_test.round(0)
+        return not (Delivery.objects.exclude(session=None) or Outbox.objects.exclude(session=None)).exists()
+
+    until(both_are_back)
+    assert len(outbox.claim(10)) == 1
+    assert deliveries.claim(delivery_id)
+
+
+def test_the_marks_of_the_version_before_are_read() -> None:
+    first, second, third = due(3, ordered=True)
+    Delivery.objects.filter(id=second).update(hints=-1, hint_at=timezone.now() + timedelta(days=1))
+    Delivery.objects.filter(id=third).update(hints=-2, hint_at=timezone.now() + timedelta(days=1))
+    hints = Hints()
+    under_test = Sweeper(hints, hints.drain)
+    under_test.round(1)
+    assert hints.hinted == [first]
+    Delivery.objects.filter(id=first).update(status="done")
+    under_test.round(2)
+    # The second has its turn; this process has the code of the third, which waits for its turn now.
+    assert hints.hinted == [first, second]
+    assert list(Delivery.objects.order_by("position").values_list("waits_for", flat=True)) == ["", "", "turn"]
+
+
+def test_a_database_that_comes_back_is_swept_again(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "ROUND_S", 0.01)
+    hints = Hints()
+    under_test = Sweeper(hints, hints.drain)
+    thread = threading.Thread(target=under_test.run)
+    failures = [ConnectionError("away")] * 2
+
+    def sweep(*_: object, **__: object) -> list[UUID]:
+        if failures:
+            raise failures.pop()
+        return [UUID(int=1)]
+
+    monkeypatch.setattr(deliveries, "sweep", sweep)
+    thread.start()
+    until(lambda: hints.hinted)
+    under_test.stop()
+    thread.join(10)
+    assert (thread.is_alive(), failures) == (False, [])
