@@ -1,13 +1,12 @@
 """Tells the edge of every new publication: notified at once, asked for once a second besides."""
 
 import logging
-import select
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection
-
+from atoll.backoff import Backoff
+from atoll.postgresql.listening import keep_listening
 from gateway.models import Publication
 from gateway.usecases.publish import CHANNEL
 
@@ -44,27 +43,16 @@ class Publications:
         return True
 
     def _run(self) -> None:
-        retry_s, listening = LOOK_EVERY_S, False
-        while not self._stopping.is_set():
-            try:
-                if not listening:
-                    with connection.cursor() as cursor:
-                        cursor.execute(f"LISTEN {CHANNEL}")
-                    listening, retry_s = True, LOOK_EVERY_S
-                self.look()
-                self._wait()
-            except (DatabaseError, InterfaceError, OSError) as error:
-                if retry_s == LOOK_EVERY_S:
-                    log.warning("new routing tables cannot be seen, the last good one stays: %s", error)
-                connection.close()
-                listening = False
-                self._stopping.wait(retry_s)
-                retry_s = min(retry_s * 2, LAST_RETRY_S)
-        connection.close()
+        keep_listening(
+            CHANNEL,
+            stopping=self._stopping,
+            tick=lambda _: self.look(),
+            tick_s=LOOK_EVERY_S,
+            lost=_warn_once,
+            backoff=Backoff(first_s=LOOK_EVERY_S, last_s=LAST_RETRY_S),
+        )
 
-    def _wait(self) -> None:
-        raw = connection.connection
-        ready, _, _ = select.select([raw], [], [], LOOK_EVERY_S)
-        if ready:
-            raw.poll()
-            raw.notifies.clear()
+
+def _warn_once(error: Exception, is_first: bool) -> None:
+    if is_first:
+        log.warning("new routing tables cannot be seen, the last good one stays: %s", error)

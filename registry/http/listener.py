@@ -1,14 +1,13 @@
 """The one thread of a registry process that hears of changes, and keeps its pulse."""
 
 import logging
-import selectors
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import Error, connection
-
+from atoll.backoff import Backoff
+from atoll.postgresql.listening import keep_listening
 from atoll.server import lifecycle
 from registry.constants import CHANNEL, CREDENTIALS_CHANNEL, PULSE
 from registry.usecases.credentials import note_use
@@ -17,7 +16,7 @@ from registry.usecases.pulse import pulse, sweep
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.5
-RETRY_S = 0.5
+LAST_RETRY_S = 0.5
 SWEEP_EVERY_S = 30.0
 
 
@@ -42,6 +41,8 @@ class Listener:
         self._on_draining = on_draining
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-listener", daemon=True)
+        self._is_listening = False
+        self._was_told_of_draining = False
         self._pulse_due = 0.0
         self._sweep_due = 0.0
 
@@ -54,37 +55,33 @@ class Listener:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._listen()
-            except Error as error:
-                logger.warning("the registry's database cannot be listened to, trying again: %s", error)
-                self._on_listening(False)
-                self._stopping.wait(RETRY_S)
-            finally:
-                connection.close()
+        keep_listening(
+            CHANNEL,
+            CREDENTIALS_CHANNEL,
+            stopping=self._stopping,
+            tick=self._tick,
+            tick_s=TICK_S,
+            lost=self._lost,
+            backoff=Backoff(last_s=LAST_RETRY_S),
+        )
 
-    def _listen(self) -> None:
-        pulse()
-        with connection.cursor() as cursor:
-            cursor.execute(f"LISTEN {CHANNEL}")
-            cursor.execute(f"LISTEN {CREDENTIALS_CHANNEL}")
-        wire = connection.connection
-        self._on_listening(True)
-        is_told = False
-        sockets = selectors.DefaultSelector()  # select() itself ends at descriptor 1023
-        sockets.register(wire, selectors.EVENT_READ)
-        while not self._stopping.is_set():
-            if sockets.select(TICK_S):
-                with connection.wrap_database_errors:
-                    wire.poll()
-            self._keep_time()
-            # Not only after poll: a query of the pulse may have read notifications too.
-            while wire.notifies:
-                self._hear(wire.notifies.pop(0))
-            if not is_told and lifecycle.state() == "draining":
-                is_told = True
-                self._on_draining()
+    def _tick(self, notices: list[Any]) -> None:
+        if not self._is_listening:
+            # The pulse first: it extends the leases that ran out while the database was away.
+            pulse()
+            self._is_listening = True
+            self._on_listening(True)
+        self._keep_time()
+        for notice in notices:
+            self._hear(notice)
+        if not self._was_told_of_draining and lifecycle.state() == "draining":
+            self._was_told_of_draining = True
+            self._on_draining()
+
+    def _lost(self, error: Exception, _is_first: bool) -> None:
+        logger.warning("the registry's database cannot be listened to, trying again: %s", error)
+        self._is_listening = False
+        self._on_listening(False)
 
     def _hear(self, notice: Any) -> None:
         if notice.channel == CREDENTIALS_CHANNEL:

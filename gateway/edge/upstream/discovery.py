@@ -8,11 +8,11 @@ stays (`Belief`), also across a restart; ``USER_SERVICE_URL`` replaces discovery
 
 import asyncio
 import logging
-import random
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from atoll import conf
+from atoll.backoff import Backoff
 from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
@@ -27,7 +27,6 @@ REGISTRY = "registry"
 HEADERS = {name.lower().encode(): name for name in (INDEX_HEADER, STATE_HEADER, STALE_HEADER)}
 WAIT_S = 25
 ANSWER_MARGIN_S = 5.0
-FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 5.0
 LEAST_PAUSE_S = 0.02
 
@@ -70,17 +69,16 @@ class Discovery:
             task.cancel()
 
     async def _follow(self, service: str, belief: Belief) -> None:
-        index, retry_s = 0, FIRST_RETRY_S
+        index, backoff = 0, Backoff(last_s=LAST_RETRY_S)
         while True:
             try:
                 index = await self._ask(service, belief, index)
-                retry_s = FIRST_RETRY_S
+                backoff.reset()
                 await asyncio.sleep(LEAST_PAUSE_S)
             except (ErrorResponse, ValueError) as error:
-                if retry_s == FIRST_RETRY_S:
+                if backoff.is_fresh:
                     log.warning("the instances of %s stay as last known: %s", service, error)
-                await asyncio.sleep(random.uniform(retry_s / 2, retry_s))  # noqa: S311  # jitter
-                retry_s = min(retry_s * 2, LAST_RETRY_S)
+                await asyncio.sleep(backoff.failed())
                 index = 0
 
     async def _ask(self, service: str, belief: Belief, index: int) -> int:

@@ -9,20 +9,19 @@ import random
 import threading
 from collections.abc import Callable
 
+from atoll.backoff import Backoff, Draw
 from atoll.discovery.registry import Answer, RegistryClient
 from atoll.errors import AtollError
 
 logger = logging.getLogger(__name__)
 
 WAIT_S = 25.0
-FIRST_RETRY_S = 0.25
-LAST_RETRY_S = 10.0
 MIN_INTERVAL_S = 0.05
 
 
 class Watch:
     """Calls ``on_answer`` after every answer, changed or not, until `stop`; keeps asking with
-    growing pauses, full jitter, while the registry is away."""
+    growing pauses while the registry is away."""
 
     def __init__(
         self,
@@ -31,14 +30,14 @@ class Watch:
         on_answer: Callable[[Answer], None],
         *,
         index: int = 0,
-        jitter: Callable[[float, float], float] = random.uniform,
+        jitter: Draw = random.uniform,
     ) -> None:
         self._registry = registry
         self._service = service
         self._on_answer = on_answer
         self._index = index
         self._jitter = jitter
-        self._retry_s = FIRST_RETRY_S
+        self._backoff = Backoff(draw=jitter)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{service}", daemon=True)
 
@@ -57,12 +56,10 @@ class Watch:
                 self._service, index=self._index, wait_s=self._jitter(WAIT_S * 0.8, WAIT_S)
             )
         except AtollError as error:
-            if self._retry_s == FIRST_RETRY_S:
+            if self._backoff.is_fresh:
                 logger.warning("discovery_watch_failed, keeping the last list: %s", error)
-            pause_s = self._jitter(0, self._retry_s)
-            self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
-            return max(pause_s, MIN_INTERVAL_S)
-        self._retry_s = FIRST_RETRY_S
+            return self._backoff.failed()
+        self._backoff.reset()
         self._index = answer.index
         if not self._stopping.is_set():
             self._on_answer(answer)

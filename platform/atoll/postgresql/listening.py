@@ -27,16 +27,20 @@ class Subscription:
         """
         with connection.wrap_database_errors:
             self._server.poll()
-        # A query of this thread may have read notifications before.
+        # Other queries of this connection read notifications, too.
         taken = list(self._server.notifies)
         self._server.notifies.clear()
         return taken
 
     def wait(self, timeout_s: float, other: Any | None = None) -> bool:
-        """Sleep until the server says something, ``other`` is readable or ``timeout_s`` has passed;
-        whether ``other`` is readable."""
+        """Sleep until there is a notification, ``other`` is readable or ``timeout_s`` seconds have passed.
+
+        Returns whether ``other`` is readable.
+        """
+        if self._server.notifies:
+            return False
         # select.select would refuse descriptors from 1024 on.
-        with selectors.DefaultSelector() as selector:
+        with connection.wrap_database_errors, selectors.DefaultSelector() as selector:
             for socket in (self._server, other):
                 if socket is not None:
                     selector.register(socket, selectors.EVENT_READ)
@@ -47,7 +51,7 @@ class Subscription:
 def keep_listening(
     *channels: str,
     stopping: threading.Event,
-    tick: Callable[[list[Any]], None],
+    tick: Callable[[list[Any]], object],
     tick_s: float,
     lost: Callable[[Exception, bool], None],
     backoff: Backoff,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from atoll import conf
+from atoll.backoff import Backoff, Draw
 from atoll.discovery.instances import Instance
 from atoll.discovery.registry import RegistryClient
 from atoll.errors import AtollError, Conflict, NotFound
@@ -22,8 +23,6 @@ from atoll.server.identity import describe, instance_id
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 15.0
-FIRST_RETRY_S = 0.25
-LAST_RETRY_S = 10.0
 DEREGISTER_TIMEOUT_S = 1.0
 
 
@@ -46,7 +45,7 @@ class Registration:
         on_status: Callable[[str], None] | None = None,
         registry: RegistryClient | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
-        jitter: Callable[[float, float], float] = random.uniform,
+        jitter: Draw = random.uniform,
     ) -> None:
         self.service = service or conf.project(project).service
         self.instance = Instance(instance_id(self.service), host, port, metadata)
@@ -57,7 +56,7 @@ class Registration:
         self._incarnation = 0
         self._now_ms = now_ms
         self._jitter = jitter
-        self._retry_s = FIRST_RETRY_S
+        self._backoff = Backoff(draw=jitter)
         self._heartbeat_s = conf.seconds("HEARTBEAT_S", HEARTBEAT_S, project)
         self._complaint: str | None = None
         self._stopping = threading.Event()
@@ -103,7 +102,7 @@ class Registration:
             return self._try_again(error, forgotten=True)
         except AtollError as error:
             return self._try_again(error, forgotten=False)
-        self._retry_s = FIRST_RETRY_S
+        self._backoff.reset()
         self._complaint = None
         return self._jitter(self._heartbeat_s * 0.9, self._heartbeat_s)
 
@@ -118,9 +117,7 @@ class Registration:
         if str(error) != self._complaint:
             self._complaint = str(error)
             logger.warning("registry_refused_or_away, asking again: %s", error)
-        delay_s = self._jitter(self._retry_s / 2, self._retry_s)
-        self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
-        return delay_s
+        return self._backoff.failed()
 
     def _hear(self, status: str) -> None:
         if status != self._status:

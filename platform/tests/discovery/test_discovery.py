@@ -6,12 +6,13 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import discovery as module
+from atoll.backoff import LAST_S
 from atoll.discovery.belief import RELEARN_S, Belief
 from atoll.discovery.cache import Discovery
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import Answer
-from atoll.discovery.watch import LAST_RETRY_S, MIN_INTERVAL_S, Watch
+from atoll.discovery.watch import MIN_INTERVAL_S, Watch
 from atoll.errors import NotAllowed, Unavailable
 
 A = Instance("a", "10.0.0.1", 8000, {"version": "1"})
@@ -204,7 +205,7 @@ def test_a_watch_asks_less_and_less_often_while_the_registry_is_away(registry):
     registry.error = Unavailable("registry", "away")
 
     pauses = [watching.step() for _ in range(8)]
-    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, LAST_RETRY_S, LAST_RETRY_S]
+    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, LAST_S, LAST_S]
     assert learned == []
 
     registry.error = None

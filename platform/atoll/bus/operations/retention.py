@@ -7,7 +7,6 @@ locked rows, so several processes can run it at once. docs/decisions/0031 gives 
 retention periods and their reasons.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
 from atoll import conf
+from atoll.backoff import jittered
 from atoll.bus.operations import personal_data
 from atoll.errors import Misuse
 
@@ -154,12 +154,12 @@ class Janitor:
 
     def run(self) -> None:
         """Run until ``stop``."""
-        next_pass = time.monotonic() + random.uniform(PASS_EVERY_S / 2, PASS_EVERY_S)  # noqa: S311
-        while not self._stopping.wait(random.uniform(FORGET_EVERY_S / 2, FORGET_EVERY_S)):  # noqa: S311
+        next_pass = time.monotonic() + jittered(PASS_EVERY_S)
+        while not self._stopping.wait(jittered(FORGET_EVERY_S)):
             self._forget()
             if time.monotonic() < next_pass:
                 continue
-            next_pass = time.monotonic() + random.uniform(PASS_EVERY_S / 2, PASS_EVERY_S)  # noqa: S311
+            next_pass = time.monotonic() + jittered(PASS_EVERY_S)
             try:
                 with connection.cursor() as cursor:
                     cursor.execute("SET synchronous_commit = off")
