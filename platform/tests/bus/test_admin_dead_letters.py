@@ -13,7 +13,7 @@ from testproject.models import Note
 
 from atoll.bus import Message, Retry, on
 from atoll.bus.delivery import executor
-from atoll.bus.delivery.lanes import Waking
+from atoll.bus.delivery.lanes import LaneWaker
 from atoll.bus.models import Delivery
 from atoll.bus.operations import dead_letters
 from atoll.bus.operations.dead_letters import FailureGroup
@@ -173,7 +173,7 @@ def test_discarding_a_group_lets_the_lanes_go_on_that_it_held_up(bus: Bus) -> No
     assert bus.run_due(timezone.now() + timedelta(minutes=5)) == 0
 
     assert dead_letters.discard_group(found.group, timezone.now(), "walk on") == 1
-    Waking().step()
+    LaneWaker().step()
     assert bus.run_due() == 2
     assert sorted(Note.objects.values_list("text", flat=True)) == ["2", "3"]
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from testproject.models import Stamp
 
 from atoll.bus import Dead, Message, Retry, on
-from atoll.bus.delivery.error_fingerprint import MAX_GROUP_CHARACTERS, group_of
+from atoll.bus.delivery.error_fingerprint import MAX_GROUP_CHARACTERS, fingerprint_of
 from atoll.errors import Unavailable
 from atoll.ids import uuid7
 from atoll.testing.bus import Bus
@@ -21,7 +21,7 @@ def caught(function: Callable[[], object]) -> str:
     try:
         function()
     except Exception as error:
-        return group_of(error)
+        return fingerprint_of(error)
     raise AssertionError("nothing was raised")
 
 
@@ -46,7 +46,7 @@ def caught(function: Callable[[], object]) -> str:
     ],
 )
 def test_only_what_varies_from_message_to_message_is_left_out(error: Exception, group: str) -> None:
-    assert group_of(error) == group
+    assert fingerprint_of(error) == group
 
 
 def read(key: Any, data: dict[Any, Any] | None = None) -> Any:
@@ -90,13 +90,13 @@ def test_what_an_error_was_raised_from_belongs_to_its_cause() -> None:
     silent = {caught(lambda key=key: give_up(lambda: read(key), suppress=True)) for key in "ab"}
     assert len(silent) == 1
     errors = [ExceptionGroup("some failed", [kind("x")]) for kind in (ValueError, TypeError)]
-    assert group_of(errors[0]) != group_of(errors[1])
+    assert fingerprint_of(errors[0]) != fingerprint_of(errors[1])
 
 
 def test_errors_that_point_at_each_other_end() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
-    assert group_of(first) == "ValueError: first from ValueError: second"
+    assert fingerprint_of(first) == "ValueError: first from ValueError: second"
 
 
 def test_an_error_that_cannot_be_printed_has_a_group() -> None:
@@ -104,11 +104,11 @@ def test_an_error_that_cannot_be_printed_has_a_group() -> None:
         def __str__(self) -> str:
             raise ValueError
 
-    assert group_of(Mute()) == "Mute: <unprintable>"
+    assert fingerprint_of(Mute()) == "Mute: <unprintable>"
 
 
 def test_a_long_group_is_cut_and_still_told_apart() -> None:
-    first, second = (group_of(ValueError(f"{'x ' * 300}{end}")) for end in ("one", "two"))
+    first, second = (fingerprint_of(ValueError(f"{'x ' * 300}{end}")) for end in ("one", "two"))
     assert first != second
     assert {len(first), len(second)} == {MAX_GROUP_CHARACTERS}
 

@@ -16,7 +16,7 @@ from testproject.models import Note
 from atoll.bus import Dead, Ignore, Message, Retry, on
 from atoll.bus.delivery import backlog, executor
 from atoll.bus.delivery import store as deliveries
-from atoll.bus.delivery.lanes import Waking
+from atoll.bus.delivery.lanes import LaneWaker
 from atoll.bus.models import Delivery
 from atoll.bus.operations import recovery
 from atoll.testing.bus import Bus
@@ -131,7 +131,7 @@ def test_a_dead_one_parks_its_lane_until_it_is_replayed_or_discarded(bus: Bus, f
         assert recovery.replay_deliveries([first]) == 1
     else:
         assert recovery.discard_deliveries([first], "not needed") == 1
-    Waking().step()
+    LaneWaker().step()
     assert bus.run_due() == (3 if freed_by == "replay" else 2)
     assert notes() == (["1", "2", "3"] if freed_by == "replay" else ["2", "3"])
 
@@ -206,7 +206,7 @@ def test_parked_messages_get_no_hints_and_the_next_one_is_found_when_its_worker_
     later = timezone.now() + timedelta(seconds=15)
     assert deliveries.sweep(100, later) == []
     assert sorted(Delivery.objects.values_list("waits_for", flat=True)) == ["", "turn", "turn"]
-    waking = Waking()
+    waking = LaneWaker()
     waking.step()
     assert deliveries.sweep(100) == []
     with transaction.atomic():
@@ -233,7 +233,7 @@ def test_waking_goes_round_all_lanes_a_part_at_a_time(monkeypatch: pytest.Monkey
     listen()
     heads = [arrive(1, key=f"k{number}") for number in range(5)]
     Delivery.objects.update(waits_for="turn", hint_at=timezone.now() + timedelta(days=1))
-    waking = Waking()
+    waking = LaneWaker()
     for expected in (2, 4, 5):
         waking.step()
         assert Delivery.objects.filter(waits_for="").count() == expected

@@ -1,7 +1,7 @@
-"""What each child of a prefork pool is running, in memory that it shares with its parent.
+"""The attempt of each child of a prefork pool, in memory that the child shares with its parent.
 
-A child that is stuck, or killed, cannot tell what it held; the parent reads it
-here. The memory exists before the first child is forked and is 10 kB large.
+A child that is stuck or killed cannot give its attempt back; the parent reads it here and does so. The
+memory has 10 kB and exists before the first child is forked.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-# One for each child; a child past them is not watched, and its claims end with its session.
+# One for each child. A child without a slot is not watched; its claims end with its session.
 SLOTS = 256
 
 
@@ -31,7 +31,7 @@ class Shared(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An attempt in a child. ``ends_at`` is on the monotonic clock, one for all processes of a machine."""
+    """An attempt in a child. ``ends_at`` is on the monotonic clock, which all processes share."""
 
     pid: int
     delivery_id: UUID
@@ -44,19 +44,20 @@ _own: Slot | None = None
 
 
 def become_child(index: int) -> None:
-    """From here on this process is that child; what an earlier one of the number left is wiped."""
+    """Take the slot of that number for this process, and clear the entry of an earlier child."""
     global _own
     _own = _shared.slots[index] if index < SLOTS else None
     clear()
 
 
 def note(delivery_id: UUID, attempt: int, ends_at: float) -> None:
-    """``ends_at`` is written last: it makes the entry valid. Nothing happens outside a child."""
+    """Write the attempt into this child's slot; does nothing outside a child."""
     if _own is None:
         return
     _own.pid = os.getpid()
     _own.attempt = attempt
     _own.delivery[:] = list(delivery_id.bytes)
+    # Last, since it makes the entry valid.
     _own.ends_at = ends_at
 
 
@@ -66,20 +67,23 @@ def clear() -> None:
 
 
 def entries(children: Collection[int], overdue_s: float | None = None) -> list[Entry]:
-    """What the children with these process ids are running, or should have ended that long ago."""
+    """The attempts of the children with these process ids.
+
+    With ``overdue_s``, only attempts that should have ended more than ``overdue_s`` seconds ago.
+    """
     found = []
     until = None if overdue_s is None else time.monotonic() - overdue_s
     for slot in _shared.slots:
         ends_at, pid = slot.ends_at, slot.pid
         entry = Entry(pid, UUID(bytes=bytes(slot.delivery)), slot.attempt, ends_at)
-        # An entry that changed meanwhile is another attempt's.
+        # Another value means that the child has begun another attempt meanwhile.
         if ends_at and pid in children and slot.ends_at == ends_at and (until is None or ends_at < until):
             found.append(entry)
     return found
 
 
 def leave() -> None:
-    """Tell every process of this worker that it begins nothing new."""
+    """Tell every process of this worker to begin no new attempt."""
     _shared.is_leaving = 1
 
 

@@ -1,9 +1,8 @@
-"""Telling causes of failure apart: one name for all failures that one mending would end.
+"""The fingerprint of a failure: one name for all failures that have one cause.
 
-The name is made of the exception's class, of its message without what varies from message
-to message, and of the line of our code that it came out of; the same for what it was raised
-from. So two keys that are missing are two causes, and one order or a thousand for which
-one line fails are one.
+The name has the exception's class, its message without the parts that vary from one bus message to the
+next, and the line of the service's code that raised it; and the same of the exceptions that it was raised
+from. So two missing keys are two causes, and one line that fails for a thousand orders is one cause.
 """
 
 import hashlib
@@ -17,7 +16,7 @@ from types import CodeType, FrameType
 from atoll.bus.handler_exceptions import Dead
 
 MAX_GROUP_CHARACTERS = 300
-# Of a chain of exceptions, and of a group of them.
+# Exceptions of one chain and of exception groups, together.
 MAX_CHAINED = 5
 MAX_MESSAGE_CHARACTERS = 2000
 
@@ -25,8 +24,8 @@ LIBRARY = __name__.partition(".")[0]
 _FOREIGN_FOLDERS = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
 _INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 
-# What varies: ids, times, addresses, values and numbers. A word in quotes is a name, of a field for
-# instance; a longer text in quotes is a value. Digits inside a word belong to its name.
+# These vary: ids, times, addresses, values and numbers. A word in quotes is a name, for instance of a
+# field; a longer text in quotes is a value. Digits inside a word belong to the word.
 _VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"), "<time>"),
     (
@@ -35,7 +34,7 @@ _VARYING = (
     ),
     (re.compile(r"[^\s@'\"<>()]+@[^\s@'\"<>()]+\.[^\s@'\"<>()]+"), "<email>"),
     (re.compile(r"\b0x[0-9a-f]+\b", re.IGNORECASE), "<address>"),
-    # Long words with several digits: hashes, tokens, a provider's ids.
+    # Long words with several digits: hashes, tokens, ids of other systems.
     (re.compile(r"\b(?=(?:[A-Za-z_]*[0-9]){3})[0-9A-Za-z_]{12,}\b"), "<id>"),
     # PostgreSQL: Key (email)=(ada@example.com) already exists.
     (re.compile(r"\)=\([^\n]*?\)(?=\s|$)"), ")=(<value>)"),
@@ -48,10 +47,10 @@ _NUMBERS = re.compile(
 )
 
 
-def group_of(error: BaseException) -> str:
-    """One readable line that is the same for all failures of one cause.
+def fingerprint_of(error: BaseException) -> str:
+    """One readable line of at most MAX_GROUP_CHARACTERS, the same for all failures of one cause.
 
-    What is cut off is told apart by a digest.
+    A digest stands for the part of a longer line that is cut off.
     """
     text = " from ".join(_named(each) for each in _chain(error))
     if len(text) <= MAX_GROUP_CHARACTERS:
@@ -61,7 +60,7 @@ def group_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The exception, those it was raised from and those it is a group of; each once."""
+    """The exception, the exceptions that it was raised from, and the members of groups; each once."""
     found: list[BaseException] = []
     waiting = [error]
     while waiting and len(found) < MAX_CHAINED:
@@ -84,7 +83,7 @@ def _named(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:  # a foreign class may fail at that, too
+    except Exception:  # the class of another package may fail here, too
         return "<unprintable>"
     text = text[:MAX_MESSAGE_CHARACTERS]
     for pattern, stands_for in _VARYING:
@@ -96,8 +95,10 @@ def _message(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> Iterator[str]:
-    """Where it came out of the service's code, else out of the library's: a function and its line's text,
-    which stays the same when the line moves."""
+    """The last line of the service's code in the traceback, else of the library's: its function and text.
+
+    The text stays the same when the line moves.
+    """
     ours = library = None
     for frame, line_number in walk_tb(error.__traceback__):
         if _is_foreign(frame):
@@ -106,7 +107,7 @@ def _place(error: BaseException) -> Iterator[str]:
             library = (frame, line_number)
         else:
             ours = (frame, line_number)
-    # Of what the bus itself gives up on, the message tells all.
+    # The bus raises Dead itself; the message of that explains enough.
     if found := ours or (None if isinstance(error, Dead) else library):
         frame, line_number = found
         code: CodeType = frame.f_code
@@ -116,7 +117,7 @@ def _place(error: BaseException) -> Iterator[str]:
 
 
 def _is_foreign(frame: FrameType) -> bool:
-    """Of Python itself, or of an installed package other than this one."""
+    """Whether the frame is of Python itself, or of an installed package other than this library."""
     name = frame.f_code.co_filename
     if _module(frame).partition(".")[0] == LIBRARY:
         return False

@@ -1,4 +1,4 @@
-"""Running deliveries: handler, effects, outgoing messages and "done" in one transaction."""
+"""Running deliveries: the handler's effects, its messages and "done" are one transaction."""
 
 import time
 import traceback
@@ -33,26 +33,25 @@ log = structlog.get_logger("atoll.bus")
 
 Hint = Callable[[Sequence[UUID]], None]
 
-# How many of a lane one worker runs in a row before others get the worker's place.
+# So many deliveries of a lane run in a row; then another hint gets the place in the pool.
 LANE_TURN = 100
-# Another version of the service takes this message for the same handler: it has so long to come by.
+# How long another version of the service, which takes this message for the same handler, has to claim it.
 SET_ASIDE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost(Exception):
-    """Another worker took the delivery over; nothing of this attempt may stay."""
+    """Another worker has claimed the delivery; this attempt must be rolled back."""
 
     delivery_id: UUID
 
 
 def execute(delivery_id: UUID, now: datetime | None = None, hint: Hint | None = None) -> int:
-    """Run a delivery now, its immediate retries included, and go on with those it held up in its
-    lane; how many attempts were made.
+    """Run a delivery and its immediate retries, then the deliveries that wait behind it in its lane.
 
-    Safe to call at any time and any number of times: what is not due, settled,
-    or being run elsewhere is left alone. ``hint`` is told what a worker that has
-    run LANE_TURN of a lane leaves to the next.
+    Returns how many attempts were made. Safe to call at any time and any number of times: it leaves a
+    delivery alone that is settled, not due, or claimed by another worker. After LANE_TURN deliveries of a
+    lane, ``hint`` is called with the next one.
     """
     claim = deliveries.claim(delivery_id, now)
     if claim is None:
@@ -62,7 +61,7 @@ def execute(delivery_id: UUID, now: datetime | None = None, hint: Hint | None = 
 
 
 def run(begun: Claim, now: datetime | None = None, hint: Hint | None = None) -> int:
-    """As ``execute``, for a delivery whose attempt has begun."""
+    """As ``execute``, for a claimed delivery."""
     attempts = in_lane = 0
     claim: Claim | None = begun
     while claim:
@@ -91,7 +90,7 @@ def run(begun: Claim, now: datetime | None = None, hint: Hint | None = None) -> 
 
 
 def _leave_to_others(claim: Claim) -> None:
-    """The handler is the same, but the version of it here takes no such message."""
+    """Set the delivery aside for another version of the handler, or discard it when no version takes it."""
     roster = known.reload()
     if roster.names_of(claim.handler_id) & roster.takers(claim.kind, claim.name).keys():
         unattended.set_aside(claim.id, claim.attempt, SET_ASIDE_S)
@@ -102,7 +101,7 @@ def _leave_to_others(claim: Claim) -> None:
 
 
 def attempt(claim: Claim, now: datetime | None = None) -> bool:
-    """Make one claimed attempt; True when the next one may follow at once."""
+    """Make a claimed attempt; whether the next attempt may follow at once."""
     started = time.monotonic()
     handler = known.code_for(claim.handler_id, claim.kind, claim.name)
     if handler is None:
@@ -144,7 +143,7 @@ def _run(claim: Claim, handler: Handler, started: float) -> None:
         with timeouts.within(started, handler.timeout_s, handler.id):
             prepared: tuple[Any, ...] = ()
             if handler.before:
-                with lease_renewal.kept(claim, until=started + handler.timeout_s):
+                with lease_renewal.renewed(claim, until=started + handler.timeout_s):
                     prepared = (handler.before(payload, message),)
         with transaction.atomic():
             if not deliveries.mark_done(claim, handler.timeout_s):
@@ -160,7 +159,7 @@ def _failed(
     wait = None if isinstance(error, Dead) else handler.retry.wait_after(claim.attempt, claim.age_s)
     summary = str(error) if isinstance(error, Dead) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
-    group = error_fingerprint.group_of(error)
+    group = error_fingerprint.fingerprint_of(error)
     try:
         if wait is None:
             deliveries.finish(claim, "dead", summary, trace, group)
@@ -168,11 +167,11 @@ def _failed(
             return False
         deliveries.retry_later(claim, wait, summary, trace, now, group)
     except (OperationalError, InterfaceError):
-        # The database is away: the lease runs out by itself and the sweep finds the row.
+        # The database is away. The lease runs out by itself, and the sweep finds the row.
         connection.close()
         log.error("handler failed and its outcome could not be stored", error=summary, **facts)
         return False
-    # Where somebody else does not answer, our own stack tells nothing.
+    # When another service does not answer, our own stack explains nothing.
     where = None if isinstance(error, Unavailable) else error
     log.warning("handler failed", error=summary, retry_in_s=wait.total_seconds(), exc_info=where, **facts)
     return not wait

@@ -1,4 +1,4 @@
-"""The attempts under way in this worker, so that a shutdown can give them back."""
+"""The attempts that this worker is making, so that a shutdown can give them back."""
 
 import os
 import socket
@@ -16,8 +16,8 @@ from django.db.utils import Error
 from atoll.bus.delivery import attempt_slots, statements
 from atoll.bus.delivery.store import Claim
 
-# Ends the sessions that made the claims, so that their locks are gone at once: a session
-# in the midst of a statement would not notice before its end that nobody listens any more.
+# Ends the sessions that made the claims, so that their locks are gone at once. A session in the middle of
+# a statement would not notice that its client is gone before the statement ends.
 END_SESSIONS = """
 SELECT pg_terminate_backend(holder.pid)
 FROM atoll_bus_delivery AS delivery, pg_stat_get_activity(delivery.session) AS holder
@@ -41,7 +41,7 @@ _running: dict[int, Held] = {}
 
 @contextmanager
 def running(claim: Claim, timeout_s: float) -> Iterator[None]:
-    """The claim is being worked on by this thread, on its current database connection."""
+    """Inside, this thread works on the claim, on its current database connection."""
     thread = threading.get_ident()
     ends_at = time.monotonic() + timeout_s
     with _lock:
@@ -56,7 +56,7 @@ def running(claim: Claim, timeout_s: float) -> Iterator[None]:
 
 
 def overdue(by_s: float) -> dict[int, Held]:
-    """What should have ended that long ago, by its thread."""
+    """By thread, the attempts that should have ended more than ``by_s`` seconds ago."""
     now = time.monotonic()
     with _lock:
         return {thread: held for thread, held in _running.items() if held.ends_at + by_s < now}
@@ -65,10 +65,9 @@ def overdue(by_s: float) -> dict[int, Held]:
 def abandon(of_children: Collection[attempt_slots.Entry] = ()) -> int:
     """Cut off every attempt and give its claim back; how many were given back.
 
-    For a process that ends at once: a cut transaction is rolled back by the
-    server, and another worker may start over without waiting for the lease.
-    ``of_children`` is what children were running that have been killed. What was past its
-    time already stays counted, so that a handler that is always stuck comes to an end.
+    For a process that ends at once: PostgreSQL rolls the cut transactions back, and another worker may
+    start over without waiting for the lease. ``of_children`` are the attempts of killed children. An
+    attempt that was overdue stays counted, so that a handler that is always stuck becomes a dead letter.
     """
     now = time.monotonic()
     with _lock:

@@ -1,9 +1,8 @@
-"""Keeping the leases of what prepares outside a transaction.
+"""Renewing the leases of deliveries while their handlers' ``before`` runs.
 
-Inside its transaction a handler is held by the lock on its row. Before that, in
-``before``, only the lease says that somebody works on it: one thread renews the
-leases of this process while there are any, until their handlers' time is over.
-A host that vanishes renews nothing, so its attempts are made elsewhere soon.
+Inside the handler's transaction the lock on the row holds the claim. In ``before`` there is no
+transaction, and only the lease holds it: one thread renews the leases of this process until the time-outs
+of their handlers. A host that disappears renews nothing, so other workers soon make its attempts.
 """
 
 import os
@@ -29,8 +28,8 @@ _thread: threading.Thread | None = None
 
 
 @contextmanager
-def kept(claim: Claim, until: float) -> Iterator[None]:
-    """Inside, the claim's lease does not end before ``until``, on the monotonic clock."""
+def renewed(claim: Claim, until: float) -> Iterator[None]:
+    """Inside, the claim's lease does not end before ``until``, a time of the monotonic clock."""
     global _thread
     attempt = (claim.id, claim.attempt)
     with _changed:
@@ -54,22 +53,22 @@ def _renew() -> None:
         time.sleep(RENEW_EVERY_S)
         with _changed:
             now = time.monotonic()
-            kept_now = [attempt for attempt, until in _held.items() if now < until]
-        if kept_now:
+            held = [attempt for attempt, until in _held.items() if now < until]
+        if held:
             try:
-                deliveries.renew(kept_now)
+                deliveries.renew(held)
             except Error as error:
-                # Tried again well before the lease ends.
-                log.warning("leases not renewed", attempts=len(kept_now), error=str(error).strip())
+                # The next try is well before the lease ends.
+                log.warning("leases not renewed", attempts=len(held), error=str(error).strip())
             finally:
                 connection.close()
 
 
-def _forget() -> None:
-    """In a forked child: the thread is the parent's, and so is what it held."""
+def _reset_after_fork() -> None:
+    """In a forked child the thread and the leases are the parent's."""
     global _changed, _thread
     _changed, _thread = threading.Condition(), None
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_reset_after_fork)

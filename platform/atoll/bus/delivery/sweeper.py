@@ -1,8 +1,8 @@
-"""The sweeper: it looks after deliveries and messages that no hint and no process looks after.
+"""The sweeper: it finds deliveries that are due and that no hint has led to.
 
-Every round it sends hints for due deliveries: timers, retries, lost hints, lost leases. Less often it
-takes back the claims of ended processes, wakes parked deliveries whose turn has come, and discards
-the deliveries of retired handlers. Only the hints need the broker.
+In every round it sends hints for due deliveries: timers, retries, lost hints, lost leases. Less often it
+takes back the claims of ended processes, wakes parked deliveries whose turn has come, and discards the
+deliveries of retired handlers. Only the hints need the broker.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from atoll.bus import claim_owner
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery import unattended
 from atoll.bus.delivery.executor import Hint
-from atoll.bus.delivery.lanes import Waking
+from atoll.bus.delivery.lanes import LaneWaker
 from atoll.bus.handlers import known, retiring
 from atoll.bus.outbox import store as outbox
 
@@ -32,7 +32,7 @@ HINTS_AT_ONCE = 20
 
 
 class Sweeper:
-    """Makes its rounds on a thread and a database connection of its own; any number may do so beside it."""
+    """Makes its rounds on a thread and a database connection of its own. Sweepers share the work."""
 
     def __init__(
         self,
@@ -42,20 +42,20 @@ class Sweeper:
         may_hint: Callable[[], bool] = lambda: True,
         attends: bool = True,
     ) -> None:
-        """``hint`` sends hints, and ``drain`` has the workers take a backlog from the table.
+        """``hint`` sends hints. ``drain`` has the workers take a backlog from the table.
 
-        Without ``may_hint`` no hints are spent: a broker that comes back finds all that is due.
-        ``attends``: this process runs handlers, too.
+        While ``may_hint`` is False no hint is sent or counted, so all that is due gets one as soon as
+        the broker is back. ``attends``: this process runs handlers, too.
         """
         self._hint = hint
         self._drain = drain
         self._may_hint = may_hint
         self._attends = attends
-        self._lanes = Waking()
+        self._lanes = LaneWaker()
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Until ``stop``; an error ends a round, and the next one begins with a new connection."""
+        """Until ``stop``. An error ends the round; the next one begins on a new connection."""
         backoff = Backoff()
         while not self._stopping.is_set():
             pause_s = 0.0
@@ -67,7 +67,7 @@ class Sweeper:
                     if self._stopping.wait(ROUND_S):
                         return
             except Exception as error:
-                # Whatever it is, due deliveries must be found again once it is over.
+                # After any error the sweeper must go on.
                 pause_s = backoff.failed()
                 log.error(
                     "sweep interrupted, trying again",
@@ -80,11 +80,11 @@ class Sweeper:
             self._stopping.wait(pause_s)
 
     def stop(self) -> None:
-        """The round under way is finished."""
+        """End after the current round."""
         self._stopping.set()
 
     def round(self, number: int) -> None:
-        """Everything in round 0, and only the hints in most others."""
+        """All steps in round 0; only the hints in most other rounds."""
         if number % TAKE_BACK_EVERY == 0:
             _take_back()
         if number % WAKE_EVERY == 0:
@@ -93,7 +93,7 @@ class Sweeper:
             self._send_hints()
 
     def _prepare_session(self) -> None:
-        """A sweep that is lost with the server's power is made again, so it waits for no disk."""
+        """The session does not wait for the disk: a sweep that is lost with the power is made again."""
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = off")
         claim_owner.enable_keepalives()
@@ -113,7 +113,7 @@ class Sweeper:
 
 
 def _take_back() -> None:
-    """Release the claims of ended processes, first of all of the one that this process replaces."""
+    """Release the claims of ended processes, for instance of the worker that this one replaces."""
     messages, attempts = outbox.take_back(), deliveries.take_back()
     if messages:
         outbox.wake_relays()

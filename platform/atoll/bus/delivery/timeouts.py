@@ -1,9 +1,8 @@
-"""Ending a handler that outlasts its time, where that can be done from inside.
+"""Ending a handler after its ``timeout_s``, from inside the process.
 
-In a child of a prefork pool handlers run on the main thread, so an alarm reaches
-whatever they do in Python, sleeping and waiting included. Elsewhere there is no
-such means: the database ends their statements and transactions, and
-``atoll.bus.worker.watchdog`` looks after the rest.
+In a child of a prefork pool handlers run on the main thread, so an alarm signal interrupts all that they do
+in Python, sleeping and waiting included. In a pool of threads PostgreSQL ends their statements and
+transactions, and ``atoll.bus.worker.watchdog`` ends a worker whose handler is stuck elsewhere.
 """
 
 import signal
@@ -24,7 +23,7 @@ _was_interrupted = False
 
 
 def arm() -> None:
-    """In a new child, on its main thread: from here on alarms interrupt handlers."""
+    """Let alarms interrupt handlers from here on. Call it on the main thread of a new child."""
     global _is_armed
     signal.signal(signal.SIGALRM, _interrupt)
     _is_armed = True
@@ -32,8 +31,10 @@ def arm() -> None:
 
 @contextmanager
 def within(started: float, timeout_s: float, what: str) -> Iterator[None]:
-    """Raises HandlerTimeout when ``timeout_s`` have passed since ``started``, on the monotonic clock:
-    in the midst of the block in a child, at the end of the block elsewhere."""
+    """Raise HandlerTimeout when ``timeout_s`` seconds have passed since ``started`` on the monotonic clock.
+
+    In a child it is raised in the middle of the block, elsewhere at the end of the block.
+    """
     timeout = HandlerTimeout(f"{what} took longer than {timeout_s} s.")
     try:
         if _is_armed:
@@ -51,9 +52,9 @@ def within(started: float, timeout_s: float, what: str) -> Iterator[None]:
 
 
 def drop_interrupted_session() -> None:
-    """After an interruption nobody knows in what state Django's connection is: throw it away.
+    """Close Django's connection after an interruption, since its state is unknown then.
 
-    The server rolls back what was open on it.
+    PostgreSQL rolls its transaction back.
     """
     global _was_interrupted
     if not _was_interrupted:
@@ -66,7 +67,7 @@ def drop_interrupted_session() -> None:
 
 
 class _Interrupted(BaseException):
-    """Not an Exception, so that a handler that catches those does not swallow it."""
+    """Not an Exception, so that a handler that catches exceptions does not catch it."""
 
 
 def _interrupt(*_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The timers' SQL: a timer is a message that is in the inbox already, with a delivery due later."""
+"""The SQL of timers. A timer is a message that is in the inbox already, with a delivery that is due later."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,8 +27,8 @@ SELECT
 FROM message
 """
 
-# A timer that is firing right now has its row locked, and may itself wait for what the
-# caller has locked: to wait for it would be a deadlock. It comes late then, not never.
+# A timer that fires at this moment has its row locked, and may itself wait for a lock of the caller: to
+# wait for the timer would be a deadlock. So it is skipped, and its handler goes on.
 CANCEL = """
 UPDATE atoll_bus_delivery SET status = 'cancelled', finished_at = statement_timestamp()
 WHERE id IN (
@@ -51,7 +51,7 @@ def schedule(
     after: timedelta,
     token: str,
 ) -> None:
-    """Write a timer: a message that is in the inbox already, with a delivery due later."""
+    """Write a timer in the caller's transaction, due ``after`` from now; ``token`` is for ``cancel``."""
     row: dict[str, Any] = {
         "id": uuid7(),
         "dedupe_key": f"{service_id}/{message_id}",
@@ -70,6 +70,7 @@ def schedule(
 
 
 def cancel(token: str) -> int:
+    """Cancel the timers of that token; how many. A timer that fires at this moment is not cancelled."""
     with connection.cursor() as cursor:
         cursor.execute(CANCEL, {"token": token})
         return int(cursor.rowcount)

@@ -49,7 +49,7 @@ def wake(runnable: list[str]) -> None:
 def pass_on(delivery_id: UUID) -> None:
     """Have the hint about a delivery repeated soon, when this process has no code for it and others may."""
     roster = known.reload_if_old()
-    if not roster.has_strangers():
+    if not roster.has_handlers_of_others():
         return
     with connection.cursor() as cursor:
         cursor.execute(

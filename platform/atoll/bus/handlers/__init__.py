@@ -1,1 +1,1 @@
-"""Which function reacts to which message: in this process's code, and in the service's database."""
+"""The handlers of a service: those in the code of this process, and those in the service's database."""

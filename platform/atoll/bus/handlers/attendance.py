@@ -1,7 +1,7 @@
-"""A worker's word, every few seconds, that it has code for its handlers.
+"""A thread by which a worker says every few seconds that it has code for its handlers.
 
-Hints are sent for what some worker can run. What none can run waits quietly until one can,
-and staff see since when nobody has had code for a handler.
+Deliveries get hints while a worker with their handler's code runs. Without one they wait, and staff see
+since when no worker has had the code.
 """
 
 import threading
@@ -13,11 +13,11 @@ from atoll.bus.handlers import enrolment
 
 log = structlog.get_logger("atoll.bus")
 
-SAY_EVERY_S = 10.0
+REGISTER_EVERY_S = 10.0
 
 
 class Attendance(threading.Thread):
-    """Holds no database connection between two words."""
+    """Closes its database connection after each registration."""
 
     def __init__(self) -> None:
         super().__init__(name="attendance", daemon=True)
@@ -28,10 +28,10 @@ class Attendance(threading.Thread):
             try:
                 enrolment.register(attends=True)
             except Error as error:
-                log.warning("handlers not announced", error=str(error).strip())
+                log.warning("handlers not registered", error=str(error).strip())
             finally:
                 connection.close()
-            self._stopping.wait(SAY_EVERY_S)
+            self._stopping.wait(REGISTER_EVERY_S)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -1,4 +1,4 @@
-"""Writing this process's handlers into the table of those that the service knows (known.py)."""
+"""Writing this process's handlers into the table of known handlers (known.py)."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from atoll.bus.handlers.registry import Handler
 
 log = structlog.get_logger("atoll.bus")
 
-WRITE = """
+UPSERT = """
 INSERT INTO atoll_bus_knownhandler
     (handler, aliases, kind, name, ordered, known_since, seen_at, seen_by, seen_ordered_at, retired_by, why)
 VALUES
@@ -37,8 +37,8 @@ SET seen_at = statement_timestamp(), seen_by = %(by)s,
 WHERE id = ANY(%(ids)s)
 """
 
-# Deliveries under an earlier name move along, so that a lane stays one lane. Outside of lanes they
-# are found by any name: what is running there is left alone, and not waited for.
+# Deliveries under an earlier name get the new one, so that a lane stays one lane. Outside of lanes a
+# delivery is found by any name of its handler, so a locked one keeps its name and is not waited for.
 RENAME = """
 UPDATE atoll_bus_knownhandler SET handler = %(to)s WHERE handler = %(was)s;
 UPDATE atoll_bus_delivery SET handler = %(to)s WHERE handler = %(was)s AND lane <> '';
@@ -50,7 +50,7 @@ UPDATE atoll_bus_delivery SET handler = %(to)s WHERE id IN (
 
 DROP = "DELETE FROM atoll_bus_knownhandler WHERE id = %(id)s"
 
-LET_GO = """
+RETIRE_DROPPED = """
 UPDATE atoll_bus_knownhandler
 SET retired_at = statement_timestamp(), retired_by = '', why = 'Its code takes other messages now.'
 WHERE id = ANY(%(ids)s)
@@ -58,10 +58,10 @@ WHERE id = ANY(%(ids)s)
 
 
 def register(*, attends: bool) -> Roster:
-    """Write the handlers of this process into the table where they are missing there; the table then.
+    """Write the handlers of this process into the table, and return the table.
 
-    ``attends``: this process runs them, so their messages need not wait, and one that was
-    retired is taken up again. Committed when it returns; called before their keys are bound.
+    ``attends``: this process runs its handlers, so a retired one among them is taken up again. The rows are
+    committed when it returns. Call it before the routing keys of the handlers are bound.
     """
     found = known.reload()
     if not _is_complete(found, attends=attends):
@@ -72,12 +72,12 @@ def register(*, attends: bool) -> Roster:
             _write(known.reload(), attends=attends)
         found = known.reload()
     if attends:
-        _say_seen(found)
+        _record_seen(found)
     return found
 
 
-def _own(found: Roster) -> Iterator[tuple[Handler, str, Row | None]]:
-    """Each handler of this process with its name in the table, and its row there."""
+def _own_handlers(found: Roster) -> Iterator[tuple[Handler, str, Row | None]]:
+    """Each handler of this process, with its name and its row in the table."""
     for handler in registry.handlers():
         called = found.name_of(handler)
         its = (row for row in found.rows if row.handler == called)
@@ -89,23 +89,23 @@ def _own(found: Roster) -> Iterator[tuple[Handler, str, Row | None]]:
 
 
 def _is_complete(found: Roster, *, attends: bool) -> bool:
-    for handler, called, row in _own(found):
+    for handler, called, row in _own_handlers(found):
         if row is None or (row.is_retired and attends):
             return False
         if not handler.ids <= row.ids or _keeps_order(handler, row) != row.ordered:
             return False
         if called in handler.aliases:
             return False
-    return not (attends and _let_go(found))
+    return not (attends and _dropped_kinds(found))
 
 
 def _keeps_order(handler: Handler, row: Row | None) -> bool:
     return handler.ordered or bool(row and row.ordered and row.was_ordered_lately)
 
 
-def _let_go(found: Roster) -> list[int]:
-    """Messages that no version which runs wants for a handler that it has."""
-    own = list(_own(found))
+def _dropped_kinds(found: Roster) -> list[int]:
+    """Ids of rows with a message that no running version wants for a handler of this process."""
+    own = list(_own_handlers(found))
     names, rows = {called for _, called, _ in own}, {row.id for _, _, row in own if row}
     return [
         row.id
@@ -115,7 +115,7 @@ def _let_go(found: Roster) -> list[int]:
 
 
 def _rename(found: Roster) -> None:
-    """Give what the table holds under an earlier name the name of today."""
+    """Replace earlier names of handlers in the table by their names of today."""
     for handler in registry.handlers():
         for was in {row.handler for row in found.rows if row.handler in handler.aliases}:
             taken = {(row.kind, row.name) for row in found.rows if row.handler == handler.id}
@@ -130,12 +130,12 @@ def _rename(found: Roster) -> None:
 
 def _write(found: Roster, *, attends: bool) -> None:
     with connection.cursor() as cursor:
-        for handler, called, row in _own(found):
+        for handler, called, row in _own_handlers(found):
             known = {name for one in found.rows if one.handler == called for name in one.ids}
             if row is None or row.is_retired:
                 log.info("handler known", handler=called, takes=handler.name, again=row is not None)
             cursor.execute(
-                WRITE,
+                UPSERT,
                 {
                     "handler": called,
                     "aliases": sorted((known | handler.ids) - {called}),
@@ -144,25 +144,25 @@ def _write(found: Roster, *, attends: bool) -> None:
                     "ordered": handler.ordered,
                     "keeps_order": _keeps_order(handler, row),
                     "attends": attends,
-                    "by": _whom(),
+                    "by": _process(),
                 },
             )
-        if attends and (gone := _let_go(found)):
-            cursor.execute(LET_GO, {"ids": gone})
+        if attends and (gone := _dropped_kinds(found)):
+            cursor.execute(RETIRE_DROPPED, {"ids": gone})
 
 
-def _say_seen(found: Roster) -> None:
-    own = [(handler, row) for handler, _, row in _own(found) if row]
+def _record_seen(found: Roster) -> None:
+    own = [(handler, row) for handler, _, row in _own_handlers(found) if row]
     with connection.cursor() as cursor:
         cursor.execute(
             SEEN,
             {
-                "by": _whom(),
+                "by": _process(),
                 "ids": [row.id for _, row in own],
                 "ordered": [row.id for handler, row in own if handler.ordered],
             },
         )
 
 
-def _whom() -> str:
+def _process() -> str:
     return f"{socket.gethostname()}, process {os.getpid()}"

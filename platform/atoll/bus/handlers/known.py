@@ -1,10 +1,9 @@
-"""The handlers of this service as its database knows them, whatever code this process has.
+"""The known handlers: all handlers of this service, as its database has them.
 
-While an old and a new version of a service run side by side, each has handlers that the
-other has not. So a process that is about to receive writes its handlers into a table before
-it binds their routing keys, and ingest makes deliveries for all that the table holds. A
-fingerprint of the table is compared by the statement that stores: nothing is ever stored
-under a list that has changed. docs/decisions/0039 has the reasons.
+While an old and a new version of a service run side by side, each has handlers that the other has not. So
+a process writes its handlers into a table before it binds their routing keys, and ingest makes deliveries
+for all handlers in the table. The statement that stores messages compares a fingerprint of the table, so
+that no message is stored by an outdated list. docs/decisions/0039 has the reasons.
 """
 
 import time
@@ -16,12 +15,12 @@ from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Handler
 from atoll.bus.topic_match import matches
 
-# Held exclusively by what changes the table, and shared by each statement that stores under it.
+# Transactions that change the table hold it exclusively; statements that store messages share it.
 LOCK = 0x61746F6C6E
-# A handler that no worker has named for this long has nobody to run it.
+# A handler that no worker has registered for this long has no worker.
 ATTENDED_S = 30.0
-# Versions side by side may differ about order. It is kept until the last that asks for it has
-# gone for this long; and a kind of message that a handler no longer takes is given to it as long.
+# Versions side by side may differ about ``ordered``. Order is kept for this long after the last worker that
+# asks for it has gone; and a handler gets a message that it no longer takes for this long.
 OVERLAP_S = 60.0
 OLD_S = 2.0
 
@@ -61,25 +60,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Roster:
-    """The table as it was read, with what the code of this process adds to it."""
+    """The table as it was read, together with the handlers of this process."""
 
     fingerprint: str = EMPTY
     rows: tuple[Row, ...] = field(default=())
 
     def name_of(self, handler: Handler) -> str:
-        """What the table calls a handler of this process, which may know it by another of its names."""
+        """The name in the table of a handler of this process, which may be an alias of the handler."""
         exact = next((row.handler for row in self.rows if row.handler == handler.id), None)
         return exact or next((row.handler for row in self.rows if row.ids & handler.ids), handler.id)
 
     def names_of(self, handler_id: str) -> set[str]:
-        """A handler's name of today and its earlier ones, by any of them."""
+        """All names of a handler, found by any of them."""
         return {handler_id}.union(*(row.ids for row in self.rows if handler_id in row.ids))
 
     def takers(self, kind: str, name: str) -> dict[str, bool]:
-        """The handlers that a message is for, and whether each wants its messages in order.
+        """The handlers that a message is for, and whether each is ordered.
 
-        All that the table knows, and what this process has code for unless that was retired. A
-        command has one: where versions call it differently, the newest that some worker runs.
+        All handlers of the table, and those of this process that are not retired. A command has one
+        handler: when versions name it differently, the newest that a worker runs.
         """
         found = self._known_takers(kind, name)
         if kind == "command" and found:
@@ -100,7 +99,7 @@ class Roster:
         return {row.handler: row.ordered for row in sorted(rows, key=lambda row: row.ordered)}
 
     def patterns(self) -> set[str]:
-        """What the service's event queue has to be bound to."""
+        """The routing keys that the service's event queue has to be bound to."""
         own = {
             handler.name
             for handler in registry.handlers()
@@ -109,7 +108,7 @@ class Roster:
         return own | {row.name for row in self.rows if row.kind == "event" and not row.is_retired}
 
     def former_patterns(self) -> set[str]:
-        """What it was bound to and has nobody to take it any more."""
+        """The routing keys that only retired handlers take, so that the queue has to be unbound from them."""
         retired = {row.name for row in self.rows if row.kind == "event" and row.is_retired}
         return retired - self.patterns() - {""}
 
@@ -129,13 +128,13 @@ class Roster:
             names |= handler.ids
         return sorted(names.union(*(row.ids for row in self.rows if row.ids & names)))
 
-    def has_strangers(self) -> bool:
-        """Whether other processes may run what this one has no code for."""
+    def has_handlers_of_others(self) -> bool:
+        """Whether the table has handlers that this process has no code for."""
         own = set(self.runnable())
         return any(row.handler not in own for row in self.rows if not row.is_retired)
 
     def _is_retired(self, called: str, handler: Handler) -> bool:
-        """A handler is judged by its own row, one that takes something new by whether all is retired."""
+        """Whether the handler's row is retired; without a row for its message, whether all its rows are."""
         its = [row for row in self.rows if row.handler == called]
         same = [row for row in its if (row.kind, row.name) == (handler.kind, handler.name)]
         return all(row.is_retired for row in same or its) if its else False
@@ -146,7 +145,7 @@ _read_at = float("-inf")
 
 
 def roster() -> Roster:
-    """As it was last read by this process; the statement that stores finds out whether it is current."""
+    """The table as this process last read it, however old. The statement that stores messages checks it."""
     return _roster or reload()
 
 
@@ -161,11 +160,11 @@ def reload() -> Roster:
 
 
 def reload_if_old() -> Roster:
-    """No older than OLD_S: for what may be a little late, such as who else runs."""
+    """The table as it was at most OLD_S seconds ago."""
     return roster() if time.monotonic() - _read_at < OLD_S else reload()
 
 
 def code_for(handler_id: str, kind: str, name: str) -> Handler | None:
-    """This process's own handler of any of its names that takes such a message; None when it has none."""
+    """The handler of this process that has such a name and takes such a message; None without one."""
     names = reload_if_old().names_of(handler_id)
     return next((one for one in registry.handlers() if one.ids & names and one.takes(kind, name)), None)

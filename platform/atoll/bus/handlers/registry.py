@@ -1,4 +1,4 @@
-"""Which functions react to which messages.
+"""The handlers in the code of this process.
 
 Registration happens when a service's ``handlers.py`` is imported; the app
 registry of Django imports them all once it is ready.
@@ -42,8 +42,10 @@ class Handler:
 
     @cached_property
     def id(self) -> str:
-        """What a delivery row calls it. It survives restarts. Without a stable id it is where the
-        function lives, and changes when the function is moved or renamed."""
+        """The handler's name in the database: ``stable_id``, or else ``place``.
+
+        Without a ``stable_id`` it changes when the function is moved or renamed.
+        """
         return self.stable_id or self.place
 
     @cached_property
@@ -53,12 +55,12 @@ class Handler:
 
     @cached_property
     def ids(self) -> frozenset[str]:
-        """Its id and all that it was called before."""
+        """The handler's id and its earlier names."""
         return frozenset((self.id, *self.aliases))
 
     @cached_property
     def payload_type(self) -> type[Any]:
-        """The annotation of the first parameter; ``dict`` means the data as it came."""
+        """The annotation of the first parameter; ``dict`` stands for the data as it arrived."""
         parameters = list(inspect.signature(self.function).parameters)
         hints = get_type_hints(self.function)
         if not parameters or parameters[0] not in hints:
@@ -81,7 +83,7 @@ def on(
     name: str = "",
     aliases: Sequence[str] = (),
 ) -> Callable[[Function], Function]:
-    """React to an event type, or to all that match a pattern such as ``order.*``.
+    """React to an event type, or to all event types that match a pattern such as ``order.*``.
 
     The function is called as ``f(payload, message)`` inside one transaction, at
     least once and, as far as the database goes, with exactly one effect. Several
@@ -159,7 +161,7 @@ def handles(
 
 
 def _add(handler: Handler) -> None:
-    """A module that is imported again replaces its own registrations."""
+    """Register a handler. A module that is imported again replaces its own handlers."""
     for identifier in handler.ids:
         if not HANDLER_ID.fullmatch(identifier):
             raise Misuse(
@@ -187,7 +189,7 @@ def command_handler(command: str) -> Handler | None:
 
 
 def by_id(handler_id: str) -> Handler | None:
-    """The handler of that name, or of that earlier name."""
+    """The handler of this process with that name, of today or earlier."""
     return next((handler for handler in _handlers if handler_id in handler.ids), None)
 
 
@@ -197,5 +199,5 @@ def has_ordered() -> bool:
 
 
 def event_patterns() -> list[str]:
-    """What the service's event queue is bound to."""
+    """The event types and patterns of the handlers of this process, sorted."""
     return sorted({handler.name for handler in _handlers if handler.kind == "event"})

@@ -1,4 +1,4 @@
-"""Handlers that no worker has code for any more: who they are, what waits for them, and their end."""
+"""Retiring handlers: their state as staff see it, and the end of those that no worker has code for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,9 +71,9 @@ DISCARD_LEFT_OVER = f"""{_DISCARD_OF_RETIRED} AND delivery.status = 'pending' AN
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A handler as staff see it. ``waiting`` and ``dead`` count its open deliveries.
+    """A handler as staff see it. ``waiting`` and ``dead`` count its deliveries.
 
-    One that has deliveries and was never in the table has neither ``known_since`` nor ``takes``.
+    A handler that has deliveries and was never in the table has neither ``known_since`` nor ``takes``.
     """
 
     handler: str
@@ -95,7 +95,7 @@ class Standing:
 
 
 def standings() -> list[Standing]:
-    """All handlers: those without a worker first, the retired ones last."""
+    """All handlers: first those without a worker, last the retired ones."""
     with connection.cursor() as cursor:
         cursor.execute(HANDLERS, {"attended_s": known.ATTENDED_S})
         return [Standing(*row) for row in cursor.fetchall()]
@@ -106,10 +106,10 @@ def standing(handler: str) -> Standing | None:
 
 
 def retire(handler: str, *, by: str, why: str) -> int:
-    """Give it no more messages and discard what it still has, dead letters included; how many those were.
+    """Give the handler no more messages and discard its deliveries, dead letters included; how many.
 
-    Its routing keys are unbound within a few seconds. A worker that starts with its code takes
-    it up again. Raises Conflict while a worker has code for it, and when it is retired already.
+    Its routing keys are unbound within a few seconds. A worker that starts with its code takes it up
+    again. Raises Conflict while a worker has code for it, and when it is retired already.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -124,7 +124,7 @@ def retire(handler: str, *, by: str, why: str) -> int:
 
 
 def discard_left_over() -> int:
-    """Discard what retired handlers still have, such as an attempt that was running then; how many."""
+    """Discard the deliveries of retired handlers that were running when they were retired; how many."""
     if not known.roster().has_retired:
         return 0
     with connection.cursor() as cursor:

@@ -1,1 +1,1 @@
-"""The way out: rows that a transaction leaves, and the relay that publishes them."""
+"""Outgoing messages: the rows that transactions write, and the relay that publishes them."""

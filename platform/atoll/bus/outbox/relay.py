@@ -85,7 +85,7 @@ def _log(rows: Sequence[Outgoing], outcome: Outcome) -> None:
 
 
 class Relay:
-    """Steps for ever on a thread, a database connection and a broker connection of its own."""
+    """Publishes on a thread, a database connection and a broker connection of its own."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Relay:
             to: Publisher | None = None
             pause_s = 0.0
             try:
-                # First the handlers, then their queues, then messages: one to ourselves must arrive.
+                # First the handlers, then their queues, then messages: this service may send to itself.
                 enrolment.register(attends=self._attends)
                 to = self._open_publisher()
                 news = self._prepare_session()
@@ -117,7 +117,7 @@ class Relay:
                 backoff.reset()
                 self._work(to, news)
             except Exception as error:
-                # Whatever it is, the backlog must move again once it is over.
+                # After any error the relay must go on with the backlog.
                 pause_s = backoff.failed()
                 log.error(
                     "relay interrupted, trying again",
@@ -133,12 +133,15 @@ class Relay:
             self._stopping.wait(pause_s)
 
     def stop(self) -> None:
-        """The batch under way is finished; nothing stays claimed."""
+        """End after the current batch. No row stays claimed."""
         self._stopping.set()
 
     def _prepare_session(self) -> Subscription:
-        """Listen; and wait for no disk, since all a relay writes may be lost with the server's
-        power: a message is then published twice, and the receivers drop the second."""
+        """Listen for new rows.
+
+        The session does not wait for the disk: when PostgreSQL loses power, messages are published a second
+        time, and the receivers drop the second copies.
+        """
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = off")
         claim_owner.enable_keepalives()
@@ -153,7 +156,7 @@ class Relay:
                 known.reload_if_old()
                 to.keep_alive()
                 next_keep_alive = now + KEEP_ALIVE_EVERY_S
-            # Asked in any case: at full speed through a backlog this is where news is noticed.
+            # Before each batch, since a relay at full speed through a backlog never waits.
             has_news = bool(news.take())
             if has_news:
                 self.note_news(now)
@@ -165,7 +168,7 @@ class Relay:
                 to.keep_alive()
 
     def publish(self, to: Publisher, now: float) -> float:
-        """Publish what is due, new messages first where there is a backlog; seconds until the next look."""
+        """Publish due messages, in a backlog the new ones first. Returns the seconds until the next batch."""
         if self._is_behind:
             step(to, outbox.claim_new)
             if now < self._next_slice:
@@ -181,5 +184,5 @@ class Relay:
         return PAUSE_S
 
     def note_news(self, now: float) -> None:
-        """Somebody announced something."""
+        """A message was published at ``now``, on the monotonic clock."""
         self._news_at = now

@@ -1,8 +1,7 @@
-"""The outbox's SQL: add a row, and what a relay does with rows.
+"""The SQL of the outbox: adding a row, claiming rows, and recording their outcomes.
 
-Rows are found by status, never by "id greater than the last one": ids are
-given before commits, so a cursor would skip what commits late. The clock is
-the database's.
+Rows are found by status, never by "id greater than the last one": a row gets its id before its commit, so
+a cursor would skip rows that commit late. The clock is the database's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,11 @@ from atoll.bus.broker.messages import Outgoing
 
 CHANNEL = "atoll_outbox"
 LEASE_S = 30
-# How long a message counts as new where others wait.
+# How long a message counts as new while older ones wait.
 NEW_S = 5.0
 
-# Claims are made one after the other, because a claim that skips another
-# relay's locked rows could otherwise take a later message of the same key.
+# Relays claim one after the other: a claim that skips the locked rows of another relay could otherwise take
+# a later message of the same key.
 CLAIM_LOCK = 0x61746F6C6C  # "atoll"
 
 ADD = """
@@ -31,10 +30,9 @@ VALUES
      'pending', 0, '', statement_timestamp(), statement_timestamp())
 """
 
-# The row lock on the key's counter makes writers of one key wait for each
-# other, so that within a key the order of ids is the order of commits.
-# A counter begins at the clock's milliseconds: one that was deleted for want of use, or
-# with its whole database, goes on above all that its receivers have seen.
+# The row lock on the key's counter makes the writers of one key wait for each other, so that within a key
+# the order of ids is the order of commits. A counter begins at the clock's milliseconds: after an unused
+# counter was deleted, or the whole database, the numbers go on above all that the receivers have seen.
 ADD_KEYED = """
 WITH counter AS (
     INSERT INTO atoll_bus_keysequence (key, last, used_at)
@@ -73,8 +71,8 @@ WITH due AS (
 SELECT * FROM claimed ORDER BY id
 """
 
-# What was announced last, although older messages wait. A key's messages keep their order,
-# so that one whose predecessor still waits is left to the other claim.
+# The newest messages, although older ones wait. The messages of a key keep their order: CLAIM takes those
+# that have a predecessor.
 CLAIM_NEW = """
 SELECT pg_advisory_xact_lock(%(lock)s);
 WITH newest AS (
@@ -127,7 +125,7 @@ WHERE id = %(id)s AND status = 'pending'
 """
 
 
-# The longer it has waited, the rarer the attempts, 1 to 30 s apart. They are not counted:
+# The longer the message has waited, the rarer the attempts: 1 to 30 s apart. They are not counted, since
 # nothing is wrong with the message.
 UNROUTABLE = """
 UPDATE atoll_bus_outbox
@@ -160,10 +158,9 @@ def add(
 def wake_relays() -> None:
     """Notify the relays after the commit, once per transaction.
 
-    A NOTIFY inside the transaction would hold a lock of the whole server through
-    the commit's wait for the disk, so that all publishing transactions commit one
-    by one. Should the process die between commit and NOTIFY, the relays' poll
-    finds the row.
+    A NOTIFY inside the transaction would hold a lock of the whole server while the commit waits for the
+    disk, so that all publishing transactions would commit one by one. If the process ends between commit
+    and NOTIFY, the relays' poll finds the row.
     """
     if not any(_notify in waiting for waiting in connection.run_on_commit):
         transaction.on_commit(_notify, robust=True)
@@ -175,9 +172,9 @@ def _notify() -> None:
 
 
 def claim(limit: int) -> list[Outgoing]:
-    """Take up to ``limit`` due rows, oldest first, for LEASE_S seconds.
+    """Claim up to ``limit`` due rows for LEASE_S seconds, oldest first.
 
-    Of a key, only a row whose predecessors are published or in the same claim.
+    Takes a row with a key only when its predecessors are published or in the same claim.
     """
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S})
@@ -185,7 +182,7 @@ def claim(limit: int) -> list[Outgoing]:
 
 
 def claim_new(limit: int) -> list[Outgoing]:
-    """Take what is due of the newest ``limit`` rows, for LEASE_S seconds, if it is no older than NEW_S."""
+    """Claim for LEASE_S seconds the due rows among the newest ``limit``, if they are younger than NEW_S."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM_NEW, {"lock": CLAIM_LOCK, "limit": limit, "lease_s": LEASE_S, "new_s": NEW_S})
         return [Outgoing(*row) for row in cursor.fetchall()]
@@ -197,25 +194,28 @@ def mark_published(ids: Sequence[int]) -> None:
 
 
 def release(ids: Sequence[int]) -> None:
-    """Give claimed rows back at once; costs them no attempt."""
+    """Give claimed rows back at once. It costs them no attempt."""
     if ids:
         _run(RELEASE, {"ids": list(ids)})
 
 
 def take_back() -> int:
-    """Make due what relays had claimed whose sessions are gone; how many rows that were."""
+    """Make the claims of ended database sessions due; how many rows those were."""
     with connection.cursor() as cursor:
         cursor.execute(TAKE_BACK)
         return int(cursor.rowcount)
 
 
 def mark_refused(row_id: int, error: str) -> None:
-    """The broker is there and does not take this message: keep it, visible, and try again later."""
+    """Keep a message that the broker refused, show the error to staff, and try again later."""
     _run(REFUSED, {"id": row_id, "error": error})
 
 
 def mark_unroutable(reasons: Mapping[int, str]) -> None:
-    """Nobody would have got these: keep them, visible, and try again soon; costs them no attempt."""
+    """Keep messages that a known receiver would miss, show staff why, and try again soon.
+
+    It costs them no attempt.
+    """
     for reason in set(reasons.values()):
         ids = [row_id for row_id, given in reasons.items() if given == reason]
         _run(UNROUTABLE, {"ids": ids, "error": reason})
