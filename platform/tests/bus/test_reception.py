@@ -16,7 +16,7 @@ from atoll.bus.inbox import consumer_status, readiness
 from atoll.bus.inbox.consumer_status import ConsumerStatus, Problem
 from atoll.bus.models import Reception
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.threads import Host
+from atoll.bus.worker.threads import WorkerThreads
 from atoll.health import checks, register_check
 from atoll.testing.proxy import Proxy
 
@@ -162,7 +162,7 @@ def test_a_broker_that_is_away_degrades_a_web_process_since_the_outbox_keeps_wha
     assert told["problem"] == "Warning: Nothing consumes the service's queues for 11 s."
 
 
-class Presence:
+class Registration:
     """Records the states that a supervisor would see."""
 
     def __init__(self) -> None:
@@ -176,13 +176,13 @@ class Presence:
 
 
 @contextmanager
-def hosting(presence: Any) -> Iterator[None]:
-    host = Host(_NoHints(), presence)
-    host.start()
+def running(registration: Any) -> Iterator[None]:
+    threads = WorkerThreads(_NoHints(), registration)
+    threads.start()
     try:
         yield
     finally:
-        host.stop()
+        threads.stop()
 
 
 class _NoHints(Hints):
@@ -201,18 +201,18 @@ def test_a_worker_whose_broker_goes_is_unready_with_the_reason_and_ready_when_it
     proxy = Proxy(parts.hostname or "", parts.port or 5672)
     account = parts.netloc.rpartition("@")[0]
     monkeypatch.setenv("RABBITMQ_URL", parts._replace(netloc=f"{account}@127.0.0.1:{proxy.port}").geturl())
-    presence = Presence()
-    with hosting(presence):
+    registration = Registration()
+    with running(registration):
         # Not the first word: a machine that takes longer than the grace to start says so before.
-        until(lambda: presence.said[-1:] == ["ready"])
+        until(lambda: registration.said[-1:] == ["ready"])
         until(lambda: Reception.objects.filter(consumed_at__isnull=False, problem="").exists())
-        presence.said.clear()
+        registration.said.clear()
         proxy.cut()
-        until(lambda: presence.said)
+        until(lambda: registration.said)
         until(lambda: Reception.objects.filter(problem_at__isnull=False, is_away=True).exists())
-        reason = presence.said[0]
+        reason = registration.said[0]
         proxy.mend()
-        until(lambda: presence.said[-1] == "ready")
+        until(lambda: registration.said[-1] == "ready")
     assert reason.startswith("Nothing consumes the service's queues for ")
     monkeypatch.setenv("RABBITMQ_URL", rabbitmq)
     proxy.cut()

@@ -1,4 +1,4 @@
-"""What turns a plain Celery worker into a whole one: a step of its start and stop."""
+"""The step of a Celery worker's start and stop that adds the threads of the bus."""
 
 import os
 import signal
@@ -23,23 +23,23 @@ from atoll.bus.inbox import quarantine, senders
 from atoll.bus.operations import retention
 from atoll.bus.worker import settings_check, watchdog
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.threads import Host
-from atoll.bus.worker.watchdog import Guard
-from atoll.bus.worker.worker_registration import Presence
+from atoll.bus.worker.threads import WorkerThreads
+from atoll.bus.worker.watchdog import Watchdog
+from atoll.bus.worker.worker_registration import WorkerRegistration
 from atoll.postgresql import bound, budget
 from atoll.server import starting
 
 log = structlog.get_logger("atoll.bus")
 
-# Handlers, ingest and relay share an interpreter. One that waits for its turn waits this long at most,
-# not Python's 5 ms, which at 200 events a second was half of the time from commit to handler.
+# The threads of a worker share an interpreter. A thread waits this long at most for its turn, not Python's
+# 5 ms: those were half of the time from commit to handler at 200 events a second.
 SWITCH_INTERVAL_S = 0.0005
-# From SIGTERM to the moment where what still runs is cut off and given back.
+# From SIGTERM until attempts that still run are cut off and given back.
 GRACE_S = 6.5
 
 
 class BusStep(bootsteps.StartStopStep):
-    """Starts after the pool, so that its threads and sockets are not forked with the first children."""
+    """Starts after the pool, so that the first children inherit neither its threads nor its sockets."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -55,13 +55,13 @@ class BusStep(bootsteps.StartStopStep):
             quarantine.configured()
             contracts.refuse_unknown_names()
         except ImproperlyConfigured as error:
-            # Celery would show a traceback, or log it and go on.
+            # For other exceptions Celery shows a traceback, or logs it and goes on.
             raise SystemExit(f"The worker does not start. {error}") from None
         # Before the pool forks its children.
         bound.hold_to(budget.BESIDE_HANDLERS + worker.concurrency, in_children=budget.IN_CHILD)
-        self._host: Host | None = None
+        self._threads: WorkerThreads | None = None
         self._attendance = Attendance()
-        self._presence = Presence()
+        self._registration = WorkerRegistration()
         self._exit_code = os.EX_OK
         self._is_leaving = False
 
@@ -70,22 +70,22 @@ class BusStep(bootsteps.StartStopStep):
         attempt_slots.stay()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._pool = worker.pool
-        self._guard = Guard(self._children, self._leave_stuck)
-        self._guard.start()
+        self._watchdog = Watchdog(self._children, self._leave_stuck)
+        self._watchdog.start()
         worker_shutting_down.connect(self._leave)
         settings_check.report_database()
         self._attendance.start()
         if conf.flag("BUS_IN_WORKER", default=True):
-            self._host = Host(Hints(worker.app), self._presence)
-            self._host.start()
+            self._threads = WorkerThreads(Hints(worker.app), self._registration)
+            self._threads.start()
         else:
-            self._presence.ready()
+            self._registration.ready()
 
     def stop(self, worker: Any) -> None:
         self._attendance.stop()
-        if self._host:
-            self._host.stop()
-        self._presence.gone()
+        if self._threads:
+            self._threads.stop()
+        self._registration.gone()
         # Python gives handlers up before it has ended: one more signal would look like a crash.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
@@ -93,12 +93,12 @@ class BusStep(bootsteps.StartStopStep):
         self.stop(worker)
 
     def _leave(self, **_: Any) -> None:
-        """On the first signal; a second one changes nothing about what the first began."""
+        """Begin to leave at the first signal; further signals change nothing."""
         if self._is_leaving:
             return
         self._is_leaving = True
         attempt_slots.leave()
-        self._presence.leaving()
+        self._registration.leaving()
         threading.Thread(target=self._end, name="grace", daemon=True).start()
 
     def _leave_stuck(self) -> None:
@@ -107,7 +107,7 @@ class BusStep(bootsteps.StartStopStep):
 
     def _end(self) -> None:
         time.sleep(GRACE_S)
-        self._guard.stop()
+        self._watchdog.stop()
         cut_off = attempt_slots.entries(self._children())
         for entry in cut_off:
             watchdog.kill(entry.pid)

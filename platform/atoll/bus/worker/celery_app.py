@@ -101,12 +101,12 @@ def _keep_logging(**_: Any) -> None:
 
 @worker_process_init.connect
 def _become_child(**_: Any) -> None:
-    """A forked child must neither use nor hold open the parent's connections."""
+    """A forked child must neither use nor keep the parent's connections."""
     for connection in connections.all(initialized_only=True):
         connection.connection = None
-    # Whoever stops a whole group of processes means the worker: it lets its children finish.
+    # A signal to the group of processes is for the worker, which lets its children finish.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    close_inherited_sockets.let_go_of_sockets()
+    close_inherited_sockets.close_inherited_sockets()
     number = getattr(current_process(), "index", attempt_slots.SLOTS)
     attempt_slots.become_child(number)
     process_title.show(settings.ATOLL_PROJECT, "worker", "child", str(number + 1))

@@ -1,7 +1,7 @@
-"""Environment variables that Celery prefers to the configuration it is given.
+"""Environment variables that Celery prefers to the configuration that the bus gives it.
 
-With one of them pointing elsewhere a worker takes hints from a broker where nobody puts any:
-everything is up, and no handler ever runs.
+If one of them names another broker, a worker waits for hints on a broker that gets none: everything is
+up, and no handler ever runs.
 """
 
 import os
@@ -28,8 +28,10 @@ NEVER = {
 
 
 def refuse() -> None:
-    """Raises ImproperlyConfigured, naming every such variable that is set and what to do. Values are
-    not shown, since a URL holds a password."""
+    """Raise ImproperlyConfigured when such a variable is set. The text names each and the remedy.
+
+    It shows no values, since a URL holds a password.
+    """
     set_urls = [name for name in BROKERS if os.environ.get(name)]
     ours = conf.broker_url(settings.ATOLL_PROJECT) if set_urls else ""
     found = [

@@ -1,4 +1,4 @@
-"""Celery's consumer of hints, without the parts that serve what the bus does not use."""
+"""Celery's consumer of hints, without the parts that the bus does not use."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from atoll.bus.worker import hint_filter, hints
 
 log = structlog.get_logger("atoll.bus")
 
-celery: Any = untyped  # what is known of its types leaves out most of it
+celery: Any = untyped  # its stubs leave most of it out
 
 # It declares 28 quorum queues and as many exchanges per broker, for tasks with an ETA.
 DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
@@ -20,8 +20,8 @@ DELAYED_DELIVERY = "celery.worker.consumer.delayed_delivery:DelayedDelivery"
 class Consumer(celery.Consumer):
     """``worker_consumer`` of every service.
 
-    Workers do not talk to each other (gossip, mingle): nothing of it is used, and
-    reconnecting with it has left workers deaf (https://github.com/celery/celery/issues/8030).
+    Its workers do not talk to each other (gossip, mingle): the bus does not use it, and after a reconnect
+    with it workers received no more hints (https://github.com/celery/celery/issues/8030).
     """
 
     class Blueprint(celery.Consumer.Blueprint):
@@ -32,7 +32,7 @@ class Consumer(celery.Consumer):
         super().__init__(*args, worker_options=(worker_options or {}) | silent, **options)
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], None]:
-        """Celery's own, for messages that are hints of ours; the others are dropped, loudly."""
+        """Celery's handler for the hints of the bus. Other messages are logged and dropped."""
         handle = super().create_task_handler(*arguments, **options)
 
         def on_message(message: Any) -> None:

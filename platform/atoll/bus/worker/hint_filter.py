@@ -1,8 +1,8 @@
-"""What the work queue brings, looked at before Celery sees it.
+"""Checking messages of the work queue before Celery reads them.
 
-Anybody who reaches the broker can publish there. An error about a message would end
-Celery's consumer, or keep one place of its pool for ever, so what is no hint of ours is
-dropped. Nothing is lost: a hint only says sooner what the sweep would find.
+Anybody who reaches the broker can publish there. An error in a message would end Celery's consumer, or
+take a place of its pool for ever, so a message that is no hint of the bus is dropped. Nothing is lost: the
+sweep finds every due delivery without a hint, too.
 """
 
 import json
@@ -10,17 +10,17 @@ import time
 from typing import Any
 from uuid import UUID
 
-# Names of ours are short, and a hint names few deliveries.
+# A hint has short names and few deliveries.
 MAX_BYTES = 16_384
 MAX_DELIVERIES = 100
-# A chain of empty hints ends after seconds; what would go on for longer is not ours.
+# A chain of empty hints of the bus ends within seconds.
 LONGEST_CHAIN_S = 60.0
-# Tell Celery to keep the message in memory, or to run something else afterwards.
+# These headers tell Celery to keep the message in memory, or to run other tasks afterwards.
 HOLDING = ("eta", "expires", "timelimit", "group", "chord")
 
 
 def problem_with(message: Any, task: str) -> str | None:
-    """Why it is no hint, if it is none."""
+    """Why the message is no hint; None for a hint."""
     if message.problem:
         return str(message.problem)
     if message.content_type != "application/json" or message.content_encoding != "utf-8":
@@ -30,7 +30,7 @@ def problem_with(message: Any, task: str) -> str | None:
         return f"It is not {task}."
     if not isinstance(headers.get("id"), str):
         return "It has no id."
-    if any(_says_something(headers.get(name)) for name in HOLDING):
+    if any(_is_set(headers.get(name)) for name in HOLDING):
         return "It asks to be kept or followed by something."
     body = message.body
     if len(body) > MAX_BYTES:
@@ -41,12 +41,12 @@ def problem_with(message: Any, task: str) -> str | None:
         return "Its body cannot be read."
 
 
-def _says_something(value: Any) -> bool:
+def _is_set(value: Any) -> bool:
     return value not in (None, [None, None], (None, None))
 
 
 def _is_call(body: Any) -> bool:
-    """[[ids] or [[], until], {}, embedded]"""
+    """Whether the body is ``[[ids], {}, embedded]`` or ``[[[], until], {}, embedded]``."""
     arguments, options, embedded = body
     if options != {} or any(dict(embedded).values()) or not 1 <= len(arguments) <= 2:
         return False

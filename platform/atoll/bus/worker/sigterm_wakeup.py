@@ -30,7 +30,7 @@ class WakeStep(bootsteps.StartStopStep):
         hub.add_reader(self._reading.fileno(), self._drain)
 
     def _wake(self, **_: Any) -> None:
-        with suppress(BlockingIOError):  # full of wake-ups already
+        with suppress(BlockingIOError):  # wake-ups fill its buffer already
             self._writing.send(b"\0")
 
     def _drain(self) -> None:

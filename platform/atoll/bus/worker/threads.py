@@ -14,7 +14,7 @@ from atoll.bus.inbox.ingest import Ingestor
 from atoll.bus.operations.retention import Janitor
 from atoll.bus.outbox.relay import Relay
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.worker_registration import Presence
+from atoll.bus.worker.worker_registration import WorkerRegistration
 
 log = structlog.get_logger("atoll.bus")
 
@@ -24,17 +24,17 @@ LOOK_EVERY_S = 1.0
 REPORT_EVERY_S = 5.0
 
 
-class Host:
+class WorkerThreads:
     """Ingest and relay with a database and a broker connection each, the sweeper with a database connection,
     and retention, which connects now and then."""
 
-    def __init__(self, hints: Hints, presence: Presence, *, attends: bool = True) -> None:
+    def __init__(self, hints: Hints, registration: WorkerRegistration, *, attends: bool = True) -> None:
         """``attends``: this process runs handlers, too."""
         self._ingestor = Ingestor(hints, attends=attends)
         self._relay = Relay(attends=attends)
         self._sweeper = Sweeper(hints, hints.drain, may_hint=self._relay.connected.is_set, attends=attends)
         self._janitor = Janitor()
-        self._presence = presence
+        self._registration = registration
         self._threads = [
             threading.Thread(target=self._ingestor.run, name="ingest", daemon=True),
             threading.Thread(target=self._relay.run, name="relay", daemon=True),
@@ -45,8 +45,8 @@ class Host:
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Returns at once; the presence is ready when both sides are connected and consume,
-        or stand by, and unready when that does not last."""
+        """Returns at once. The registration becomes ready when the relay is connected and ingest consumes or
+        stands by, and unready when that does not last."""
         if not transports.current().capabilities.is_durable:
             log.warning(
                 "the embedded broker is for one machine: it may lose a message when the machine crashes"
@@ -55,7 +55,7 @@ class Host:
             thread.start()
 
     def stop(self) -> None:
-        """Finish the batches under way and give back what was claimed; at most STOP_TIMEOUT_S each."""
+        """Let each thread finish its batch and give its claims back, for STOP_TIMEOUT_S at most."""
         self._stopping.set()
         self._ingestor.stop()
         self._relay.stop()
@@ -65,18 +65,18 @@ class Host:
             thread.join(STOP_TIMEOUT_S)
 
     def _watch(self) -> None:
-        """Say when messages begin to be received, when that does not last, and when it does again."""
-        said: str | None = None  # nothing yet; "" that all is well; or why it is not
+        """Tell the registration when messages are received, when not, and when again."""
+        said: str | None = None  # None: nothing yet. Empty: messages are received. Else: the problem.
         next_report = 0.0
         while not self._stopping.is_set():
             problem = self._ingestor.status.problem()
             has_begun = self._ingestor.ready.is_set() and self._relay.connected.is_set()
             changes = False
             if problem and not said:
-                self._presence.unready(problem.text)
+                self._registration.unready(problem.text)
                 said, changes = problem.text, True
             elif not problem and has_begun and said != "":
-                self._presence.ready()
+                self._registration.ready()
                 said, changes = "", True
             now = time.monotonic()
             if said is not None and (changes or now >= next_report):
@@ -86,7 +86,7 @@ class Host:
 
 
 def _report(problem: Problem | None) -> None:
-    """For web processes; on a connection that is kept by nobody in between."""
+    """Write the state down for web processes, on a connection that is closed at once."""
     try:
         readiness.report(problem)
     except (DatabaseError, InterfaceError) as error:

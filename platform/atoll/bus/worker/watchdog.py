@@ -1,10 +1,9 @@
-"""Watching that handlers end, from outside of them.
+"""The watchdog of a worker: it ends handlers that are stuck in their own code.
 
-A handler that is stuck in its own code is past what the database's timeouts
-reach. In a prefork pool its child is killed. A thread cannot be killed, and each
-stuck one takes a place in the pool with it, so its worker ends, other handlers
-first, for whoever supervises it to start it again. The attempt stays counted
-either way: what gets stuck each time is a dead letter in the end.
+The time-outs of PostgreSQL do not reach such a handler. In a prefork pool the watchdog kills its child. A
+thread cannot be killed, and each stuck one takes a place of the pool, so the whole worker ends, after its
+other handlers have ended, and its supervisor starts it again. The attempt stays counted either way: a
+handler that is stuck each time makes its delivery a dead letter.
 """
 
 import os
@@ -22,17 +21,17 @@ from atoll.bus.delivery import attempt_slots, in_flight
 log = structlog.get_logger("atoll.bus")
 
 LOOK_EVERY_S = 0.5
-# The alarm inside the child comes first, and leaves the error in the delivery.
+# The alarm inside the child (timeouts.py) comes first and writes the error into the delivery.
 CHILD_OVERDUE_S = 2.0
-# A thread may only be slow to come back, from a network for instance: its worker is not ended lightly.
+# A thread may just wait, for instance for a network, and come back: a worker is ended late.
 THREAD_OVERDUE_S = 30.0
 
 
-class Guard(threading.Thread):
-    """``children`` tells the process ids of the pool; ``leave`` ends the worker, and is called once."""
+class Watchdog(threading.Thread):
+    """``children`` returns the process ids of the pool. ``leave`` ends the worker and is called once."""
 
     def __init__(self, children: Callable[[], Collection[int]], leave: Callable[[], None]) -> None:
-        super().__init__(name="guard", daemon=True)
+        super().__init__(name="watchdog", daemon=True)
         self._children = children
         self._leave = leave
         self._stopping = threading.Event()
@@ -57,7 +56,7 @@ class Guard(threading.Thread):
         self._stopping.set()
 
     def end_children(self) -> None:
-        """Kill each child that is past its handler's time."""
+        """Kill each child whose handler is overdue."""
         for entry in attempt_slots.entries(self._children(), overdue_s=CHILD_OVERDUE_S):
             if entry not in self._killed:
                 self._killed.add(entry)

@@ -1,4 +1,4 @@
-"""How a worker shows itself: to its supervisor, in the registry, in the log."""
+"""The state of a worker, told to its supervisor, to the registry and to the log."""
 
 import structlog
 from django.conf import settings
@@ -10,8 +10,8 @@ from atoll.server.registration import Registration
 log = structlog.get_logger("atoll.bus")
 
 
-class Presence:
-    """Ready, now and then unready, leaving once, gone once."""
+class WorkerRegistration:
+    """Starting, then ready or unready by turns, then leaving, then gone."""
 
     def __init__(self) -> None:
         lifecycle.set_state("starting")
@@ -22,7 +22,7 @@ class Presence:
         self._is_leaving = False
 
     def ready(self) -> None:
-        """It consumes: say so, and keep saying so to the registry."""
+        """The worker receives messages; the first call registers it."""
         if self._is_leaving:
             return
         lifecycle.set_state("ready")
@@ -32,7 +32,7 @@ class Presence:
             self._registration.start()
 
     def unready(self, reason: str) -> None:
-        """It does not, or not for long; what it is working on goes on."""
+        """The worker does not receive messages. Running handlers go on."""
         if self._is_leaving:
             return
         lifecycle.set_state("unready", reason)

@@ -14,8 +14,8 @@ from atoll.bus.inbox import senders
 from atoll.bus.worker import settings_check
 from atoll.bus.worker.celery_app import celery_app
 from atoll.bus.worker.hints import Hints
-from atoll.bus.worker.threads import Host
-from atoll.bus.worker.worker_registration import Presence
+from atoll.bus.worker.threads import WorkerThreads
+from atoll.bus.worker.worker_registration import WorkerRegistration
 from atoll.server import starting
 
 
@@ -34,16 +34,16 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(f"The bus does not start. {error}") from error
         settings_check.report_database()
-        presence = Presence()
-        host = Host(Hints(app), presence, attends=False)
+        registration = WorkerRegistration()
+        threads = WorkerThreads(Hints(app), registration, attends=False)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        host.start()
+        threads.start()
         stopping.wait()
-        presence.leaving()
-        host.stop()
-        presence.gone()
+        registration.leaving()
+        threads.stop()
+        registration.gone()
         for number in (signal.SIGTERM, signal.SIGINT):
             # Python removes signal handlers before it exits: a second signal would look like a crash.
             signal.signal(number, signal.SIG_IGN)
