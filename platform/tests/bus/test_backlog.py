@@ -98,7 +98,7 @@ def test_working_off_runs_what_is_due_longest_first_until_nothing_is(monkeypatch
         Delivery.objects.filter(message__body__contains=f'"{number}"').update(
             hint_at=F("created_at") - timedelta(minutes=10 - number)
         )
-    assert backlog.drain() is False
+    assert backlog.work_off() is False
     assert notes() == ["1", "2", "3"]
 
 
@@ -108,14 +108,14 @@ def test_working_off_stops_after_its_slice_and_says_that_more_may_be_due(
     monkeypatch.setattr(backlog, "SLICE_S", 0.0)
     listen()
     receive([arrival("waits")])
-    assert backlog.drain() is True
+    assert backlog.work_off() is True
     assert notes() == []
 
 
 def test_working_off_leaves_alone_what_a_hint_was_sent_for() -> None:
     listen()
     receive([arrival("hinted")])
-    assert backlog.drain() is False
+    assert backlog.work_off() is False
     assert notes() == []
 
 

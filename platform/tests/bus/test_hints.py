@@ -101,17 +101,17 @@ def test_a_backlog_is_worked_off_by_those_who_take_hints_and_nothing_is_sent_whe
     proxy: Proxy, rabbitmq: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     app, send, _ = sending_to(proxy, rabbitmq, monkeypatch)
-    send.drain()
+    send.send_empty()
     assert waiting(app) == 0
     with app.connection_for_read() as connection:
         channel = connection.default_channel
         channel.basic_qos(0, 1, False)  # it holds one, so that the others can be counted
         work = bus_celery.transports.current().names.work_queue(channel)
         work.consume("worker", callback=lambda message: None, no_ack=False)
-        send.drain()
+        send.send_empty()
         until(lambda: waiting(app) == app.conf.worker_concurrency - 2)
         # Beside those that wait, one round more and then no further.
-        send.drain()
+        send.send_empty()
         until(lambda: waiting(app) == 2 * app.conf.worker_concurrency - 3)
-        send.drain()
+        send.send_empty()
         assert waiting(app) == 2 * app.conf.worker_concurrency - 3

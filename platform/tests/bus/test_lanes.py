@@ -289,7 +289,7 @@ def test_a_backlog_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyP
     for number, key in ((2, "a"), (1, "a"), (3, "b"), (4, None)):
         arrive(number, key)
     Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
-    assert backlog.drain() is False
+    assert backlog.work_off() is False
     assert notes() == ["4", "1", "2", "3"]
 
 
@@ -299,6 +299,6 @@ def test_a_backlog_does_not_pass_a_dead_delivery_in_its_lane(monkeypatch: pytest
     for number, key in ((1, "a"), (2, "a"), (3, "b")):
         arrive(number, key)
     Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
-    assert backlog.drain() is False
+    assert backlog.work_off() is False
     assert notes() == ["3"]
     assert statuses() == ["dead", "pending", "done"]

@@ -31,17 +31,17 @@ class NoteAsked:
 
 
 class Hints:
-    """Keeps the hints and counts the drains."""
+    """Keeps the hints and counts the rounds with a backlog."""
 
     def __init__(self) -> None:
         self.hinted: list[UUID] = []
-        self.drains = 0
+        self.backlogs = 0
 
     def __call__(self, delivery_ids: list[UUID]) -> None:
         self.hinted += delivery_ids
 
-    def drain(self) -> None:
-        self.drains += 1
+    def send_empty(self) -> None:
+        self.backlogs += 1
 
 
 def due(count: int = 1, *, ordered: bool = False) -> list[UUID]:
@@ -59,13 +59,13 @@ def due(count: int = 1, *, ordered: bool = False) -> list[UUID]:
 def test_without_a_broker_no_hint_is_spent_and_all_that_is_due_gets_one_when_it_is_back() -> None:
     ids = due(3)
     hints, is_there = Hints(), threading.Event()
-    under_test = Sweeper(hints, hints.drain, may_hint=is_there.is_set)
+    under_test = Sweeper(hints, hints.send_empty, may_hint=is_there.is_set)
     for number in range(3):
         under_test.round(number)
     assert (hints.hinted, set(Delivery.objects.values_list("hints", flat=True))) == ([], {0})
     is_there.set()
     under_test.round(3)
-    assert (sorted(hints.hinted), hints.drains) == (sorted(ids), 0)
+    assert (sorted(hints.hinted), hints.backlogs) == (sorted(ids), 0)
     under_test.round(4)
     assert len(hints.hinted) == 3
 
@@ -73,8 +73,8 @@ def test_without_a_broker_no_hint_is_spent_and_all_that_is_due_gets_one_when_it_
 def test_more_due_deliveries_than_hints_of_one_round_are_worked_off_as_a_backlog() -> None:
     due(sweeper.HINTS_AT_ONCE + 1)
     hints = Hints()
-    Sweeper(hints, hints.drain).round(1)
-    assert (len(hints.hinted), hints.drains) == (sweeper.HINTS_AT_ONCE, 1)
+    Sweeper(hints, hints.send_empty).round(1)
+    assert (len(hints.hinted), hints.backlogs) == (sweeper.HINTS_AT_ONCE, 1)
 
 
 def test_without_a_broker_claims_of_ended_processes_are_still_taken_back(until: Until) -> None:
@@ -89,7 +89,7 @@ def test_without_a_broker_claims_of_ended_processes_are_still_taken_back(until: 
         Delivery.objects.update(session=session, claimed_at=timezone.now())
         Outbox.objects.update(session=session, claimed_at=timezone.now())
     hints = Hints()
-    under_test = Sweeper(hints, hints.drain, may_hint=lambda: False)
+    under_test = Sweeper(hints, hints.send_empty, may_hint=lambda: False)
 
     def both_are_back() -> bool:
         under_test.round(0)
@@ -105,7 +105,7 @@ def test_the_marks_of_the_version_before_are_read() -> None:
     Delivery.objects.filter(id=second).update(hints=-1, hint_at=timezone.now() + timedelta(days=1))
     Delivery.objects.filter(id=third).update(hints=-2, hint_at=timezone.now() + timedelta(days=1))
     hints = Hints()
-    under_test = Sweeper(hints, hints.drain)
+    under_test = Sweeper(hints, hints.send_empty)
     under_test.round(1)
     assert hints.hinted == [first]
     Delivery.objects.filter(id=first).update(status="done")
@@ -118,7 +118,7 @@ def test_the_marks_of_the_version_before_are_read() -> None:
 def test_a_database_that_comes_back_is_swept_again(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "ROUND_S", 0.01)
     hints = Hints()
-    under_test = Sweeper(hints, hints.drain)
+    under_test = Sweeper(hints, hints.send_empty)
     thread = threading.Thread(target=under_test.run)
     failures = [ConnectionError("away")] * 2
 

@@ -214,12 +214,12 @@ def test_hints_and_empty_hints_of_an_old_worker_count_no_attempt_and_the_hint_is
     found = Delivery.objects.annotate(now=Now()).get()
     assert timedelta(0) < found.hint_at - found.now <= timedelta(seconds=unattended.SOON_S)
     Delivery.objects.update(hint_at=Now())
-    assert backlog.drain() is False
+    assert backlog.work_off() is False
     assert deliveries.sweep(10) == [row]
     assert stored() == {COUNT: ("pending", 0)}
     become(new)
     Delivery.objects.update(hint_at=Now())
-    assert backlog.drain() is False
+    assert backlog.work_off() is False
     assert stored() == {COUNT: ("done", 1)}
 
 

@@ -19,7 +19,7 @@ SLICE_S = 0.02
 CHAIN_S = 1.5
 
 
-def drain(hint: Hint | None = None) -> bool:
+def work_off(hint: Hint | None = None) -> bool:
     """Run due deliveries for about SLICE_S, or LANE_TURN of one lane; whether there may be more.
 
     ``hint`` is as for ``executor.run``.

@@ -37,18 +37,18 @@ class Sweeper:
     def __init__(
         self,
         hint: Hint,
-        drain: Callable[[], None],
+        send_empty: Callable[[], None],
         *,
         may_hint: Callable[[], bool] = lambda: True,
         attends: bool = True,
     ) -> None:
-        """``hint`` sends hints. ``drain`` has the workers take a backlog from the table.
+        """``hint`` sends hints. ``send_empty`` sends the empty ones for a backlog.
 
         While ``may_hint`` is False no hint is sent or counted, so all that is due gets one as soon as
         the broker is back. ``attends``: this process runs handlers, too.
         """
         self._hint = hint
-        self._drain = drain
+        self._send_empty = send_empty
         self._may_hint = may_hint
         self._attends = attends
         self._lanes = LaneWaker()
@@ -109,7 +109,7 @@ class Sweeper:
         if due:
             self._hint(due)
         if len(due) == HINTS_AT_ONCE:
-            self._drain()
+            self._send_empty()
 
 
 def _take_back() -> None:

@@ -47,8 +47,8 @@ class Hints:
             for start in range(0, len(delivery_ids), size)
         )
 
-    def drain(self) -> None:
-        """Have each worker take what is due by itself for a while; one place of its pool stays free.
+    def send_empty(self) -> None:
+        """Have each worker work off the backlog for CHAIN_S; one place of its pool stays free.
 
         Nothing is added to a queue where hints wait already: where handlers are slow,
         those keep the workers busy, and more would stand before what is new.
@@ -60,7 +60,7 @@ class Hints:
             self._send(([], until) for _ in range(wanted))
 
     def go_on(self, until: float) -> None:
-        """Let a drain go on, behind the hints that wait, unless its time is up."""
+        """Send the empty hint again, behind the hints that wait, unless its time is up."""
         if time.time() < until:
             self._send([([], until)])
 
@@ -95,7 +95,7 @@ def register(app: Celery) -> None:
     @app.task(name=TASK, ignore_result=True, shared=False)
     def deliver(delivery_ids: list[str], until: float = 0.0) -> None:
         if not delivery_ids:
-            drain(hints, until)
+            work_off(hints, until)
         for position, identifier in enumerate(delivery_ids):
             if attempt_slots.is_leaving():
                 # Handlers that are under way fill the time until the exit; the rest is another worker's.
@@ -104,10 +104,10 @@ def register(app: Celery) -> None:
             run(UUID(identifier), hints)
 
 
-def drain(hints: Hints, until: float) -> None:
-    """Take due deliveries for a slice of time, and have that go on while there are more."""
+def work_off(hints: Hints, until: float) -> None:
+    """Run due deliveries for a slice of time, and go on with another empty hint while there are more."""
     try:
-        if not attempt_slots.is_leaving() and backlog.drain(hints):
+        if not attempt_slots.is_leaving() and backlog.work_off(hints):
             hints.go_on(until)
     except (OperationalError, InterfaceError) as error:
         connection.close()

@@ -32,7 +32,9 @@ class WorkerThreads:
         """``attends``: this process runs handlers, too."""
         self._ingestor = Ingestor(hints, attends=attends)
         self._relay = Relay(attends=attends)
-        self._sweeper = Sweeper(hints, hints.drain, may_hint=self._relay.connected.is_set, attends=attends)
+        self._sweeper = Sweeper(
+            hints, hints.send_empty, may_hint=self._relay.connected.is_set, attends=attends
+        )
         self._janitor = Janitor()
         self._registration = registration
         self._threads = [
