@@ -16,7 +16,8 @@ ADMIN = ("admin@atoll.example", "atoll-demo-admin")
 # Sends payments a command without a field that its handler needs, as a foreign producer might.
 MISSHAPEN = """
 import json, sys
-from atoll.bus import envelope, inbox
+from atoll.bus.broker import envelope
+from atoll.bus.inbox import store as inbox
 body = {"id": "%(id)s", "command": "process.payment", "data": %(data)r, "serviceId": "order-service",
         "correlationId": "%(correlation_id)s"}
 print(len(inbox.store([envelope.parse(json.dumps(body).encode(), {}, {})])))
