@@ -28,7 +28,7 @@ def write(event: dict[str, Any], message: Message) -> None: ...
 def gone() -> str:
     """A handler without code for an hour, with one waiting and one dead delivery."""
     on("note.asked", name="write_note")(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     store_one("note.asked", {})
     Delivery.objects.filter(id=store_one("note.asked", {})).update(status="dead")
     registry._handlers.clear()
@@ -42,7 +42,7 @@ def retire_address(handler: str) -> str:
 
 def test_the_page_tells_who_has_code_for_each_handler(staff: Client, gone: str) -> None:
     on("note.*", name="count_notes", ordered=True)(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     page = staff.get(PAGE).content.decode()
     assert "No worker has its code" in page
     assert "A worker has its code" in page
@@ -72,7 +72,7 @@ def test_retiring_asks_for_a_reason_and_is_written_down(staff: Client, gone: str
 
 def test_a_handler_whose_worker_came_back_meanwhile_is_not_retired(staff: Client, gone: str) -> None:
     on("note.asked", name="write_note")(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     answer = staff.post(retire_address(gone), {"reason": "too late"}, follow=True)
     assert "a worker that runs has code for it" in answer.content.decode()
     assert retiring.standing(gone) is not None

@@ -1,6 +1,7 @@
 """Receiving survives any properties, headers and routing keys that a stranger can write."""
 
 import json
+from functools import partial
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from testproject.models import Note
 
+from atoll.backoff import Backoff
 from atoll.bus import Message, on
 from atoll.bus.broker import transports
 from atoll.bus.broker.amqp import Amqp
@@ -239,7 +241,7 @@ def test_a_message_that_breaks_receiving_is_met_alone_and_then_put_aside_unread(
         return receive(arrivals)
 
     monkeypatch.setattr(ingest, "receive", breaking)
-    monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(ingest, "Backoff", partial(Backoff, first_s=0.01))
     events = transports.current().names.events.name
     with receiving() as receiver:
         for number in range(20):
@@ -270,7 +272,7 @@ def test_no_suspicion_falls_on_messages_while_the_database_is_away(
         return receive(arrivals)
 
     monkeypatch.setattr(ingest, "receive", away)
-    monkeypatch.setattr(ingest, "FIRST_BACKOFF_S", 0.01)
+    monkeypatch.setattr(ingest, "Backoff", partial(Backoff, first_s=0.01))
     with receiving():
         raw.publish(transports.current().names.events.name, b"note.asked", properties(), event("patient"))
         until(lambda: notes() == ["patient"])

@@ -77,10 +77,10 @@ def become(version: Version) -> None:
     version()
 
 
-def start(version: Version, *, attends: bool = True) -> None:
+def start(version: Version, *, runs_handlers: bool = True) -> None:
     """Start as a worker of that version does."""
     become(version)
-    enrolment.register(attends=attends)
+    enrolment.register(runs_handlers=runs_handlers)
 
 
 def silence(*handlers: str) -> None:
@@ -141,7 +141,7 @@ def test_a_new_handler_waits_until_what_is_being_stored_is_stored() -> None:
     become(new)
     with transaction.atomic():
         store("note.asked", {"text": "x"})
-        thread = threading.Thread(target=lambda: (enrolment.register(attends=True), connection.close()))
+        thread = threading.Thread(target=lambda: (enrolment.register(runs_handlers=True), connection.close()))
         thread.start()
         thread.join(0.3)
         assert thread.is_alive()
@@ -177,10 +177,10 @@ def test_a_database_that_does_not_tell_whether_a_command_is_handled_quarantines_
 
 def test_a_command_has_one_handler_although_the_versions_call_it_differently() -> None:
     handles("count.notes")(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     registry._handlers.clear()
     handles("count.notes")(count)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     assert set(stored_for("count.notes")) == {COUNT}
     become(lambda: handles("count.notes")(write))
     assert set(stored_for("count.notes")) == {COUNT}
@@ -235,7 +235,7 @@ def test_hints_and_empty_hints_of_an_old_worker_count_no_attempt_and_the_hint_is
 def test_a_hint_that_misses_the_right_worker_again_and_again_is_repeated_less_often(
     hints: int, attended: bool, within_s: float
 ) -> None:
-    start(new, attends=attended)
+    start(new, runs_handlers=attended)
     start(old)
     row = store_one("note.added", {"text": "x"})
     Delivery.objects.update(hints=hints, hint_at=Now() + timedelta(hours=1))
@@ -267,11 +267,11 @@ def test_a_bus_without_handlers_of_its_own_sends_hints_for_what_workers_can_run(
     row = store_one("note.added", {"text": "x"})
     Delivery.objects.filter(handler=COUNT).update(hint_at=Now())
     become(old)
-    assert deliveries.sweep(10, attends=False) == [row]
+    assert deliveries.sweep(10, runs_handlers=False) == [row]
     silence(COUNT)
     become(new)
     Delivery.objects.filter(handler=COUNT).update(hint_at=Now())
-    assert deliveries.sweep(10, attends=False) == []
+    assert deliveries.sweep(10, runs_handlers=False) == []
     assert Delivery.objects.get().waits_for == "code"
 
 
@@ -286,7 +286,7 @@ def test_a_moved_function_with_an_alias_is_the_same_handler_for_both_versions() 
     between = store_one("note.asked", {"text": "between"})
     assert Delivery.objects.get(id=before).handler == "write_note"
     become(old)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     after = store_one("note.asked", {"text": "after"})
     assert [executor.execute(row) for row in (between, after)] == [1, 1]
     become(renamed)
@@ -298,11 +298,11 @@ def test_a_moved_function_with_an_alias_is_the_same_handler_for_both_versions() 
 
 def test_a_lane_stays_one_lane_when_its_handler_gets_a_name() -> None:
     on("note.asked", ordered=True)(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     first = store_one("note.asked", {"text": "1"}, key="a", sequence=1)
     registry._handlers.clear()
     on("note.asked", ordered=True, name="write_note", aliases=[WRITE])(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     second = store_one("note.asked", {"text": "2"}, key="a", sequence=2)
     assert [executor.execute(second), executor.execute(first)] == [0, 2]
     assert notes() == ["write 1", "write 2"]
@@ -385,7 +385,7 @@ def test_a_handler_that_takes_less_gets_the_rest_only_while_an_older_version_run
     assert stored() == {COUNT: ("pending", 0)}
     Delivery.objects.update(next_attempt_at=Now())
     KnownHandler.objects.filter(name="note.*").update(seen_at=F("seen_at") - timedelta(minutes=5))
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     assert store("note.added", {"text": "y"}) == []
     assert executor.execute(shared) == 0
     row = Delivery.objects.get()
@@ -395,20 +395,20 @@ def test_a_handler_that_takes_less_gets_the_rest_only_while_an_older_version_run
 
 def test_order_is_kept_until_the_last_version_that_asked_for_it_has_gone() -> None:
     on("note.asked", ordered=True)(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     become(old)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     store_one("note.asked", {"text": "x"}, key="a", sequence=1)
     assert Delivery.objects.get().lane == "note-service/a"
     KnownHandler.objects.update(seen_ordered_at=F("seen_ordered_at") - timedelta(minutes=5))
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     second = store_one("note.asked", {"text": "y"}, key="a", sequence=2)
     assert Delivery.objects.get(id=second).lane == ""
 
 
 def test_a_worker_that_did_not_hear_of_an_order_keeps_it() -> None:
     on("note.asked", ordered=True)(write)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     first, second = (store_one("note.asked", {"text": str(n)}, key="a", sequence=n) for n in (1, 2))
     become(old)
     stale = {"now": None, "has_ordered": False}
@@ -425,7 +425,7 @@ def test_what_is_running_is_not_waited_for_when_its_handler_gets_a_name() -> Non
         holder.execute("BEGIN; SELECT 1 FROM atoll_bus_delivery WHERE id = %s FOR UPDATE", [str(running)])
         registry._handlers.clear()
         on("note.asked", name="write_note", aliases=[WRITE])(write)
-        enrolment.register(attends=True)
+        enrolment.register(runs_handlers=True)
         holder.execute("ROLLBACK")
     assert Delivery.objects.get().handler == WRITE
     assert executor.execute(running) == 1
@@ -472,7 +472,7 @@ def test_ingest_makes_way_when_another_version_wants_its_messages_in_order(broke
     registry._handlers.clear()
     on("note.asked")(write)
     on("note.added", ordered=True)(count)
-    enrolment.register(attends=True)
+    enrolment.register(runs_handlers=True)
     become(old)
     until(lambda: sum(each.consuming.is_set() for each in consumers) == 1)
     until(lambda: all(each.ready.is_set() for each in consumers))

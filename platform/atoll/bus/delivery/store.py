@@ -128,13 +128,13 @@ def take_back() -> int:
         return int(cursor.rowcount)
 
 
-def sweep(limit: int, now: datetime | None = None, *, attends: bool = True) -> list[UUID]:
+def sweep(limit: int, now: datetime | None = None, *, runs_handlers: bool = True) -> list[UUID]:
     """At most ``limit`` deliveries that need a hint: timers, retries, lost hints, lost leases.
 
     Parks those that wait for their turn in a lane, and those that no worker has code for.
-    ``attends``: this process runs handlers itself.
+    ``runs_handlers`` is False in ``PROJECT bus``: then only workers have code.
     """
-    runnable = known.roster().runnable() if attends else []
+    runnable = known.roster().runnable() if runs_handlers else []
     values: dict[str, Any] = {
         "now": now,
         "grace_s": HINT_GRACE_S,

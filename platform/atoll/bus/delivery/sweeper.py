@@ -40,17 +40,17 @@ class Sweeper:
         send_empty: Callable[[], None],
         *,
         may_hint: Callable[[], bool] = lambda: True,
-        attends: bool = True,
+        runs_handlers: bool = True,
     ) -> None:
         """``hint`` sends hints. ``send_empty`` sends the empty ones for a backlog.
 
         While ``may_hint`` is False no hint is sent or counted, so all that is due gets one as soon as
-        the broker is back. ``attends``: this process runs handlers, too.
+        the broker is back. ``runs_handlers`` is False in ``PROJECT bus``.
         """
         self._hint = hint
         self._send_empty = send_empty
         self._may_hint = may_hint
-        self._attends = attends
+        self._runs_handlers = runs_handlers
         self._lanes = LaneWaker()
         self._stopping = threading.Event()
 
@@ -105,7 +105,7 @@ class Sweeper:
         retiring.discard_left_over()
 
     def _send_hints(self) -> None:
-        due = deliveries.sweep(HINTS_AT_ONCE, attends=self._attends)
+        due = deliveries.sweep(HINTS_AT_ONCE, runs_handlers=self._runs_handlers)
         if due:
             self._hint(due)
         if len(due) == HINTS_AT_ONCE:

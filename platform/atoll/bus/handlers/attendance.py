@@ -26,7 +26,7 @@ class Attendance(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             try:
-                enrolment.register(attends=True)
+                enrolment.register(runs_handlers=True)
             except Error as error:
                 log.warning("handlers not registered", error=str(error).strip())
             finally:

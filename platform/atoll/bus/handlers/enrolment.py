@@ -18,16 +18,17 @@ INSERT INTO atoll_bus_knownhandler
     (handler, aliases, kind, name, ordered, known_since, seen_at, seen_by, seen_ordered_at, retired_by, why)
 VALUES
     (%(handler)s, %(aliases)s, %(kind)s, %(name)s, %(ordered)s, statement_timestamp(),
-     CASE WHEN %(attends)s THEN statement_timestamp() END, CASE WHEN %(attends)s THEN %(by)s ELSE '' END,
+     CASE WHEN %(runs_handlers)s THEN statement_timestamp() END,
+     CASE WHEN %(runs_handlers)s THEN %(by)s ELSE '' END,
      CASE WHEN %(ordered)s THEN statement_timestamp() END, '', '')
 ON CONFLICT (handler, kind, name) DO UPDATE
 SET aliases = excluded.aliases, ordered = %(keeps_order)s,
     seen_ordered_at = COALESCE(excluded.seen_ordered_at, atoll_bus_knownhandler.seen_ordered_at),
     seen_at = COALESCE(excluded.seen_at, atoll_bus_knownhandler.seen_at),
     seen_by = COALESCE(NULLIF(excluded.seen_by, ''), atoll_bus_knownhandler.seen_by),
-    retired_at = CASE WHEN NOT %(attends)s THEN atoll_bus_knownhandler.retired_at END,
-    retired_by = CASE WHEN %(attends)s THEN '' ELSE atoll_bus_knownhandler.retired_by END,
-    why = CASE WHEN %(attends)s THEN '' ELSE atoll_bus_knownhandler.why END
+    retired_at = CASE WHEN NOT %(runs_handlers)s THEN atoll_bus_knownhandler.retired_at END,
+    retired_by = CASE WHEN %(runs_handlers)s THEN '' ELSE atoll_bus_knownhandler.retired_by END,
+    why = CASE WHEN %(runs_handlers)s THEN '' ELSE atoll_bus_knownhandler.why END
 """
 
 SEEN = """
@@ -57,21 +58,21 @@ WHERE id = ANY(%(ids)s)
 """
 
 
-def register(*, attends: bool) -> Roster:
+def register(*, runs_handlers: bool) -> Roster:
     """Write the handlers of this process into the table, and return the table.
 
-    ``attends``: this process runs its handlers, so a retired one among them is taken up again. The rows are
-    committed when it returns. Call it before the routing keys of the handlers are bound.
+    With ``runs_handlers``, a retired handler of this process is taken up again. The rows are committed when
+    it returns. Call it before the routing keys of the handlers are bound.
     """
     found = known.reload()
-    if not _is_complete(found, attends=attends):
+    if not _is_complete(found, runs_handlers=runs_handlers):
         with transaction.atomic():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [known.LOCK])
             _rename(known.reload())
-            _write(known.reload(), attends=attends)
+            _write(known.reload(), runs_handlers=runs_handlers)
         found = known.reload()
-    if attends:
+    if runs_handlers:
         _record_seen(found)
     return found
 
@@ -88,15 +89,15 @@ def _own_handlers(found: Roster) -> Iterator[tuple[Handler, str, Row | None]]:
         )
 
 
-def _is_complete(found: Roster, *, attends: bool) -> bool:
+def _is_complete(found: Roster, *, runs_handlers: bool) -> bool:
     for handler, called, row in _own_handlers(found):
-        if row is None or (row.is_retired and attends):
+        if row is None or (row.is_retired and runs_handlers):
             return False
         if not handler.ids <= row.ids or _keeps_order(handler, row) != row.ordered:
             return False
         if called in handler.aliases:
             return False
-    return not (attends and _dropped_kinds(found))
+    return not (runs_handlers and _dropped_kinds(found))
 
 
 def _keeps_order(handler: Handler, row: Row | None) -> bool:
@@ -128,7 +129,7 @@ def _rename(found: Roster) -> None:
             found = known.reload()
 
 
-def _write(found: Roster, *, attends: bool) -> None:
+def _write(found: Roster, *, runs_handlers: bool) -> None:
     with connection.cursor() as cursor:
         for handler, called, row in _own_handlers(found):
             known = {name for one in found.rows if one.handler == called for name in one.ids}
@@ -143,11 +144,11 @@ def _write(found: Roster, *, attends: bool) -> None:
                     "name": handler.name,
                     "ordered": handler.ordered,
                     "keeps_order": _keeps_order(handler, row),
-                    "attends": attends,
+                    "runs_handlers": runs_handlers,
                     "by": _process(),
                 },
             )
-        if attends and (gone := _dropped_kinds(found)):
+        if runs_handlers and (gone := _dropped_kinds(found)):
             cursor.execute(RETIRE_DROPPED, {"ids": gone})
 
 

@@ -11,7 +11,6 @@ Handlers are enrolled before their keys are bound, so that the first message of 
 handler known. Bindings are made again every few seconds, in case that somebody deleted one.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
+from atoll.backoff import Backoff, jittered
 from atoll.bus import faults
 from atoll.bus.broker import transports
 from atoll.bus.broker.consumer import Consumer
@@ -38,8 +38,6 @@ PREFETCH = 200
 BATCH = 100
 POLL_S = 0.5
 RESTORE_EVERY_S = 2.0
-FIRST_BACKOFF_S = 0.2
-LAST_BACKOFF_S = 10.0
 STAND_BY_S = 1.0
 SETTLE_S = 0.2
 
@@ -50,10 +48,10 @@ class Ingestor:
     """One consumer of the service's queues, with a thread, a broker connection and a database connection
     of its own. It reconnects by itself."""
 
-    def __init__(self, hint: Hint, *, attends: bool = True) -> None:
-        """``attends``: this process runs handlers, too."""
+    def __init__(self, hint: Hint, *, runs_handlers: bool = True) -> None:
+        """``runs_handlers`` is False in ``PROJECT bus``."""
         self._hint = hint
-        self._attends = attends
+        self._runs_handlers = runs_handlers
         self._stopping = threading.Event()
         self.consuming = threading.Event()
         # Consuming, or standing by for another process that does.
@@ -61,33 +59,34 @@ class Ingestor:
         self.status = ConsumerStatus()
         self._suspects = Suspects()
         self._is_alone = False
+        self._backoff = Backoff()
 
     def run(self) -> None:
         """Until ``stop``."""
-        backoff_s = FIRST_BACKOFF_S
         while not self._stopping.is_set():
             transport = transports.current()
             consumer = transport.consumer()
             try:
                 connection.ensure_connection()
                 consumer.open()
-                enrolment.register(attends=self._attends)
+                enrolment.register(runs_handlers=self._runs_handlers)
                 if self._wait_for_lock(consumer):
                     self._consume(consumer)
+                pause_s = self._backoff.failed()
             except LockIsShared:
+                pause_s = self._backoff.failed()
                 log.info("ingest makes way, a handler of another version is ordered")
             except Exception as error:
                 # Whatever the error is, retrying is better than a service that receives nothing.
-                self._note_interruption(error, transport, consumer, retry_in_s=backoff_s)
+                pause_s = self._backoff.failed()
+                self._note_interruption(error, transport, consumer, retry_in_s=pause_s)
             finally:
-                was_consuming = self.consuming.is_set()
                 self.consuming.clear()
                 self.ready.clear()
                 # The broker has our messages back before the lock is free for the next consumer.
                 consumer.close()
                 connection.close()
-            backoff_s = FIRST_BACKOFF_S if was_consuming else min(backoff_s * 2, LAST_BACKOFF_S)
-            self._stopping.wait(random.uniform(backoff_s / 2, backoff_s))  # noqa: S311
+            self._stopping.wait(pause_s)
 
     def stop(self) -> None:
         """Messages that are not stored yet go back to the broker unacknowledged."""
@@ -122,7 +121,7 @@ class Ingestor:
             self.ready.set()
             self.status.mark_running()
             consumer.keep_alive()
-            if self._stopping.wait(random.uniform(STAND_BY_S / 2, STAND_BY_S)):  # noqa: S311
+            if self._stopping.wait(jittered(STAND_BY_S)):
                 return False
             known.reload()
         # The broker may need a moment to put back the messages of a consumer that ended.
@@ -136,6 +135,7 @@ class Ingestor:
         one_by_one = self._suspects.is_careful
         queues = consumer.start(1 if one_by_one else PREFETCH)
         self.consuming.set()
+        self._backoff.reset()
         self.ready.set()
         self.status.mark_running()
         log.info("ingest consuming", queues=queues, one_by_one=one_by_one)

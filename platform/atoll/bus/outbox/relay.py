@@ -91,10 +91,10 @@ class Relay:
         self,
         open_publisher: Callable[[], Publisher] = transports.open_prepared_publisher,
         *,
-        attends: bool = True,
+        runs_handlers: bool = True,
     ) -> None:
-        """``attends``: this process runs handlers, too."""
-        self._attends = attends
+        """``runs_handlers`` is False in ``PROJECT bus``."""
+        self._runs_handlers = runs_handlers
         self._is_behind = False
         self._news_at = self._next_slice = float("-inf")
         self._open_publisher = open_publisher
@@ -110,7 +110,7 @@ class Relay:
             pause_s = 0.0
             try:
                 # First the handlers, then their queues, then messages: this service may send to itself.
-                enrolment.register(attends=self._attends)
+                enrolment.register(runs_handlers=self._runs_handlers)
                 to = self._open_publisher()
                 news = self._prepare_session()
                 self.connected.set()

@@ -28,12 +28,12 @@ class WorkerThreads:
     """Ingest and relay with a database and a broker connection each, the sweeper with a database connection,
     and retention, which connects now and then."""
 
-    def __init__(self, hints: Hints, registration: WorkerRegistration, *, attends: bool = True) -> None:
-        """``attends``: this process runs handlers, too."""
-        self._ingestor = Ingestor(hints, attends=attends)
-        self._relay = Relay(attends=attends)
+    def __init__(self, hints: Hints, registration: WorkerRegistration, *, runs_handlers: bool = True) -> None:
+        """``runs_handlers`` is False in ``PROJECT bus``."""
+        self._ingestor = Ingestor(hints, runs_handlers=runs_handlers)
+        self._relay = Relay(runs_handlers=runs_handlers)
         self._sweeper = Sweeper(
-            hints, hints.send_empty, may_hint=self._relay.connected.is_set, attends=attends
+            hints, hints.send_empty, may_hint=self._relay.connected.is_set, runs_handlers=runs_handlers
         )
         self._janitor = Janitor()
         self._registration = registration

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"The bus does not start. {error}") from error
         settings_check.report_database()
         registration = WorkerRegistration()
-        threads = WorkerThreads(Hints(app), registration, attends=False)
+        threads = WorkerThreads(Hints(app), registration, runs_handlers=False)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
