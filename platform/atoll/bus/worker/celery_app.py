@@ -1,7 +1,7 @@
-"""The Celery application of a service, set up the one way that loses nothing.
+"""The Celery application of a service, with the settings that lose no message.
 
-Celery runs handlers; retries, delays, results and schedules are the ledger's.
-The reasons: docs/decisions/0002, and atoll.bus.worker.settings_check for each setting.
+Celery only runs handlers. The ledger keeps retries, delays, results and schedules. docs/decisions/0002 has
+the reasons, and atoll.bus.worker.settings_check those of each setting.
 """
 
 import logging
@@ -29,11 +29,11 @@ CONCURRENCY = 4
 
 
 def celery_app(project: str) -> Celery:
-    """The application for ``services/<project>/celery.py``; sets Django up when nobody has.
+    """The application for ``services/<project>/celery.py``. Sets Django up if it is not.
 
-    A plain ``celery -A services.<project> worker`` on it runs ingest, relay and
-    timers too, unless ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``. Exits where the
-    environment has variables that Celery prefers to its configuration.
+    A plain ``celery -A services.<project> worker`` runs the threads of the bus, too, unless
+    ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``. Exits when the environment has variables that
+    Celery prefers to its configuration.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", conf.project(project).settings_module)
     if not apps.ready:
@@ -43,7 +43,7 @@ def celery_app(project: str) -> Celery:
     except ImproperlyConfigured as error:
         # Celery's command line would show a traceback.
         raise SystemExit(f"{project} does not start. {error}") from None
-    # It needs models, which there are not before Django is set up: plain celery imports this first.
+    # It imports models, which need Django set up. A plain celery imports this module first.
     from atoll.bus.worker.bootstep import BusStep
 
     # Celery's Django fixup would close the database connection after every task.

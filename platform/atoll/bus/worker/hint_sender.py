@@ -1,9 +1,8 @@
-"""Putting hints on the wire at the cost of a hint.
+"""Sending hints to the work queue cheaply.
 
-They are Celery's own messages (its protocol, version 2), written without its
-``apply_async``, which took 0.7 ms of processor time for each and waited for a confirm:
-a third of all that a worker did at 200 events a second. A hint is worth neither, since
-the sweep repeats what gets lost.
+A hint is a message of Celery's protocol, version 2, written without Celery's ``apply_async``: that took
+0.7 ms of processor time for each hint and waited for a confirm, a third of a worker's work at 200 events a
+second. A hint needs no confirm, since the sweep repeats a lost one.
 """
 
 import threading
@@ -21,8 +20,8 @@ TRANSIENT = 1
 EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-class Sender(threading.local):
-    """A connection to the broker for each thread, opened when it first sends and kept."""
+class HintSender(threading.local):
+    """Keeps one connection to the broker for each thread, opened at the thread's first hint."""
 
     def __init__(self, app: Celery, task: str) -> None:
         self._queue = transports.current().names.work_queue.name
@@ -31,8 +30,11 @@ class Sender(threading.local):
         self._connection: Connection | None = None
 
     def send(self, calls: Sequence[tuple[Any, ...]]) -> None:
-        """A task for each tuple of arguments. Raises the broker's errors, after a second try on a new
-        connection when the one that was kept had ended: then some of the tasks may be sent twice."""
+        """Send a task for each tuple of arguments.
+
+        When the kept connection has ended, it tries once more on a new one, and may send some tasks twice.
+        Raises the broker's errors.
+        """
         was_kept = self._connection is not None
         try:
             self._send(calls)
@@ -49,7 +51,7 @@ class Sender(threading.local):
     def _send(self, calls: Sequence[tuple[Any, ...]]) -> None:
         if self._connection is None:
             self._connection = transports.current().hint_connection()
-            # ``connect`` would wait 2 s before it tried once more.
+            # With retries it would wait 2 s for the second try.
             self._connection.ensure_connection(max_retries=0)
             self._channel: Any = self._connection.channel()
         for arguments in calls:

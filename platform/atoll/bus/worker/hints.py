@@ -1,7 +1,7 @@
 """The single Celery task: a hint that deliveries are due.
 
-A lost hint costs time, since the sweep sends another; a doubled one costs a
-look at a row. So hints are not written to disk and hardly retried.
+A lost hint costs time, since the sweep sends another. A repeated one costs a look at a row. So the broker
+writes no hint to disk, and a failed one is hardly retried.
 """
 
 import time
@@ -15,17 +15,17 @@ from django.db import InterfaceError, OperationalError, connection
 
 from atoll.bus.broker import transports
 from atoll.bus.delivery import attempt_slots, backlog, executor
-from atoll.bus.worker.hint_sender import Sender
+from atoll.bus.worker.hint_sender import HintSender
 
 log = structlog.get_logger("atoll.bus")
 
 TASK = "atoll.deliver"
-# A backlog is cut into hints of at most this many deliveries, so that Celery's
-# own cost is shared; few deliveries get a hint each, so that they run side by side.
+# Many deliveries share hints of at most this many, and so Celery's cost for each. Up to SPREAD deliveries
+# get a hint each, so that they run side by side.
 MAX_DELIVERIES = 10
 SPREAD = 8
-# A broker that is there but takes nothing, for want of memory, still delivers: what it
-# delivers is to be stored without a wait of seconds for every batch.
+# A broker that is short of memory takes no messages and still delivers some. After a send that took longer
+# than PATIENCE_S, no hint is sent for REST_S, so that ingest does not wait for each batch.
 PATIENCE_S = 1.0
 REST_S = 5.0
 
@@ -35,12 +35,12 @@ class Hints:
 
     def __init__(self, app: Celery, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._sender = Sender(app, TASK)
+        self._sender = HintSender(app, TASK)
         self._clock = clock
         self._resting_until = 0.0
 
     def __call__(self, delivery_ids: Sequence[UUID]) -> None:
-        """Never raises for the broker's sake, and does not wait for it again and again."""
+        """Send hints for the deliveries. Logs the broker's errors instead of raising them."""
         size = min(MAX_DELIVERIES, -(-len(delivery_ids) // SPREAD))
         self._send(
             ([str(identifier) for identifier in delivery_ids[start : start + size]],)
@@ -50,8 +50,8 @@ class Hints:
     def send_empty(self) -> None:
         """Have each worker work off the backlog for CHAIN_S; one place of its pool stays free.
 
-        Nothing is added to a queue where hints wait already: where handlers are slow,
-        those keep the workers busy, and more would stand before what is new.
+        Sends nothing while enough hints wait: they keep the workers busy when handlers are slow, and more
+        of them would delay the hints for new deliveries.
         """
         until = time.time() + backlog.CHAIN_S
         workers, waiting = self._work_queue()
@@ -65,7 +65,7 @@ class Hints:
             self._send([([], until)])
 
     def _work_queue(self) -> tuple[int, int]:
-        """How many processes take hints, one where the broker does not tell; how many hints wait for them."""
+        """How many processes take hints, or 1 when the broker does not tell; how many hints wait."""
         transport = transports.current()
         try:
             with self._app.producer_or_acquire() as producer:
@@ -98,7 +98,7 @@ def register(app: Celery) -> None:
             work_off(hints, until)
         for position, identifier in enumerate(delivery_ids):
             if attempt_slots.is_leaving():
-                # Handlers that are under way fill the time until the exit; the rest is another worker's.
+                # The running handlers take the time until the exit; another worker takes the rest.
                 hints([UUID(left) for left in delivery_ids[position:]])
                 return
             run(UUID(identifier), hints)
@@ -115,7 +115,7 @@ def work_off(hints: Hints, until: float) -> None:
 
 
 def run(delivery_id: UUID, hint: Hints) -> None:
-    """Execute one delivery; a connection that went stale while idle is replaced once."""
+    """Execute a delivery; once more on a new connection when the idle one had ended."""
     try:
         executor.execute(delivery_id, hint=hint)
     except (OperationalError, InterfaceError):

@@ -1,4 +1,4 @@
-"""Refusing Celery settings that are known to lose, double or block messages."""
+"""Refusing Celery settings that are known to lose, repeat or block messages."""
 
 from importlib.metadata import version
 from typing import Any, cast
@@ -87,7 +87,7 @@ POOL_REASONS = {
 
 
 def refuse_unsafe(app: Celery) -> None:
-    """Raises ImproperlyConfigured, naming every setting that differs and why it matters."""
+    """Raise ImproperlyConfigured for unsafe settings. The text names each one and the reason."""
     conf = app.conf
     found = [
         f"{name} must be {wanted!r}, not {conf[name]!r}: {reason}."
@@ -110,7 +110,7 @@ def refuse_unsafe(app: Celery) -> None:
 
 
 def refuse_unsafe_worker(worker: Any) -> None:
-    """What the command line may have changed; raises ImproperlyConfigured."""
+    """Raise ImproperlyConfigured for unsafe options of Celery's command line."""
     found = []
     pool = f"{worker.pool_cls.__module__}:{worker.pool_cls.__qualname__}"
     if pool not in {IMPLEMENTATIONS[allowed] for allowed in POOLS}:
@@ -135,7 +135,7 @@ def refuse_unsafe_worker(worker: Any) -> None:
 
 
 def report_database() -> None:
-    """Log what the database's own settings take from the guarantees; silent while it is away."""
+    """Log settings of the database that weaken the guarantees; log nothing while it is away."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(
