@@ -1,4 +1,4 @@
-"""Signing in to this project's own admin."""
+"""Sign-in to the admin of users."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from services.users.usecases.check_credentials import WrongCredentials, check_cr
 
 
 class OwnAccounts(BaseBackend):
-    """The same rules as everywhere, asked of the own table: staff and admins, active, right password.
+    """Checks the password of an active account with a role in the users table.
 
-    Guesses made here and at ``/auth/token``, which the other admins ask, are counted together.
+    The other admins use ``/auth/token``. The limits count failures here and there together.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
-        """None when they are wrong or the account holds no role. Raises TooManyRequests."""
+        """None for wrong credentials and for an account without a role. Raises TooManyRequests."""
         email, password = credentials.get("username") or "", credentials.get("password") or ""
         if request is not None:
             guesses.SIGN_IN.check_account(request, email)

@@ -1,4 +1,4 @@
-"""How a service's secret is kept and compared."""
+"""Secrets of services: how they are made, stored and compared."""
 
 import secrets
 
@@ -15,12 +15,12 @@ def new_secret() -> str:
 
 
 def hash_secret(secret: str, key: str | None = None) -> str:
-    """HMAC-SHA-256 under SECRET_KEY. Enough for long random secrets, never for passwords."""
+    """HMAC-SHA-256 with ``key``, or SECRET_KEY: enough for long random secrets, not for passwords."""
     return salted_hmac(SALT, secret, secret=key, algorithm="sha256").hexdigest()
 
 
 def matches(secret: str, secret_hash: str) -> bool:
-    """Also under a former SECRET_KEY that is still among the fallbacks."""
+    """Also true for a hash with a key of SECRET_KEY_FALLBACKS."""
     return any(
         constant_time_compare(hash_secret(secret, key), secret_hash)
         for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)

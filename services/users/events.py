@@ -1,4 +1,4 @@
-"""The facts that users announces, and the mail it asks of itself."""
+"""The events of users, and its command to itself to send mail."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class UserCreated:
-    """There is a new account: somebody registered, or support made it."""
+    """A person registered, or support created the account."""
 
     type: ClassVar[str] = "user.created"
     version: ClassVar[int] = 1
@@ -20,7 +20,7 @@ class UserCreated:
 
 @dataclass(frozen=True)
 class UserUpdated:
-    """``changes`` holds the new value of every field that changed, under its name on the wire."""
+    """``changes`` has the new value of every changed field, by its name on the wire."""
 
     type: ClassVar[str] = "user.updated"
     version: ClassVar[int] = 1
@@ -32,7 +32,7 @@ class UserUpdated:
 
 @dataclass(frozen=True)
 class UserDeleted:
-    """The account was emptied and cannot sign in again; its id stays and is never used anew."""
+    """The account lost its personal data and cannot sign in again; no other account gets its id."""
 
     type: ClassVar[str] = "user.deleted"
     version: ClassVar[int] = 1
@@ -42,7 +42,7 @@ class UserDeleted:
 
 @dataclass(frozen=True)
 class SendPasswordReset:
-    """Makes a token and mails it. Only the request is named: no message ever holds address or token."""
+    """Makes a token and mails it. No message contains the address or the token, only the request's id."""
 
     command: ClassVar[str] = "send.password_reset"
     to: ClassVar[str] = "user-service"

@@ -1,7 +1,7 @@
-"""How often passwords may be guessed, at every door; docs of the rules in ``atoll.identity.limits``.
+"""The limits of attempts with a password; ``atoll.identity.limits`` explains the rules.
 
-One source alone makes at most 130 failures of an account in an hour (10 in each of 13 windows), so
-that it cannot use up the 150 that new sources have together.
+One source makes at most 130 failures for an account in an hour (10 in each of 13 windows). So one
+source alone cannot use up the 150 failures that all new sources share.
 """
 
 from django.http import HttpRequest
@@ -21,6 +21,6 @@ CHANGE_PASSWORD = CredentialLimit(
 
 
 def remember_source(request: HttpRequest, user: User) -> None:
-    """The person has shown the password here: guesses from elsewhere do not lock this source out."""
+    """Side effect: failures of other sources do not lock out this source, which has shown the password."""
     SIGN_IN.succeeded(request, user.email)
     CHANGE_PASSWORD.succeeded(request, str(user.id))

@@ -1,4 +1,4 @@
-"""Password hashing, of one spelling however a password was typed."""
+"""Password hashing. All Unicode spellings of a password have the same hash."""
 
 import unicodedata
 
@@ -6,22 +6,22 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 
 def spelled(password: str) -> str:
-    """The spelling that is hashed, by the profile OpaqueString of RFC 8265: each kind of space is U+0020,
-    and letters are composed (NFC), whether a keyboard composes them or not."""
+    """The spelling for the hash, by the profile OpaqueString of RFC 8265: each kind of space becomes
+    U+0020, and letters are composed (NFC)."""
     spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in password)
     return unicodedata.normalize("NFC", spaced)
 
 
 def spellings(password: str) -> tuple[str, ...]:
-    """Those that may be behind a hash: today's, and what was typed, which earlier versions hashed."""
+    """The spelling of today, and the password as typed, which earlier versions hashed."""
     return tuple(dict.fromkeys((spelled(password), password)))
 
 
 class Argon2(Argon2PasswordHasher):
     """Argon2id with 19 MiB, two passes, one lane: the OWASP minimum, about 25 ms on one core.
 
-    Django's own figures take 100 MiB and eight threads for each sign-in. Everything that hashes or
-    checks a password comes here, so that none can forget its spelling.
+    Django's own values need 100 MiB and eight threads for each sign-in. All code hashes and
+    checks passwords through this class, so no code can forget the spelling.
     """
 
     time_cost = 2

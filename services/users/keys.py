@@ -1,4 +1,4 @@
-"""The signing keys: made, kept encrypted, published."""
+"""The signing keys: how they are made, encrypted and published."""
 
 import base64
 from datetime import datetime
@@ -49,7 +49,7 @@ def make_key(status: SigningKey.Status, now: datetime) -> SigningKey:
 
 
 def ensure_keys() -> None:
-    """Make the first pair, current and next, unless it is there; safe to run from many processes."""
+    """Make the first pair, current and next, unless there is one. Several processes may call it at once."""
     if SigningKey.objects.exclude(status=SigningKey.Status.RETIRED).exists():
         return
     now = timezone.now()
@@ -58,7 +58,7 @@ def ensure_keys() -> None:
         with transaction.atomic():
             SigningKey.objects.bulk_create(pair)
     except IntegrityError:
-        return  # another process was first, its pair is the one
+        return  # Another process was faster.
 
 
 def signing_key() -> tuple[str, RSAPrivateKey]:
@@ -71,7 +71,7 @@ def signing_key() -> tuple[str, RSAPrivateKey]:
 
 
 def public_key(kid: str) -> RSAPublicKey | None:
-    """Any key still kept, published or not: refresh tokens outlive the published ones."""
+    """Any stored key, published or not: refresh tokens live longer than the publication of their key."""
     row = SigningKey.objects.filter(kid=kid).only("public_jwk").first()
     if row is None:
         return None
@@ -80,7 +80,7 @@ def public_key(kid: str) -> RSAPublicKey | None:
 
 
 def key_set() -> dict[str, Any]:
-    """The JWK set (RFC 7517) that everybody verifies with."""
+    """The JWK set (RFC 7517) for all verifiers of tokens."""
     ensure_keys()
     still_published = timezone.now() - SigningKey.PUBLISHED_AFTER_RETIRED
     rows = SigningKey.objects.filter(
@@ -100,7 +100,7 @@ def _private_key(kid: str, encrypted: bytes) -> RSAPrivateKey:
         ) from None
     key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, RSAPrivateKey):
-        raise ImproperlyConfigured(f"Signing key {kid} is no RSA key.")
+        raise ImproperlyConfigured(f"Signing key {kid} is not an RSA key.")
     return key
 
 

@@ -1,4 +1,4 @@
-"""Sending the mail that leads to a new password."""
+"""The mail for a password reset."""
 
 import smtplib
 
@@ -35,20 +35,20 @@ class AddressRefused(Exception):
 
 
 def can_be_sent() -> bool:
-    """Whether this process knows where mail goes."""
+    """Whether a mail server is configured."""
     return bool(settings.EMAIL_BACKEND)
 
 
 def send_reset_mail(reset: ResetToken) -> None:
-    """Hand the mail to the mail server, for at most a few times EMAIL_TIMEOUT.
+    """Give the mail to the mail server; takes at most a few times EMAIL_TIMEOUT.
 
-    Raises AddressRefused and Unavailable, neither of which tells the address or the token.
+    Raises AddressRefused and Unavailable. Their texts contain neither the address nor the token.
     """
     if not can_be_sent():
         raise Unavailable("mail", "EMAIL_URL is not set.")
     minutes = int(settings.PASSWORD_RESET_LIFE.total_seconds() // 60)
     page = settings.PASSWORD_RESET_URL
-    # After #, a browser tells the token to no server, no log and no next page.
+    # Browsers do not send the part after # to servers, so no log has the token.
     link = f"{page}#token={reset.token}" if page else reset.token
     text = (WITH_PAGE if page else WITHOUT_PAGE).format(minutes=minutes, link=link)
     try:

@@ -1,4 +1,4 @@
-"""What users keeps: accounts, refresh tokens, password resets, signing keys and service credentials."""
+"""Accounts, refresh tokens, revocations, password resets, signing keys and service credentials."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,7 +22,7 @@ from services.users.hashing import spelled
 
 class UserManager(BaseUserManager["User"]):
     def by_email(self, email: str) -> "User | None":
-        """The account with that address in any case; None when there is none."""
+        """The account with this address, upper and lower case alike; None for an unknown address."""
         return self.filter(email=email.strip().lower(), deleted_at=None).first()
 
     def get_by_natural_key(self, username: str | None) -> "User":
@@ -30,10 +30,10 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """One account. The address is kept in lower case and unique in any case.
+    """One account. The address is stored in lower case and is unique.
 
-    A deleted account stays as an empty shell, so that its id is never given
-    away again; its address is free at once.
+    A deleted account keeps its row without personal data, so no other account gets its id; its
+    address is free at once.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -61,7 +61,7 @@ class User(AbstractBaseUser):
             ),
             models.CheckConstraint(condition=Q(email=Lower("email")), name="users_email_lower_case"),
             models.CheckConstraint(
-                # A process of the version before may still write a former name.
+                # During an upgrade a process of the former version can still write a former name.
                 condition=Q(roles__contained_by=[*ROLES, *FORMER_ROLES]),
                 name="users_roles_known",
                 violation_error_message=f"The roles there are: {', '.join(ROLES)}.",
@@ -75,11 +75,11 @@ class User(AbstractBaseUser):
         return self.email
 
     def get_full_name(self) -> str:
-        """What the admin greets with."""
+        """The admin shows it in its header."""
         return self.name
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Side effect: a hash of another spelling, which an earlier version kept, becomes one of today's."""
+        """Side effect: replaces the hash of a spelling that an earlier version stored."""
         if not super().check_password(raw_password) or raw_password is None:
             return False
         today = spelled(raw_password)
@@ -88,12 +88,12 @@ class User(AbstractBaseUser):
         former, self.password = self.password, make_password(today)
         if User.objects.filter(pk=self.pk, password=former).update(password=self.password):
             return True
-        # Somebody was faster: with the same password at another door, or with a new one.
+        # Another process replaced the hash, for the same password or for a new one.
         self.refresh_from_db(fields=["password"])
         return super().check_password(today)
 
     def get_session_auth_hash(self) -> str:
-        """A session of this project's admin lives until the password is changed or all sessions are ended."""
+        """Changes with the password and with ``sessions_ended``, which ends the account's admin sessions."""
         return self._session_hash(None)
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
@@ -107,12 +107,12 @@ class User(AbstractBaseUser):
 
     @property
     def roles_held(self) -> frozenset[str]:
-        """The roles under their names of today."""
+        """The roles; a former name counts as its current name."""
         return current_roles(self.roles)
 
     @property
     def is_staff(self) -> bool:
-        """Whether the account holds any role, which is what opens the admins."""
+        """Whether the account has a role: every role opens the admins."""
         return holds_one_of(self.roles_held, ROLES)
 
     @property
@@ -130,7 +130,7 @@ class User(AbstractBaseUser):
 
 
 class RefreshFamily(models.Model):
-    """One sign-in and every refresh token that descends from it."""
+    """One sign-in with all its refresh tokens."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_families")
@@ -148,7 +148,7 @@ class RefreshFamily(models.Model):
 
 
 class RefreshToken(models.Model):
-    """One refresh token by its ``jti``; the token itself is kept nowhere. ``used_at`` is its first use."""
+    """One refresh token by its ``jti``; the token itself is not stored. ``used_at`` is its first use."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     family = models.ForeignKey(RefreshFamily, on_delete=models.CASCADE, related_name="tokens")
@@ -164,7 +164,7 @@ class RefreshToken(models.Model):
 
 
 class Revocation(models.Model):
-    """A mark that ends the tokens of an account or of a sign-in, kept until the last of them is over."""
+    """Ends the tokens of an account or of a sign-in; stored until the last of these tokens expires."""
 
     class Kind(models.IntegerChoices):
         ACCOUNT = 0, "account"
@@ -184,9 +184,10 @@ class Revocation(models.Model):
 
 
 class PasswordReset(models.Model):
-    """That somebody asked for a new password: also for an address that no account has, without it.
+    """A request for a new password; ``user`` is None if no account has the address.
 
-    The newest request of an account counts. Its token is made when the mail is, and kept as a hash.
+    Only the newest request of an account is valid. The handler that sends the mail makes the
+    token; the row has the hash of the token.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -205,10 +206,10 @@ class PasswordReset(models.Model):
 
 
 class SigningKey(models.Model):
-    """An RSA key that signs tokens; the private half is encrypted with a key made from SECRET_KEY.
+    """An RSA key that signs tokens; a key derived from SECRET_KEY encrypts the private half.
 
-    Published as ``next`` before it signs and as ``retired`` for as long as a
-    token that it signed may live.
+    The key set has it as ``next`` before it signs, and as ``retired`` until the tokens that it
+    signed have expired.
     """
 
     class Status(models.TextChoices):
@@ -239,7 +240,7 @@ class SigningKey(models.Model):
 
 
 class ServiceCredential(models.Model):
-    """What a service proves itself with at ``/auth/service-token``: a keyed hash of its secret."""
+    """The secret of a service for ``/auth/service-token``, as a keyed hash."""
 
     service = models.CharField(max_length=63, primary_key=True)
     secret_hash = models.CharField(max_length=64, editable=False)

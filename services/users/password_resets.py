@@ -1,4 +1,4 @@
-"""When the token of a password reset counts."""
+"""The tokens of password resets, and their validity."""
 
 import hashlib
 import secrets
@@ -10,7 +10,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from services.users.models import PasswordReset, User
 
 SALT = "services.users.password-reset"
-# A request whose mail could not be sent for so long is given up.
+# After this time no mail is sent for a request.
 MAIL_WITHIN = timedelta(days=1)
 
 
@@ -20,24 +20,24 @@ def new_token() -> str:
 
 
 def hash_token(token: str) -> str:
-    """SHA-256: enough for long random tokens, never for passwords."""
+    """SHA-256: enough for long random tokens, not for passwords."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def kept_for() -> timedelta:
-    """From the request on: until its token, made at the last moment, has expired."""
+    """How long a request is stored: the last moment of its mail plus the life of the token."""
     life: timedelta = settings.PASSWORD_RESET_LIFE
     return MAIL_WITHIN + life
 
 
 def account_state(user: User | None) -> str:
-    """What changes with the password and with the address, in 64 characters; the same work for None."""
-    who = f"{user.id} {user.email} {user.password}" if user else ""
-    return salted_hmac(SALT, who, algorithm="sha256").hexdigest()
+    """64 characters that change with the password and the address. None takes the same time."""
+    account = f"{user.id} {user.email} {user.password}" if user else ""
+    return salted_hmac(SALT, account, algorithm="sha256").hexdigest()
 
 
-def counts(reset: PasswordReset) -> bool:
-    """Whether its account is active and as it was at the request, and no later request was made for it."""
+def is_valid(reset: PasswordReset) -> bool:
+    """Whether the account is active, is unchanged since the request and has no later request."""
     user = reset.user
     return (
         user is not None

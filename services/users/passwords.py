@@ -9,7 +9,7 @@ from services.users.models import User
 
 
 def require_good_password(password: str, user: User, *, field: str = "password") -> None:
-    """Raises InvalidInput naming what is wrong with it; ``user`` is who it must not resemble."""
+    """Raises InvalidInput with the broken rules; one of them forbids similarity to ``user``."""
     try:
         validate_password(spelled(password), user)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Who may do what to which account."""
+"""Which caller may do what with which account."""
 
 from uuid import UUID
 
@@ -10,16 +10,17 @@ from services.users.selectors import account
 
 
 def visible_account(caller: Principal, user_id: UUID) -> User:
-    """Own, or any for support and services; somebody else's is NotFound like a missing one."""
+    """The account, if it is the caller's own or the caller is support or a service. Else raises NotFound."""
     if not (caller.is_service or caller.is_support or _is_self(caller, user_id)):
         raise UserNotFound()
     return account(user_id)
 
 
 def changeable_account(caller: Principal, user_id: UUID) -> User:
-    """Own while it is active, or any customer's for support, or any for administrators.
+    """The account, if the caller may change it.
 
-    Raises NotFound and NotAllowed.
+    Everybody may change their own active account, support accounts of customers, administrators all
+    accounts. Raises NotFound and NotAllowed.
     """
     if not (caller.is_support or _is_self(caller, user_id)):
         raise UserNotFound()
@@ -32,7 +33,7 @@ def changeable_account(caller: Principal, user_id: UUID) -> User:
 
 
 def check_roles_change(caller: Principal, user_id: UUID | None) -> None:
-    """Roles are given by administrators, to others; ``user_id`` is None for an account to be made."""
+    """Only administrators set roles, and not their own. ``user_id`` is None for a new account."""
     if not caller.is_admin:
         raise NotAllowed("Only an administrator may set roles.", code="roles_need_admin")
     if user_id is not None and _is_self(caller, user_id):
@@ -50,12 +51,12 @@ def check_password_change(caller: Principal, user_id: UUID) -> None:
 
 
 def must_show_password(caller: Principal, user_id: UUID) -> bool:
-    """Whether it is the owner who acts. Support and administrators act on others with their roles alone."""
+    """Whether the caller owns the account. For accounts of others the caller's role is enough."""
     return _is_self(caller, user_id)
 
 
 def check_current_password(user: User, given: str | None, *, to: str) -> None:
-    """Raises InvalidInput without a password, and WrongPassword; ``to`` says what it is asked for."""
+    """Raises InvalidInput without a password, and WrongPassword. ``to`` is the purpose, for the text."""
     if not given:
         raise InvalidInput(
             f"To {to} send the present password as currentPassword.",

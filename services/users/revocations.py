@@ -1,4 +1,4 @@
-"""The marks that end tokens before their time; ``atoll.identity.revocations`` says what one means."""
+"""Revocations, which end tokens before their expiry; ``atoll.identity.revocations`` defines their meaning."""
 
 import time
 from collections.abc import Iterable
@@ -13,16 +13,16 @@ from atoll.identity import Principal
 from atoll.identity.revocations import MAX_MARKS
 from services.users.models import Revocation
 
-# Longer than the longest life of a token that others verify, with the leeway of a verifier's clock.
+# Longer than the longest life of a token that other services verify, plus the leeway for their clocks.
 KEPT = timedelta(minutes=16)
 PURGED_AT_ONCE = 500
 
 
 def revoke_account(account_id: UUID | str, *, ends_sessions: bool) -> None:
-    """Refuse every token of an account, or of a service, that was issued until now.
+    """Revoke all tokens of an account or of a service that were issued until now.
 
-    Inside the caller's transaction, which holds the account's row: a token that is issued
-    afterwards (``first_second``) is a later one.
+    Call it in a transaction that holds the lock of the account's row. ``first_second`` dates
+    each later token after the revocation.
     """
     key = f"sub:{account_id}"
     ended = Revocation.objects.filter(key=key, ends_sessions=True).exists()
@@ -30,25 +30,25 @@ def revoke_account(account_id: UUID | str, *, ends_sessions: bool) -> None:
 
 
 def revoke_sign_ins(family_ids: Iterable[UUID]) -> None:
-    """Refuse every token of these sign-ins."""
+    """Revoke all tokens of these sign-ins."""
     _mark([f"sid:{family_id}" for family_id in family_ids], Revocation.Kind.SIGN_IN, ends_sessions=False)
 
 
 def first_second(account_id: UUID | str) -> int:
-    """The earliest time of issue, in seconds since 1970, that no mark of the account refuses."""
+    """The earliest time of issue, in seconds since 1970, that is after the revocation of the account."""
     before = Revocation.objects.filter(key=f"sub:{account_id}").values_list("before", flat=True).first()
     return 0 if before is None else before + 1
 
 
 def document() -> dict[str, Any]:
-    """What everybody fetches. Past MAX_MARKS the oldest sign-ins are left to their tokens' own end."""
+    """The document for verifiers. It leaves out the oldest sign-ins above MAX_MARKS entries."""
     alive = Revocation.objects.filter(expires_at__gt=timezone.now()).order_by("kind", "-expires_at")
     rows = alive.values_list("key", "before", "ends_sessions")[:MAX_MARKS]
     return {"revoked": {key: [before, ends] for key, before, ends in rows}}
 
 
 def is_revoked(principal: Principal) -> bool:
-    """The same question, asked of the table: here no second passes."""
+    """Reads the table, so users itself refuses a revoked token at once."""
     named = Q(key=f"sub:{principal.id}")
     if principal.session is not None:
         named |= Q(key=f"sid:{principal.session}")

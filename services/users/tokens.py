@@ -1,8 +1,8 @@
 """The tokens that users issues, built with simplejwt and signed by the current key.
 
-access    ten minutes    proves a user everywhere
-service   fifteen minutes    proves a service everywhere
-refresh   fourteen days, once    only users takes it, for the next pair
+access    ten minutes            identifies a user at all services
+service   fifteen minutes        identifies a service at all services
+refresh   fourteen days, once    only users accepts it, for the next pair
 """
 
 from datetime import timedelta
@@ -26,7 +26,7 @@ REFRESH_LIFE = timedelta(days=14)
 
 
 class KeyTableBackend(TokenBackend):
-    """simplejwt's backend over the table of signing keys, each token naming its key by ``kid``."""
+    """simplejwt's backend with the table of signing keys; each token has the ``kid`` of its key."""
 
     def __init__(self) -> None:
         super().__init__(ALGORITHM, audience=AUDIENCE, issuer=issuer(), leeway=LEEWAY_S)
@@ -57,7 +57,7 @@ class AccessToken(SignedToken):
 
     @classmethod
     def of(cls, user: User, session: UUID) -> "AccessToken":
-        """One of the sign-in ``session``, issued after every mark that ended earlier ones."""
+        """A token of the sign-in ``session``; its time of issue is after every revocation of the account."""
         token = cls()
         token["iat"] = max(token["iat"], first_second(user.id))
         token["sub"] = str(user.id)
@@ -92,7 +92,7 @@ class RefreshToken(SignedToken):
 
     @classmethod
     def read(cls, text: str) -> "RefreshToken":
-        """Raises InvalidToken unless ``text`` is a refresh token of ours that has not expired."""
+        """Raises InvalidToken unless ``text`` is a refresh token of users that has not expired."""
         try:
             return cls(text)  # type: ignore[arg-type]  # simplejwt takes the encoded text here
         except TokenError as error:

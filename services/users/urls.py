@@ -1,4 +1,4 @@
-"""URLs of the users project: its API, and what every project has."""
+"""URLs of the users project: its API, and the URLs that all projects have."""
 
 from django.urls import path
 
@@ -10,7 +10,7 @@ from services.users.api.urls import urlpatterns as api
 urlpatterns = platform_urls(
     [
         *api,
-        # Before the admin's own view of that address, which would pass the use case by.
+        # Before the admin's own view of this address, which does not call the use case.
         path("admin/password_change/", site.admin_view(change_own_password)),
     ]
 )

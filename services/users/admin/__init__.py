@@ -1,4 +1,4 @@
-"""The admin of users; every change goes through the use case that the API calls."""
+"""The admin of users; it changes accounts by the use cases of the API."""
 
 from atoll.admin import register_tile
 from services.users.admin import accounts, credentials, keys, sessions

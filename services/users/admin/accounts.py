@@ -1,4 +1,4 @@
-"""Accounts: look, change, deactivate, delete."""
+"""The admin pages of accounts."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -31,7 +31,7 @@ from services.users.usecases.update_user import Changes, update_user
 
 STOPS = (
     "They are signed out everywhere and cannot sign in until they are activated again. Their orders go on. "
-    "Access tokens that were issued already end within ten minutes."
+    "All services refuse their access tokens within seconds."
 )
 
 
@@ -51,14 +51,14 @@ class AccountForm(ModelForm):
 
 
 class ShownPassword(forms.CharField):
-    """Proves who asks, and is no change itself."""
+    """Proves the identity of the user; it never counts as a change of the form."""
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return False
 
 
 class OwnAccountForm(AccountForm):
-    """One's own account; ``request`` is set by ``AccountAdmin.get_form``."""
+    """The user's own account. ``AccountAdmin.get_form`` sets ``request``."""
 
     request: HttpRequest
 
@@ -86,7 +86,7 @@ class OwnAccountForm(AccountForm):
 
 
 class NewAccountForm(AccountForm):
-    """The fields shown are chosen by ``AccountAdmin.get_fields``."""
+    """A new account. ``AccountAdmin.get_fields`` chooses the visible fields."""
 
     password = forms.CharField(
         max_length=256, strip=False, widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
@@ -105,7 +105,7 @@ class NewAccountForm(AccountForm):
 
 @admin.register(User)
 class AccountAdmin(ModelAdmin):
-    """Support may change customers; only administrators change staff, and nobody their own roles."""
+    """Support changes accounts of customers, administrators change all. Nobody changes their own roles."""
 
     rights: ClassVar[Rights] = {"view": (SUPPORT,), "add": (SUPPORT,), "change": (SUPPORT,)}
     never = frozenset({"delete"})
@@ -142,11 +142,11 @@ class AccountAdmin(ModelAdmin):
         return OwnAccountForm if self._is_own(request, obj) else AccountForm
 
     def _is_own(self, request: HttpRequest, obj: User | None) -> bool:
-        """Whether it is the signed-in account, which may be changed."""
+        """Whether the signed-in user may change the account and owns it."""
         return obj is not None and obj == request.user and self.has_change_permission(request, obj)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Roles as checkboxes. Not declared on the form: a declared field stays even when it is read-only."""
+        """Roles as checkboxes. A field that the form declares would never be read-only."""
         if db_field.name == "roles":
             return forms.MultipleChoiceField(
                 choices=[(role, TITLES[role]) for role in ROLES],
@@ -195,7 +195,7 @@ class AccountAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        """A use case that refuses is told on the page; its transaction is rolled back."""
+        """Shows the refusal of a use case on the page; its transaction is rolled back."""
         try:
             page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         except Refusal as refusal:

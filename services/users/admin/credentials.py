@@ -1,4 +1,4 @@
-"""Service credentials: issue, which shows the secret once, and withdraw."""
+"""The admin pages of service credentials."""
 
 import re
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from services.users.usecases.withdraw_credential import withdraw_credential
 
 MAX_SECRET_CHARS = 512
 MIN_DIFFERENT_CHARS = 10
-BROUGHT = re.compile(rf"[!-~]{{{MIN_SECRET_CHARS},}}")
+SECRET_PATTERN = re.compile(rf"[!-~]{{{MIN_SECRET_CHARS},}}")
 
 
 class NewCredentialForm(ModelForm):
@@ -34,8 +34,8 @@ class NewCredentialForm(ModelForm):
         strip=True,
         max_length=MAX_SECRET_CHARS,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-        help_text="One that the service has already, such as its credential at the registry. "
-        "Left empty, a new one is made.",
+        help_text="A secret that the service has already, such as its credential at the registry. "
+        "Without one, a new secret is made.",
     )
 
     class Meta:
@@ -51,7 +51,7 @@ class NewCredentialForm(ModelForm):
 
     def clean_secret(self) -> str:
         secret = str(self.cleaned_data["secret"])
-        if secret and (not BROUGHT.fullmatch(secret) or len(set(secret)) < MIN_DIFFERENT_CHARS):
+        if secret and (not SECRET_PATTERN.fullmatch(secret) or len(set(secret)) < MIN_DIFFERENT_CHARS):
             raise ValidationError(
                 f"Use at least {MIN_SECRET_CHARS} random letters, digits and punctuation, without spaces, "
                 "as `openssl rand -hex 32` prints."
@@ -61,7 +61,7 @@ class NewCredentialForm(ModelForm):
 
 @admin.register(ServiceCredential)
 class ServiceCredentialAdmin(ModelAdmin):
-    """Issued by administrators; a secret is shown on the page that answers, and kept nowhere."""
+    """Administrators issue secrets. A page shows a new secret once; only its hash is stored."""
 
     rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     never = frozenset({"change", "delete"})
@@ -81,16 +81,16 @@ class ServiceCredentialAdmin(ModelAdmin):
         return self.may(request, "issue")
 
     def save_model(self, request: HttpRequest, obj: ServiceCredential, form: Any, change: bool) -> None:
-        """Saved by ``response_add``, which shows a new secret."""
-        request.brought_secret = form.cleaned_data.get("secret", "")  # type: ignore[attr-defined]
+        """``response_add`` saves it, because it shows the new secret."""
+        request.given_secret = form.cleaned_data.get("secret", "")  # type: ignore[attr-defined]
 
     def response_add(
         self, request: HttpRequest, obj: ServiceCredential, post_url_continue: str | None = None
     ) -> HttpResponse:
-        brought: str = request.brought_secret  # type: ignore[attr-defined]
-        if not brought:
+        given: str = request.given_secret  # type: ignore[attr-defined]
+        if not given:
             return self._show_once(request, {obj.service: issue_credential(obj.service)})
-        store_credential(obj.service, brought)
+        store_credential(obj.service, given)
         self.message_user(request, f"{obj.service} may use the secret that you gave.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:users_servicecredential_changelist"))
 
@@ -112,8 +112,8 @@ class ServiceCredentialAdmin(ModelAdmin):
     @admin.action(description="Withdraw: the service gets no more tokens", permissions=["issue"])
     @asks_first(
         warning=(
-            "These services get no more tokens: once those they hold end, within ten minutes, no other "
-            "service answers them. A new secret brings them back."
+            "These services get no more tokens, and all services refuse their present tokens within "
+            "seconds. A new secret ends that."
         ),
         button="Withdraw credentials",
     )

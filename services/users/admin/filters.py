@@ -1,4 +1,4 @@
-"""Filters of the account list."""
+"""Filters of the list of accounts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Signing keys: look, and rotate."""
+"""The admin pages of signing keys."""
 
 from typing import ClassVar
 
@@ -33,7 +33,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Rotate: the next key signs from now on", permissions=["rotate"])
     def rotate(self, request: HttpRequest, chosen: QuerySet[SigningKey]) -> None:
-        """Whichever rows are chosen: there is one next key."""
+        """The selection has no effect: there is only one next key."""
         try:
             current = rotate_signing_key()
         except Refusal as refusal:

@@ -1,4 +1,4 @@
-"""Changing one's own password in the admin."""
+"""The admin page where users change their own password."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from services.users.usecases.update_user import Changes, update_user
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """Django's form, with our limit on guesses and our use case, which ends every session."""
+    """Django's form with the limit of attempts and with the use case, which ends every session."""
 
     def __init__(self, user: Any, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Sign-ins with their refresh tokens."""
+"""The admin pages of sign-ins."""
 
 from typing import ClassVar
 
@@ -36,7 +36,7 @@ class RefreshFamilyAdmin(ReadOnlyAdmin):
 
     @admin.action(description="End these sign-ins", permissions=["end"])
     @asks_first(
-        warning="These devices are signed out; their people sign in again with their password.",
+        warning="The users of these devices must sign in again with their password.",
         button="End sign-ins",
     )
     def end(self, request: HttpRequest, families: QuerySet[RefreshFamily]) -> None:

@@ -1,4 +1,4 @@
-"""``/auth``: registering, signing in and out, tokens."""
+"""``/auth``: registration, sign-in, sign-out and tokens."""
 
 import functools
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from services.users.usecases.start_session import TokenPair, start_session
 
 
 class OpenView(APIView):
-    """Anyone; a bearer token is not even looked at. Answers hold secrets and are never cached."""
+    """Open to everybody; ignores bearer tokens. No cache may store the answers: they contain secrets."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -44,10 +44,10 @@ class OpenView(APIView):
 
 
 def then_sign_in(create: Callable[..., Any]) -> Callable[..., Any]:
-    """Add fresh tokens to the account in the answer of ``create``.
+    """Add new tokens to the account in the answer of ``create``.
 
-    A repeated request under the same Idempotency-Key gets the stored account
-    and new tokens for the password it shows again, so no token is ever stored.
+    A repeat with the same Idempotency-Key gets the stored account and new tokens for the password
+    in its body, so no token is stored.
     """
 
     @functools.wraps(create)
@@ -115,7 +115,7 @@ class RefreshView(OpenView):
 class LogoutView(OpenView):
     @extend_schema(request=RefreshSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """The sign-in that the token belongs to is over. A token that is none is also gone (RFC 7009)."""
+        """End the sign-in of the token. An invalid token gets the same answer (RFC 7009)."""
         limits.SIGN_OUT.check(request)
         given = _valid(RefreshSerializer, request)
         try:

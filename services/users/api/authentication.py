@@ -1,4 +1,4 @@
-"""Whose request this is, as the accounts stand now."""
+"""The caller of a request, with the present roles of the account."""
 
 from dataclasses import replace
 
@@ -10,10 +10,10 @@ from services.users.selectors import active_accounts
 
 
 class CurrentRoles(BearerAuthentication):
-    """A bearer token, with no role that its account has lost since.
+    """A bearer token without the roles that its account has lost.
 
-    Everywhere else a token keeps its roles until it runs out. Here they could be used to make a
-    new administrator in the meantime, and the accounts are at hand.
+    Other services hear of lost roles within seconds. Within these seconds a former administrator
+    could make a new one here, so users reads its own table.
     """
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:

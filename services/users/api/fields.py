@@ -1,4 +1,4 @@
-"""Input fields that take exactly the JSON type they are for."""
+"""Input fields; each accepts one JSON type."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ class Name(Line):
 
 
 class Email(serializers.EmailField):
-    """An address in ASCII, at most 254 characters: look-alike letters cannot imitate another's."""
+    """An ASCII address of at most 254 characters, so no look-alike letters can imitate another address."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=254, **kwargs)
@@ -31,7 +31,7 @@ class Email(serializers.EmailField):
 
 
 class Password(ExactText):
-    """As it was typed, at most 256 characters, never shown. Hashing makes one of its spellings."""
+    """The password as typed, at most 256 characters; no answer contains it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=256, trim_whitespace=False, write_only=True, **kwargs)

@@ -1,4 +1,4 @@
-"""How often each credential may be tried; docs of the rules in ``atoll.identity.limits``."""
+"""The limits of attempts with each credential; ``atoll.identity.limits`` explains the rules."""
 
 from atoll.identity.limits import CredentialLimit, Rate
 from services.users.guesses import CHANGE_PASSWORD, OF_A_SOURCE, SIGN_IN, remember_source
@@ -16,11 +16,12 @@ __all__ = [
 ]
 
 REGISTER = CredentialLimit("register", per_address=Rate(60, 60), per_source=OF_A_SOURCE)
-# Refresh tokens and services' secrets are random and cannot be guessed: a limit over all sources would
-# only let strangers lock out a service's new instance.
+# Nobody can guess the random refresh tokens and secrets of services. A limit over all sources would only
+# allow strangers to lock out a new instance of a service.
 REFRESH = CredentialLimit("refresh", per_address=Rate(120, 60), per_source=Rate(20, 300))
 SERVICE_TOKEN = CredentialLimit("service-token", per_address=Rate(120, 60), per_source=Rate(20, 300))
 SIGN_OUT = CredentialLimit("sign-out", per_address=Rate(120, 60))
-# A token outlives two of these windows: whoever uses up an account's mails leaves its owner one that works.
+# A token lives longer than two of these windows, so a stranger who uses up the mails of an account cannot
+# keep a valid token from its owner.
 PASSWORD_RESET = CredentialLimit("password-reset", per_address=Rate(20, 60), per_account=Rate(3, 900))
 NEW_PASSWORD = CredentialLimit("new-password", per_address=Rate(30, 60))

@@ -1,4 +1,4 @@
-"""``/auth/password-reset``: a new password for who forgot theirs."""
+"""``/auth/password-reset``: a new password in place of a forgotten one."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -22,7 +22,7 @@ ACCEPTED = "If an active account has this email, a mail is on its way to it."
 class PasswordResetView(OpenView):
     @extend_schema(request=PasswordResetSerializer, responses={202: AcceptedSerializer})
     def post(self, request: Request) -> Response:
-        """The same answer, after the same work, whether or not an account has the address."""
+        """The answer and its time are the same with and without an account for the address."""
         if not mail.can_be_sent():
             raise Unavailable("user-service", "passwords cannot be reset here: no mail server is set")
         limits.PASSWORD_RESET.check(request)
@@ -30,7 +30,7 @@ class PasswordResetView(OpenView):
         given.is_valid(raise_exception=True)
         email = given.validated_data["email"]
         limits.PASSWORD_RESET.check_account(request, email)
-        # Every mail counts for its account, not only failures: there is no other kind.
+        # Every request counts, not only failures, because every request may send a mail.
         limits.PASSWORD_RESET.failed(request, email)
         request_password_reset(email)
         return Response({"message": ACCEPTED}, status=202)
@@ -39,7 +39,7 @@ class PasswordResetView(OpenView):
 class NewPasswordView(OpenView):
     @extend_schema(request=NewPasswordSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
-        """Sets the password; every session of the account ends."""
+        """Set the password and end every session of the account."""
         limits.NEW_PASSWORD.check(request)
         given = NewPasswordSerializer(data=request.data)
         given.is_valid(raise_exception=True)

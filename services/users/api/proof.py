@@ -1,4 +1,4 @@
-"""The owner of an account shows the present password again before what a thief of a token would do."""
+"""Ask the owner of an account for the present password, which the thief of a token does not know."""
 
 from django.http import HttpRequest
 
@@ -8,7 +8,7 @@ from services.users.models import User
 
 
 def require_current_password(request: HttpRequest, user: User, given: str | None, *, to: str) -> None:
-    """Every attempt is counted under ``CHANGE_PASSWORD``, whatever it is for; ``to`` says what for.
+    """``CHANGE_PASSWORD`` limits the attempts for all purposes together; ``to`` is the purpose, for the text.
 
     Raises InvalidInput without a password, WrongPassword, and TooManyRequests.
     """

@@ -9,12 +9,12 @@ from services.users.models import User
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """An account as anybody who may see it sees it."""
+    """An account in answers."""
 
     roles = serializers.SerializerMethodField()
 
     def get_roles(self, user: User) -> list[str]:
-        """Under their names of today, in alphabetical order."""
+        """The current names in alphabetical order."""
         return sorted(user.roles_held)
 
     class Meta:
@@ -36,7 +36,7 @@ class NewUserSerializer(RegistrationSerializer):
 class OwnerSerializer(StrictSerializer):
     current_password = Password(
         required=False,
-        help_text="The owner's, for another email or password and for deleting the account.",
+        help_text="Needed from the owner for a new email, a new password and a deletion.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What services ask users for: their own token, and the keys to check anybody's."""
+"""Addresses for services: service tokens, signing keys and revocations."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ from services.users.usecases.grant_service_token import WrongSecret, grant_servi
 class ServiceTokenView(OpenView):
     @extend_schema(request=ClientCredentialsSerializer, responses=ServiceTokenSerializer)
     def post(self, request: Request) -> Response:
-        """The credential comes as HTTP Basic (RFC 6749 §2.3.1) or as JSON; Basic wins."""
+        """Takes the credential by HTTP Basic (RFC 6749 §2.3.1) or as JSON; Basic has priority."""
         limits.SERVICE_TOKEN.check(request)
         service, secret = _basic(request) or _json(request)
         limits.SERVICE_TOKEN.check_account(request, service)
@@ -36,7 +36,7 @@ class ServiceTokenView(OpenView):
 
 
 class KeySetView(APIView):
-    """The public keys; a JWK set (RFC 7517) that may be cached for five minutes."""
+    """The public keys as a JWK set (RFC 7517); caches may keep it for five minutes."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -47,7 +47,7 @@ class KeySetView(APIView):
 
 
 class RevocationsView(APIView):
-    """What ended before its token: asked for every other second by whoever verifies tokens."""
+    """The list of revocations; every verifier of tokens reads it every other second."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -58,7 +58,7 @@ class RevocationsView(APIView):
 
 
 def _basic(request: Request) -> tuple[str, str] | None:
-    """Name and secret of the Authorization header; None when there is none. Raises WrongSecret."""
+    """Name and secret from the Authorization header; None without Basic. Raises WrongSecret."""
     scheme, _space, encoded = get_authorization_header(request).partition(b" ")
     if scheme.lower() != b"basic":
         return None

@@ -85,7 +85,7 @@ class UserView(APIView):
         return Response(status=204)
 
     def _allowed(self, request: Request, user: User, given: dict[str, Any]) -> Changes:
-        """The changes, once it is clear that the caller may make every one of them."""
+        """The changes. Raises NotAllowed unless the caller may make all of them."""
         caller = principal(request)
         if "roles" in given:
             permissions.check_roles_change(caller, user.id)

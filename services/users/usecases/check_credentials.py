@@ -16,10 +16,10 @@ class WrongCredentials(NotSignedIn):
 
 
 def check_credentials(email: str, password: str) -> User:
-    """The active account they belong to.
+    """The active account with this email and password.
 
-    Raises WrongCredentials, the same and after the same work whether the
-    account is missing, inactive, or has another password.
+    Raises WrongCredentials. The answer and its time do not tell whether the account is missing,
+    is inactive or has another password.
     """
     user = User.objects.by_email(email)
     if user is None:

@@ -18,13 +18,12 @@ from services.users.usecases.keep_an_admin import Administrators
 
 
 def delete_user(user_id: UUID) -> None:
-    """Empty the account and announce it.
+    """Erase the account's personal data and announce its deletion.
 
-    The row stays without address, name, roles or password: its id is written in
-    orders and payments, which outlive it, and is never used again. The address
-    may register anew. Sessions end at once; messages that told address and name are
-    emptied soon after (docs/personal-data.md). Raises NotFound, also the second
-    time, and LastAdmin.
+    The row stays without address, name, roles and password, because orders and payments refer to
+    its id. The address can register again. All sessions end at once; the bus erases the messages
+    with address and name soon after (docs/personal-data.md). Raises NotFound, also for a deleted
+    account, and LastAdmin.
     """
     with transaction.atomic():
         administrators = Administrators()

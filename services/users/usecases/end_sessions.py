@@ -1,4 +1,4 @@
-"""Revoke refresh tokens: of one sign-in, or all of a user's."""
+"""End one sign-in, or all sessions of a user."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -16,7 +16,7 @@ LEEWAY = timedelta(seconds=LEEWAY_S)
 
 
 class Because(StrEnum):
-    """Why a family was revoked; kept with it."""
+    """The reason of a revocation, stored with the sign-in."""
 
     SIGNED_OUT = "signed out"
     REUSED = "token reused"
@@ -27,7 +27,7 @@ class Because(StrEnum):
 
 
 def revoke(families: QuerySet[RefreshFamily], because: Because) -> int:
-    """How many were still alive. Their access tokens are refused everywhere within seconds."""
+    """Returns how many were active. All services refuse their access tokens within seconds."""
     with transaction.atomic():
         alive = list(families.filter(revoked_at=None).order_by("id").values_list("id", flat=True))
         now = timezone.now()
@@ -40,14 +40,14 @@ def revoke(families: QuerySet[RefreshFamily], because: Because) -> int:
 
 
 def end_session(token: RefreshToken) -> None:
-    """Sign out: the family of this token is revoked. Harmless when it is already."""
+    """Revoke the sign-in of this token; idempotent."""
     revoke(RefreshFamily.objects.filter(tokens__id=token.id), Because.SIGNED_OUT)
 
 
 def end_all_sessions(user: User, because: Because) -> int:
-    """Every sign-in, access token and admin session of the account; how many sign-ins were alive.
+    """End every sign-in, access token and admin session of the account.
 
-    Takes the account's row. Inside a caller's transaction the caller has it already.
+    Locks the account's row. Returns how many sign-ins were active.
     """
     with transaction.atomic():
         User.objects.select_for_update().filter(id=user.id).update(sessions_ended=F("sessions_ended") + 1)

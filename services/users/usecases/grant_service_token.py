@@ -1,4 +1,4 @@
-"""Client credentials (RFC 6749 §4.4): a service's secret for a service token."""
+"""The client credentials grant (RFC 6749 §4.4): a service token for the secret of a service."""
 
 from typing import ClassVar
 
@@ -22,12 +22,12 @@ class WrongSecret(NotSignedIn):
 
 
 def grant_service_token(service: str, secret: str) -> str:
-    """A service token. Raises WrongSecret, the same for an unknown name, an inactive one and a bad secret."""
-    held = ServiceCredential.objects.filter(service=service, is_active=True).first()
-    if held is None:
+    """Raises WrongSecret; it does not tell whether the name is unknown or inactive or the secret is wrong."""
+    stored = ServiceCredential.objects.filter(service=service, is_active=True).first()
+    if stored is None:
         hash_secret(secret)
         raise WrongSecret()
-    if not matches(secret, held.secret_hash):
+    if not matches(secret, stored.secret_hash):
         raise WrongSecret()
     ServiceCredential.objects.filter(service=service).update(last_used_at=timezone.now())
     return str(ServiceToken.of(service))

@@ -1,4 +1,4 @@
-"""Give a service the secret it proves itself with."""
+"""Give a service its secret for service tokens."""
 
 from django.utils import timezone
 
@@ -9,20 +9,20 @@ from services.users.models import ServiceCredential
 
 
 def issue_credential(service: str) -> str:
-    """A new secret for the service, shown only now; the former one stops working at once."""
+    """A new secret. Only its hash is stored; the former secret is invalid at once."""
     secret = new_secret()
     store_credential(service, secret)
     return secret
 
 
 def store_credential(service: str, secret: str) -> bool:
-    """Whether anything changed. Raises InvalidInput for a short secret or a bad service name."""
+    """Returns whether the stored secret changed. Raises InvalidInput for a short secret or a bad name."""
     if not SERVICE_NAME.fullmatch(service):
         raise InvalidInput(f"{service!r} is no service name: lower-case letters, digits and hyphens.")
     if len(secret) < MIN_SECRET_CHARS:
         raise InvalidInput(f"The secret of {service} must have at least {MIN_SECRET_CHARS} characters.")
-    held = ServiceCredential.objects.filter(service=service).first()
-    if held is not None and held.is_active and matches(secret, held.secret_hash):
+    stored = ServiceCredential.objects.filter(service=service).first()
+    if stored is not None and stored.is_active and matches(secret, stored.secret_hash):
         return False
     now = timezone.now()
     ServiceCredential.objects.update_or_create(

@@ -8,22 +8,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from services.users.models import PasswordReset
-from services.users.password_resets import MAIL_WITHIN, counts, hash_token, new_token
+from services.users.password_resets import MAIL_WITHIN, hash_token, is_valid, new_token
 
 
 @dataclass(frozen=True)
 class ResetToken:
-    """What the mail needs; ``token`` is kept nowhere."""
+    """The content of the mail; ``token`` is not stored."""
 
     email: str
     token: str
 
 
 def issue_reset_token(request_id: UUID) -> ResetToken | None:
-    """A token in place of any that was made for this request before; None when no mail is to be sent.
+    """A token for the mail; it replaces an earlier token of the request.
 
-    None: no active account had the address, the account changed its password or address since or
-    asked again, the mail was sent, or the request is a day old.
+    None if the request needs no mail: no active account has the address, the account has changed its
+    password or address or has asked again, the mail was sent, or the request is a day old.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -33,7 +33,7 @@ def issue_reset_token(request_id: UUID) -> ResetToken | None:
             .filter(id=request_id, sent_at=None, created_at__gt=now - MAIL_WITHIN)
             .first()
         )
-        if reset is None or reset.user is None or not counts(reset):
+        if reset is None or reset.user is None or not is_valid(reset):
             return None
         token = new_token()
         reset.token_hash = hash_token(token)
@@ -43,5 +43,5 @@ def issue_reset_token(request_id: UUID) -> ResetToken | None:
 
 
 def note_mail_sent(request_id: UUID) -> None:
-    """From here on no further mail is sent for this request."""
+    """Side effect: no further mail is sent for this request."""
     PasswordReset.objects.filter(id=request_id, sent_at=None).update(sent_at=timezone.now())

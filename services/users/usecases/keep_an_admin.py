@@ -1,4 +1,4 @@
-"""Never let the last administrator go."""
+"""Refuse changes that would leave no active administrator."""
 
 from uuid import UUID
 
@@ -15,10 +15,10 @@ class LastAdmin(Conflict):
 
 
 class Administrators:
-    """Every active administrator, locked in one order until the transaction ends.
+    """All active administrators, locked in the order of their ids until the transaction ends.
 
-    Take them before any account's own lock: then two who go at the same moment
-    wait for each other and cannot each count on the other.
+    Create it before you lock another account. Then two administrators who leave at the same
+    moment wait for each other, and the second one is refused.
     """
 
     def __init__(self) -> None:

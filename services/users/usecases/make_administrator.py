@@ -1,4 +1,4 @@
-"""Make an administrator: the one account that no administrator can give its role."""
+"""Make the first administrator, when no administrator can give the role."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -26,7 +26,7 @@ class NoAdministrator(Conflict):
 def is_administrator(email: str) -> bool:
     """Whether the address belongs to an active administrator.
 
-    Raises InvalidInput for what is no address, and NoAdministrator when anybody else has it.
+    Raises InvalidInput for a malformed address, and NoAdministrator if another account has it.
     """
     try:
         validate_email(email)
@@ -34,19 +34,18 @@ def is_administrator(email: str) -> bool:
             raise ValidationError("look-alike letters")
     except ValidationError:
         raise InvalidInput(f"{email!r} is not an email address.") from None
-    held = User.objects.by_email(email)
-    if held is None:
+    account = User.objects.by_email(email)
+    if account is None:
         return False
-    if not (held.is_superuser and held.is_active):
-        raise NoAdministrator(held.email)
+    if not (account.is_superuser and account.is_active):
+        raise NoAdministrator(account.email)
     return True
 
 
 def make_administrator(*, email: str, password: str, name: str) -> bool:
-    """Whether an account was made; False when the address is an administrator's already.
+    """Returns False if the address belongs to an administrator already; then the password is not used.
 
-    Then the password is not looked at. Raises InvalidInput for a bad address or name or
-    a weak password, and NoAdministrator.
+    Raises InvalidInput for a bad address, a bad name or a weak password, and NoAdministrator.
     """
     if is_administrator(email):
         return False
@@ -59,7 +58,7 @@ def make_administrator(*, email: str, password: str, name: str) -> bool:
     try:
         register_user(user)
     except EmailTaken:
-        # Somebody was faster since the question above; whoever it was is told by this one.
+        # Another process registered the address since the check above: check the new account.
         is_administrator(email)
         return False
     return True

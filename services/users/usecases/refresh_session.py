@@ -1,4 +1,4 @@
-"""Exchange a refresh token for the next pair."""
+"""Exchange a refresh token for the next pair of tokens."""
 
 import logging
 from datetime import timedelta
@@ -17,14 +17,12 @@ log = logging.getLogger(__name__)
 
 
 def refresh_session(token: RefreshToken) -> TokenPair:
-    """The next pair; the given token is used up.
+    """The next pair of tokens. The given token is used up.
 
-    A token that comes a second time was copied, by the user or by a thief, and
-    there is no telling who: the whole family is revoked, and both sign in
-    again. Within ``REFRESH_GRACE_S`` of its first use it is taken for another tab of
-    the same browser, which gets a pair of its own: both pairs go on in the same family.
-    Raises InvalidToken when the token is unknown, used or revoked, or the account is
-    not active.
+    A second use of a token means that somebody copied it, maybe a thief. So it revokes the whole
+    sign-in. Within ``REFRESH_GRACE_S`` of the first use it counts as another tab of the same
+    browser and gets a pair of its own in the same sign-in. Raises InvalidToken for a token that
+    is unknown, used or revoked, and for an inactive account.
     """
     pair = _exchange(token)
     if pair is None:
@@ -33,9 +31,9 @@ def refresh_session(token: RefreshToken) -> TokenPair:
 
 
 def _exchange(token: RefreshToken) -> TokenPair | None:
-    """None for a refusal, so that the revocation is committed and not rolled back by an error."""
+    """None for a refusal: an exception would roll back the revocation."""
     with transaction.atomic():
-        # The account first, as everybody does who changes it: roles are read when a change of them is over.
+        # Every change of an account locks its row first, so the roles read here are not about to change.
         models.User.objects.select_for_update(no_key=True).filter(id=token.user_id).first()
         family = (
             models.RefreshFamily.objects.select_for_update(of=("self",))
@@ -47,7 +45,7 @@ def _exchange(token: RefreshToken) -> TokenPair | None:
             return None
         row = family.tokens.get(id=token.id)
         now = timezone.now()
-        # Counted from the first use, so that repeating it does not make it longer.
+        # The grace starts at the first use, so a repeat does not extend it.
         if row.used_at is not None and now - row.used_at > timedelta(seconds=settings.REFRESH_GRACE_S):
             log.warning("refresh token reused: user %s, family %s is revoked", family.user_id, family.id)
             revoke(models.RefreshFamily.objects.filter(id=family.id), Because.REUSED)

@@ -20,8 +20,10 @@ class EmailTaken(Conflict):
 
 
 def prepare_user(*, email: str, password: str, name: str, roles: Iterable[str] = ()) -> User:
-    """An account that is not saved yet: password checked and hashed, so that no transaction
-    waits for it. Raises InvalidInput for a weak password."""
+    """An unsaved account with its password hashed, so no transaction waits for the hash.
+
+    Raises InvalidInput for a weak password.
+    """
     user = User(email=email.strip().lower(), name=name.strip(), roles=sorted(set(roles)))
     require_good_password(password, user)
     user.set_password(password)
@@ -29,7 +31,7 @@ def prepare_user(*, email: str, password: str, name: str, roles: Iterable[str] =
 
 
 def register_user(user: User) -> User:
-    """Save a prepared account and announce it; raises EmailTaken."""
+    """Save a prepared account and announce it. Raises EmailTaken."""
     try:
         with transaction.atomic():
             user.save(force_insert=True)
@@ -40,5 +42,5 @@ def register_user(user: User) -> User:
 
 
 def email_taken(error: IntegrityError) -> Exception:
-    """EmailTaken if that is what the database refused, else the error itself."""
+    """EmailTaken if the database refused a used address, else ``error``."""
     return EmailTaken() if "users_email_unique" in str(error) else error

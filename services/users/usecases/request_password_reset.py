@@ -1,4 +1,4 @@
-"""Ask for a new password."""
+"""Request a mail with a token for a new password."""
 
 from datetime import timedelta
 
@@ -10,20 +10,20 @@ from services.users.events import SendPasswordReset
 from services.users.models import PasswordReset, User
 from services.users.password_resets import account_state, kept_for
 
-FORGOTTEN_AT_ONCE = 100
+DELETED_AT_ONCE = 100
 
 
 def request_password_reset(email: str) -> None:
-    """Note the request and have a mail sent, if an active account has this address.
+    """Store the request and its command. The worker sends a mail if an active account has the address.
 
-    The worker finds out whether one has: here the same rows are written for every address, so neither the
-    answer nor its time tells. Side effect: requests that are over are forgotten.
+    The same rows are written for every address, so neither the answer nor its time tells whether an
+    account exists. Side effect: deletes expired requests.
     """
     with transaction.atomic():
-        over = PasswordReset.objects.filter(created_at__lt=timezone.now() - kept_for())
-        over = over.select_for_update(skip_locked=True)
+        expired = PasswordReset.objects.filter(created_at__lt=timezone.now() - kept_for())
+        expired = expired.select_for_update(skip_locked=True)
         PasswordReset.objects.filter(
-            id__in=list(over.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
+            id__in=list(expired.values_list("id", flat=True)[:DELETED_AT_ONCE])
         ).delete()
         user = User.objects.by_email(email)
         reset = PasswordReset.objects.create(user=user, account_state=account_state(user))

@@ -6,13 +6,13 @@ from django.utils import timezone
 
 from atoll.errors import InvalidInput
 from services.users.models import PasswordReset, User
-from services.users.password_resets import counts, hash_token
+from services.users.password_resets import hash_token, is_valid
 from services.users.passwords import require_good_password
 from services.users.usecases.update_user import Changes, update_user
 
 
 class InvalidResetToken(InvalidInput):
-    """Wrong, expired, used, replaced by a newer one, or older than the account's password or address."""
+    """The token is wrong, expired, used, replaced, or older than the account's password or address."""
 
     title = "Invalid or expired token"
     default_code = "invalid_reset_token"
@@ -22,10 +22,10 @@ class InvalidResetToken(InvalidInput):
 
 
 def reset_password(token: str, password: str) -> None:
-    """Set the password and end every session of the account; the token is used up.
+    """Set the password, end every session of the account and use up the token.
 
-    Raises InvalidResetToken, and InvalidInput for a weak password, which leaves the token as it is.
-    Of several calls with one token one succeeds.
+    Raises InvalidResetToken, and InvalidInput for a weak password, after which the token is still
+    valid. If several calls use one token, one of them succeeds.
     """
     user = _account(token)
     require_good_password(password, user)
@@ -43,6 +43,6 @@ def _account(token: str) -> User:
         .filter(token_hash=hash_token(token), expires_at__gt=timezone.now())
         .first()
     )
-    if reset is None or reset.user is None or not counts(reset):
+    if reset is None or reset.user is None or not is_valid(reset):
         raise InvalidResetToken()
     return reset.user

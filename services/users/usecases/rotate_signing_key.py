@@ -1,4 +1,4 @@
-"""Let the next signing key take over."""
+"""Make the next signing key the current one."""
 
 from datetime import datetime, timedelta
 
@@ -24,13 +24,11 @@ class TooSoon(Conflict):
 
 
 def rotate_signing_key(now: datetime | None = None) -> SigningKey:
-    """The key that signs from now on.
+    """The key that signs from now on. All sessions continue.
 
-    Nobody is signed out: the former key stays published for an hour, longer
-    than any access or service token lives, and is kept for refresh tokens until
-    the last of them has run out. Raises TooSoon while a verifier might exist
-    that has fetched the key set before the next key was in it, and may not ask
-    again yet (it asks for an unknown key at most once a minute).
+    The former key stays published for an hour, longer than the life of an access or service token,
+    and stays stored for refresh tokens until the last of them expires. Raises TooSoon while
+    verifiers may not know the next key: they ask for an unknown key at most once a minute.
     """
     now = now or timezone.now()
     ensure_keys()
@@ -53,6 +51,6 @@ def rotate_signing_key(now: datetime | None = None) -> SigningKey:
 
 
 def _in_use_locked() -> list[SigningKey]:
-    """Current and next, locked; asked anew after the wait, for the waiting rotation sees old rows."""
+    """Current and next, locked. The second query sees the rotation that the first one waited for."""
     list(SigningKey.objects.select_for_update().order_by("kid"))
     return list(SigningKey.objects.exclude(status=SigningKey.Status.RETIRED))

@@ -1,4 +1,4 @@
-"""Give a signed-in user an access token and the first refresh token of a new family."""
+"""Sign a user in: an access token, and the first refresh token of a new sign-in."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ class TokenPair:
 
 
 def start_session(user: models.User) -> TokenPair:
-    """``user`` as it was when its password was checked.
+    """``user`` is the account as it was at the check of its password.
 
-    Raises WrongCredentials if the account was changed, deactivated or deleted
-    since. Side effect: the user's families that have run out are forgotten.
+    Raises WrongCredentials if its password has changed or the account is inactive or deleted by
+    now. Side effect: deletes the user's expired sign-ins.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -34,7 +34,7 @@ def start_session(user: models.User) -> TokenPair:
 
 
 def issue_pair(user: models.User, family: models.RefreshFamily) -> TokenPair:
-    """One more refresh token of the family, with an access token; inside the caller's transaction."""
+    """Another refresh token of the sign-in, with an access token. Call it in a transaction."""
     refresh = RefreshToken.of(user)
     expires_at = refresh.current_time + REFRESH_LIFE
     models.RefreshToken.objects.create(

@@ -20,7 +20,7 @@ ON_THE_WIRE = {"email": "email", "name": "name", "roles": "roles", "is_active": 
 
 @dataclass(frozen=True)
 class Changes:
-    """None leaves a field as it is. Who may change what is decided before (``permissions``)."""
+    """None does not change a field. ``permissions`` decides before who may change what."""
 
     email: str | None = None
     name: str | None = None
@@ -43,10 +43,10 @@ class Changes:
 
 
 def update_user(user_id: UUID, changes: Changes) -> User:
-    """Save the changes and announce those that made a difference.
+    """Save the changes and announce the fields with a new value.
 
-    A new password or a deactivated account ends every session; new roles need new tokens. Raises NotFound,
-    EmailTaken, and LastAdmin when no active administrator would be left.
+    A new password and a deactivation end every session; new roles revoke access tokens. Raises
+    NotFound, EmailTaken, and LastAdmin if no active administrator would remain.
     """
     try:
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Take a service its credential."""
+"""Withdraw the credential of a service."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -8,7 +8,7 @@ from services.users.revocations import revoke_account
 
 
 def withdraw_credential(service: str) -> None:
-    """No new tokens for it; those already granted are refused within seconds."""
+    """The service gets no new tokens; all services refuse its present tokens within seconds."""
     with transaction.atomic():
         ServiceCredential.objects.filter(service=service).update(is_active=False, changed_at=timezone.now())
         revoke_account(service, ends_sessions=False)

@@ -1,4 +1,4 @@
-"""Announce every deleted account again: for services that did not forget before."""
+"""Announce all deleted accounts again, for services that still have their personal data."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from services.users.models import User
 
 class Command(BaseCommand):
     help = (
-        "Announce `user.deleted` again for every account that was deleted, after an upgrade or after a "
-        "service was restored from an older copy. A service that forgot the account changes nothing."
+        "Announce `user.deleted` again for every deleted account. Use it after an upgrade, or after you "
+        "restored a service from an older copy. The other services change nothing."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
         deleted = User.objects.exclude(deleted_at=None).order_by("id").values_list("id", flat=True)
         count = 0
         for user_id in deleted.iterator(chunk_size=500):
-            # One transaction each: however many there are, none waits for all.
+            # One transaction per account, so that other transactions never wait long.
             with transaction.atomic():
                 personal_data.forget(user_id)
                 publish(UserDeleted(user_id), key=str(user_id))

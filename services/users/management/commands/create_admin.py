@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip().lower()
         try:
-            # Before anybody is asked for a password.
+            # Check the address before the prompt for a password.
             made = not is_administrator(email) and make_administrator(
                 email=email, password=_password(from_stdin=options["password_stdin"]), name=options["name"]
             )

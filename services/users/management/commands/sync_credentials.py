@@ -1,4 +1,4 @@
-"""``manage.py users sync_credentials``: every project may ask for its service token."""
+"""``manage.py users sync_credentials``: store the credentials of all projects."""
 
 from typing import Any
 
