@@ -1,14 +1,13 @@
-"""Read-through cache of product pages and searches; the database stays the truth.
+"""Read-through cache of product pages and searches.
 
-Every entry lives under the *generation* of its scope, a random token. Whoever
-changes the scope replaces the token once the change is committed, and nobody asks
-for the old entries any more. A reader takes the token before it reads the
-database, so what it read before the change can only be stored under the old
-token: stale data is never stored after the invalidation, whatever the timing.
+The key of an entry contains the *generation* of its scope, a random token. A change of the scope
+replaces the token after its commit, so readers no longer find the old entries. A reader takes the
+token before it reads the database. So it stores data from before the change under the old token,
+and no reader gets stale data after the invalidation.
 
-When the cache is away, the database answers. When it is away at the very moment
-of an invalidation and returns with its old content, entries are stale for at most
-``ENTRY_TTL_S``; orders take prices from reads that do not pass through here.
+If the cache is away, the database answers. If the cache misses an invalidation and comes back with
+its old content, entries are stale for at most ``ENTRY_TTL_S``. Orders take prices from reads
+without this cache.
 """
 
 import time
@@ -26,14 +25,14 @@ T = TypeVar("T")
 
 CATALOGUE = "catalogue"
 ENTRY_TTL_S = 60
-# Longer than any entry. A token that is gone early (eviction, restart) only means a fresh start.
+# Longer than the life of an entry. After an early loss of the token (eviction, restart) the scope is empty.
 GENERATION_TTL_S = 3600
-# After a failure reads go straight to the database for this long, instead of each waiting for a timeout.
+# After a failure, reads use the database for this time, so they do not each wait for a time-out.
 AWAY_S = 5.0
 
 
 class _Away:
-    """Remembers, per process, that the cache did not answer a moment ago."""
+    """The last failure of the cache in this process."""
 
     until = 0.0
 
@@ -54,17 +53,17 @@ def product_scope(product_id: UUID) -> str:
 
 
 def read_through(scope: str, key: str, compute: Callable[[], T]) -> T:
-    """The entry, or what ``compute`` returns, which is then kept. None is returned but not kept."""
+    """The entry, or the result of ``compute``, which becomes the entry unless it is None."""
     if away.now():
         return compute()
     try:
         entry = f"{scope}:{_generation(scope)}:{key}"
-        held: T | None = cache.get(entry)
+        cached: T | None = cache.get(entry)
     except RedisError as error:
         away.note(error)
         return compute()
-    if held is not None:
-        return held
+    if cached is not None:
+        return cached
     value = compute()
     if value is not None:
         try:
@@ -76,20 +75,20 @@ def read_through(scope: str, key: str, compute: Callable[[], T]) -> T:
 
 def _generation(scope: str) -> str:
     name = f"generation:{scope}"
-    held: str | None = cache.get(name)
-    if held is None:
+    token: str | None = cache.get(name)
+    if token is None:
         cache.add(name, uuid4().hex, GENERATION_TTL_S)
-        held = cache.get(name)
-    return held or uuid4().hex
+        token = cache.get(name)
+    return token or uuid4().hex
 
 
-def forget_on_commit(product_ids: Iterable[UUID]) -> None:
-    """Once the running transaction is committed, nobody sees these products or any search as they were."""
+def invalidate_on_commit(product_ids: Iterable[UUID]) -> None:
+    """Invalidate these products and all searches after the commit of the running transaction."""
     scopes = [CATALOGUE, *map(product_scope, product_ids)]
-    transaction.on_commit(lambda: _forget(scopes))
+    transaction.on_commit(lambda: _invalidate(scopes))
 
 
-def _forget(scopes: list[str]) -> None:
+def _invalidate(scopes: list[str]) -> None:
     try:
         cache.set_many({f"generation:{scope}": uuid4().hex for scope in scopes}, GENERATION_TTL_S)
     except RedisError as error:

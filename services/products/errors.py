@@ -1,4 +1,4 @@
-"""What the use cases of products refuse."""
+"""The refusals of products."""
 
 from uuid import UUID
 
@@ -37,6 +37,6 @@ class StockOutOfBounds(errors.Conflict):
 
 
 class ReservationNotHeld(errors.Conflict):
-    """The order's stock cannot be committed, since it is not held."""
+    """The order has no reservation that it could commit."""
 
     default_code = "reservation_not_held"

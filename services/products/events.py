@@ -1,4 +1,4 @@
-"""What products announces. ``changes`` holds the new value of every field that changed, by wire name."""
+"""The events of products. ``changes`` has the new value of every changed field, by its name on the wire."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ class ProductUpdated:
 
 @dataclass(frozen=True, kw_only=True)
 class ProductDeleted:
-    """The product left the catalogue: it cannot be ordered any more. Its row stays."""
+    """The product is inactive: customers cannot order it. Its row stays."""
 
     type: ClassVar[str] = "product.deleted"
     version: ClassVar[int] = 1
@@ -43,7 +43,7 @@ class Shortage:
 
 @dataclass(frozen=True, kw_only=True)
 class StockReserved:
-    """Everything the order asked for is held for it until it is released or committed."""
+    """All items are reserved until the order releases or commits them."""
 
     type: ClassVar[str] = "stock.reserved"
     version: ClassVar[int] = 1
@@ -54,7 +54,7 @@ class StockReserved:
 
 @dataclass(frozen=True, kw_only=True)
 class StockRejected:
-    """Nothing is held for the order. No shortages: it was released before it was reserved."""
+    """Nothing is reserved. Without shortages: a release arrived before the reservation."""
 
     type: ClassVar[str] = "stock.rejected"
     version: ClassVar[int] = 1
@@ -65,7 +65,7 @@ class StockRejected:
 
 @dataclass(frozen=True, kw_only=True)
 class StockReleased:
-    """The answer to release.stock: nothing is held for the order, and nothing ever will be."""
+    """The positive answer to release.stock: nothing is or will be reserved for the order."""
 
     type: ClassVar[str] = "stock.released"
     version: ClassVar[int] = 1
@@ -75,7 +75,7 @@ class StockReleased:
 
 @dataclass(frozen=True, kw_only=True)
 class StockReleaseFailed:
-    """The other answer to release.stock: what the order held cannot be given back any more."""
+    """The negative answer to release.stock: the reservation cannot be released any more."""
 
     type: ClassVar[str] = "stock.release_failed"
     version: ClassVar[int] = 1
@@ -86,7 +86,7 @@ class StockReleaseFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class StockReturned:
-    """The answer to return.stock: all that the order bought is in the stock again."""
+    """The positive answer to return.stock: all items of the order are in the stock again."""
 
     type: ClassVar[str] = "stock.returned"
     version: ClassVar[int] = 1
@@ -96,7 +96,7 @@ class StockReturned:
 
 @dataclass(frozen=True, kw_only=True)
 class StockReturnFailed:
-    """The other answer to return.stock. ``reason``: "not_sold", or "stock_out_of_bounds" for want of room."""
+    """The negative answer to return.stock. ``reason`` is "not_sold" or "stock_out_of_bounds"."""
 
     type: ClassVar[str] = "stock.return_failed"
     version: ClassVar[int] = 1

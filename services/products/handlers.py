@@ -1,4 +1,4 @@
-"""What orders asks of the stock."""
+"""Handlers of products; each runs in one transaction of the bus."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -26,8 +26,8 @@ class OrderWithItems:
 
 
 @dataclass(frozen=True)
-class OrderNamed:
-    """Release, commit and return act on what was reserved; whatever items they name are ignored."""
+class OrderOfReservation:
+    """Release, commit and return use the items of the reservation and ignore items in the command."""
 
     order_id: UUID
 
@@ -41,21 +41,21 @@ def on_reserve_stock(command: OrderWithItems, message: Message) -> None:
 
 
 @handles("release.stock")
-def on_release_stock(command: OrderNamed, message: Message) -> None:
+def on_release_stock(command: OrderOfReservation, message: Message) -> None:
     release_stock(command.order_id)
 
 
 @handles("commit.stock")
-def on_commit_stock(command: OrderNamed, message: Message) -> None:
+def on_commit_stock(command: OrderOfReservation, message: Message) -> None:
     try:
         commit_stock(command.order_id)
     except ReservationNotHeld as error:
-        # Somebody was charged for goods nobody holds for them: a person must look.
+        # A customer paid for goods that are not reserved: a person must look.
         raise Dead(str(error)) from error
 
 
 @handles("return.stock")
-def on_return_stock(command: OrderNamed, message: Message) -> None:
+def on_return_stock(command: OrderOfReservation, message: Message) -> None:
     return_stock(command.order_id)
 
 
@@ -66,5 +66,5 @@ class UserDeleted:
 
 @on("user.deleted")
 def on_user_deleted(event: UserDeleted, message: Message) -> None:
-    """An account was deleted: what this service copied of it goes."""
+    """Products stores no personal data of its own; the bus erases its copies."""
     forget_person(event.user_id)

@@ -1,7 +1,6 @@
-"""Locks, in one place and one order: first the reservation of an order, then products by ascending id.
+"""Locks. Every transaction first locks the reservation of an order, then products by ascending id.
 
-Every transaction that takes them this way round waits for others but never in a
-circle, so there is no deadlock.
+Transactions that lock in this order never wait for each other in a circle, so no deadlock happens.
 """
 
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 class ProductManager(models.Manager["Product"]):
     def locked(self, product_ids: Iterable[UUID]) -> dict[UUID, "Product"]:
-        """Those of the products that exist, by id, locked until the transaction ends."""
+        """The existing products by id, locked until the transaction ends."""
         rows = (
             self.select_for_update(no_key=True)
             .defer("search", "spelling")
@@ -30,6 +29,6 @@ class StockReservationManager(models.Manager["StockReservation"]):
     def locked(self, order_id: UUID, *, state_if_new: str) -> tuple["StockReservation", bool]:
         """The order's reservation, locked until the transaction ends, and whether it is new.
 
-        Two transactions that both find none: one makes it, the other waits and gets that one.
+        If two transactions find none at the same time, one makes it and the other waits for it.
         """
         return self.select_for_update().get_or_create(order_id=order_id, defaults={"state": state_if_new})

@@ -1,7 +1,7 @@
-"""The catalogue, what of it is promised to orders, and what staff did to the stock.
+"""Products, reservations for orders, and movements of the stock.
 
-Rules that must always hold are constraints here: they stop a mistake in any use
-case, in the admin and in a hand-typed SQL statement alike.
+Constraints of the database state the rules that must always hold. They stop a mistake in a use
+case, in the admin and in SQL typed by hand.
 """
 
 from django.conf import settings
@@ -22,7 +22,7 @@ MAX_STOCK = 1_000_000_000
 # A hundred lines of a thousand pieces each are within money.MAX_MINOR_UNITS.
 MAX_PRICE_MINOR_UNITS = 10**10 - 1
 
-# Python and PostgreSQL read these alike; "$" would let Python pass a final newline.
+# Python and PostgreSQL read these alike; with "$" Python would accept a final newline.
 SKU_PATTERN = r"^[A-Z0-9]+(-[A-Z0-9]+)*\Z"
 CATEGORY_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*\Z"
 CURRENCY_PATTERN = r"^[A-Z]{3}\Z"
@@ -40,11 +40,11 @@ def validate_currency(code: str) -> None:
 
 
 class Product(models.Model):
-    """One thing that can be ordered.
+    """A product of the catalogue.
 
-    ``stock_on_hand`` is what lies in the warehouse, ``stock_reserved`` the part of
-    it promised to orders that are not paid yet. A product is never deleted, since
-    reservations and old orders name it: it is made inactive.
+    ``stock_on_hand`` counts the pieces in the warehouse, ``stock_reserved`` the pieces that unpaid
+    orders hold. A product is never deleted, because reservations and orders refer to it; it
+    becomes inactive.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -78,7 +78,7 @@ class Product(models.Model):
         output_field=SearchVectorField(),
         db_persist=True,
     )
-    # What a misspelt search is compared with; descriptions would drown the few words that matter.
+    # The text for misspelt searches. It leaves out descriptions, whose many words would hide the names.
     spelling = models.GeneratedField(
         expression=Concat(F("name"), Value(" "), F("category"), Value(" "), F("sku")),
         output_field=models.TextField(),
@@ -119,8 +119,8 @@ class Product(models.Model):
         return f"{self.name} ({self.sku})"
 
     def clean(self) -> None:
-        """The price fits its currency. Raises ValidationError."""
-        # A currency or price that is wrong by itself is told by clean_fields().
+        """Raises ValidationError for a price that does not fit its currency."""
+        # clean_fields() reports a currency or price that is wrong by itself.
         if self.currency not in money.PLACES or self.price is None:
             return
         try:
@@ -132,23 +132,22 @@ class Product(models.Model):
             raise ValidationError({"price": f"A price in {self.currency} is above 0 and at most {most}."})
 
     def check_values(self) -> None:
-        """Each field by itself, then the price in its currency. Raises ValidationError."""
+        """Check each field, then the price in its currency. Raises ValidationError."""
         self.clean_fields()
         self.clean()
 
     @property
     def stock_available(self) -> int:
-        """What a new order can still get."""
+        """The pieces that new orders can get."""
         return self.stock_on_hand - self.stock_reserved
 
 
 class StockReservation(models.Model):
-    """What became of one order's wish for stock; one row per order, kept for good.
+    """The reservation of one order; one row per order, never deleted.
 
-    The row is also the lock that puts an order's reserve, release and commit in a
-    line. A release that arrives first leaves a released row, which refuses the
-    reserve that comes after it. A committed order is sold, unless its goods came back:
-    then it is returned.
+    Commands about one order lock this row, so they run one after the other. A release that
+    arrives before the reservation makes a released row, which rejects the reservation. A
+    committed reservation is a sale; it becomes returned when the goods come back.
     """
 
     class State(models.TextChoices):
@@ -160,7 +159,7 @@ class StockReservation(models.Model):
 
     order_id = models.UUIDField(primary_key=True)
     state = models.CharField(max_length=9, choices=State)
-    # [{"productId", "requested", "available"}] of a rejected order, to answer a repeat alike.
+    # [{"productId", "requested", "available"}] of a rejected order, for the same answer to a repeat.
     shortages = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
@@ -182,7 +181,7 @@ class StockReservation(models.Model):
 
 
 class ReservedItem(models.Model):
-    """How much of one product an order holds, bought or gave back; its reservation says which."""
+    """The quantity of one product in a reservation."""
 
     reservation = models.ForeignKey(StockReservation, models.CASCADE, related_name="items")
     product = models.ForeignKey(Product, models.PROTECT, related_name="reserved_items")
@@ -200,9 +199,9 @@ class ReservedItem(models.Model):
 
 
 class StockMovement(models.Model):
-    """Stock that staff received or took away, with the reason; rows are never changed.
+    """A change of the stock on hand by staff, with its reason; rows never change.
 
-    A product's movements, less what committed orders bought, add up to its stock on hand.
+    The stock on hand is the sum of the movements minus the pieces of committed orders.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -1,4 +1,4 @@
-"""The catalogue search: PostgreSQL full text first, near spellings when that finds nothing."""
+"""The search of the catalogue: PostgreSQL full text, and similar spellings if that finds nothing."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -16,13 +16,13 @@ from django.db.models import F, QuerySet
 from atoll import money
 from services.products.models import Product
 
-# Share of the misspelt query's trigrams that must be found side by side in the product's
-# name, category and SKU. pg_trgm's own 0.6 misses "kettel" for "kettle" (0.57).
+# The share of the query's trigrams that must appear together in the product's name, category and SKU.
+# The default of pg_trgm, 0.6, misses "kettel" for "kettle" (0.57).
 NEAR_ENOUGH = 0.45
-# A quoted phrase, an excluded word: who writes these means what is written.
+# A quoted phrase or an excluded word: the search then takes the words as they are written.
 OPERATORS = re.compile(r'"|(?:^|\s)-\S')
 
-# Of the descriptions in one list; one has 5,000 at most.
+# The limit for all descriptions of a page; one description has at most 5,000 characters.
 CHARS_PER_PAGE = 50_000
 
 ROW = (
@@ -32,9 +32,9 @@ ROW = (
 
 
 def within_budget(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of a page, with their descriptions as long as these have CHARS_PER_PAGE characters at most.
+    """The rows of a page; descriptions that would exceed CHARS_PER_PAGE become None.
 
-    The others have None for it, and are read one by one.
+    Clients read these products one by one.
     """
     page, left = [], CHARS_PER_PAGE
     for row in listed:
@@ -45,7 +45,7 @@ def within_budget(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def rows(products: QuerySet[Product], window: slice = slice(None)) -> list[dict[str, Any]]:
-    """Products as the API shows them; ``stock`` is what can still be ordered."""
+    """Products as the API shows them; ``stock`` is the available stock."""
     shown: QuerySet[Product, dict[str, Any]] = products.annotate(
         stock=F("stock_on_hand") - F("stock_reserved")
     ).values(*ROW)
@@ -62,7 +62,7 @@ class Ordering(StrEnum):
     NEWEST = "-createdAt"
 
 
-# Prices of two currencies cannot be compared, so each currency has a run of its own.
+# Prices in two currencies cannot be compared, so the list has one currency after the other.
 _COLUMNS = {
     Ordering.NAME: ("name",),
     Ordering.NAME_DESCENDING: ("-name",),
@@ -75,9 +75,9 @@ _COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Criteria:
-    """What to look for. ``ordering`` None means by relevance when searching, else by name.
+    """Without ``ordering``, a search orders by relevance, and a list without ``search`` by name.
 
-    ``min_price`` and ``max_price`` are amounts in ``currency`` and need one.
+    ``min_price`` and ``max_price`` are amounts in ``currency`` and need it.
     """
 
     search: str = ""
@@ -91,7 +91,7 @@ class Criteria:
 
 
 class ProductSearch:
-    """The products that meet the criteria, read when counted or sliced; a paginator's object list."""
+    """The object list of a paginator; ``len`` and slices read the database."""
 
     def __init__(self, criteria: Criteria) -> None:
         self.criteria = criteria
@@ -128,7 +128,7 @@ class ProductSearch:
 
     @cached_property
     def _spelt_otherwise(self) -> bool:
-        """Whether no product at all, filters aside, has the words as they are written."""
+        """Whether no product, without regard to the filters, contains the words as they are written."""
         text = self.criteria.search
         if not text or OPERATORS.search(text):
             return False
@@ -160,7 +160,7 @@ class ProductSearch:
 
     @contextmanager
     def _spelling_threshold(self) -> Iterator[None]:
-        """The index operator of near spellings takes its threshold from a setting of the transaction."""
+        """Set the threshold of the index operator for similar spellings, for this transaction."""
         if not self._spelt_otherwise:
             yield
             return

@@ -1,4 +1,4 @@
-"""Reading the catalogue: from the cache where a moment's staleness does no harm, else from the database."""
+"""Queries about the catalogue. Reads that set prices of orders do not use the cache."""
 
 from collections.abc import Iterable
 from dataclasses import astuple
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 
 def product_page(product_id: UUID, *, with_inactive: bool = False) -> Row:
-    """One product, cached. Raises ProductNotFound, for an inactive one too unless asked for."""
+    """One product, from the cache. Raises ProductNotFound, also for an inactive one by default."""
     row = read_through(product_scope(product_id), "page", lambda: _row(product_id))
     if row is None or not (row["is_active"] or with_inactive):
         raise ProductNotFound(product_id)
@@ -25,7 +25,7 @@ def product_page(product_id: UUID, *, with_inactive: bool = False) -> Row:
 
 
 def product_as_stored(product_id: UUID) -> Row:
-    """One product, active or not, past the cache. Raises ProductNotFound."""
+    """One product, active or not, from the database. Raises ProductNotFound."""
     row = _row(product_id)
     if row is None:
         raise ProductNotFound(product_id)
@@ -37,13 +37,13 @@ def _row(product_id: UUID) -> Row | None:
 
 
 def active_products(product_ids: Iterable[UUID]) -> list[Row]:
-    """Those of the products that can be ordered, past the cache: prices of orders come from here."""
+    """The active products among the ids, from the database, because orders take their prices from here."""
     found = Product.objects.filter(id__in=list(product_ids), is_active=True).order_by("name", "id")
     return within_budget(rows(found))
 
 
 class CachedSearch:
-    """A ProductSearch whose length and pages go through the cache."""
+    """A ProductSearch with its length and pages in the cache."""
 
     def __init__(self, criteria: Criteria) -> None:
         self._search = ProductSearch(criteria)
@@ -62,12 +62,12 @@ def count_active() -> int:
 
 
 def count_sold_out() -> int:
-    """Active products of which nothing is left to order."""
+    """Active products without available stock."""
     return Product.objects.filter(is_active=True, stock_on_hand__lte=F("stock_reserved")).count()
 
 
 def pieces_of_reservation(order_id: OuterRef) -> QuerySet[Any, Any]:
-    """A subquery: how many pieces the order holds or bought."""
+    """A subquery for the number of pieces in a reservation."""
     items = ReservedItem.objects.filter(reservation=order_id).order_by().values("reservation")
     return items.annotate(pieces=Sum("quantity")).values("pieces")
 

@@ -1,4 +1,4 @@
-"""The query string of a product list, read strictly: a mistyped filter is told and not ignored."""
+"""The query string of a list of products. An unknown filter is an error."""
 
 from decimal import Decimal
 from typing import Any
@@ -33,7 +33,7 @@ class CriteriaSerializer(StrictSerializer):
             "currency": serializers.ChoiceField(
                 sorted(money.PLACES),
                 required=False,
-                help_text="Only products with prices in it. Without it a price means the shop's own.",
+                help_text="The currency of prices. Without it, minPrice and maxPrice mean the shop's.",
             ),
             "minPrice": _price("min_price"),
             "maxPrice": _price("max_price"),
@@ -41,14 +41,14 @@ class CriteriaSerializer(StrictSerializer):
             "isActive": serializers.BooleanField(
                 source="is_active",
                 required=False,
-                help_text="false: what left the catalogue; for catalogue and support.",
+                help_text="false: inactive products, for the roles catalogue and support.",
             ),
             "ordering": serializers.ChoiceField(
                 [ordering.value for ordering in Ordering],
                 required=False,
                 help_text=(
-                    "relevance when searching, else name. By price: one currency after the other, since "
-                    "prices of two cannot be compared."
+                    "The default is relevance with search, else name. By price: one currency after the "
+                    "other, because prices in two currencies cannot be compared."
                 ),
             ),
         }
@@ -66,7 +66,7 @@ class CriteriaSerializer(StrictSerializer):
 
 class ProductIdsSerializer(StrictSerializer):
     ids = serializers.CharField(
-        required=False, help_text=f"Up to {MAX_IDS} ids with commas between; alone, without other filters."
+        required=False, help_text=f"Up to {MAX_IDS} ids, separated by commas, without other filters."
     )
 
     def validate_ids(self, value: str) -> list[UUID]:
@@ -84,7 +84,7 @@ def _price(source: str) -> serializers.DecimalField:
         decimal_places=money.DECIMALS,
         min_value=Decimal(0),
         required=False,
-        help_text="In the currency that is named beside it; its products only.",
+        help_text="An amount in ``currency``; finds only products in this currency.",
     )
 
 
@@ -98,13 +98,13 @@ def _check_price(name: str, price: Decimal | None, currency: str) -> None:
 def _read(kind: type[StrictSerializer], query: QueryDict) -> dict[str, Any]:
     check_query(query, {*kind().fields, *NO_CRITERIA})
     given = {name: str(value) for name, value in query.dict().items() if name not in NO_CRITERIA}
-    asked = kind(data=given)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
+    serializer = kind(data=given)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 def read_ids(query: QueryDict) -> list[UUID] | None:
-    """The products asked for by id, or None when the query is a search."""
+    """The ids in the query; None for a search."""
     if "ids" not in query:
         return None
     ids: list[UUID] = _read(ProductIdsSerializer, query)["ids"]

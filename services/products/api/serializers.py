@@ -1,4 +1,4 @@
-"""Products on the wire: what the role catalogue may send, and what everybody gets to see."""
+"""The JSON of products: requests and answers."""
 
 from typing import Any
 
@@ -13,13 +13,15 @@ from services.products.usecases.receive_stock import REASON_MAX_CHARS
 
 
 class ProductSerializer(serializers.ModelSerializer[Product]):
-    """Describes an answer; answers are rows of ``search.rows`` and are not built from this."""
+    """The schema of answers; ``search.rows`` makes the answers themselves."""
 
-    stock = serializers.IntegerField(source="stock_available", help_text="What a new order can still get.")
+    stock = serializers.IntegerField(
+        source="stock_available", help_text="The pieces that new orders can get."
+    )
     description = serializers.CharField(
         allow_null=True,
         help_text=(
-            "In a list null past 50,000 characters of descriptions on a page; `GET /products/{id}` has it."
+            "In a list null above 50,000 characters of descriptions on a page; `GET /products/{id}` has it."
         ),
     )
 
@@ -32,7 +34,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
 
 
 class ProductChangesSerializer(StrictModelSerializer):
-    """The fields to change. Stock has a history and is booked at ``/products/{id}/stock``."""
+    """The fields to change. ``/products/{id}/stock`` changes the stock, with a history."""
 
     serializer_field_mapping = {
         models.CharField: Line,
@@ -45,7 +47,7 @@ class ProductChangesSerializer(StrictModelSerializer):
     class Meta:
         model = Product
         fields: tuple[str, ...] = EDITABLE
-        # A taken SKU is a conflict (409), which only the use case can tell for sure.
+        # A used SKU is a conflict (409), and only the use case can detect it without a race.
         extra_kwargs: dict[str, dict[str, Any]] = {"sku": {"validators": Product.sku.field.validators}}
 
 
@@ -56,6 +58,8 @@ class NewProductSerializer(ProductChangesSerializer):
 
 class StockMovementSerializer(StrictSerializer):
     amount = ExactInteger(
-        min_value=-MAX_STOCK, max_value=MAX_STOCK, help_text="Pieces that came in; negative: that went."
+        min_value=-MAX_STOCK,
+        max_value=MAX_STOCK,
+        help_text="Pieces that came in; negative for pieces that went out.",
     )
     reason = Line(max_length=REASON_MAX_CHARS)

@@ -1,4 +1,4 @@
-"""The products API: thin edges around use cases and selectors. Anyone reads, the role catalogue writes."""
+"""The HTTP API of products. Everybody may read; the role catalogue may write."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -49,7 +49,7 @@ def _actor(request: Request) -> str:
 
 
 class BatchPagination(PageNumberPagination):
-    """A batch of ids comes back whole unless a page size is given."""
+    """A batch of ids is one page by default."""
 
     page_size = MAX_IDS
 
@@ -66,7 +66,7 @@ class ProductsView(GenericAPIView[Product]):
         responses=ProductSerializer(many=True),
     )
     def get(self, request: Request) -> Response:
-        """Search the catalogue, or read up to 100 products by id; unknown ids are left out."""
+        """Search the catalogue, or read up to 100 products by id; the answer leaves out unknown ids."""
         fields = read_fields(request.query_params, ROW)
         ids = read_ids(request.query_params)
         if ids is not None:
@@ -76,7 +76,7 @@ class ProductsView(GenericAPIView[Product]):
         criteria = read_criteria(request.query_params)
         if not criteria.is_active and not _may_see_inactive(request):
             raise NotAllowed("Only the roles catalogue and support see products that left the catalogue.")
-        # All that paging needs of a sequence is its length and slices.
+        # Pagination needs only the length and slices of a sequence.
         found = cast("Sequence[Any]", CachedSearch(criteria))
         pages = PageNumberPagination()
         rows = pages.paginate_queryset(found, request, self)
@@ -88,10 +88,10 @@ class ProductsView(GenericAPIView[Product]):
     @idempotent
     def post(self, request: IdempotentRequest) -> Response:
         """Add a product; for the role catalogue."""
-        wish = NewProductSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
+        given = NewProductSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
         with request.idempotency.transaction() as keep:
-            product = create_product(**wish.validated_data, actor=_actor(request))
+            product = create_product(**given.validated_data, actor=_actor(request))
             return keep(
                 Response(
                     product_as_stored(product.id),
@@ -106,20 +106,20 @@ class ProductView(APIView):
 
     @extend_schema(responses=ProductSerializer)
     def get(self, request: Request, product_id: UUID) -> Response:
-        """One product; the roles catalogue and support also see one that left the catalogue."""
+        """One product; the roles catalogue and support also see inactive products."""
         return Response(product_page(product_id, with_inactive=_may_see_inactive(request)))
 
     @extend_schema(request=ProductChangesSerializer(partial=True), responses=ProductSerializer)
     def patch(self, request: Request, product_id: UUID) -> Response:
         """Change the given fields; for the role catalogue."""
-        wish = ProductChangesSerializer(data=request.data, partial=True)
-        wish.is_valid(raise_exception=True)
-        update_product(product_id, wish.validated_data)
+        given = ProductChangesSerializer(data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        update_product(product_id, given.validated_data)
         return Response(product_as_stored(product_id))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, product_id: UUID) -> Response:
-        """Take the product out of the catalogue; orders that hold some of it go on."""
+        """Take the product out of the catalogue; open orders with this product continue."""
         delete_product(product_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -130,9 +130,9 @@ class StockView(APIView):
     @extend_schema(request=StockMovementSerializer, responses=ProductSerializer)
     @idempotent
     def post(self, request: IdempotentRequest, product_id: UUID) -> Response:
-        """Book stock that came in, or with a negative amount went; for the role catalogue."""
-        wish = StockMovementSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
+        """Book pieces that came in, or went out for a negative amount; for the role catalogue."""
+        given = StockMovementSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
         with request.idempotency.transaction() as keep:
-            receive_stock(product_id, **wish.validated_data, actor=_actor(request))
+            receive_stock(product_id, **given.validated_data, actor=_actor(request))
             return keep(Response(product_as_stored(product_id)))

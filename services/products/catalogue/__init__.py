@@ -1,1 +1,1 @@
-"""The demo catalogue: what a small household shop might sell, the same on every machine."""
+"""The demo catalogue of a small household shop; it is the same on every machine."""

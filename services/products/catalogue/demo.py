@@ -1,4 +1,4 @@
-"""Turn the shelves into products, with prices and stock that are the same on every machine."""
+"""Make products from the shelves; prices and stock are the same on every machine."""
 
 from collections.abc import Iterator
 from decimal import ROUND_HALF_UP, Decimal
@@ -33,7 +33,7 @@ def _product(shelf: Shelf, thing: Thing, variant: Variant) -> Product:
 
 
 def _stock(sku: str) -> int:
-    """Plenty of most, a handful of some, none of a few: what a real shop looks like."""
+    """Many pieces of most products, few of some and none of others, as in a real shop."""
     number = int.from_bytes(sha256(sku.encode()).digest()[:4])
     match number % 20:
         case 0:

@@ -1,4 +1,4 @@
-"""The words the demo catalogue is made of: in every category, each thing comes in each variant."""
+"""The shelves of the demo catalogue. A shelf has each of its things in each of its variants."""
 
 from dataclasses import dataclass
 

@@ -1,5 +1,5 @@
-"""Everything that changes the catalogue or its stock, one verb a file.
+"""The use cases of products, one verb a file.
 
-Staff: create_product, update_product, delete_product, receive_stock.
-Orders: reserve_stock, then release_stock or commit_stock; return_stock undoes the latter.
+For staff: create_product, update_product, delete_product, receive_stock.
+For orders: reserve_stock, then release_stock or commit_stock; return_stock compensates a commit.
 """

@@ -1,4 +1,4 @@
-"""The ``changes`` of the product events: new values by wire name."""
+"""The field ``changes`` of product events: new values by their names on the wire."""
 
 from collections.abc import Iterable
 from typing import Any

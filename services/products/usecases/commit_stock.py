@@ -1,11 +1,11 @@
-"""Take an order's held stock out of the warehouse: it is sold."""
+"""Turn the reservation of an order into a sale."""
 
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.errors import ReservationNotHeld
 from services.products.models import Product, StockReservation
 
@@ -13,10 +13,9 @@ State = StockReservation.State
 
 
 def commit_stock(order_id: UUID) -> StockReservation:
-    """Turn what the order holds into a sale; once, however often it is asked.
+    """Take the reserved pieces out of the stock; idempotent. A returned reservation does not change.
 
-    What came back meanwhile is not sold again. Raises ReservationNotHeld when the order
-    holds nothing: it never reserved, was rejected or was released. Nothing changes then.
+    Raises ReservationNotHeld for an order without a reservation and for a rejected or released one.
     """
     with transaction.atomic():
         reservation = StockReservation.objects.select_for_update().filter(order_id=order_id).first()
@@ -35,5 +34,5 @@ def commit_stock(order_id: UUID) -> StockReservation:
         Product.objects.bulk_update(products.values(), ["stock_on_hand", "stock_reserved", "updated_at"])
         reservation.state = State.COMMITTED
         reservation.save(update_fields=["state", "updated_at"])
-        forget_on_commit(products)
+        invalidate_on_commit(products)
     return reservation

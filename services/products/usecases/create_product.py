@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from atoll.bus import publish
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.errors import InvalidProduct, SkuTaken
 from services.products.events import ProductCreated
 from services.products.models import Product, StockMovement, shop_currency
@@ -27,11 +27,10 @@ def create_product(
     stock_on_hand: int = 0,
     is_active: bool = True,
 ) -> Product:
-    """Store the product, book its first stock, announce product.created.
+    """Store the product, book its first stock and announce product.created.
 
-    ``actor`` is who does it, for the stock's history; ``currency`` is the shop's own when
-    none is given. Raises InvalidProduct, or
-    SkuTaken when another product, active or not, has the SKU.
+    The stock's history stores ``actor``. Without ``currency`` the price is in the shop's currency.
+    Raises InvalidProduct, and SkuTaken if another product, active or not, has the SKU.
     """
     product = Product(
         sku=sku,
@@ -63,5 +62,5 @@ def create_product(
             ProductCreated(product_id=product.id, changes=announced(product)),
             key=str(product.id),
         )
-        forget_on_commit([product.id])
+        invalidate_on_commit([product.id])
     return product

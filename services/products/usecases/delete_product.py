@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from atoll.bus import publish
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.errors import ProductNotFound
 from services.products.events import ProductDeleted
 from services.products.models import Product
@@ -13,10 +13,10 @@ from services.products.usecases.changes import announced
 
 
 def delete_product(product_id: UUID) -> Product:
-    """Make the product inactive and announce product.deleted; once, however often it is asked.
+    """Make the product inactive and announce product.deleted; idempotent.
 
-    The row stays: orders that hold some of it may still release or buy it, and
-    update_product can bring it back. Raises ProductNotFound.
+    The row stays, because open orders still release or commit its stock. update_product can make it
+    active again. Raises ProductNotFound.
     """
     with transaction.atomic():
         product = Product.objects.locked([product_id]).get(product_id)
@@ -29,5 +29,5 @@ def delete_product(product_id: UUID) -> Product:
                 ProductDeleted(product_id=product.id, changes=announced(product, ["is_active"])),
                 key=str(product.id),
             )
-            forget_on_commit([product.id])
+            invalidate_on_commit([product.id])
     return product

@@ -1,23 +1,23 @@
-"""Put many products into an empty or half-filled catalogue at once."""
+"""Store many products at once."""
 
 from collections.abc import Iterable
 
 from django.db import connection, transaction
 
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.models import Product, StockMovement
 from services.products.usecases.create_product import INITIAL_STOCK
 
-# Any number that nobody else in this database locks by.
+# The number of an advisory lock; no other code of this database uses it.
 ONE_AT_A_TIME = 7_390_112
 
 
 def fill_catalogue(products: Iterable[Product], *, actor: str) -> int:
-    """Store those whose SKU is new and book their stock; the number stored.
+    """Store the products with a new SKU and book their stock. Returns their number.
 
-    Existing products stay as they are. Raises ValidationError, and stores nothing, for a product
-    that is not valid. Two callers at once: the second waits and
-    finds nothing to do. No events: this is for a catalogue nobody listens to yet.
+    Existing products do not change. Raises ValidationError for an invalid product, and then stores
+    nothing. If two processes call it at once, the second one waits. It announces no events, because it
+    fills the catalogue before other services need them.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -32,5 +32,5 @@ def fill_catalogue(products: Iterable[Product], *, actor: str) -> int:
             for product in new
             if product.stock_on_hand
         )
-        forget_on_commit([])
+        invalidate_on_commit([])
     return len(new)

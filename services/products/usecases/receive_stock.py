@@ -1,11 +1,11 @@
-"""Book stock that came in, was lost or was counted anew."""
+"""Book a delivery, a loss or a new count of the stock."""
 
 from uuid import UUID
 
 from django.db import transaction
 
 from atoll.bus import publish
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.errors import InvalidProduct, ProductNotFound, StockOutOfBounds
 from services.products.events import ProductUpdated
 from services.products.models import MAX_STOCK, Product, StockMovement
@@ -15,11 +15,10 @@ REASON_MAX_CHARS = 200
 
 
 def receive_stock(product_id: UUID, *, amount: int, reason: str, actor: str) -> StockMovement:
-    """Add ``amount`` pieces (negative: take away) and keep who did it and why.
+    """Add ``amount`` pieces, or subtract them if it is negative. The history stores actor and reason.
 
-    Raises ProductNotFound, InvalidProduct for an amount of zero or a missing
-    reason, StockOutOfBounds when less would remain than is promised to orders,
-    or more than the table can hold.
+    Raises ProductNotFound, InvalidProduct for an amount of 0 or a missing reason, StockOutOfBounds
+    for a stock on hand below the reserved stock or above MAX_STOCK.
     """
     reason = reason.strip()
     if not amount:
@@ -47,5 +46,5 @@ def receive_stock(product_id: UUID, *, amount: int, reason: str, actor: str) -> 
             ProductUpdated(product_id=product.id, changes=announced(product, ["stock_on_hand"])),
             key=str(product.id),
         )
-        forget_on_commit([product.id])
+        invalidate_on_commit([product.id])
     return movement

@@ -1,4 +1,4 @@
-"""Give an order's held stock back, and say so."""
+"""Release the reservation of an order, and answer."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from atoll.bus import publish
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.events import StockReleased, StockReleaseFailed
 from services.products.models import Product, StockReservation
 
@@ -15,11 +15,10 @@ ALREADY_SOLD = "already_sold"
 
 
 def release_stock(order_id: UUID) -> StockReservation:
-    """Make available again what the order held, once, and announce each time that it holds nothing.
+    """Release the reservation, once, and announce stock.released each time.
 
-    Asked before the reserve arrived, it marks the order as released, so that the
-    late reserve is rejected. What the order bought stays sold: that is announced
-    as stock.release_failed, and nothing changes.
+    If it runs before the reservation, it stores a released row, which rejects the late reservation. For
+    a committed order it announces stock.release_failed and changes nothing.
     """
     with transaction.atomic():
         reservation, _ = StockReservation.objects.locked(order_id, state_if_new=State.RELEASED)
@@ -39,7 +38,7 @@ def _give_back(reservation: StockReservation) -> None:
     Product.objects.bulk_update(products.values(), ["stock_reserved", "updated_at"])
     reservation.state = State.RELEASED
     reservation.save(update_fields=["state", "updated_at"])
-    forget_on_commit(products)
+    invalidate_on_commit(products)
 
 
 def _answer(reservation: StockReservation) -> StockReleased | StockReleaseFailed:

@@ -1,4 +1,4 @@
-"""Hold stock for an order: all of it or nothing."""
+"""Reserve stock for an order: all items or none."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from django.utils import timezone
 from atoll import wire
 from atoll.bus import publish
 from atoll.errors import InvalidInput
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.events import Shortage, StockRejected, StockReserved
 from services.products.models import Product, ReservedItem, StockReservation
 
@@ -18,12 +18,11 @@ State = StockReservation.State
 
 
 def reserve_stock(order_id: UUID, items: Iterable[tuple[UUID, int]]) -> StockReservation:
-    """Hold every (product id, quantity) for the order, or nothing, and announce which.
+    """Reserve every (product id, quantity) or nothing, and announce the result.
 
-    An order is decided once: asked again, whatever the items, the first answer is
-    announced again and nothing moves; after a release it is stock.rejected. Unknown
-    and inactive products count as out of stock. Raises InvalidInput for no items or
-    a quantity below 1.
+    The first call decides. A later call, with any items, announces the same result again; after a
+    release the result is stock.rejected. Unknown and inactive products have no available stock.
+    Raises InvalidInput without items and for a quantity below 1.
     """
     wanted = _wanted(items)
     with transaction.atomic():
@@ -69,7 +68,7 @@ def _decide(reservation: StockReservation, wanted: Counter[UUID]) -> None:
         ReservedItem(reservation=reservation, product_id=product_id, quantity=quantity)
         for product_id, quantity in sorted(wanted.items())
     )
-    forget_on_commit(products)
+    invalidate_on_commit(products)
 
 
 def _available(product: Product | None) -> int:

@@ -1,4 +1,4 @@
-"""Put what an order bought back into the warehouse, and say so."""
+"""Add the goods of an order to the stock again, and answer."""
 
 from uuid import UUID
 
@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from atoll.bus import publish
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.events import StockReturned, StockReturnFailed
 from services.products.models import MAX_STOCK, Product, StockReservation
 
@@ -16,11 +16,11 @@ NO_ROOM = "stock_out_of_bounds"
 
 
 def return_stock(order_id: UUID) -> StockReservation | None:
-    """Undo the order's sale, once, and announce each time that its goods are in the stock.
+    """Add the items to the stock, once, and announce stock.returned each time.
 
-    Asked before the sale was booked, it gives back what the order holds, and the late
-    commit changes nothing. An order that bought nothing, or goods that the stock has no
-    room for, are announced as stock.return_failed, and nothing changes.
+    If it runs before the commit, it releases the reservation, and the late commit changes nothing.
+    For an order without a sale, and for a stock above MAX_STOCK, it announces stock.return_failed and
+    changes nothing.
     """
     with transaction.atomic():
         reservation = StockReservation.objects.select_for_update().filter(order_id=order_id).first()
@@ -37,7 +37,7 @@ def return_stock(order_id: UUID) -> StockReservation | None:
 
 
 def _took_back(reservation: StockReservation) -> bool:
-    """Whether all of it fitted; nothing is changed otherwise."""
+    """Returns False, without a change, if the stock would exceed MAX_STOCK."""
     was_sold = reservation.state == State.COMMITTED
     quantities = dict(reservation.items.values_list("product_id", "quantity"))
     products = Product.objects.locked(quantities)
@@ -53,5 +53,5 @@ def _took_back(reservation: StockReservation) -> bool:
     Product.objects.bulk_update(products.values(), ["stock_on_hand", "stock_reserved", "updated_at"])
     reservation.state = State.RETURNED
     reservation.save(update_fields=["state", "updated_at"])
-    forget_on_commit(products)
+    invalidate_on_commit(products)
     return True

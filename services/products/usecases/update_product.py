@@ -1,4 +1,4 @@
-"""Change what a product says of itself. Its stock changes through receive_stock and orders only."""
+"""Change the fields of a product; receive_stock and orders change its stock."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from atoll.bus import publish
 from atoll.errors import Misuse
-from services.products.cache import forget_on_commit
+from services.products.cache import invalidate_on_commit
 from services.products.errors import InvalidProduct, ProductNotFound, SkuTaken
 from services.products.events import ProductUpdated
 from services.products.models import Product
@@ -17,10 +17,10 @@ from services.products.usecases.changes import EDITABLE, announced
 
 
 def update_product(product_id: UUID, values: Mapping[str, Any]) -> Product:
-    """Set the given fields and announce product.updated with those that really changed.
+    """Set the given fields, and announce product.updated with the fields that have a new value.
 
-    Nothing changed: nothing is written or announced. ``is_active`` brings a deleted
-    product back, or takes one out of sale. Raises ProductNotFound, InvalidProduct, SkuTaken.
+    Without a new value it writes and announces nothing. ``is_active`` brings a product back or takes it
+    out of the catalogue. Raises ProductNotFound, InvalidProduct, SkuTaken.
     """
     unknown = set(values) - set(EDITABLE)
     if unknown:
@@ -49,5 +49,5 @@ def update_product(product_id: UUID, values: Mapping[str, Any]) -> Product:
             ProductUpdated(product_id=product.id, changes=announced(product, changed)),
             key=str(product.id),
         )
-        forget_on_commit([product.id])
+        invalidate_on_commit([product.id])
     return product

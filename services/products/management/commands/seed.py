@@ -1,4 +1,4 @@
-"""``python manage.py products seed``: the demo catalogue, as often as you like."""
+"""``python manage.py products seed``: store the demo catalogue; idempotent."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from services.products.usecases.fill_catalogue import fill_catalogue
 
 
 class Command(BaseCommand):
-    help = "Put the demo products into the catalogue. Products that are there already stay as they are."
+    help = "Store the demo products. Existing products do not change."
 
     def handle(self, *args: Any, **options: Any) -> None:
         added = fill_catalogue(demo_products(), actor="seed")
