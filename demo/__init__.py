@@ -1,1 +1,1 @@
-"""One shopper's order, from sign-up to its end, told over HTTP only."""
+"""One order of one customer, from sign-up to its final status, over HTTP only."""

@@ -1,4 +1,4 @@
-"""What the demo prints: with rich when it is installed, as plain aligned text when not."""
+"""The output of the demo: with rich if it is installed, else as plain aligned text."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -54,9 +54,9 @@ class PlainPage:
         print(f"  {text}", flush=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        every = [columns, *rows]
-        widths = [max(len(row[index]) for row in every) for index in range(len(columns))]
-        for row in every:
+        table = [columns, *rows]
+        widths = [max(len(row[index]) for row in table) for index in range(len(columns))]
+        for row in table:
             self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def verdict(self, text: str, *, good: bool) -> None:

@@ -1,4 +1,4 @@
-"""A customer of the platform: everything they do goes over HTTP through the gateway."""
+"""A customer of the platform, who uses it by HTTP through the gateway."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +19,11 @@ Json = dict[str, Any]
 
 
 class PlatformNotRunning(Exception):
-    """Nothing answers at the gateway's address, or it is not ready for customers."""
+    """The gateway does not answer, or it is not ready."""
 
 
 class NotFinal(Exception):
-    """The order was still open when the time was over; ``order`` is how it was last seen."""
+    """The order was still open after the time-out; ``order`` is its last known state."""
 
     def __init__(self, order: Json, waited_s: float) -> None:
         super().__init__(f"Order {order['id']} is still {order['status']} after {waited_s:.0f} s.")
@@ -31,7 +31,7 @@ class NotFinal(Exception):
 
 
 class Refused(Exception):
-    """The gateway answered with an error; ``body`` is the platform's error shape."""
+    """The gateway answered with an error; ``body`` has the error shape of docs/http.md."""
 
     def __init__(self, status: int, body: Any) -> None:
         self.status = status
@@ -52,8 +52,8 @@ class Item:
 class Shopper:
     """One customer with one connection to the gateway; signed in after register or sign_in.
 
-    Every call raises Refused for an answer of 400 and up, and PlatformNotRunning
-    when nobody listens. Not for use by several threads at once.
+    Every call raises Refused for a status of 400 or above, and PlatformNotRunning without a
+    connection. Not thread-safe.
     """
 
     def __init__(self, gateway_url: str, *, timeout_s: float = 10.0) -> None:
@@ -61,11 +61,11 @@ class Shopper:
         self.timeout_s = timeout_s
         self.user: Json = {}
         self._session = requests.Session()
-        # A proxy set for the machine has no business between us and the gateway.
+        # Do not use a proxy of the machine for the gateway.
         self._session.trust_env = False
 
     def health(self) -> Json:
-        """The gateway's own report. Raises PlatformNotRunning while it is not ready, too."""
+        """The health of the gateway. Raises PlatformNotRunning also for a gateway that is not ready."""
         try:
             return dict(self.ask("GET", "/health"))
         except Refused as refused:
@@ -76,7 +76,7 @@ class Shopper:
     def register(
         self, email: str | None = None, password: str | None = None, name: str = "Demo Shopper"
     ) -> Json:
-        """Open an account and sign in to it; with nothing given, a new one each time."""
+        """Register an account and sign in; without arguments, a new account each time."""
         answer = self.ask(
             "POST",
             "/auth/register",
@@ -104,7 +104,7 @@ class Shopper:
         return dict(self.ask("GET", f"/api/products/{product_id}"))
 
     def stock(self, product_ids: Sequence[str]) -> dict[str, int]:
-        """What can be ordered of each, all at one moment."""
+        """The available stock of each product, all read at the same moment."""
         return {product["id"]: product["stock"] for product in self.products(ids=",".join(product_ids))}
 
     def place_order(
@@ -115,23 +115,23 @@ class Shopper:
         idempotency_key: str | None = None,
         expected_total: Decimal | None = None,
     ) -> Json:
-        """Order; with the same key a second call gives the first order again.
+        """Place an order; a second call with the same key returns the first order.
 
-        Raises Refused with the code price_changed, and orders nothing, when it comes to anything
-        but ``expected_total``.
+        Raises Refused with the code price_changed, without an order, if the total is not
+        ``expected_total``.
         """
-        wish: Json = {
+        body: Json = {
             "items": [{"productId": item.product_id, "quantity": item.quantity} for item in items],
             "paymentMethod": payment_method,
         }
         if expected_total is not None:
-            # 15 digits at most, which a double keeps.
-            wish["expectedTotal"] = float(expected_total)
+            # A double holds its 15 digits or fewer exactly.
+            body["expectedTotal"] = float(expected_total)
         return dict(
             self.ask(
                 "POST",
                 "/api/orders",
-                json=wish,
+                json=body,
                 headers={"Idempotency-Key": idempotency_key or str(uuid4())},
             )
         )
@@ -146,7 +146,7 @@ class Shopper:
         return dict(self.ask("POST", f"/api/orders/{order_id}/cancel", json={"reason": reason}))
 
     def payments(self, order_id: str | None = None) -> list[Json]:
-        """The shopper's payments, newest first; those of one order when it is named."""
+        """The shopper's payments, newest first; with ``order_id`` only the payments of this order."""
         found: list[Json] = self.ask("GET", "/api/payments")
         return [payment for payment in found if order_id in (None, payment["orderId"])]
 
@@ -156,9 +156,9 @@ class Shopper:
     def wait_until_final(
         self, order_id: str, timeout_s: float = 30.0, on_read: Callable[[Json], None] | None = None
     ) -> Json:
-        """Read the order again and again until it is confirmed or cancelled, less often as it takes longer.
+        """Read the order repeatedly until its status is final, with growing pauses.
 
-        ``on_read`` sees every reading, the last one too. Raises NotFinal.
+        Calls ``on_read`` with each answer, also with the last one. Raises NotFinal.
         """
         started = time.monotonic()
         pause_s = FIRST_POLL_S
@@ -175,11 +175,11 @@ class Shopper:
             pause_s = min(pause_s * POLL_GROWTH, SLOWEST_POLL_S)
 
     def authorization(self) -> dict[str, str]:
-        """The header that says who asks, for a request that this client has no verb for."""
+        """The Authorization header, for requests that have no method here."""
         return {"Authorization": str(self._session.headers["Authorization"])}
 
     def sign(self, access_token: str) -> None:
-        """Ask with this token from here on."""
+        """Use this token for all later requests."""
         self._session.headers["Authorization"] = f"Bearer {access_token}"
 
     def ask(
@@ -191,7 +191,7 @@ class Shopper:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """What the gateway answers. Raises PlatformNotRunning and, for an error, Refused."""
+        """The JSON of the answer. Raises PlatformNotRunning, and Refused for an error."""
         try:
             answer = self._session.request(
                 method,

@@ -1,4 +1,4 @@
-"""``python manage.py demo``: one order, from sign-up to its end, told as it happens."""
+"""``python manage.py demo``: place one order, and print its events as they happen."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ SERVICE_OF = {"order": "order-service", "stock": "product-service", "payment": "
 
 
 def main(argv: list[str]) -> int:
-    """Tell the story; 0 when the order ended as it should, 1 with the reason when not."""
+    """Run the demo. Returns 0 if the order reaches the expected status, else 1 with the reason."""
     parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
     parser.add_argument("--failing", action="store_true", help="pay with a card that is declined")
     parser.add_argument("--gateway", default=conf.gateway_url(), metavar="URL")
@@ -89,7 +89,7 @@ def tell(shopper: Shopper, page: Page, *, failing: bool) -> bool:
 
 
 class Journey:
-    """Prints each entry of an order's history once, and remembers the lowest stock seen meanwhile."""
+    """Prints each entry of an order's history once, and stores the lowest stock between the readings."""
 
     def __init__(self, page: Page, shopper: Shopper, stock: dict[str, int]) -> None:
         self._page = page
@@ -104,7 +104,7 @@ class Journey:
         placed = datetime.fromisoformat(history[0]["at"])
         for entry in history[self._shown :]:
             passed = datetime.fromisoformat(entry["at"]) - placed
-            # An event is called after what it is about, and that is whose it is.
+            # The first word of an event's name tells its service.
             service = SERVICE_OF.get(entry["event"].split(".")[0], "order-service")
             reason = f"  ({entry['reason']})" if entry["reason"] else ""
             self._page.line(
@@ -115,7 +115,7 @@ class Journey:
 
 
 def _choose(shopper: Shopper) -> list[Json]:
-    """Three products of one currency that are in stock."""
+    """Three products in stock, all in one currency."""
     found = shopper.products(inStock="true", pageSize=50)
     wanted = len(QUANTITIES)
     for currency in dict.fromkeys(product["currency"] for product in found):
@@ -126,10 +126,10 @@ def _choose(shopper: Shopper) -> list[Json]:
 
 
 def _settled_stock(shopper: Shopper, expected: dict[str, int]) -> dict[str, int]:
-    """The stock once products has closed the reservation, or as it is after SETTLED_WITHIN_S.
+    """The stock after products has ended the reservation, or after SETTLED_WITHIN_S.
 
-    An order is final a moment before its stock is: the command that closes the
-    reservation is still on its way.
+    The order is final a moment earlier than its stock, because the command to products is still on its
+    way.
     """
     until = time.monotonic() + SETTLED_WITHIN_S
     while True:
@@ -158,7 +158,7 @@ def _payment_words(payment: Json) -> list[str]:
 
 
 def _money(amount: Any, currency: str) -> str:
-    """As many places as the currency has; JSON does not keep the zeros at the end."""
+    """The amount with all decimal places of its currency; JSON drops zeros at the end."""
     return f"{money.exact(Decimal(str(amount)), currency)} {currency}"
 
 

@@ -1,4 +1,4 @@
-"""URLs of the orders project: its API, and what every project has."""
+"""URLs of the orders project: its API, and the URLs that all projects have."""
 
 from atoll.urls import platform_urls
 from services.orders.api.urls import urlpatterns as orders_urls

@@ -1,4 +1,4 @@
-"""Staff look at payments and at the provider's books; the one thing they can do is ask for a refund."""
+"""The admin pages of payments and of the sandbox provider. Staff change a payment only by a refund."""
 
 from typing import Any, ClassVar
 
@@ -26,25 +26,25 @@ from services.payments import selectors
 from services.payments.models import REASON_MAX_CHARS, Payment, SandboxCharge, SandboxRefund
 from services.payments.usecases.refund_by_staff import refund_by_staff
 
-STATUS_TONES = {
+STATUS_COLOURS = {
     "requested": "info",
     "completed": "success",
     "failed": "danger",
     "refunded": "warning",
     "refused": "danger",
 }
-STATE_TONES = {"captured": "success", "declined": "danger", "cancelled": "warning", "failed": "danger"}
+STATE_COLOURS = {"captured": "success", "declined": "danger", "cancelled": "warning", "failed": "danger"}
 
 
 class RefundForm(BaseDialogForm):
     reason = LineField(
-        max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget, help_text="The order is told."
+        max_length=REASON_MAX_CHARS, widget=UnfoldAdminTextInputWidget, help_text="The order shows it."
     )
     return_goods = forms.BooleanField(
         label="Return the goods to the stock",
         required=False,
         widget=UnfoldBooleanWidget,
-        help_text=("Only when they are back. Goods that come back later are returned from the order's page."),
+        help_text="Only if they are back. For goods that come back later, use the page of the order.",
     )
 
 
@@ -79,7 +79,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     actions_detail = ("refund",)
 
     def has_refund_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Of the one payment that is shown: whether it has money that could go back."""
+        """For one payment: only if it is refundable."""
         payment = object_id and self.get_object(request, object_id)
         return bool(payment and payment.is_refundable and self.may(request, "refund"))
 
@@ -87,7 +87,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def sum(self, payment: Payment) -> str:
         return "never asked for" if payment.amount is None else money.text(payment.amount, payment.currency)
 
-    @display(description="status", ordering="status", label=STATUS_TONES)
+    @display(description="status", ordering="status", label=STATUS_COLOURS)
     def coloured_status(self, payment: Payment) -> str:
         return payment.status
 
@@ -174,13 +174,13 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
     def sum(self, charge: SandboxCharge) -> str:
         return money.text(charge.amount, charge.currency)
 
-    @display(description="state", ordering="state", label=STATE_TONES)
+    @display(description="state", ordering="state", label=STATE_COLOURS)
     def coloured_state(self, charge: SandboxCharge) -> str:
         return charge.state
 
     @display(description="refunded")
     def refunded(self, charge: SandboxCharge) -> str:
-        """An amount, and no cross in red: most charges are rightly never refunded."""
+        """The amount; a dash for no refund, because a red cross would look like a problem."""
         return money.text(charge.refund.amount, charge.currency) if hasattr(charge, "refund") else "–"
 
 

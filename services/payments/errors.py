@@ -1,4 +1,4 @@
-"""What the use cases of payments refuse."""
+"""The refusals of payments."""
 
 from atoll import errors
 
@@ -13,7 +13,7 @@ class InvalidPayment(errors.InvalidInput):
 
 
 class TermsDiffer(errors.Conflict):
-    """The order's payment was asked for before, with another amount, currency, method or user."""
+    """An earlier request for the order's payment had another amount, currency, method or user."""
 
     default_code = "terms_differ"
 
@@ -22,7 +22,7 @@ class NotRefundable(errors.Conflict):
     default_code = "not_refundable"
 
 
-class LedgersDisagree(errors.Conflict):
-    """We booked the money as taken; the provider says it never was."""
+class BooksDisagree(errors.Conflict):
+    """Payments has booked a charge that the provider does not have."""
 
     default_code = "ledgers_disagree"

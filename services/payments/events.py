@@ -1,4 +1,4 @@
-"""What payments announces, and the refund it asks of itself for staff."""
+"""The events of payments, and its command to itself for refunds by staff."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +20,7 @@ class PaymentCompleted:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentFailed:
-    """The order's money was not taken, or not kept. ``reason`` "cancelled": a refund was asked for before."""
+    """The charge failed or went back. ``reason`` is "cancelled" after a request for a refund."""
 
     type: ClassVar[str] = "payment.failed"
     version: ClassVar[int] = 1
@@ -34,7 +34,7 @@ class PaymentFailed:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRefunded:
-    """The whole amount went back. ``return_goods``: staff say that what was bought is back, too."""
+    """The whole amount went back. ``return_goods``: staff reported that the goods came back, too."""
 
     type: ClassVar[str] = "payment.refunded"
     version: ClassVar[int] = 1
@@ -49,7 +49,7 @@ class PaymentRefunded:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentVoided:
-    """The other answer to refund.payment: nothing was taken for the order, and nothing ever will be."""
+    """The other positive answer to refund.payment: nothing was or will be charged for the order."""
 
     type: ClassVar[str] = "payment.voided"
     version: ClassVar[int] = 1
@@ -61,7 +61,7 @@ class PaymentVoided:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRefundFailed:
-    """The money is still with us and cannot go back without a person's help."""
+    """The refund failed: a person must look."""
 
     type: ClassVar[str] = "payment.refund_failed"
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""What orders asks of payments. The provider is asked before each handler's transaction begins."""
+"""Handlers of payments. They ask the provider before their transaction begins."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +8,7 @@ from atoll import money
 from atoll.bus import Dead, Message, Retry, handles, on
 from atoll.errors import Unavailable
 from atoll.forgetting import forget_person
-from services.payments.errors import InvalidPayment, LedgersDisagree, TermsDiffer
+from services.payments.errors import BooksDisagree, InvalidPayment, TermsDiffer
 from services.payments.provider import Cancellation, Charge, provider
 from services.payments.usecases.report_failed_refund import report_failed_refund
 from services.payments.usecases.request_payment import request_payment
@@ -16,7 +16,7 @@ from services.payments.usecases.request_refund import request_refund
 from services.payments.usecases.settle_payment import settle_payment
 from services.payments.usecases.settle_refund import settle_refund
 
-# A customer waits for the charge; a refund is owed however long the provider is away.
+# A customer waits for the charge; a refund may wait for hours until the provider answers.
 CHARGE_RETRY = Retry(immediate=2, delayed_s=(2, 10, 60, 300))
 REFUND_RETRY = Retry(immediate=2, delayed_s=(5, 30, 300, 1800, 7200, 21600))
 
@@ -37,7 +37,7 @@ class RefundOfOrder:
 
 
 def charge_at_provider(command: PaymentOfOrder, message: Message) -> Charge | None:
-    """What the provider says; None when the order must not be charged, or was before."""
+    """The provider's answer; None for an order that was charged before or must not be charged."""
     try:
         payment = request_payment(
             command.order_id,
@@ -65,11 +65,10 @@ def on_process_payment(command: PaymentOfOrder, message: Message, charge: Charge
 
 
 def cancel_at_provider(command: RefundOfOrder, message: Message) -> Cancellation | None:
-    """What the provider gave back; None when it held nothing of the order.
+    """The provider's answer; None for an order without money at the provider.
 
-    A refund that will end as a dead letter is announced as failed, as far as it is
-    known here. A worker that dies in its last attempt announces nothing: whoever
-    asked must not rely on an answer, and orders has a deadline for it.
+    In the last attempt, and for ledgers that disagree, it announces payment.refund_failed. A worker
+    that dies in its last attempt announces nothing; orders has a deadline for this case.
     """
     payment = request_refund(command.order_id)
     if not payment.may_hold_money:
@@ -89,7 +88,7 @@ def cancel_at_provider(command: RefundOfOrder, message: Message) -> Cancellation
 def on_refund_payment(command: RefundOfOrder, message: Message, cancellation: Cancellation | None) -> None:
     try:
         settle_refund(command.order_id, cancellation, reason=command.reason)
-    except LedgersDisagree as error:
+    except BooksDisagree as error:
         raise Dead(str(error)) from error
 
 
@@ -100,5 +99,5 @@ class UserDeleted:
 
 @on("user.deleted")
 def on_user_deleted(event: UserDeleted, message: Message) -> None:
-    """An account was deleted: what this service copied of it goes; payments keep its id."""
+    """Payments keep the user's id, which is no personal data by itself; the bus erases its copies."""
     forget_person(event.user_id)

@@ -1,4 +1,4 @@
-"""The lock of an order's payment; the only lock that this service takes."""
+"""The lock of an order's payment, the only lock of this service."""
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +13,6 @@ class PaymentManager(models.Manager["Payment"]):
     def locked(self, order_id: UUID, **if_new: Any) -> tuple["Payment", bool]:
         """The order's payment, locked until the transaction ends, and whether it is new.
 
-        Two transactions that both find none: one makes it, the other waits and gets that one.
+        If two transactions find none at the same time, one makes it and the other waits for it.
         """
         return self.select_for_update().get_or_create(order_id=order_id, defaults=if_new)

@@ -1,7 +1,7 @@
 """Payments of orders, and the books of the sandbox provider.
 
-The two halves stand for two companies: the service reads and writes payments, the
-provider reads and writes its books, and neither looks into the other's tables.
+They stand for two companies. The service reads and writes ``Payment``, the provider reads and
+writes ``SandboxCharge`` and ``SandboxRefund``.
 """
 
 from decimal import Decimal
@@ -19,10 +19,10 @@ REASON_MAX_CHARS = 200
 
 
 class Payment(models.Model):
-    """The one payment of an order; its row is also the lock that puts the order's requests in a line.
+    """The one payment of an order. Commands about one order lock its row, so they run one after the other.
 
-    A refund that is asked for before any charge leaves a refused payment without
-    user and amount, which refuses the charge that comes after it.
+    A refund that arrives before the charge makes a refused payment without user and amount, which
+    refuses the charge.
     """
 
     class Status(models.TextChoices):
@@ -41,12 +41,12 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3, blank=True, default="")
     method = models.CharField(max_length=64, blank=True, default="")
     status = models.CharField(max_length=9, choices=Status, default=Status.REQUESTED)
-    # Why it failed, was refused or was given back; empty otherwise.
+    # The reason of a failed, refused or refunded payment; else empty.
     reason = models.CharField(max_length=REASON_MAX_CHARS, blank=True, default="")
     charge_reference = models.CharField(max_length=255, blank=True, default="")
     refund_reference = models.CharField(max_length=255, blank=True, default="")
     refund_asked_at = models.DateTimeField(null=True, blank=True)
-    # Said by the staff who asked for the refund: the goods are back as well.
+    # Staff reported with the refund that the goods came back.
     return_goods = models.BooleanField("goods are back", default=False, db_default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -86,37 +86,36 @@ class Payment(models.Model):
 
     @property
     def exact_amount(self) -> Decimal:
-        """The amount with the places of its currency. Raises Misuse when it was never asked for."""
+        """The amount with the decimal places of its currency. Raises Misuse without an amount."""
         if self.amount is None:
             raise Misuse("A payment that holds or may hold money has an amount.")
         return money.exact(self.amount, self.currency)
 
     @property
     def may_be_charged(self) -> bool:
-        """Whether asking the provider for the money is still right."""
+        """Whether the provider may still be asked for the charge."""
         return self.status == self.Status.REQUESTED and self.refund_asked_at is None
 
     @property
     def may_hold_money(self) -> bool:
-        """Whether the provider has the order's money, or might."""
+        """Whether the provider has, or may have, money of the order."""
         return self.status in {self.Status.REQUESTED, self.Status.COMPLETED}
 
     @property
     def is_refundable(self) -> bool:
-        """Whether staff may ask for the money to go back."""
+        """Whether staff may refund it."""
         return self.status == self.Status.COMPLETED and self.refund_asked_at is None
 
     @property
     def key(self) -> str:
-        """What the provider knows the order's one charge by; the same for every attempt."""
+        """The idempotency key of the charge at the provider; the same for all attempts."""
         return f"order:{self.order_id}:charge"
 
 
 class SandboxCharge(models.Model):
-    """One charge in the sandbox provider's books, by the key its customer chose.
+    """One charge at the sandbox provider, by the idempotency key of the shop.
 
-    ``memo`` is what the customer wrote on it, the order. The provider does not
-    keep memos unique: a shop that charged an order twice would show here.
+    ``memo`` is the order's id. It is not unique, so a second charge of an order would show here.
     """
 
     class State(models.TextChoices):
@@ -133,7 +132,7 @@ class SandboxCharge(models.Model):
     method = models.CharField(max_length=64)
     state = models.CharField(max_length=9, choices=State)
     reason = models.CharField(max_length=200, blank=True, default="")
-    # How often the charge was asked for.
+    # The number of requests with this key.
     requests = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -145,7 +144,7 @@ class SandboxCharge(models.Model):
 
 
 class SandboxRefund(models.Model):
-    """Money of a captured charge that the sandbox provider gave back, all of it, once."""
+    """The refund of a captured charge; it always has the whole amount."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     charge = models.OneToOneField(SandboxCharge, models.PROTECT, related_name="refund")

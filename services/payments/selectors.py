@@ -1,4 +1,4 @@
-"""Reading payments."""
+"""Queries about payments."""
 
 from uuid import UUID
 
@@ -9,12 +9,12 @@ from services.payments.models import Payment, SandboxCharge
 
 
 def payments_of(owner: UUID | None) -> QuerySet[Payment]:
-    """The owner's payments, newest first; everybody's for None."""
+    """The payments of one user, or of all users for None; newest first."""
     return Payment.objects.all() if owner is None else Payment.objects.filter(user_id=owner)
 
 
 def find_payment(payment_id: UUID, *, owner: UUID | None) -> Payment:
-    """Raises PaymentNotFound, for somebody else's payment too."""
+    """Raises PaymentNotFound, also for a payment of another user."""
     payment = payments_of(owner).filter(id=payment_id).first()
     if payment is None:
         raise PaymentNotFound(f"There is no payment {payment_id} that you can see.")
@@ -22,16 +22,16 @@ def find_payment(payment_id: UUID, *, owner: UUID | None) -> Payment:
 
 
 def charges_of(order_id: UUID) -> QuerySet[SandboxCharge]:
-    """What the sandbox provider's books say about an order; more than one captured charge is one too many."""
+    """The charges of an order at the sandbox provider. A second captured charge is an error."""
     return SandboxCharge.objects.filter(memo=str(order_id)).select_related("refund")
 
 
 def count_unsettled() -> int:
-    """Payments whose outcome at the provider is not known yet."""
+    """The number of payments without a known outcome at the provider."""
     return Payment.objects.filter(status=Payment.Status.REQUESTED).count()
 
 
 def count_orders_charged_twice() -> int:
-    """Orders that the provider holds more than one charge of, refunds aside. Must be 0."""
-    held = SandboxCharge.objects.filter(state=SandboxCharge.State.CAPTURED, refund__isnull=True)
-    return held.values("memo").annotate(charges=Count("id")).filter(charges__gt=1).count()
+    """The number of orders with more than one captured charge that was not refunded. It must be 0."""
+    captured = SandboxCharge.objects.filter(state=SandboxCharge.State.CAPTURED, refund__isnull=True)
+    return captured.values("memo").annotate(charges=Count("id")).filter(charges__gt=1).count()

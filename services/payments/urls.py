@@ -1,4 +1,4 @@
-"""URLs of the payments project: its API, and what every project has."""
+"""URLs of the payments project: its API, and the URLs that all projects have."""
 
 from atoll.urls import platform_urls
 from services.payments.api.urls import urlpatterns as payments_urls

@@ -1,4 +1,4 @@
-"""URLs of the products project: its API, and what every project has."""
+"""URLs of the products project: its API, and the URLs that all projects have."""
 
 from atoll.urls import platform_urls
 from services.products.api.urls import urlpatterns as products_urls

@@ -1,4 +1,4 @@
-"""What a list of payments can be narrowed to."""
+"""Filters of the list of payments."""
 
 from django_filters import rest_framework as filters
 
@@ -7,7 +7,7 @@ from services.payments.models import Payment
 
 
 class PaymentFilter(filters.FilterSet):
-    """A mistyped filter is told and not ignored; a list that is wider than asked for misleads."""
+    """An unknown filter is an error: without it the client would get more payments than it asked for."""
 
     status = filters.ChoiceFilter(choices=Payment.Status.choices)
     orderId = filters.UUIDFilter(field_name="order_id")  # noqa: N815

@@ -1,4 +1,4 @@
-"""Payments on the wire."""
+"""The JSON of payments."""
 
 from rest_framework import serializers
 
@@ -7,7 +7,7 @@ from services.payments.models import Payment
 
 
 class PaymentSerializer(serializers.ModelSerializer[Payment]):
-    """``amount`` and ``userId`` are null for an order that was called off before it was to pay."""
+    """``amount`` and ``userId`` are null for an order that was cancelled before its charge."""
 
     amount = MoneyAmount(allow_null=True)
 

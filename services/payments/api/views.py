@@ -1,4 +1,4 @@
-"""The payments API, for reading only: payments change by what orders and staff ask of the worker."""
+"""The HTTP API of payments. It only reads; orders and staff change payments by commands."""
 
 from uuid import UUID
 
@@ -18,12 +18,12 @@ from services.payments.selectors import find_payment, payments_of
 
 
 def _owner(caller: Principal) -> UUID | None:
-    """Whose payments the caller may see; None for support, who see all."""
+    """The user whose payments the caller may see; None: all users, for support."""
     return None if caller.is_support else UUID(caller.id)
 
 
 class PaymentsView(ListAPIView[Payment]):
-    """The caller's payments, newest first; support sees everybody's."""
+    """The caller's payments, newest first; for support the payments of all users."""
 
     permission_classes = (IsSignedIn,)
     serializer_class = PaymentSerializer
@@ -39,5 +39,5 @@ class PaymentView(APIView):
 
     @extend_schema(responses=PaymentSerializer)
     def get(self, request: Request, payment_id: UUID) -> Response:
-        """One payment. Somebody else's is not found."""
+        """One payment; 404 for a payment of another user."""
         return Response(PaymentSerializer(find_payment(payment_id, owner=_owner(principal(request)))).data)

@@ -1,7 +1,7 @@
-"""Whoever really moves the money, behind one interface.
+"""The interface of payment providers.
 
-``charge`` and ``cancel`` ask over a network, so they are called outside any
-transaction. Both take the caller's key and may be repeated with it at will.
+``charge`` and ``cancel`` use the network, so call them outside of transactions. Both are
+idempotent by the caller's key.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from atoll.errors import Misuse, Unavailable
 
-# The reason of a charge that was refused or given back because the order was called off.
+# The reason of a charge that was refused or refunded because of a cancelled order.
 CANCELLED = "cancelled"
 
 
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """What became of a key. ``reference`` is the provider's name for a captured charge."""
+    """The outcome of a key. ``reference`` is the provider's id of a captured charge."""
 
     outcome: Outcome
     reference: str = ""
@@ -35,38 +35,36 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True)
 class Cancellation:
-    """Nothing is held under the key any more; ``refund_reference`` when money had to go back."""
+    """The provider has no money for the key any more. ``refund_reference``: the id of a refund, if any."""
 
     refund_reference: str = ""
 
 
 class ProviderUnavailable(Unavailable):
-    """The provider failed and took no money; ask again with the same key."""
+    """The provider failed and charged nothing; ask again with the same key."""
 
 
 class ProviderTimeout(Unavailable):
-    """No answer in time: it may or may not have taken the money; ask again with the same key."""
+    """No answer in time; the charge may or may not have happened. Ask again with the same key."""
 
 
 class KeyReused(Misuse):
-    """The key was used before with another amount, currency or method."""
+    """An earlier charge with this key had another amount, currency or method."""
 
 
 class PaymentProvider(Protocol):
-    """What every provider promises: one key takes money at most once, however often it is asked,
-    and answers alike until it is cancelled."""
+    """The promises of a provider: at most one charge per key, and the same answer for repeats of a key
+    until its cancellation."""
 
     def charge(self, key: str, *, minor_units: int, currency: str, method: str, memo: str) -> Charge:
-        """Take the money, unless the key has an outcome already: then that one again.
+        """Charge once per key; a repeat returns the first outcome.
 
-        ``minor_units`` of the currency: 1990 is 19.90 EUR, and 1990 JPY.
-
-        Raises ProviderUnavailable, ProviderTimeout, KeyReused.
+        ``minor_units`` of the currency: 1990 is 19.90 EUR, and 1990 JPY. Raises ProviderUnavailable,
+        ProviderTimeout, KeyReused.
         """
 
     def cancel(self, key: str) -> Cancellation:
-        """Give back what was taken under the key and see to it that nothing ever is, even by a
-        charge that is still on its way.
+        """Refund the charge of the key, and prevent a later charge, even one that is on its way.
 
         Raises ProviderUnavailable, ProviderTimeout.
         """
@@ -74,10 +72,10 @@ class PaymentProvider(Protocol):
 
 @cache
 def _load(path: str) -> PaymentProvider:
-    made: PaymentProvider = import_string(path)()
-    return made
+    loaded: PaymentProvider = import_string(path)()
+    return loaded
 
 
 def provider() -> PaymentProvider:
-    """The provider that ``settings.PAYMENT_PROVIDER`` names, one for the process."""
+    """The provider of ``settings.PAYMENT_PROVIDER``; one object per process."""
     return _load(settings.PAYMENT_PROVIDER)

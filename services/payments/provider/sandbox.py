@@ -1,15 +1,14 @@
-"""A provider that takes no real money but keeps real books, and fails on demand.
+"""A provider without real money, but with real tables and with failures on demand.
 
-The payment method says how it behaves, as test card numbers do elsewhere:
+The payment method selects its behaviour, like test card numbers of real providers:
 
     card            captured
     card-declined   declined
-    card-timeout    captured, but the first answer gets lost
-    card-flaky      the first request fails with nothing taken, the next is captured
+    card-timeout    captured, but the first answer is lost
+    card-flaky      the first request fails without a charge, the next one is captured
 
-Any other method is declined. Each request is one transaction of its own, as the
-books of another company would be: what it booked stays booked whatever becomes of
-the caller.
+Any other method is declined. Each request is a transaction of its own, like the database of
+another company: a failure of the caller does not roll it back.
 """
 
 import time
@@ -37,7 +36,7 @@ UNSUPPORTED_METHOD = "unsupported_payment_method"
 
 
 class SandboxProvider:
-    """See the module. ``settings.SANDBOX_LATENCY_S`` is how long each answer takes, in seconds."""
+    """See the module. Each answer takes ``settings.SANDBOX_LATENCY_S`` seconds."""
 
     def charge(self, key: str, *, minor_units: int, currency: str, method: str, memo: str) -> Charge:
         time.sleep(settings.SANDBOX_LATENCY_S)

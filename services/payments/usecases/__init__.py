@@ -1,7 +1,6 @@
-"""Everything that changes a payment, one verb a file.
+"""The use cases of payments, one verb a file.
 
-A charge is request_payment, then the provider is asked, then settle_payment; a
-refund is request_refund, the provider, settle_refund, or report_failed_refund when
-it cannot be done. The provider is asked between two transactions and never inside
-one. refund_by_staff starts a refund from the admin.
+A charge runs request_payment, asks the provider and runs settle_payment. A refund runs
+request_refund, asks the provider and runs settle_refund, or report_failed_refund. The provider
+is asked between two transactions. refund_by_staff starts a refund from the admin.
 """

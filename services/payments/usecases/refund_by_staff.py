@@ -1,4 +1,4 @@
-"""Start the refund of a payment because somebody of the staff decided so."""
+"""Staff start the refund of a payment."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -13,12 +13,10 @@ from services.payments.models import REASON_MAX_CHARS, Payment
 
 
 def refund_by_staff(payment_id: UUID, *, reason: str, return_goods: bool = False) -> Payment:
-    """Have the worker refund a completed payment, as if the order had asked for it.
+    """Send the command for the refund of a completed payment to this service's worker.
 
-    ``return_goods`` says that what was bought is back and goes into the stock again.
-
-    Raises PaymentNotFound, InvalidPayment for a missing reason, NotRefundable when
-    no money is held or its refund was asked for before.
+    ``return_goods``: the goods came back and go into the stock again. Raises PaymentNotFound,
+    InvalidPayment for a missing reason, and NotRefundable without money or after an earlier request.
     """
     reason = reason.strip()
     if not 0 < len(reason) <= REASON_MAX_CHARS:

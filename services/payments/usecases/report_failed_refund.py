@@ -1,4 +1,4 @@
-"""Tell everybody that an order's money could not go back, so that a person looks."""
+"""Announce that a refund failed, so that a person looks."""
 
 from django.db import transaction
 
@@ -8,10 +8,10 @@ from services.payments.models import Payment
 
 
 def report_failed_refund(payment: Payment, *, reason: str) -> None:
-    """Announce it in a transaction of its own, which stands although the refund fails.
+    """Announce payment.refund_failed in a transaction of its own, which the failure does not roll back.
 
-    ``reason`` is for programs: ``ledgers_disagree`` or ``provider_unavailable``.
-    The payment itself stays as it is, and the refund may still succeed later.
+    ``reason`` is ``ledgers_disagree`` or ``provider_unavailable``. The payment does not change, and
+    the refund may still succeed later.
     """
     with transaction.atomic():
         publish(

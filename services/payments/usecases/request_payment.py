@@ -1,4 +1,4 @@
-"""Write down that an order's money is wanted, before anybody is asked for it."""
+"""Store the payment of an order before the provider is asked for the charge."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -13,10 +13,9 @@ METHOD_MAX_CHARS = 64
 
 
 def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency: str, method: str) -> Payment:
-    """The order's one payment, made now or before; charge it only if it ``may_be_charged``.
+    """The order's one payment, new or existing. Charge it only if it ``may_be_charged``.
 
-    Raises InvalidPayment for terms nobody could be charged for, TermsDiffer when the
-    order's payment exists with other terms.
+    Raises InvalidPayment for impossible terms, and TermsDiffer if the order's payment has others.
     """
     try:
         amount = money.check(amount, currency)
@@ -32,7 +31,7 @@ def request_payment(order_id: UUID, *, user_id: UUID, amount: Decimal, currency:
         if is_new:
             return payment
         if payment.amount is None:
-            # A refund came first and knew only the order.
+            # A refund arrived first; its command names only the order.
             for name, value in terms.items():
                 setattr(payment, name, value)
             payment.save(update_fields=[*terms, "updated_at"])

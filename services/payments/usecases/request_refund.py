@@ -1,4 +1,4 @@
-"""Write down that an order's money is to go back, before the provider is asked."""
+"""Store the request for a refund before the provider is asked."""
 
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from services.payments.provider import CANCELLED
 
 
 def request_refund(order_id: UUID) -> Payment:
-    """The order's payment, from now on not to be charged; cancel it at the provider if it ``may_hold_money``.
+    """The order's payment, which no charge may use from now on. Cancel it if it ``may_hold_money``.
 
-    An order without a payment gets a refused one, so that a charge that comes later is refused.
+    An order without a payment gets a refused one, which refuses a later charge.
     """
     with transaction.atomic():
         payment, _ = Payment.objects.locked(order_id, status=Payment.Status.REFUSED, reason=CANCELLED)

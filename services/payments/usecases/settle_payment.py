@@ -1,4 +1,4 @@
-"""Write down what the provider said about an order's charge, and announce it."""
+"""Store the provider's answer about a charge, and announce it."""
 
 from uuid import UUID
 
@@ -13,16 +13,16 @@ Status = Payment.Status
 
 
 def settle_payment(order_id: UUID, charge: Charge | None) -> Payment:
-    """Settle a requested payment as the provider decided, and announce how the payment stands.
+    """Settle a requested payment by the provider's answer, and announce the payment's status.
 
-    A payment that is settled already stays so and is announced again. ``charge`` is
-    None when the provider was not asked, because the payment must not be charged.
+    A settled payment does not change, and its status is announced again. ``charge`` is None when the
+    provider was not asked, because the payment must not be charged.
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(order_id=order_id)
         if charge is not None and payment.status == Status.REQUESTED:
             _settle(payment, charge)
-        publish(_fact(payment), key=str(order_id))
+        publish(_event(payment), key=str(order_id))
     return payment
 
 
@@ -39,7 +39,7 @@ def _settle(payment: Payment, charge: Charge) -> None:
     payment.save(update_fields=["status", "charge_reference", "reason", "updated_at"])
 
 
-def _fact(payment: Payment) -> PaymentCompleted | PaymentFailed:
+def _event(payment: Payment) -> PaymentCompleted | PaymentFailed:
     if payment.status == Status.COMPLETED:
         return PaymentCompleted(
             order_id=payment.order_id,

@@ -1,11 +1,11 @@
-"""Write down what the provider gave back, and announce it."""
+"""Store the provider's answer about a refund, and announce it."""
 
 from uuid import UUID
 
 from django.db import transaction
 
 from atoll.bus import publish
-from services.payments.errors import LedgersDisagree
+from services.payments.errors import BooksDisagree
 from services.payments.events import PaymentRefunded, PaymentVoided
 from services.payments.models import REASON_MAX_CHARS, Payment
 from services.payments.provider import CANCELLED, Cancellation
@@ -14,17 +14,17 @@ Status = Payment.Status
 
 
 def settle_refund(order_id: UUID, cancellation: Cancellation | None, *, reason: str) -> Payment:
-    """Settle the payment as refunded, or as refused when nothing had been taken, and announce which.
+    """Settle the payment as refunded, or as refused without a charge, and announce its status.
 
-    A payment that is settled already stays so and is announced again. ``cancellation``
-    is None when the provider was not asked, because it held nothing. Raises
-    LedgersDisagree when we had booked a charge that the provider does not know.
+    A settled payment does not change, and its status is announced again. ``cancellation`` is None
+    when the provider was not asked, because it has no money of the order. Raises BooksDisagree if
+    payments has booked a charge that the provider does not have.
     """
     with transaction.atomic():
         payment = Payment.objects.select_for_update().get(order_id=order_id)
         if cancellation is not None and payment.may_hold_money:
             _settle(payment, cancellation, reason)
-        publish(_fact(payment), key=str(order_id))
+        publish(_event(payment), key=str(order_id))
     return payment
 
 
@@ -33,7 +33,7 @@ def _settle(payment: Payment, cancellation: Cancellation, reason: str) -> None:
         payment.status = Status.REFUNDED
         payment.reason = reason[:REASON_MAX_CHARS]
     elif payment.status == Status.COMPLETED:
-        raise LedgersDisagree(
+        raise BooksDisagree(
             f"Payment {payment.id} holds charge {payment.charge_reference}, but the provider has nothing "
             "to give back. Compare the two ledgers."
         )
@@ -44,7 +44,7 @@ def _settle(payment: Payment, cancellation: Cancellation, reason: str) -> None:
     payment.save(update_fields=["status", "reason", "refund_reference", "updated_at"])
 
 
-def _fact(payment: Payment) -> PaymentRefunded | PaymentVoided:
+def _event(payment: Payment) -> PaymentRefunded | PaymentVoided:
     if payment.status != Status.REFUNDED:
         return PaymentVoided(order_id=payment.order_id, payment_id=payment.id, reason=payment.reason)
     return PaymentRefunded(
