@@ -16,6 +16,7 @@ from atoll.ids import uuid7
 from services.users import keys
 from services.users.models import User
 from services.users.tests.browsing import PASSWORD, enter
+from services.users.tests.resetting import ADA, ask, mailed_token
 from services.users.usecases.register_user import prepare_user, register_user
 
 
@@ -124,3 +125,12 @@ def staff(make_user: Callable[..., User]) -> Client:
     """A browser that staff has signed in with."""
     make_user("staff@example.com", "Stan Staff", roles=("support",))
     return enter("staff@example.com")[0]
+
+
+@pytest.fixture
+def reset_token(make_user: Callable[..., User], bus: Any) -> str:
+    """The token of a mail to the account of ADA."""
+    make_user(ADA)
+    ask()
+    bus.settle()
+    return mailed_token()
