@@ -1,38 +1,33 @@
-"""Staff keep the catalogue here. Every change goes through a use case; stock and reservations have none
-but "receive stock"."""
+"""The admin pages of products. Staff change products and their stock by use cases."""
 
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
     AllValuesCheckboxFilter,
-    ChoicesDropdownFilter,
     DropdownFilter,
     RangeDateTimeFilter,
-    RangeNumericFilter,
 )
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from atoll import money
-from atoll.admin import ModelAdmin, ReadOnlyAdmin, dialogs, register_tile
+from atoll.admin import ModelAdmin, dialogs
 from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.admin.confirming import asks_first
 from atoll.admin.lines import LineField
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
-from services.products import selectors
-from services.products.models import MAX_STOCK, Product, ReservedItem, StockMovement, StockReservation
+from services.products.models import MAX_STOCK, Product
 from services.products.usecases.changes import EDITABLE
 from services.products.usecases.create_product import create_product
 from services.products.usecases.delete_product import delete_product
@@ -40,17 +35,11 @@ from services.products.usecases.receive_stock import REASON_MAX_CHARS, receive_s
 from services.products.usecases.update_product import update_product
 
 LOW_STOCK = 10
-OUT = (
-    "Customers no longer find or order them. Orders that hold some of them go on, and they can be brought "
-    "back."
+
+
+LEAVES_CATALOGUE = (
+    "Customers no longer find or order them. Open orders with them continue. You can bring them back later."
 )
-STATE_TONES = {
-    "held": "info",
-    "committed": "success",
-    "released": "warning",
-    "rejected": "danger",
-    "returned": "warning",
-}
 
 
 def _actor(request: HttpRequest) -> str:
@@ -122,7 +111,7 @@ class ProductAdmin(ModelAdmin):
         ("Stock", {"fields": (("stock_on_hand", "stock_reserved", "left"),)}),
         ("Record", {"fields": ("id", "created_at", "updated_at")}),
     )
-    ask_before_off: ClassVar = {"is_active": OUT}
+    ask_before_off: ClassVar = {"is_active": LEAVES_CATALOGUE}
     actions = ("delete_selected_products", "bring_back_selected_products")
     actions_detail = ("receive_stock",)
 
@@ -131,7 +120,7 @@ class ProductAdmin(ModelAdmin):
         return rows.defer("search", "spelling").annotate(available=F("stock_on_hand") - F("stock_reserved"))
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Product | None:
-        """With its price as it was entered: the form would show four places of every currency."""
+        """The price with the places of its currency; the form would show four places."""
         product: Product | None = super().get_object(request, *args, **kwargs)
         if product is not None:
             product.price = money.exact(product.price, product.currency)
@@ -168,15 +157,15 @@ class ProductAdmin(ModelAdmin):
             values = {name: form.cleaned_data[name] for name in form.changed_data if name in EDITABLE}
             update_product(obj.pk, values)
             return
-        made = create_product(
+        created = create_product(
             **{name: form.cleaned_data[name] for name in (*EDITABLE, "stock_on_hand")}, actor=_actor(request)
         )
-        obj.pk = made.pk
+        obj.pk = created.pk
         obj._state.adding = False
 
     @admin.action(description="Take out of the catalogue", permissions=["change"])
     @asks_first(
-        warning=OUT,
+        warning=LEAVES_CATALOGUE,
         button="Take out of the catalogue",
     )
     def delete_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
@@ -199,7 +188,7 @@ class ProductAdmin(ModelAdmin):
         icon="inventory",
         dialog={
             "title": "Receive stock",
-            "description": "The amount is added to the stock on hand and kept with your name and the reason.",
+            "description": "Adds pieces to the stock on hand. The history stores your name and the reason.",
             "form_class": ReceiveStockForm,
             "form_submit_text": "Receive",
         },
@@ -222,77 +211,3 @@ class ProductAdmin(ModelAdmin):
                 request, f"{movement.amount:+d}: there are {movement.product.stock_on_hand} on hand now."
             )
         return dialogs.redirect(request, reverse("admin:products_product_change", args=[object_id]))
-
-
-class ReservedItemInline(TabularInline):
-    model = ReservedItem
-    extra = 0
-    fields = ("product", "quantity")
-    readonly_fields = ("product", "quantity")
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-@admin.register(StockReservation)
-class StockReservationAdmin(ReadOnlyAdmin):
-    rights: ClassVar[Rights] = {"view": (SUPPORT, CATALOGUE)}
-    list_display = ("order_id", "coloured_state", "pieces", "short_of", "created_at", "updated_at")
-    list_filter = (("state", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
-    search_fields = ("order_id", "items__product__sku", "items__product__name")
-    search_help_text = "Order id, SKU or product name"
-    date_hierarchy = "created_at"
-    fields = ("order_id", "coloured_state", "shortages", "created_at", "updated_at")
-    inlines = (ReservedItemInline,)
-    ordering = ("-created_at",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[StockReservation]:
-        reservations: QuerySet[StockReservation] = super().get_queryset(request)
-        return reservations.annotate(quantity=Subquery(selectors.pieces_of_reservation(OuterRef("pk"))))
-
-    @display(description="state", ordering="state", label=STATE_TONES)
-    def coloured_state(self, reservation: StockReservation) -> str:
-        return reservation.state
-
-    @display(description="pieces", ordering="quantity")
-    def pieces(self, reservation: Any) -> int:
-        return reservation.quantity or 0
-
-    @display(description="products short of")
-    def short_of(self, reservation: StockReservation) -> str:
-        return str(len(reservation.shortages) or "")
-
-
-@admin.register(StockMovement)
-class StockMovementAdmin(ReadOnlyAdmin):
-    rights: ClassVar[Rights] = {"view": (SUPPORT, CATALOGUE)}
-    list_display = ("created_at", "product", "amount", "reason", "actor")
-    list_filter = (("created_at", RangeDateTimeFilter), ("amount", RangeNumericFilter))
-    list_select_related = ("product",)
-    search_fields = ("product__sku", "product__name", "reason", "actor")
-    search_help_text = "SKU, product name, reason or actor"
-    date_hierarchy = "created_at"
-
-
-register_tile(
-    "Products in the catalogue",
-    selectors.count_active,
-    url_name="admin:products_product_changelist",
-    query="is_active__exact=1",
-)
-register_tile(
-    "Products sold out",
-    selectors.count_sold_out,
-    url_name="admin:products_product_changelist",
-    query="availability=out&is_active__exact=1",
-)
-register_tile(
-    "Orders that hold stock",
-    selectors.count_held_reservations,
-    url_name="admin:products_stockreservation_changelist",
-    query="state__exact=held",
-)
