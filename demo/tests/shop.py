@@ -13,12 +13,12 @@ FINISHED_AT = "2026-11-23T10:00:00.250Z"
 
 
 class Shop:
-    """An order here advances by one step with every reading of it, along ``course``."""
+    """Each reading of the order moves it one step along ``steps``."""
 
     def __init__(self) -> None:
-        self.course = ["stock.reserved awaiting_payment", "payment.completed confirmed"]
+        self.steps = ["stock.reserved awaiting_payment", "payment.completed confirmed"]
         self.stock = {"lamp": 10, "rope": 10, "tent": 10}
-        # What an order pays for a piece; the catalogue shows 10.
+        # The price of a piece in an order; the catalogue shows 10.
         self.price = 10.0
         self.order: dict[str, Any] = {}
         self.headers: list[dict[str, str]] = []
@@ -79,9 +79,9 @@ class Shop:
         }
 
     def advance(self) -> None:
-        if not self.course:
+        if not self.steps:
             return
-        event, status = self.course.pop(0).split()
+        event, status = self.steps.pop(0).split()
         taken = {"awaiting_payment": 1, "cancelled": -1}.get(status, 0)
         for item in self.order["items"]:
             self.stock[item["productId"]] -= taken * item["quantity"]
@@ -113,7 +113,7 @@ def serving(shop: Shop) -> Iterator[Shop]:
             self.do_GET()
 
         def log_message(self, *arguments: Any) -> None:
-            """What was asked is in ``shop.headers``."""
+            """``shop.headers`` has the headers of each request."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

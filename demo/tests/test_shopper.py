@@ -33,7 +33,7 @@ def test_waiting_shows_every_reading_and_returns_the_last(shop):
 
 
 def test_waiting_ends_with_the_order_as_it_was_last_seen(shop):
-    shop.course = []
+    shop.steps = []
     shopper = Shopper(shop.url)
     shopper.place_order([Item("lamp", 1)])
     with pytest.raises(NotFinal) as late:

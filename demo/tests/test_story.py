@@ -35,7 +35,7 @@ def test_a_confirmed_order_is_told_step_by_step(shop, capsys):
 
 @pytest.mark.usefixtures("any_terminal")
 def test_a_declined_payment_shows_the_stock_going_and_coming_back(shop, capsys):
-    shop.course = list(DECLINED)
+    shop.steps = list(DECLINED)
     code, lines = told(shop, capsys, "--failing")
     assert code == 0
     assert shop.order["paymentMethod"] == "card-declined"
@@ -45,7 +45,7 @@ def test_a_declined_payment_shows_the_stock_going_and_coming_back(shop, capsys):
 
 
 def test_an_order_that_ends_otherwise_than_promised_is_a_failure(shop, capsys):
-    shop.course = list(DECLINED)
+    shop.steps = list(DECLINED)
     code, lines = told(shop, capsys)
     assert code == 1
     assert "The order is cancelled after 0.25 s, reason card_declined." in lines
@@ -63,7 +63,7 @@ def test_a_platform_that_does_not_run_is_told_with_what_to_do(capsys):
 
 def test_an_order_that_stays_open_is_a_failure(shop, capsys, monkeypatch):
     monkeypatch.setattr(story, "FINAL_WITHIN_S", 0.05)
-    shop.course = []
+    shop.steps = []
     assert story.main(["--gateway", shop.url]) == 1
     assert "Order o1 is still pending after 0 s." in capsys.readouterr().err
 

@@ -61,5 +61,5 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
 
-# What a price means where no currency is named.
+# The currency of prices that name none.
 SHOP_CURRENCY = base.shop_currency(PROJECT.name)

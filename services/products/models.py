@@ -78,7 +78,7 @@ class Product(models.Model):
         output_field=SearchVectorField(),
         db_persist=True,
     )
-    # The text for misspelt searches. It leaves out descriptions, whose many words would hide the names.
+    # The text for misspelt searches. It leaves out descriptions: their many words would hide the names.
     spelling = models.GeneratedField(
         expression=Concat(F("name"), Value(" "), F("category"), Value(" "), F("sku")),
         output_field=models.TextField(),

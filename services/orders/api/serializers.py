@@ -33,8 +33,8 @@ class RequestedItemSerializer(StrictSerializer):
 class PlaceOrderSerializer(StrictSerializer):
     """Products and quantities; the service looks up the prices and the customer itself.
 
-    ``expected_total`` and ``expected_currency`` are what the customer saw; the service compares them
-    with the quote.
+    ``expected_total`` and ``expected_currency`` are the values that the customer saw; the service compares
+    them with the quote.
     """
 
     items: serializers.ListSerializer[Any] = serializers.ListSerializer(

@@ -54,9 +54,9 @@ class OrdersView(GenericAPIView[Order]):
 
     @extend_schema(parameters=[fields_parameter()], responses=OrderSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """The caller's orders, newest first; support sees everybody's.
+        """The caller's orders, newest first; for support the orders of all users.
 
-        Without their history, and with 200 lines a page at most: past these `items` is null.
+        The list has no history, and at most 200 lines on a page: `items` is null for the other orders.
         """
         fields = read_fields(request.query_params, OrderSerializer.Meta.fields)
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
@@ -119,7 +119,7 @@ class SummaryView(APIView):
         responses=SummarySerializer,
     )
     def get(self, request: Request) -> Response:
-        """How many orders a user has, what they come to, and the five newest."""
+        """The number of a user's orders, their totals and the five newest."""
         check_query(request.query_params, {"userId"})
         caller = principal(request)
         asked = request.query_params.get("userId") or caller.id

@@ -1,4 +1,4 @@
-"""What products and payments may do with a command about one order, as a rule without a database.
+"""The possible reactions of products and payments to a command about one order, without a database.
 
 Each function gives every outcome that is possible: the state afterwards and the event
 that is announced, if any. An outcome without an event stands for an answer that got lost,
@@ -20,7 +20,7 @@ class Stock(NamedTuple):
 
 
 class Money(NamedTuple):
-    """The order's payment at payments; ``taken`` is what the provider's own books say."""
+    """The order's payment at payments; ``taken``: the provider's books have the money."""
 
     status: str = "unknown"
     taken: bool = False
@@ -70,7 +70,7 @@ def _charged(money: Money) -> list[tuple[Money, str | None]]:
             if not money.taken:
                 outcomes.append((money._replace(status="failed"), "payment.failed"))
             if money.refund_asked:
-                # Not charged any more, whatever became of an earlier attempt.
+                # No new charge, with any result of an earlier attempt.
                 outcomes.append((money, "payment.failed"))
             return outcomes
         case "completed":

@@ -1,4 +1,4 @@
-"""Users and products, as orders sees them: a real HTTP server that answers what a test tells it."""
+"""Users and products for orders: a real HTTP server with the answers of the test."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ from atoll.ids import uuid7
 
 
 class Neighbours:
-    """``users`` and ``products`` by id, as those services would show them.
+    """``users`` and ``products`` by id, in the JSON of these services.
 
     ``asked`` and ``headers`` hold the address and headers of every request that came in.
     """

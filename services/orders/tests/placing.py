@@ -1,4 +1,4 @@
-"""Orders for tests, placed the way the service places them, without asking anybody."""
+"""Orders for tests, placed by the use case of the service, without requests to other services."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -31,10 +31,10 @@ def placed(user_id: UUID | None = None, payment_method: str = "card") -> Order:
 
 
 def moves(order: Order) -> list[tuple[str, str, str]]:
-    """What moved the order, as (event, from, to)."""
+    """The events that moved the order, as (event, from, to)."""
     return [(e.event, e.from_status, e.to_status) for e in order.history.all() if e.moved]
 
 
 def kept(order: Order) -> list[tuple[str, str]]:
-    """What happened to the order without moving it, as (event, status)."""
+    """The events that did not move the order, as (event, status)."""
     return [(e.event, e.to_status) for e in order.history.all() if not e.moved]

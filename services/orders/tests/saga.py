@@ -6,7 +6,7 @@
         starts=["release", "refund"], stops=["order"],
     )
 
-Nothing here touches a database; the words are those of the wire and of the history.
+No database is used. The words are those of the wire and of the history.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What one customer may have open, and what one request for a list may cost."""
+"""The limit of open orders per customer, and the cost of one request for a list."""
 
 import pytest
 from django.db import connection
@@ -39,7 +39,7 @@ def test_an_order_too_many_is_refused_with_the_bound_and_nothing_is_placed(neigh
     assert refusal["details"] == {"most": 3}
     assert Order.objects.count() == 3
     assert (len(bus.sent()), len(bus.published())) == before
-    # Somebody else is not concerned, and neither is the key once there is room.
+    # Other customers are not limited, and the same key works once there is room.
     assert as_user(neighbours.user()).post("/orders", order(lamp)).status_code == 201
     cancel_order(Order.objects.filter(user_id=user_id)[0].pk, BY_CUSTOMER, reason="no")
     again = client.post("/orders", order(lamp), headers={"Idempotency-Key": "fourth"})
@@ -87,7 +87,7 @@ def fill(user_id, orders: int, lines: int) -> None:
 
 
 def read(client, path: str) -> tuple[list[dict], int, int]:
-    """What a list answers, its bytes, and the queries it took."""
+    """The answer of a list, its size in bytes, and its number of queries."""
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(path)
     assert answer.status_code == 200

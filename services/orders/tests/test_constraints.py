@@ -1,4 +1,4 @@
-"""What the database itself refuses, whoever asks."""
+"""Changes that the database itself refuses."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ ROUTE = {
 
 
 def force(order: Order, status: Status) -> None:
-    """Write a status past all use cases, with what belongs to it."""
+    """Write a status and the columns that depend on it, without a use case."""
     final = status in FINAL
     Order.objects.filter(pk=order.pk).update(
         status=status,

@@ -1,4 +1,4 @@
-"""What the API and the admin of every project keep, asked of this one."""
+"""The rules for the API and the admin of all projects, tested for this project."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from services.orders.tests.placing import placed
 
 
 class TestApi(ApiDoors):
-    """Health under any Host, ids in upper case, lists that refuse what they do not know."""
+    """Health for every Host header, ids in upper case, lists that refuse unknown parameters."""
 
 
 class TestAdmin(AdminDoors):

@@ -1,4 +1,4 @@
-"""No answer needs a token that says which step it belongs to: shown for every interleaving there is.
+"""No answer needs a token for its step. The test explores every interleaving.
 
 The tables run against the rules of both neighbours. A message that was sent once may
 arrive at any later time and any number of times, so what is explored holds every order,

@@ -1,4 +1,4 @@
-"""What a customer saw is what they pay, or nothing is placed; and whose order it is they may say."""
+"""An order is placed only at the total that the customer saw, and only for the customer's own id."""
 
 from decimal import Decimal
 

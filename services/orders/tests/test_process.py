@@ -87,7 +87,7 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
             self.it_is_called_off("cancel")
 
     def collect(self) -> None:
-        """Take over what the order has sent since."""
+        """Take over the messages that the order has sent since."""
         sent = [envelope["command"] for envelope in self.bus.sent()]
         self.commands += sent[self.seen :]
         self.seen = len(sent)
@@ -169,7 +169,7 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
     @precondition(lambda self: CompensationState.FAILED in self.compensations().values())
     @rule(compensation=st.sampled_from(Compensation))
     def staff_settle_by_hand(self, compensation: Compensation) -> None:
-        """Staff bring about themselves what the service could not."""
+        """Staff do the work of a failed compensation themselves, and settle it."""
         failed = self.compensations().get(compensation) == CompensationState.FAILED
         try:
             settle_by_hand(self.order.id, compensation, BY_STAFF, reason="mended")
@@ -187,7 +187,7 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
     @precondition(lambda self: self.money.status == "completed" and not self.money.refund_asked)
     @rule()
     def staff_refund_the_payment(self) -> None:
-        """In the admin of payments, which asks itself; orders hears of it as an event."""
+        """Staff refund in the admin of payments; orders receives an event."""
         self.money = self.money._replace(refund_asked=True)
         self.commands.append("refund.payment")
 
@@ -224,7 +224,7 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
         assert not (compensations.get(Compensation.RELEASE) == CompensationState.DONE and self.stock.is_kept)
 
     def everything_arrives(self) -> None:
-        """What was under way comes through, as far as nothing is broken, and every deadline passes."""
+        """Messages under way arrive unless their service is broken, and every deadline passes."""
         self.collect()
         while self.commands or self.answers:
             while self.commands:

@@ -1,4 +1,4 @@
-"""What happens to an order at the same moment happens to it one after the other."""
+"""Simultaneous events about one order apply one after the other."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +122,7 @@ def _somebody_waits_for_a_lock() -> bool:
 
 
 def test_a_deadline_that_fires_while_the_order_is_confirmed_neither_blocks_nor_undoes_it(bus):
-    """The timer waits for the order's lock, whose holder calls the timer off: no deadlock, no wait."""
+    """The timer waits for the order's lock while the owner of the lock cancels the timer: no deadlock."""
     order = awaiting_payment()
     [timer] = Delivery.objects.filter(handler__endswith="on_deadline")
     late = timezone.now() + timedelta(minutes=2)

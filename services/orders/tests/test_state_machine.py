@@ -59,7 +59,7 @@ OUT_OF_A_SALE = [("confirmed", "payment.refunded", "refunded", {"sends": ["order
 ASK_FOR_RELEASE = {"sends": ["release.stock"], "starts": ["release"]}
 ASK_FOR_REFUND = {"sends": ["refund.payment"], "starts": ["refund"]}
 ASK_FOR_RETURN = {"sends": ["return.stock"], "starts": ["goods"]}
-# How far a compensation was, the event, how far it is then, what goes out.
+# The state of a compensation, the event, the new state, the effects.
 TO_A_RELEASE = [
     (None, "stock.reserved", "asked", ASK_FOR_RELEASE),
     ("asked", "stock.reserved", "asked", ASK_FOR_RELEASE),
@@ -158,7 +158,7 @@ def is_named(state: State, event: Event) -> bool:
 
 @pytest.mark.parametrize("event", Event)
 def test_whatever_the_tables_do_not_name_is_ignored(event: Event):
-    """Late, repeated and out-of-order answers, late timers, events about what was never asked for."""
+    """Late, repeated and out-of-order answers, late timers, and answers without a request."""
     ignored = [state for state in STATES if not is_named(state, event)]
     assert ignored, "every event is ignored in some state"
     for state in ignored:

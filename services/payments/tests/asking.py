@@ -22,7 +22,7 @@ def refund(of: dict) -> dict:
 
 
 def taken() -> Decimal:
-    """What the provider holds in the end, by its own books."""
+    """The money that the provider has, by its books."""
     charged = sum(SandboxCharge.objects.filter(state="captured").values_list("amount", flat=True))
     return Decimal(charged) - sum(SandboxRefund.objects.values_list("amount", flat=True))
 

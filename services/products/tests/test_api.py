@@ -1,4 +1,4 @@
-"""The products API over HTTP: who may, what comes back, and what bad input gets."""
+"""The HTTP API of products: permissions, answers and bad input."""
 
 from decimal import Decimal
 from uuid import uuid4

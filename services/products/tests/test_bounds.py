@@ -1,4 +1,4 @@
-"""What one request for a list of products may cost."""
+"""The cost of one request for a list of products."""
 
 from decimal import Decimal
 

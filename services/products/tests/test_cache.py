@@ -1,4 +1,4 @@
-"""The cache never outlives a commit, and nobody needs it."""
+"""No cache entry is older than the last commit, and the service works without the cache."""
 
 import socket
 import threading

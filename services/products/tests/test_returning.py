@@ -20,7 +20,7 @@ def state(order_id: UUID) -> str:
 
 
 def returned(bus, order_id: UUID) -> list[tuple[str, str | None]]:
-    """Deliver return.stock; what was announced by it."""
+    """Deliver return.stock. Returns the announced events."""
     before = len(bus.published())
     bus.deliver("return.stock", {"orderId": str(order_id), "items": []}, times=1)
     return [(event["eventType"], event["data"].get("reason")) for event in bus.published()[before:]]

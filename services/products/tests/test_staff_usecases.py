@@ -1,4 +1,4 @@
-"""What staff do to the catalogue: creating, changing, deleting, receiving stock."""
+"""The use cases of staff: create, change and delete products, receive stock."""
 
 from decimal import Decimal
 from functools import partial

@@ -1,4 +1,4 @@
-"""What every test of users starts from."""
+"""Fixtures for all tests of users."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -27,7 +27,7 @@ AN_HOUR = timedelta(hours=1)
 
 
 def post(path: str, body: Any, **meta: str) -> Any:
-    # Escaped, so that a test can send what is no text.
+    # Escaped JSON, so that a test can send invalid text.
     return APIClient().post(path, json.dumps(body), content_type="application/json", **meta)
 
 

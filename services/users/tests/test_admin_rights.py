@@ -1,4 +1,4 @@
-"""Which role may open which page of the admin of users, and what an administrator sets there."""
+"""The roles for each page of the admin of users, and the roles that an administrator gives."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""What one request for a list of accounts may cost."""
+"""The cost of one request for a list of accounts."""
 
 import pytest
 

@@ -18,7 +18,7 @@ PASSWORD = "a long one that nobody guesses"
 
 @pytest.fixture
 def create_admin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """The command with a password on standard input; what it said."""
+    """Run the command with a password on standard input. Returns its output."""
 
     def create(email: str = EMAIL, *, typed: str = f"{PASSWORD}\n", name: str = "Root") -> str:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
@@ -79,7 +79,7 @@ def test_a_weak_password_or_a_bad_address_makes_nobody(
 def test_a_customers_account_is_never_made_an_administrators(
     create_admin: Callable[..., str], make_user: Callable[..., User]
 ) -> None:
-    """Whoever registered the address first would know the password of an administrator."""
+    """A stranger who registered the address first would know the password of an administrator."""
     make_user(EMAIL)
     before = User.objects.values().get()
 

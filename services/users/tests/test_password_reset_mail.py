@@ -1,4 +1,4 @@
-"""The mail of a password reset: failures of the mail server, limits, and what the mail contains."""
+"""The mail of a password reset: its content, failures of the mail server, and limits."""
 
 import smtplib
 from typing import Any
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Flaky(EmailBackend):
-    """Raises what is in ``errors`` before it takes mail."""
+    """Raises the exceptions in ``errors`` before it accepts mail."""
 
     errors: list[Exception] = []
 

@@ -34,7 +34,7 @@ def sign_in(email: str, password: str) -> int:
 
 
 def hashed_before(password: str) -> str:
-    """As versions did that hashed what was typed."""
+    """A hash like that of earlier versions, which hashed the password as typed."""
     return Argon2PasswordHasher.encode(Argon2(), password, Argon2().salt())
 
 

@@ -1,4 +1,4 @@
-"""What ends tokens before their time, and what does not."""
+"""Actions that end tokens before their expiry, and actions that do not."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Accounts of the version before the roles, and what became of them."""
+"""The roles of accounts from earlier versions."""
 
 from importlib import import_module
 from typing import Any

@@ -1,4 +1,4 @@
-"""POST /auth/token: who gets in, and what strangers can learn."""
+"""POST /auth/token: sign-in, and the silence about accounts towards strangers."""
 
 import time
 from collections.abc import Callable
