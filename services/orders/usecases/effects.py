@@ -43,8 +43,8 @@ def time_to_compensate() -> timedelta:
 class Effects:
     """Applies the effects of one step in the running transaction.
 
-    The order's id is the key of each message, so receivers get the messages of one order in
-    order. ``compensations`` has the order's rows after the step. ``lines`` saves a query.
+    The order's id is the key of each message, so the relay publishes them in the order of their
+    commits. ``compensations`` has the order's rows after the step. ``lines`` saves a query.
     """
 
     def __init__(
