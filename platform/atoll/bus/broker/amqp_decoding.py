@@ -40,7 +40,7 @@ class Content(amqp.Message):
             end = int(super()._load_properties(class_id, buf, offset))
             problem = "" if end <= len(buf) else "they end in the midst of a value"
             if self.properties.get("user_id", "").encode() != user_id(buf[offset:]):
-                problem = "who sent it can be read in two ways"
+                problem = "the sender can be read in two ways"
         except Exception as error:
             # Any client can choose these bytes, so that any error may come.
             problem = f"{type(error).__name__}: {error}"

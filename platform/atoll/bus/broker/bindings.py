@@ -40,7 +40,7 @@ class Bindings:
         self.held: dict[Address, str] = {}
 
     def make(self) -> None:
-        """Make what is missing; costs a few round trips when nothing is.
+        """Make missing exchanges, queues and bindings; a few round trips when none is missing.
 
         Raises the connection's errors, Mismatch, and AccessRefused when the broker refuses this
         service its own queues.

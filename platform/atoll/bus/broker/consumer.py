@@ -29,7 +29,7 @@ class Consumer(ABC):
 
     @abstractmethod
     def take(self, limit: int, timeout_s: float) -> list[Arrival]:
-        """Wait up to ``timeout_s`` for a message and take what else is there already."""
+        """Wait up to ``timeout_s`` for a message; take it and those that are there already."""
 
     @abstractmethod
     def in_hand(self) -> list[Arrival]:
@@ -41,7 +41,7 @@ class Consumer(ABC):
 
     @abstractmethod
     def restore(self) -> None:
-        """Declare and bind again what somebody may have deleted, or what a changed set of handlers needs."""
+        """Declare and bind again: somebody may have deleted a queue, or the handlers may have changed."""
 
     @abstractmethod
     def keep_alive(self) -> None:

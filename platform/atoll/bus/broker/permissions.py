@@ -1,6 +1,6 @@
 """The permissions that the RabbitMQ user of one service needs, and no more.
 
-docs/decisions/0062 has the purpose of each, and what they cannot prevent.
+docs/decisions/0062 has the purpose of each, and the attacks that they cannot prevent.
 """
 
 import re

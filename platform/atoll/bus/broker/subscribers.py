@@ -24,7 +24,7 @@ class Address(NamedTuple):
     key: str
 
 
-# The services that receive what is published at an address.
+# The services that receive the messages of each address.
 Receivers = Mapping[Address, frozenset[str]]
 
 

@@ -114,15 +114,15 @@ class Topology:
             queue.queue_declare()
 
     @contextmanager
-    def _explaining(self, what: str) -> Iterator[None]:
+    def _explaining(self, entity: str) -> Iterator[None]:
         try:
             yield
         except PreconditionFailed as error:
             raise Mismatch(
-                f"The {what} is on the broker already, but declared in another way "
+                f"The {entity} is on the broker already, but declared in another way "
                 f"(BUS_QUEUE_TYPE is {self.queue_type} here): {error.reply_text}. A declared queue cannot be "
-                "changed. Stop the workers of all services, whose outboxes keep what they have to say; "
-                f"once the {what} is empty delete it (rabbitmqctl delete_queue), then start them again."
+                "changed. Stop the workers of all services; their outboxes keep the messages. "
+                f"Once the {entity} is empty delete it (rabbitmqctl delete_queue), then start them again."
             ) from error
 
     def _queue(self, name: str, **options: Any) -> Queue:

@@ -22,17 +22,20 @@ TRANSPORTS: dict[tuple[str, ...], str] = {
 
 
 def kind_of(url: str) -> "type[Transport]":
-    """The class for a broker's URL. Raises ImproperlyConfigured, without the URL's password, for an
-    unknown scheme."""
-    scheme = url.partition("://")[0]
+    """The class for a broker's URL.
+
+    Raises ImproperlyConfigured, without the URL's password, for an unknown scheme.
+    """
+    # Without a scheme, the first part may hold the password.
+    scheme = url.partition("://")[0] if "://" in url else ""
     for schemes, path in TRANSPORTS.items():
         if scheme in schemes:
             kind: type[Transport] = import_string(path)
             return kind
     known = ", ".join(scheme for schemes in TRANSPORTS for scheme in schemes)
     raise ImproperlyConfigured(
-        f"The broker's URL has the scheme {scheme[:20]!r}; the bus has transports for {known}. kombu's other "
-        "transports lose what a killed process held."
+        f"The broker's URL has the scheme {scheme!r}; the bus has transports for {known}. kombu's other "
+        "transports lose the messages that a killed process held."
     )
 
 
