@@ -1,13 +1,10 @@
 """Proven senders, on a real RabbitMQ with users of this module."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import kombu
-import pika
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
@@ -24,7 +21,6 @@ from atoll.bus.handlers import known
 from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
 from atoll.bus.outbox import relay
 from atoll.bus.schemas import asyncapi
-from atoll.bus.schemas.definitions import Definition
 from atoll.identity.roles import OPERATOR
 from atoll.ids import uuid7
 from atoll.testing.rights import signed_in
@@ -32,10 +28,10 @@ from atoll.testing.rights import signed_in
 from .broker_users import RabbitmqctlRefused, Users, temporary_users
 from .conftest import Until, _answers, _rabbitmq_url
 from .receiver import receiving
+from .user_client import ERP, OWN, PAYMENTS, THIEF, UserClient, definitions
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
-OWN, PAYMENTS, ERP, THIEF = "library-service", "payment-service", "legacy-erp", "thief"
 PAGE = "/admin/atoll_bus/quarantine"
 
 
@@ -77,18 +73,6 @@ def switched_on(users: Users, monkeypatch: pytest.MonkeyPatch, settings: Any, tm
     return users
 
 
-def definitions(users: Users) -> list[Definition]:
-    payments, own = users.name(PAYMENTS), users.name(OWN)
-    return [
-        Definition(kind="event", name="payment.completed", version=1, schema={}, service=payments),
-        Definition(
-            kind="event", name="legacy.ping", version=1, schema={}, service=own, foreign=True,
-            senders=[users.name(ERP)],
-        ),
-        Definition(kind="command", name="write.note", version=1, schema={}, service=payments, to=own),
-    ]  # fmt: skip
-
-
 def listen() -> None:
     @on("payment.completed")
     def confirm(event: Said, message: Message) -> None:
@@ -103,53 +87,12 @@ def listen() -> None:
         Note.objects.create(text=f"{command.text} ordered by {message.service_id}")
 
 
-class Sender:
-    """A client with one user and without Atoll."""
-
-    def __init__(self, users: Users, short: str) -> None:
-        self.name = users.name(short)
-        address = kombu.Connection(users.url(short))
-        self._connection = pika.BlockingConnection(
-            pika.ConnectionParameters(
-                host=address.hostname,
-                port=address.port,
-                virtual_host=address.virtual_host,
-                credentials=pika.PlainCredentials(address.userid, address.password),
-            )
-        )
-        self._channel = self._connection.channel()
-        self._channel.confirm_delivery()
-
-    def say(self, name: str, text: str, *, user: str | None = None, queue: str = "", **envelope: Any) -> None:
-        """Publish with the user's own name as ``user_id``, with another name, or with none for "".
-
-        With a queue's name, publish directly to the queue.
-        """
-        exchange, key = (transports.current().names.events.name, name) if not queue else ("", queue)
-        body = {"id": str(uuid7()), "eventType": name, "data": {"text": text}} | envelope
-        self._publish(exchange, key, body, self.name if user is None else user)
-
-    def order(self, name: str, text: str, **envelope: Any) -> None:
-        body = {"id": str(uuid7()), "command": name, "data": {"text": text}} | envelope
-        self._publish(
-            transports.current().names.commands.name, transports.current().names.service, body, self.name
-        )
-
-    def _publish(self, exchange: str, key: str, body: dict[str, Any], user: str) -> None:
-        properties = pika.BasicProperties(user_id=user or None, app_id="payment-service")
-        self._channel.basic_publish(exchange, key, json.dumps(body).encode(), properties, mandatory=True)
-
-    def close(self) -> None:
-        if self._connection.is_open:
-            self._connection.close()
-
-
 @pytest.fixture
 def sender(users: Users) -> Iterator[Any]:
-    opened: list[Sender] = []
+    opened: list[UserClient] = []
 
-    def open_one(short: str) -> Sender:
-        opened.append(Sender(users, short))
+    def open_one(short: str) -> UserClient:
+        opened.append(UserClient(users, short))
         return opened[-1]
 
     yield open_one

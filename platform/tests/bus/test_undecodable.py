@@ -2,33 +2,26 @@
 
 import json
 from functools import partial
-from pathlib import Path
 from struct import pack
 from typing import Any
 
 import kombu
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from testproject.models import Note
 
 from atoll.backoff import Backoff
 from atoll.bus import Message, on
 from atoll.bus.broker import transports
-from atoll.bus.broker.amqp import Amqp
-from atoll.bus.broker.amqp_decoding import salvage
 from atoll.bus.broker.messages import Arrival
-from atoll.bus.broker.redis import Redis
-from atoll.bus.inbox import ingest, quarantine, suspects
+from atoll.bus.inbox import ingest, suspects
 from atoll.bus.inbox.receiving import receive
-from atoll.bus.models import Delivery, Quarantine
+from atoll.bus.models import Quarantine
 
 from . import raw_amqp
 from .conftest import Until
 from .raw_amqp import Raw, long, nested, properties, short, table
 from .receiver import receiving
 from .test_ingest import Asked, notes
-from .worker import running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -278,102 +271,3 @@ def test_no_suspicion_falls_on_messages_while_the_database_is_away(
         until(lambda: notes() == ["patient"])
     assert next(refusals, None) is None
     assert not Quarantine.objects.exists()
-
-
-HINT = {"task": "atoll.deliver", "id": "11111111-1111-4111-8111-111111111111"}
-NO_HINTS: list[tuple[dict[str, Any], Any]] = [
-    ({}, b"\xff"),
-    ({"task": "atoll.deliver"}, b"[[], {}, {}]"),
-    ({"task": ["atoll.deliver"], "id": "x"}, b"[[], {}, {}]"),
-    ({"task": "nobody.knows", "id": "x"}, b"[[], {}, {}]"),
-    (HINT, b"null"),
-    (HINT, b"[" * 100_000),
-    (HINT, b"[[], {}, {}]"),
-    (HINT, b'[[["no id"]], {}, {}]'),
-    (HINT, b"[[7], {}, {}]"),
-    (HINT, b"[[[], 1e300], {}, {}]"),
-    (HINT, b'[[[]], {"x": 1}, {}]'),
-    (HINT, b'[[[]], {}, {"chain": [1]}]'),
-    (HINT | {"eta": "2999-01-01T00:00:00"}, b"[[[]], {}, {}]"),
-    (HINT | {"expires": 5}, b"[[[]], {}, {}]"),
-]
-
-
-def spoil_valkey(url: str, queue: str) -> None:
-    with transports.current().connect("stranger") as opened:
-        for item in NO_ENVELOPES.values():
-            opened.default_channel.client.lpush(queue, item)
-
-
-def spoil_rabbitmq(url: str, queue: str) -> None:
-    poison = Raw(url)
-    for name in BINARY_PROPERTIES:
-        poison.publish("", queue.encode(), properties(**{name: short(BINARY)}), b"[[[]], {}, {}]")
-    for header in UNDECODABLE_HEADERS.values():
-        poison.publish("", queue.encode(), properties(application_headers=header), b"")
-    poison.close()
-
-
-SPOIL = {Amqp: spoil_rabbitmq, Redis: spoil_valkey}
-
-
-@pytest.mark.processes
-def test_nothing_in_the_work_queue_keeps_a_worker_from_its_work(
-    broker: str, tmp_path: Path, until: Until
-) -> None:
-    queue = transports.current().names.work_queue.name
-    with running(tmp_path / "worker") as worker, transports.current().connect("stranger") as opened:
-        producer = opened.Producer(opened.channel(), auto_declare=False)
-        for content_type in ("application/json", "application/x-python-serialize", "text/plain"):
-            for headers, body in NO_HINTS:
-                producer.publish(
-                    body.decode("latin-1"),
-                    routing_key=queue,
-                    headers=headers,
-                    content_type=content_type,
-                    content_encoding="utf-8",
-                )
-        SPOIL[type(transports.current())](broker, queue)
-        from .test_worker import ask
-
-        for number in range(12):
-            ask(f"{number:02}")
-        until(lambda: Note.objects.count() == 12)
-        until(lambda: not Delivery.objects.exclude(status="done").exists())
-        assert worker.lifecycle.read_text() == "ready"
-        assert "Traceback" not in worker.log.read_text()
-        assert worker.terminate()[0] == 0
-
-
-@given(st.binary(max_size=300))
-@settings(deadline=None)
-def test_any_bytes_have_something_that_can_be_kept(raw_properties: bytes) -> None:
-    found = salvage(raw_properties)
-    assert json.loads(_kept(found)) is not None
-
-
-anything = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text()
-    | st.binary()
-    | st.datetimes()
-    | st.decimals(),
-    lambda held: st.lists(held, max_size=4) | st.dictionaries(st.text() | st.binary(), held, max_size=4),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(st.text() | st.binary(), anything, max_size=6))
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-def test_any_table_has_a_form_that_postgresql_stores(table: dict[Any, Any]) -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT %s::jsonb", [_kept(table)])
-
-
-def _kept(table: dict[Any, Any]) -> str:
-    return quarantine._table(table).json
