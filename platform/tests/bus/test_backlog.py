@@ -23,6 +23,10 @@ from atoll.bus.outbox import store as outbox
 from atoll.bus.outbox.relay import Relay
 from atoll.ids import uuid7
 
+from .test_lanes import arrive as arrive_in_lane
+from .test_lanes import listen as listen_in_lanes
+from .test_lanes import statuses
+
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
 LONG_AGO = timedelta(hours=1)
@@ -199,3 +203,24 @@ def test_news_slows_a_relay_down_that_goes_through_its_backlog_at_full_speed(
     broker = Announcing({"old 2": "new", "old 3": "newer"}, last={"newer", "old 5"})
     broker.relay.run()
     assert broker.texts == ["old 1", "old 2", "new", "old 3", "newer"]
+
+
+def test_a_backlog_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
+    listen_in_lanes()
+    for number, key in ((2, "a"), (1, "a"), (3, "b"), (4, None)):
+        arrive_in_lane(number, key)
+    Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
+    assert backlog.work_off() is False
+    assert notes() == ["4", "1", "2", "3"]
+
+
+def test_a_backlog_does_not_pass_a_dead_delivery_in_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
+    listen_in_lanes(lambda number: ValueError("broken") if number == 1 else None)
+    for number, key in ((1, "a"), (2, "a"), (3, "b")):
+        arrive_in_lane(number, key)
+    Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
+    assert backlog.work_off() is False
+    assert notes() == ["3"]
+    assert statuses() == ["dead", "pending", "done"]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import kombu
-import pika
 import pytest
 from django.db import DataError, connection, transaction
 from testproject.models import Note
@@ -30,6 +28,7 @@ from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
 from .receiver import receiving
+from .stranger import Stranger
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -51,38 +50,6 @@ def listen() -> None:
 
 def notes() -> list[str]:
     return list(Note.objects.order_by("pk").values_list("text", flat=True))
-
-
-class Stranger:
-    """An AMQP client that knows our two exchanges and nothing of Atoll."""
-
-    def __init__(self, url: str) -> None:
-        names = transports.current().names
-        self._events, self._commands = names.events.name, names.commands.name
-        address = kombu.Connection(url)
-        self._connection = pika.BlockingConnection(
-            pika.ConnectionParameters(
-                host=address.hostname,
-                port=address.port,
-                virtual_host=address.virtual_host,
-                credentials=pika.PlainCredentials(address.userid, address.password),
-            )
-        )
-        self._channel = self._connection.channel()
-        self._channel.exchange_declare(self._events, exchange_type="topic", durable=True)
-        self._channel.exchange_declare(self._commands, exchange_type="direct", durable=True)
-
-    def publish(self, routing_key: str, body: bytes, **properties: Any) -> None:
-        self._channel.basic_publish(self._events, routing_key, body, pika.BasicProperties(**properties))
-
-    def command(self, service: str, body: bytes) -> None:
-        self._channel.basic_publish(self._commands, service, body)
-
-    def depth(self, queue: str) -> int:
-        return int(self._channel.queue_declare(queue, passive=True).method.message_count)
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 @pytest.fixture

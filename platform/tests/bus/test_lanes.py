@@ -9,12 +9,11 @@ from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 from testproject.models import Note
 
 from atoll.bus import Dead, Ignore, Message, Retry, on
-from atoll.bus.delivery import backlog, executor
+from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.lanes import LaneWaker
 from atoll.bus.models import Delivery
@@ -281,24 +280,3 @@ def test_many_workers_with_hints_in_any_order_keep_every_lane_in_order() -> None
         thread.join()
     assert seen == {key: list(range(1, 16)) for key in "abcd"}
     assert (overlaps, set(statuses()), Note.objects.count()) == ([], {"done"}, 60)
-
-
-def test_a_backlog_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
-    listen()
-    for number, key in ((2, "a"), (1, "a"), (3, "b"), (4, None)):
-        arrive(number, key)
-    Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
-    assert backlog.work_off() is False
-    assert notes() == ["4", "1", "2", "3"]
-
-
-def test_a_backlog_does_not_pass_a_dead_delivery_in_its_lane(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog, "SLICE_S", 60.0)
-    listen(lambda number: ValueError("broken") if number == 1 else None)
-    for number, key in ((1, "a"), (2, "a"), (3, "b")):
-        arrive(number, key)
-    Delivery.objects.update(hint_at=F("created_at") - timedelta(minutes=1))
-    assert backlog.work_off() is False
-    assert notes() == ["3"]
-    assert statuses() == ["dead", "pending", "done"]

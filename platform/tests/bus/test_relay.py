@@ -1,7 +1,6 @@
 """From the outbox to the broker: no row skipped, none out of order, none lost in an outage."""
 
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,8 +11,7 @@ from testproject.models import Note
 
 from atoll.bus import Message, handles, on, publish, send
 from atoll.bus.broker import transports
-from atoll.bus.broker.messages import Outgoing
-from atoll.bus.broker.publisher import Outcome, Publisher
+from atoll.bus.broker.publisher import Publisher
 from atoll.bus.broker.transports import open_publisher
 from atoll.bus.handlers import registry
 from atoll.bus.models import Inbox, Outbox
@@ -25,6 +23,7 @@ from atoll.bus.publishing import publish_raw
 from .conftest import Until
 from .database_sessions import another_connection
 from .receiver import receiving
+from .recording_publisher import RecordingPublisher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -178,38 +177,25 @@ def test_properties_and_headers_are_those_of_the_contract(rabbitmq: str) -> None
     assert headers == {"x-atoll-key": "account-7", "x-atoll-seq": str(row.key_sequence)}
 
 
-class Notebook(Publisher):
-    """A publisher that only records its rows."""
-
-    def __init__(self) -> None:
-        self.rows: list[Outgoing] = []
-
-    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
-        self.rows.extend(rows)
-        return Outcome(published=[row.id for row in rows])
-
-    def close(self) -> None: ...
-
-
 def test_several_relays_share_the_work_and_publish_each_row_once() -> None:
     announce(*range(300))
-    notebooks = [Notebook(), Notebook()]
+    publishers = [RecordingPublisher(), RecordingPublisher()]
     start = threading.Barrier(2)
 
-    def work(notebook: Notebook) -> None:
+    def work(publisher: RecordingPublisher) -> None:
         start.wait()
         while rows := outbox.claim(20):
-            outbox.mark_published(notebook.publish(rows).published)
+            outbox.mark_published(publisher.publish(rows).published)
         connection.close()
 
-    threads = [threading.Thread(target=work, args=(notebook,)) for notebook in notebooks]
+    threads = [threading.Thread(target=work, args=(publisher,)) for publisher in publishers]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    published = [row.id for notebook in notebooks for row in notebook.rows]
+    published = [row.id for publisher in publishers for row in publisher.rows]
     assert len(published) == len(set(published)) == 300
-    assert all(notebook.rows for notebook in notebooks)
+    assert all(publisher.rows for publisher in publishers)
 
 
 def test_a_later_message_of_a_key_waits_while_an_earlier_one_is_under_way() -> None:
