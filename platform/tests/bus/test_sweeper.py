@@ -20,7 +20,7 @@ from atoll.bus.publishing import publish_raw
 
 from .arrivals import store_one
 from .conftest import Until
-from .sessions import another_connection
+from .database_sessions import another_connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
