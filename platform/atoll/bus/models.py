@@ -39,7 +39,7 @@ class Outbox(models.Model):
     body = models.TextField(help_text="The envelope exactly as it goes on the wire.")
     correlation_id = models.TextField(db_index=True)
     status = models.TextField(choices=Status, default=Status.PENDING)
-    attempts = models.IntegerField(default=0, help_text="Refusals by the broker; an outage is none.")
+    attempts = models.IntegerField(default=0, help_text="Refusals by the broker. An outage does not count.")
     error = models.TextField(default="")
     next_attempt_at = models.DateTimeField()
     session = models.IntegerField(null=True)
@@ -78,8 +78,8 @@ class Inbox(models.Model):
     message_id = models.TextField()
     kind = models.TextField(choices=Kind)
     name = models.TextField(help_text="Event type or command.")
-    body = models.TextField(help_text="The envelope as it came, unknown fields included.")
-    service_id = models.TextField(help_text="Who sent it.")
+    body = models.TextField(help_text="The received envelope, including unknown fields.")
+    service_id = models.TextField(help_text="The sender's name.")
     correlation_id = models.TextField(db_index=True)
     version = models.IntegerField(default=1)
     key = models.TextField(default="")
@@ -127,26 +127,26 @@ class Delivery(models.Model):
     hint_at = models.DateTimeField()
     hints = models.IntegerField(default=0)
     waits_for = models.TextField(
-        choices=WaitsFor, default="", db_default="", help_text="Why it gets no hints, if it does not."
+        choices=WaitsFor, default="", db_default="", help_text="The reason why the delivery gets no hints."
     )
     session = models.IntegerField(null=True)
     claimed_at = models.DateTimeField(null=True)
     token = models.TextField(default="", help_text="Names a timer, so that it can be cancelled.")
     lane = models.TextField(
-        default="", db_default="", help_text="Whose messages run one after the other: sender/key."
+        default="", db_default="", help_text="sender/key. Deliveries of one lane run one at a time."
     )
-    position = models.BigIntegerField(null=True, help_text="Where in its lane it stands.")
+    position = models.BigIntegerField(null=True, help_text="The position in the lane.")
     edited_body = models.TextField(
-        default="", db_default="", help_text="What is run in place of the message's body, if anything."
+        default="", db_default="", help_text="The body that runs in place of the received body."
     )
     error = models.TextField(default="")
     error_group = models.TextField(
         default="",
         db_default="",
-        help_text="The cause of the failure: the same for all that one mending ends.",
+        help_text="The cause that all failures of one group share.",
     )
     first_failed_at = models.DateTimeField(
-        null=True, help_text="Its first failure since it arrived or was replayed."
+        null=True, help_text="The first failure since the arrival or the last replay."
     )
     traceback = models.TextField(default="")
     created_at = models.DateTimeField()
@@ -208,7 +208,7 @@ class KnownHandler(models.Model):
     """
 
     handler = models.TextField()
-    aliases = ArrayField(models.TextField(), default=list, help_text="Its earlier names.")
+    aliases = ArrayField(models.TextField(), default=list, help_text="Earlier names of the handler.")
     kind = models.TextField(choices=Kind)
     name = models.TextField(help_text="Event type, pattern of event types, or command.")
     ordered = models.BooleanField(default=False)
@@ -218,7 +218,7 @@ class KnownHandler(models.Model):
     seen_ordered_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
     retired_by = models.TextField(default="")
-    why = models.TextField(default="", help_text="Why it was retired.")
+    why = models.TextField(default="", help_text="The reason for the retirement.")
 
     class Meta:
         constraints = [
@@ -234,7 +234,7 @@ class Forgotten(models.Model):
 
     subject = models.TextField(primary_key=True, help_text="The account's id.")
     at = models.DateTimeField(db_default=Now())
-    done_at = models.DateTimeField(null=True, help_text="When messages about it were last looked for.")
+    done_at = models.DateTimeField(null=True, help_text="When the last erasure of its messages ended.")
 
     class Meta:
         verbose_name_plural = "forgotten accounts"
@@ -252,21 +252,23 @@ class Quarantine(models.Model):
         DISCARDED = "discarded"
 
     id = models.BigAutoField(primary_key=True)
-    digest = models.TextField(unique=True, help_text="SHA-256 of where it came and what it is.")
+    digest = models.TextField(unique=True, help_text="SHA-256 of the queue and the message.")
     queue = models.TextField()
     routing_key = models.TextField()
     body = models.BinaryField()
-    body_bytes = models.BigIntegerField(null=True, help_text="How long the whole body was, when it arrived.")
+    body_bytes = models.BigIntegerField(null=True, help_text="The length of the whole received body.")
     body_sha256 = models.TextField(default="", db_default="", help_text="SHA-256 of the whole body.")
     is_cut = models.BooleanField(
         default=False, db_default=False, help_text="Only a part was kept; it cannot be read again."
     )
-    arrivals = models.BigIntegerField(default=1, db_default=1, help_text="How many arrivals it stands for.")
+    arrivals = models.BigIntegerField(
+        default=1, db_default=1, help_text="The number of arrivals that this row counts."
+    )
     properties = models.JSONField(default=dict)
     headers = models.JSONField(default=dict)
     reason = models.TextField()
     status = models.TextField(choices=Status, default=Status.WAITING)
-    note = models.TextField(default="", help_text="Why it was discarded, or what the replay gave.")
+    note = models.TextField(default="", help_text="The reason for the discard, or the result of the replay.")
     received_at = models.DateTimeField()
 
     class Meta:
@@ -281,10 +283,12 @@ class Reception(models.Model):
     """Whether this service receives its messages: one row, written by the consuming processes."""
 
     id = models.SmallIntegerField(primary_key=True)
-    consumed_at = models.DateTimeField(null=True, help_text="When a consumer last said that all is well.")
-    problem = models.TextField(db_default="", help_text="What a consumer last said that is not.")
+    consumed_at = models.DateTimeField(
+        null=True, help_text="When a consumer last reported that it receives messages."
+    )
+    problem = models.TextField(db_default="", help_text="The problem that a consumer last reported.")
     is_away = models.BooleanField(
-        db_default=False, help_text="The problem is that the broker or the database does not answer."
+        db_default=False, help_text="Whether the broker or the database does not answer."
     )
     problem_at = models.DateTimeField(null=True)
 
