@@ -36,9 +36,13 @@ WHERE done_at IS NULL
       AND done_at < statement_timestamp() - make_interval(secs => %(again_s)s)
 ORDER BY done_at NULLS FIRST, at LIMIT %(limit)s
 """
+RECEIVED = """
+SELECT id FROM atoll_bus_inbox WHERE name = ANY(%(names)s) AND body ILIKE ANY(%(patterns)s)
+"""
 # A pending outbox row must go out unchanged; a later scan finds it published.
-FIND = """
-SELECT id FROM {table} WHERE {which} AND body ILIKE ANY(%(patterns)s)
+PUBLISHED = """
+SELECT id FROM atoll_bus_outbox
+WHERE status <> 'pending' AND name = ANY(%(names)s) AND body ILIKE ANY(%(patterns)s)
 """
 EDITED = """
 SELECT delivery.id FROM atoll_bus_delivery AS delivery
@@ -130,10 +134,9 @@ def _due() -> list[str]:
 
 
 def _erase_in_inbox(subjects: list[str], known: dict[str, PersonalFields]) -> list[int]:
-    which = "name = ANY(%(names)s)"
     erased = [
         row_id
-        for row_id in _found(FIND.format(table="atoll_bus_inbox", which=which), subjects, known)
+        for row_id in _found(RECEIVED, subjects, known)
         if _erase(Inbox, "body", row_id, subjects, known)
     ]
     edited = [
@@ -150,8 +153,7 @@ def _erase_in_inbox(subjects: list[str], known: dict[str, PersonalFields]) -> li
 
 
 def _erase_in_outbox(subjects: list[str], known: dict[str, PersonalFields]) -> int:
-    which = "status <> 'pending' AND name = ANY(%(names)s)"
-    rows = _found(FIND.format(table="atoll_bus_outbox", which=which), subjects, known)
+    rows = _found(PUBLISHED, subjects, known)
     return sum(_erase(Outbox, "body", row_id, subjects, known) for row_id in rows)
 
 

@@ -37,10 +37,32 @@ LEAST_HANDLED_DAYS = 4.0
 # The number of days that counters of keys are kept longer than handled messages.
 KEY_MARGIN_DAYS = 7.0
 
-NEXT_STEP = """
-SELECT max({by}), count(*), max({moment}) < statement_timestamp() - make_interval(secs => %(keep_s)s)
+# The end of the next step in the order of a column, and whether all its rows are old.
+NEXT_OUTBOX = """
+SELECT max(id), count(*), max(created_at) < statement_timestamp() - make_interval(secs => %(keep_s)s)
 FROM (
-    SELECT {by}, {moment} FROM {table} WHERE {by} > %(after)s ORDER BY {by} LIMIT %(limit)s
+    SELECT id, created_at FROM atoll_bus_outbox WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+) AS looked_at
+"""
+
+NEXT_INBOX = """
+SELECT max(id), count(*), max(received_at) < statement_timestamp() - make_interval(secs => %(keep_s)s)
+FROM (
+    SELECT id, received_at FROM atoll_bus_inbox WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+) AS looked_at
+"""
+
+NEXT_QUARANTINE = """
+SELECT max(id), count(*), max(received_at) < statement_timestamp() - make_interval(secs => %(keep_s)s)
+FROM (
+    SELECT id, received_at FROM atoll_bus_quarantine WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+) AS looked_at
+"""
+
+NEXT_KEYS = """
+SELECT max(key), count(*), max(used_at) < statement_timestamp() - make_interval(secs => %(keep_s)s)
+FROM (
+    SELECT key, used_at FROM atoll_bus_keysequence WHERE key > %(after)s ORDER BY key LIMIT %(limit)s
 ) AS looked_at
 """
 
@@ -100,16 +122,15 @@ class RetentionPeriods:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table to clean in the order of column ``by``.
+    """A table to clean in the order of its key, from ``first`` on.
 
     A pass ends early only when this order is the order of time (``is_in_time``).
     """
 
     name: str
+    next_step: str
     delete: str
     keep_days: float
-    moment: str
-    by: str = "id"
     first: Any = 0
     is_in_time: bool = True
 
@@ -187,15 +208,14 @@ class Janitor:
 
 def _tables(keep: RetentionPeriods) -> list[Table]:
     return [
-        Table("outbox", OUTBOX, keep.published_days, "created_at"),
-        Table("inbox", INBOX, keep.handled_days, "received_at"),
-        Table("quarantine", QUARANTINE, keep.settled_days, "received_at", is_in_time=False),
+        Table("outbox", NEXT_OUTBOX, OUTBOX, keep.published_days),
+        Table("inbox", NEXT_INBOX, INBOX, keep.handled_days),
+        Table("quarantine", NEXT_QUARANTINE, QUARANTINE, keep.settled_days, is_in_time=False),
         Table(
             "keysequence",
+            NEXT_KEYS,
             KEYS,
             keep.handled_days + KEY_MARGIN_DAYS,
-            "used_at",
-            by="key",
             first="",
             is_in_time=False,
         ),
@@ -203,12 +223,11 @@ def _tables(keep: RetentionPeriods) -> list[Table]:
 
 
 def _clean(table: Table, pause: Callable[[float], bool]) -> int:
-    next_step = NEXT_STEP.format(table=f"atoll_bus_{table.name}", by=table.by, moment=table.moment)
     step = {"after": table.first, "limit": BATCH, "keep_s": table.keep_days * DAY_S}
     deleted = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(next_step, step)
+            cursor.execute(table.next_step, step)
             until, looked_at, is_old = cursor.fetchone()
             if looked_at:
                 cursor.execute(table.delete, step | {"until": until})

@@ -27,14 +27,12 @@ FROM (SELECT attempts, error, created_at FROM atoll_bus_outbox WHERE status = 'p
       ORDER BY id LIMIT %(counted)s) AS pending
 """
 
-# The last attempt failed and no later attempt has succeeded. A replay resets the attempts.
-IS_FAILING = "(error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 ELSE 0 END)"
-
+# Failing: the last attempt failed and no later attempt has succeeded. A replay resets the attempts.
 # Only the first unsettled delivery of a lane may run. The deliveries behind it are not late.
-DELIVERIES = f"""
+DELIVERIES = """
 WITH open AS MATERIALIZED (
     SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at, waits_for,
-        {IS_FAILING} AS is_failing
+        error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 ELSE 0 END AS is_failing
     FROM atoll_bus_delivery WHERE status IN ('pending', 'running') LIMIT %(counted)s
 ), told AS MATERIALIZED (
     SELECT status, attempts, next_attempt_at, claimed_at, waits_for, is_failing,
@@ -58,7 +56,7 @@ SELECT count(*),
     count(*) FILTER (WHERE is_failing),
     count(*) FILTER (WHERE waits_for = 'code')
 FROM told
-"""  # noqa: S608
+"""
 
 FAILED = """
 SELECT
