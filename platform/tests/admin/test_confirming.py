@@ -1,4 +1,4 @@
-"""What stops something is asked about first, and nothing has changed until then."""
+"""An action that stops something asks first, and changes nothing until then."""
 
 import pytest
 from django.contrib.auth.hashers import make_password

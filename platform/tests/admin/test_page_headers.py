@@ -1,4 +1,4 @@
-"""What browsers are told they may do with our pages, and a browser that finds nothing to complain about."""
+"""The headers of pages for browsers, and a browser that finds no violation."""
 
 import shutil
 import subprocess

@@ -97,7 +97,7 @@ def test_data_of_both_engines_survives_kill_9_and_a_new_start_on_other_ports(hom
             connection.commit()
         with closing(redis.Redis.from_url(conf.redis_url())) as client:
             client.set("kept", "yes")
-        # What the kernel was given survives the process; only a crash of the machine could take it.
+        # Data that the kernel holds survive the process; only a crash of the machine loses them.
         for name in ("postgres", "valkey"):
             member = supervisor.members[name]
             pid = member.pid

@@ -1,4 +1,4 @@
-"""What is refused in a sentence before anything is written; the clone and the home stay as they were."""
+"""Refusals in a sentence, before anything is written; the clone and the home stay unchanged."""
 
 import errno
 import os

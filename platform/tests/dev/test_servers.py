@@ -9,7 +9,7 @@ from atoll.dev import servers
 
 @pytest.fixture
 def standard_ports(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The engines of this test run stand for what listens on the standard ports."""
+    """The engines of this test run stand for the servers on the standard ports."""
     database = connection.settings_dict
     redis_url = conf.redis_url()
     place = f"{database['HOST']}:{database['PORT']}"

@@ -1,4 +1,4 @@
-"""What strangers wrote is shown so that it cannot act on the terminal of whoever reads it."""
+"""Foreign texts cannot control the terminal that shows them."""
 
 import json
 from pathlib import Path

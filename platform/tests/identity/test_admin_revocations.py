@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def marks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Mark]:
-    """What users has marked, as every process knows it within seconds."""
+    """The marks of users, which every process knows within seconds."""
     made: dict[str, Mark] = {}
     monkeypatch.setattr("atoll.identity.backends.account_mark", made.get)
     return made

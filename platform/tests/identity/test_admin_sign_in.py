@@ -115,7 +115,7 @@ def test_guessing_is_limited_here_before_users_is_asked(users: UsersService) -> 
 
 
 def test_guesses_from_elsewhere_lock_nobody_out_here(users: UsersService) -> None:
-    """Users decides over guesses from many sources: it knows who has signed in from where."""
+    """Users judges guesses from many sources: it knows the sources of each account."""
     for host in range(12):
         enter(password="wrong", REMOTE_ADDR=f"203.0.113.{host}")
 

@@ -1,4 +1,4 @@
-"""What a process writes to standard output, one line for each event."""
+"""The log lines of a process on standard output."""
 
 import io
 import json

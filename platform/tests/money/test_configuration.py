@@ -1,4 +1,4 @@
-"""Variables about money and bounds: what is refused at the start and by which name."""
+"""Variables about money and bounds: refusals at the start name the variable."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured

@@ -1,4 +1,4 @@
-"""Amounts and the currencies of ISO 4217: what fits, what is refused, and how it is written."""
+"""Amounts and the currencies of ISO 4217: which fit, which are refused, and their texts."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from atoll import money
 
-# One of each kind, and what its smallest amount is.
+# One currency of each kind, with its smallest amount.
 KINDS = [("EUR", "0.01"), ("JPY", "1"), ("KRW", "1"), ("BHD", "0.001"), ("TND", "0.001"), ("CLF", "0.0001")]
 NO_CURRENCY = ["XAU", "XDR", "XTS", "XXX", "ABC", "eur", "EURO", "EU", "", "BGN", "DEM", "€", "EUR\n"]
 

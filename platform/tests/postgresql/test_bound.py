@@ -23,7 +23,7 @@ def hold_to(monkeypatch):
 
 
 def in_thread(function):
-    """What it returns or raises in a thread of its own, and with that a connection of its own."""
+    """The result or error of a call in a thread, and so with a connection, of its own."""
     outcome = []
 
     def run():
