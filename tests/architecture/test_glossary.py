@@ -17,6 +17,10 @@ SYNONYMS = {
     r"\bdead messages?\b": "dead letter",
     r"\bdead[- ]letter queues?\b": "dead letters",
     r"\bfailure groups?\b": "cause",
+    r"\bweather\b": "transient errors, or conditions of the network",
+    r"\bpresence\b": "worker registration",
+    r"\bcourse of (?:an|the) order\b": "state machine",
+    r"\bmending actions?\b": "compensation action",
 }
 
 
