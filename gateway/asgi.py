@@ -14,13 +14,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django_application = get_asgi_application()
 
+from atoll import addresses  # noqa: E402
 from atoll.api.asgi import door  # noqa: E402
+from atoll.asgi import Message, Receive, Send  # noqa: E402
 from gateway import recording  # noqa: E402  # models need Django to be set up
-from gateway.edge import addresses  # noqa: E402
 from gateway.edge.app import Edge  # noqa: E402
 from gateway.edge.composition import Components  # noqa: E402
 from gateway.edge.config import EdgeConfig  # noqa: E402
-from gateway.edge.exchange import Message, Receive, Send  # noqa: E402
 from gateway.edge.request_log import RequestLog  # noqa: E402
 from gateway.publications import Publications  # noqa: E402
 

@@ -5,12 +5,14 @@ import logging
 import time
 
 from atoll import context
+from atoll.addresses import Network, bucket, read, within
+from atoll.asgi import Message, Receive, Send
 from atoll.client.failures import UpstreamFailure
 from gateway.edge import addresses, dashboard, limits, metrics, target
 from gateway.edge.authenticate import authorise
 from gateway.edge.composition import Components
 from gateway.edge.error_responses import ErrorResponse
-from gateway.edge.exchange import Exchange, Message, Receive, Send
+from gateway.edge.exchange import Exchange
 from gateway.edge.request_log import Entry
 from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed
 from gateway.edge.routes.snapshot import METHODS
@@ -113,8 +115,8 @@ class Edge:
             rest = exchange.path[len(route.prefix) :]
             await dashboard.answer(exchange, rest, self._components.fetcher, settings.timeout_s)
 
-    def _believe_proxy(self, exchange: Exchange, trusted: tuple[addresses.Network, ...]) -> None:
-        if addresses.within(addresses.read(exchange.client), trusted):
+    def _believe_proxy(self, exchange: Exchange, trusted: tuple[Network, ...]) -> None:
+        if within(read(exchange.client), trusted):
             proto = exchange.fields.get(b"x-forwarded-proto")
             if proto in (b"http", b"https"):
                 exchange.scheme = proto.decode()
@@ -125,7 +127,7 @@ class Edge:
         if not settings.rate_limit or not self._components.config.rate_limits:
             return
         principal = exchange.principal
-        asker = f"user:{principal.id}" if principal is not None else f"ip:{addresses.bucket(exchange.client)}"
+        asker = f"user:{principal.id}" if principal is not None else f"ip:{bucket(exchange.client)}"
         verdict = await self._components.limiter.take(
             f"{route.name}:{asker}", settings.rate_limit, settings.rate_window_s
         )
@@ -136,9 +138,7 @@ class Edge:
     async def _own_page(self, exchange: Exchange) -> bool:
         path = exchange.path
         if path == b"/metrics":
-            if not addresses.within(
-                addresses.read(exchange.client), self._components.config.metrics_networks
-            ):
+            if not within(read(exchange.client), self._components.config.metrics_networks):
                 return False
             content_type, status, body = metrics.CONTENT_TYPE, 200, self._components.metrics.render()
         elif path.startswith(HEALTH):

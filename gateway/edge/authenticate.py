@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from atoll.identity.jwks import KeySet, Refresh
+from atoll.identity.key_file import KeyFile
 from atoll.identity.principal import Principal
 from atoll.identity.revocations import Revocations
 from atoll.identity.roles import TITLES
@@ -73,10 +74,10 @@ class Authenticator:
         self._catching_up: asyncio.Task[None] | None = None
         self._revocations_away = False
         self._keys = keys or KeySet()
-        self._keep = keep
+        self._file = KeyFile(keep)
         self._verified = Verified()
         self._refreshing: asyncio.Task[None] | None = None
-        self._read_kept()
+        self._file.load_into(self._keys)
 
     @property
     def loaded(self) -> bool:
@@ -159,19 +160,7 @@ class Authenticator:
         except BaseException:
             self._keys.fail()
             raise
-        if self._keep is not None:
-            try:
-                self._keep.write_text(json.dumps(document))
-            except OSError as error:
-                log.info("the token keys are not kept on disk: %s", error)
-
-    def _read_kept(self) -> None:
-        if self._keep is None:
-            return
-        try:
-            self._keys.adopt(json.loads(self._keep.read_text()))
-        except (OSError, ValueError):
-            return
+        self._file.save(document)
 
 
 def authorise(access: str, roles: tuple[str, ...], *, is_read: bool, principal: Principal | None) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atoll import conf
-from gateway.edge.addresses import Network, networks
+from atoll.addresses import Network, networks
 
 METRICS_NETWORKS = "127.0.0.0/8,::1/128"
 PROJECT = "gateway"

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uuid_utils import uuid7  # its own type: made and written in a third of the time of uuid.UUID
 
+from atoll.asgi import Message, Receive, Send
 from atoll.context import accept_correlation_id
 
 if TYPE_CHECKING:
     from atoll.identity.principal import Principal
     from gateway.edge.routes.routing import CompiledRoute
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 

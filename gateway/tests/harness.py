@@ -15,9 +15,9 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from atoll import conf
+from atoll.addresses import networks
 from atoll.dev import ports
 from atoll.discovery.instances import Instance
-from gateway.edge.addresses import networks
 from gateway.edge.app import Edge
 from gateway.edge.composition import Components
 from gateway.edge.config import EdgeConfig

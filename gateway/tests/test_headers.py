@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from atoll.addresses import bucket, networks
 from atoll.testing.tokens import access_token
-from gateway.edge.addresses import bucket, client, networks
+from gateway.edge.addresses import client
 from gateway.edge.headers import identity
 from gateway.tests.harness import Gateway, row
 from gateway.tests.upstream import Upstream, answer

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 
 from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
+from atoll.asgi import Receive, Scope, Send
 from atoll.errors import Unavailable
 from registry.http import lanes, messages
 from registry.http.auth import Doorkeeper
@@ -24,7 +25,7 @@ from registry.http.hub import Hub
 from registry.http.keys import Keys
 from registry.http.limits import Limits
 from registry.http.listener import Listener
-from registry.http.messages import Disconnected, Receive, Request, Response, Scope, Send
+from registry.http.messages import Disconnected, Request, Response
 from registry.selectors import Answer, service_names
 from registry.usecases.credentials import InvalidCredential, live
 from registry.usecases.discover import discover as look_up

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
+from atoll.asgi import Receive
 from atoll.errors import InvalidInput, Unavailable
 from registry.constants import DEFAULT_WAIT_S, LEASE, MAX_WAIT_S
 from registry.http import inputs, limits, messages
@@ -17,7 +18,7 @@ from registry.http.figures import BEATS as ACCEPTED
 from registry.http.hub import Hub
 from registry.http.lanes import BEATS, PEOPLE, WRITES
 from registry.http.limits import Limits, Rate
-from registry.http.messages import Receive, Request, Response, unless_gone
+from registry.http.messages import Request, Response, unless_gone
 from registry.http.paging import Page
 from registry.selectors import services_page
 from registry.usecases.credentials import Key

@@ -11,8 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from math import ceil
 
+from atoll.addresses import bucket
 from atoll.errors import Refusal, TooManyRequests
-from atoll.identity.addresses import bucket
 from registry.http.figures import LATE
 from registry.http.messages import Request
 

@@ -1,18 +1,15 @@
 """A request as the calls see it, and what they answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
+from atoll.asgi import Receive, Scope, Send
 from atoll.errors import InvalidInput, TooLarge
 from atoll.identity.addresses import walk
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MAX_BODY_BYTES = 16 * 1024
 BODY_WITHIN_S = 5.0

@@ -5,7 +5,6 @@ gives every request a thread of its own, with a database connection of its own. 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,11 +13,7 @@ from atoll.api.error_pages import answer, speaks_html
 from atoll.api.errors import plain_problem
 from atoll.api.middleware.page_headers import guard
 from atoll.api.middleware.probes import PATHS as PROBES
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+from atoll.asgi import Application, Message, Receive, Scope, Send
 
 MAX_LENGTH_DIGITS = 18
 BODY_TIMEOUT_S = 30.0
@@ -56,7 +51,7 @@ class BodyLimited:
         self.max_bytes = max_bytes
         self._held_bytes = 0
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
@@ -77,7 +72,7 @@ class BodyLimited:
         finally:
             self._let_go(body)
 
-    async def _read(self, scope: Message, receive: Receive, body: bytearray) -> None:
+    async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
         too_large = Refused(413, f"At most {self.max_bytes} bytes are read in one request.")
         if _declared_bytes(scope) > self.max_bytes:
             raise too_large
@@ -113,7 +108,7 @@ class AtOnce:
         self._free = {kind: asyncio.Semaphore(most) for kind in ("probe", "static", "page")}
         self._waiting = dict.fromkeys(self._free, 0)
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
@@ -159,7 +154,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(refused: Refused, scope: Message, send: Send) -> None:
+async def _refuse(refused: Refused, scope: Scope, send: Send) -> None:
     offered = _header(scope, b"x-correlation-id")
     with context.work(correlation_id=context.accept_correlation_id(offered.decode("latin-1"))):
         headers = RETRY_AFTER if refused.status == 503 else {}
@@ -173,12 +168,12 @@ async def _refuse(refused: Refused, scope: Message, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.content})
 
 
-def _declared_bytes(scope: Message) -> int:
+def _declared_bytes(scope: Scope) -> int:
     declared = _header(scope, b"content-length")
     if not declared.isdigit():
         return 0
     return int(declared[: MAX_LENGTH_DIGITS + 1])
 
 
-def _header(scope: Message, name: bytes) -> bytes:
+def _header(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key.lower() == name), b"")

@@ -19,9 +19,10 @@ from django.http import HttpRequest
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
+from atoll.addresses import bucket
 from atoll.errors import TooManyRequests
 from atoll.identity import sources
-from atoll.identity.addresses import bucket, client_address
+from atoll.identity.addresses import client_address
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,6 @@
 """``verify``: from the text of a token to a Principal, with this process's key set."""
 
-import json
 import logging
-import os
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +15,7 @@ from atoll import conf
 from atoll.client import ServiceClient
 from atoll.errors import AtollError, Unavailable
 from atoll.identity.jwks import KeySet, Refresh
+from atoll.identity.key_file import KeyFile
 from atoll.identity.principal import Principal
 from atoll.identity.revocations import Mark
 from atoll.identity.revoked import published_revocations
@@ -72,10 +71,10 @@ class KeySource:
     ) -> None:
         self._fetch = fetch
         self._in_background = in_background
-        self._keep = keep
+        self._file = KeyFile(keep)
         self._keys = keys or KeySet()
         self._done = threading.Condition()
-        self._read_kept()
+        self._file.load_into(self._keys)
 
     def find(self, kid: str) -> RSAPublicKey | None:
         """The trusted key with that id; raises Unavailable if no set could ever be had."""
@@ -95,7 +94,9 @@ class KeySource:
 
     def _refresh(self) -> None:
         try:
-            self._take(self._fetch())
+            document = self._fetch()
+            self._keys.accept(document)
+            self._file.save(document)
         except (AtollError, OSError, ValueError) as error:
             self._keys.fail()
             log.warning("the token keys could not be fetched, the last good set stays: %s", error)
@@ -105,27 +106,6 @@ class KeySource:
         finally:
             with self._done:
                 self._done.notify_all()
-
-    def _take(self, document: Any) -> None:
-        self._keys.accept(document)
-        if self._keep is None:
-            return
-        try:
-            waiting = self._keep.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-            waiting.write_text(json.dumps(document))
-            waiting.replace(self._keep)
-        except OSError as error:
-            log.info("the token keys are not kept on disk: %s", error)
-
-    def _read_kept(self) -> None:
-        if self._keep is None:
-            return
-        try:
-            self._keys.adopt(json.loads(self._keep.read_text()))
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            log.warning("the token keys kept on disk cannot be used: %s", error)
 
 
 def key_source() -> KeySource:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from atoll.identity.addresses import bucket, walk
+from atoll.addresses import bucket
+from atoll.identity.addresses import walk
 
 
 @pytest.mark.parametrize(
