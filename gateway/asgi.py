@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django_application = get_asgi_application()
 
 from atoll import addresses  # noqa: E402
-from atoll.api.asgi import door  # noqa: E402
+from atoll.api.asgi import bounded  # noqa: E402
 from atoll.asgi import Message, Receive, Send  # noqa: E402
 from gateway import recording  # noqa: E402  # models need Django to be set up
 from gateway.edge.app import Edge  # noqa: E402
@@ -29,7 +29,7 @@ from gateway.publications import Publications  # noqa: E402
 SWITCH_INTERVAL_S = 0.001
 ADMIN = (b"/admin/", b"/static/")
 ADMIN_ROOT = b"/admin"
-bounded_django = door(django_application)  # type: ignore[arg-type]
+bounded_django = bounded(django_application)  # type: ignore[arg-type]
 
 
 class Application:

@@ -1,7 +1,7 @@
-"""What the running work belongs to: the correlation id and its deadline.
+"""The context of the running work: its correlation id, its idempotency key and its deadline.
 
-Set once where work enters (an HTTP request, a delivered message, a command line)
-and read by everything that leaves or is logged: calls, events, log lines.
+The entry points set it once: an HTTP request, the delivery of a message, a command. Calls to services,
+published messages and log lines read it.
 """
 
 import re
@@ -23,7 +23,7 @@ def new_correlation_id() -> str:
 
 
 def accept_correlation_id(offered: str | None) -> str:
-    """The offered id when it is well formed (8 to 64 of ``[A-Za-z0-9-]``), else a new one."""
+    """The offered id if it is 8 to 64 characters of ``[A-Za-z0-9-]``, else a new id."""
     if offered and CORRELATION_ID.fullmatch(offered):
         return offered
     return new_correlation_id()
@@ -34,12 +34,12 @@ def correlation_id() -> str | None:
 
 
 def idempotency_key() -> str | None:
-    """The key of the delivery being handled; ``atoll.client`` sends it with every POST."""
+    """The key of the running delivery. ``atoll.client`` sends it with every POST."""
     return _idempotency_key.get()
 
 
 def deadline() -> float | None:
-    """When the caller stops waiting, on ``time.monotonic()``'s clock; None when nobody waits."""
+    """When the caller stops waiting, on the clock of ``time.monotonic()``; None without a limit."""
     return _deadline.get()
 
 
@@ -50,7 +50,7 @@ def work(
     idempotency_key: str | None = None,
     deadline: float | None = None,
 ) -> Iterator[None]:
-    """Everything inside belongs to this piece of work; what was set before comes back after."""
+    """Code inside of the ``with`` block runs in this context. The earlier context returns at its end."""
     tokens = (
         (_correlation_id, _correlation_id.set(correlation_id)),
         (_idempotency_key, _idempotency_key.set(idempotency_key)),

@@ -2,7 +2,7 @@
 
 ``GET /discover/{service}?index=&wait=`` comes back when the instances change
 (docs/decisions/0003). While the registry is away, or knows less than we do, the last good list
-stays (`Belief`), also across a restart; ``USER_SERVICE_URL`` replaces discovery for
+stays (`KnownInstances`), also across a restart; ``USER_SERVICE_URL`` replaces discovery for
 ``user-service``.
 """
 
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from atoll import conf
 from atoll.backoff import Backoff
-from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
+from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import INDEX_HEADER, STALE_HEADER, STATE_HEADER, Answer
 from gateway.edge.error_responses import ErrorResponse
@@ -59,20 +59,20 @@ class Discovery:
             if fixed:
                 self._directory.update(service, [Instance.from_url(fixed)])
                 continue
-            belief = Belief(self._last_good.load(service) or [])
-            if belief.instances:
-                self._directory.update(service, belief.instances)
-            self._tasks[service] = asyncio.get_running_loop().create_task(self._follow(service, belief))
+            known = KnownInstances(self._last_good.load(service) or [])
+            if known.instances:
+                self._directory.update(service, known.instances)
+            self._tasks[service] = asyncio.get_running_loop().create_task(self._follow(service, known))
 
     def stop(self) -> None:
         for task in self._tasks.values():
             task.cancel()
 
-    async def _follow(self, service: str, belief: Belief) -> None:
+    async def _follow(self, service: str, known: KnownInstances) -> None:
         index, backoff = 0, Backoff(last_s=LAST_RETRY_S)
         while True:
             try:
-                index = await self._ask(service, belief, index)
+                index = await self._ask(service, known, index)
                 backoff.reset()
                 await asyncio.sleep(LEAST_PAUSE_S)
             except (ErrorResponse, ValueError) as error:
@@ -81,7 +81,7 @@ class Discovery:
                 await asyncio.sleep(backoff.failed())
                 index = 0
 
-    async def _ask(self, service: str, belief: Belief, index: int) -> int:
+    async def _ask(self, service: str, known: KnownInstances, index: int) -> int:
         query = f"?index={index}&wait={WAIT_S}" if index else ""
         reply = await self._fetcher.get(
             REGISTRY,
@@ -98,8 +98,8 @@ class Discovery:
             answer = Answer.read(reply.json(), headers)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the registry's answer cannot be read: {error}") from error
-        before = list(belief.instances)
-        instances = belief.hear(answer)
+        before = list(known.instances)
+        instances = known.update(answer)
         if answer.index != index or instances != before:
             self._directory.update(service, instances)
             self._last_good.save(service, instances)

@@ -10,7 +10,7 @@ from atoll.identity.roles import OPERATOR, SUPPORT
 
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(ReadOnlyAdmin):
-    """Which keys were used, by whom, and how it ended; the stored answers are not shown."""
+    """The keys that were used, by which principal, and with which status. Stored answers are not shown."""
 
     rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("key", "principal", "method", "route", "status", "created_at")

@@ -1,7 +1,7 @@
-"""What stands between an ASGI server and Django: bounds on bodies, on threads and on waiting.
+"""Limits between an ASGI server and Django: on the size of bodies and on concurrent requests.
 
-Django under ASGI writes a whole body to disk before any middleware runs, however large it is, and
-gives every request a thread of its own, with a database connection of its own. ``door`` bounds both.
+Under ASGI, Django writes a whole body to disk before any middleware runs, whatever its size, and gives
+every request a thread and a database connection of its own. `bounded` limits both.
 """
 
 import asyncio
@@ -17,16 +17,16 @@ from atoll.asgi import Application, Message, Receive, Scope, Send
 
 MAX_LENGTH_DIGITS = 18
 BODY_TIMEOUT_S = 30.0
-# Bodies that are being read, of all requests together; a megabyte each would else be a gigabyte.
+# Of the bodies of all requests together. A thousand bodies of a megabyte would be a gigabyte.
 MAX_HELD_BYTES = 32 * 1024 * 1024
-AT_ONCE = 8
-WAITING = 64
-PATIENCE_S = 10.0
+MAX_CONCURRENT = 8
+MAX_WAITING = 64
+MAX_WAIT_S = 10.0
 RETRY_AFTER = {"Retry-After": "1"}
 
 
 class Refused(Exception):
-    """Answered here, before Django hears of it."""
+    """The request is refused before it reaches Django."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -34,16 +34,17 @@ class Refused(Exception):
         self.message = message
 
 
-def door(application: Application) -> Application:
-    """Django's ASGI application, bounded."""
-    return BodyLimited(AtOnce(application))
+def bounded(application: Application) -> Application:
+    """Django's ASGI application behind both limits."""
+    return BodyLimited(ConcurrencyLimited(application))
 
 
 class BodyLimited:
     """Reads a body of at most ``max_bytes`` into memory, then calls the application.
 
-    Answers 413 to more, declared or sent, 408 to one that is not whole after 30 seconds, 400 to one
-    that breaks off, and 503 while too much is held of others.
+    Answers 413 when a longer body is declared or sent, 408 when the body is not complete after
+    BODY_TIMEOUT_S, 400 when it breaks off, and 503 when the bodies of all requests together would exceed
+    MAX_HELD_BYTES.
     """
 
     def __init__(self, application: Application, max_bytes: int = wire.MAX_BYTES) -> None:
@@ -60,17 +61,17 @@ class BodyLimited:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 await self._read(scope, receive, body)
         except (Refused, TimeoutError) as error:
-            self._let_go(body)
+            self._release(body)
             late = Refused(408, "The body did not come in time.")
             await _refuse(error if isinstance(error, Refused) else late, scope, send)
             return
         except BaseException:
-            self._let_go(body)
+            self._release(body)
             raise
         try:
             await self.application(scope, _replay(bytes(body), receive), send)
         finally:
-            self._let_go(body)
+            self._release(body)
 
     async def _read(self, scope: Scope, receive: Receive, body: bytearray) -> None:
         too_large = Refused(413, f"At most {self.max_bytes} bytes are read in one request.")
@@ -80,7 +81,7 @@ class BodyLimited:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                # The server says so for a body it cannot read, too.
+                # The server also sends it for a body that it cannot read.
                 raise Refused(400, "The body ended early or is malformed.")
             piece = message.get("body", b"")
             if len(body) + len(piece) > self.max_bytes:
@@ -91,19 +92,19 @@ class BodyLimited:
             body += piece
             more = message.get("more_body", False)
 
-    def _let_go(self, body: bytearray) -> None:
+    def _release(self, body: bytearray) -> None:
         self._held_bytes -= len(body)
         body.clear()
 
 
-class AtOnce:
-    """At most ``most`` requests of each kind in the application, so at most as many threads and connections.
+class ConcurrencyLimited:
+    """Lets at most ``most`` requests of each kind into the application, so as many threads and connections.
 
-    Probes, static files and the rest are kinds of their own: none waits for another. 64 more of a
-    kind wait in line, up to 10 seconds; the others get 503.
+    The kinds are probes, static files and pages; no kind waits for another. MAX_WAITING more requests of
+    a kind wait for at most MAX_WAIT_S. Other requests get 503.
     """
 
-    def __init__(self, application: Application, most: int = AT_ONCE) -> None:
+    def __init__(self, application: Application, most: int = MAX_CONCURRENT) -> None:
         self.application = application
         self._free = {kind: asyncio.Semaphore(most) for kind in ("probe", "static", "page")}
         self._waiting = dict.fromkeys(self._free, 0)
@@ -120,11 +121,11 @@ class AtOnce:
 
     @asynccontextmanager
     async def _place(self, kind: str) -> Any:
-        if self._waiting[kind] >= WAITING:
+        if self._waiting[kind] >= MAX_WAITING:
             raise Refused(503, "Too many requests are waiting already. Try again.")
         self._waiting[kind] += 1
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(MAX_WAIT_S):
                 await self._free[kind].acquire()
         except TimeoutError:
             raise Refused(503, "Too much is going on here. Try again.") from None
@@ -143,7 +144,7 @@ def _kind(path: str) -> str:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body in one piece, then what the server has to say."""
+    """Receive the body in one piece, then the further messages of the server."""
     unread = [body]
 
     async def replay() -> Message:

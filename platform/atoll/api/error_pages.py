@@ -1,4 +1,4 @@
-"""Errors for people: the admin's refusals as a page in its looks, with no detail of the inside."""
+"""Error pages for people: errors of the admin as a page in its design, without internal details."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from atoll.api.errors import Problem, plain_problem
 
 HTML_PATHS = ("/admin/",)
 
-# What people are told where a program is told how to ask.
+# The messages of the error shape tell a program how to ask. People get these instead.
 _WORDS = {
     400: "This address, or what was sent to it, cannot be read. Nothing was changed.",
     403: "You are not allowed to see this page or to do this. Nothing was changed.",
@@ -24,12 +24,12 @@ FORM_EXPIRED = (
 
 
 def speaks_html(path: str) -> bool:
-    """Whether people with browsers are at this address; everywhere else programs are, and get JSON."""
+    """Whether errors at this address are pages for browsers. Everywhere else they are JSON for programs."""
     return path == "/admin" or path.startswith(HTML_PATHS)
 
 
 def answer(problem: Problem, *, as_html: bool) -> HttpResponse:
-    """The problem as a page, which needs no database, or in the error shape."""
+    """The problem as a page or in the error shape. The page needs no database."""
     if not as_html:
         return problem.response()
     if problem.message == plain_problem(problem.status).message:
@@ -45,5 +45,5 @@ def answer(problem: Problem, *, as_html: bool) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """``CSRF_FAILURE_VIEW`` of every project. The reason is for developers, and not told."""
+    """``CSRF_FAILURE_VIEW`` of every project. The answer does not give the ``reason``."""
     return plain_problem(403, message=FORM_EXPIRED).response()

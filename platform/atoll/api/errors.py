@@ -1,4 +1,4 @@
-"""The one place that turns what went wrong into an answer.
+"""The one place that turns errors into answers.
 
 Every error answer has the same shape, with a stable ``code`` for programs::
 
@@ -29,7 +29,7 @@ CHALLENGE = "Bearer"
 
 UNEXPECTED = "Something went wrong on our side. Try again; if it stays, report the correlation id."
 
-# What each status says when nobody said anything better: error, message, code.
+# The default error, message and code of each status.
 _PLAIN: dict[int, tuple[str, str, str]] = {
     400: ("Invalid request", "The request is malformed; it was not carried out.", "invalid_request"),
     401: ("Access token required", "Send a token as `Authorization: Bearer …`.", "access_token_required"),
@@ -55,7 +55,7 @@ _BAD_REQUESTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """An error answer before it is written."""
+    """The content of an error answer."""
 
     status: int
     error: str
@@ -78,20 +78,20 @@ class Problem:
         content = wire.dumps(self.body())
         headers = {"Content-Length": str(len(content)), **self.headers}
         response = HttpResponse(content, status=self.status, content_type=JSON, headers=headers)
-        # For the middleware that makes a page of it where people are.
+        # The middleware makes an error page of it in the admin.
         response.problem = self  # type: ignore[attr-defined]
         return response
 
 
 def plain_problem(status: int, *, message: str = "", headers: dict[str, str] | None = None) -> Problem:
-    """The problem of a status nobody explained further."""
+    """The problem with the default texts of a status."""
     phrase = responses.get(status, "Error")
     error, text, code = _PLAIN.get(status, (phrase, phrase, phrase.lower().replace(" ", "_")))
     return Problem(status=status, error=error, message=message or text, code=code, headers=headers or {})
 
 
 def describe(error: Exception) -> Problem | None:
-    """The problem an exception stands for; None when it is nobody's plan (a 500)."""
+    """The problem that stands for an exception; None for an unexpected one (a 500)."""
     if isinstance(error, Refusal):
         return Problem(
             status=error.status,
@@ -155,7 +155,7 @@ def _describe_django(error: Exception) -> Problem | None:
     if isinstance(error, _BAD_REQUESTS):
         return plain_problem(400)
     if isinstance(error, DataError):
-        # A validator should have said it better: the log tells which one is missing.
+        # A validator should have refused the value first. The log shows which validator is missing.
         log.error("a value got past validation that the database cannot hold", exc_info=error)
         return plain_problem(400, message="A value is out of range.")
     if isinstance(error, (OperationalError, InterfaceError)):

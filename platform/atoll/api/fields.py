@@ -1,7 +1,7 @@
-"""Input fields that take exactly the JSON type they are for, and how money is shown.
+"""Input fields that take exactly one JSON type, and the field that shows amounts of money.
 
-REST framework's own fields guess: ``"2"`` passes for a number and ``1`` for text or
-for true. A client that sends the wrong type has a mistake to find, so these say so.
+REST framework's own fields convert: they take ``"2"`` for a number, and ``1`` for a text or for true.
+These fields refuse the wrong type, so that its sender finds the mistake.
 """
 
 from decimal import Decimal
@@ -25,7 +25,7 @@ class ExactText(serializers.CharField):
 
 
 class Line(ExactText):
-    """A JSON string that a person wrote, in one line, by the rule of ``atoll.text``."""
+    """A JSON string in one line that a person wrote; ``atoll.text`` has its rule."""
 
     has_lines = False
 
@@ -38,7 +38,7 @@ class Line(ExactText):
 
 
 class Lines(Line):
-    """The same with line breaks."""
+    """Like `Line`, with line breaks."""
 
     has_lines = True
 
@@ -55,7 +55,7 @@ class ExactInteger(serializers.IntegerField):
 
 
 class ExactDecimal(serializers.DecimalField):
-    """A JSON number, kept exact."""
+    """A JSON number, without loss of digits."""
 
     default_error_messages = {"invalid": "This must be a number."}
 

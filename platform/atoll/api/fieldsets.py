@@ -1,4 +1,4 @@
-"""``?fields=id,total``: a list with only the fields that its reader needs."""
+"""``?fields=id,total``: a list with only the named fields."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -14,10 +14,10 @@ FIELDS = "fields"
 
 
 def read_fields(query: QueryDict, known: Collection[str]) -> frozenset[str]:
-    """Those of the known fields, by their names in Python, that are asked for; all without ``?fields=``.
+    """The Python names of the fields in ``?fields=``; all known fields without it.
 
-    On the wire they are camelCase with commas between. Raises ValidationError (400) for one that
-    does not exist, and for ``fields`` given twice.
+    In the query the names are camelCase with commas between. Raises ValidationError (400) for an unknown
+    name, and for ``fields`` given twice.
     """
     if FIELDS not in query:
         return frozenset(known)
@@ -33,7 +33,7 @@ def read_fields(query: QueryDict, known: Collection[str]) -> frozenset[str]:
 
 
 def only(fields: frozenset[str], row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with these fields, in its own order."""
+    """The row with only these fields, in the order of the row."""
     return {name: value for name, value in row.items() if name in fields}
 
 

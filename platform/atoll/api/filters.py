@@ -1,4 +1,4 @@
-"""How lists are narrowed: django-filter, held to the parameters that a list declares."""
+"""Filters of lists: django-filter, with an error for a parameter that the list does not declare."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from atoll.api.queries import check_query
 
 
 class StrictFilterBackend(filters.DjangoFilterBackend):
-    """Every list's filter backend, also of a list without filters.
+    """The filter backend of every list, also of a list without filters.
 
-    Refuses with 400 what neither the view's ``filterset_class`` nor its paging knows, and what is
-    given twice. A view that reads further parameters itself names them in ``query_parameters``.
+    Refuses with 400 a parameter that neither the view's ``filterset_class`` nor its paging knows, and a
+    parameter given twice. A view that reads other parameters names them in ``query_parameters``.
     """
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
@@ -31,7 +31,7 @@ class StrictFilterBackend(filters.DjangoFilterBackend):
 
 
 def _names(field: str, filter_: Any) -> list[str]:
-    """A range has a parameter for each of its ends."""
+    """A range has one parameter for each end."""
     widget = filter_.field.widget
     if isinstance(widget, SuffixedMultiWidget):
         return [widget.suffixed(field, suffix) for suffix in widget.suffixes]

@@ -1,8 +1,8 @@
 """Idempotency-Key: a request that is sent again is not carried out again.
 
-The claim, the work and the stored answer are one transaction of the service's own
-database. A crash therefore leaves either everything or nothing, and nothing can be
-done twice. After draft-ietf-httpapi-idempotency-key-header.
+The claim, the work and the stored answer are one transaction of the service's database. So a crash
+leaves all of them or none, and no work is done twice.
+Source: draft-ietf-httpapi-idempotency-key-header.
 """
 
 import functools
@@ -36,15 +36,15 @@ KEPT_HEADERS = ("Location", "ETag")
 REFUSED_FROM = 400
 ANONYMOUS = "anonymous"
 
-# RFC 8941 makes the header a quoted string; most clients send it bare. A comma means
-# that the header came twice.
+# RFC 8941 makes the value a quoted string; most clients send it without quotes. A comma means that the
+# header came twice.
 _KEY = re.compile(r'"(?P<quoted>[!#-+\--~]{1,255})"|(?P<bare>[!#-+\--~]{1,255})', re.ASCII)
 
 Keep = Callable[[Response], Response]
 
 
 class InFlight(Conflict):
-    """Another request with the same key is being worked on right now."""
+    """Another request with the same key is running."""
 
     default_code = "request_in_flight"
     retry_after_s = RETRY_AFTER_S
@@ -57,7 +57,7 @@ class KeyReused(Unprocessable):
 
 
 class _Answered(Exception):
-    """Someone else finished this request between our first look and our claim."""
+    """Another process finished this request between the first lookup and the claim."""
 
     def __init__(self, record: IdempotencyRecord) -> None:
         self.record = record
@@ -86,11 +86,11 @@ class Idempotency:
     def fingerprint(self) -> str:
         body = json.dumps(self.request.data, sort_keys=True, cls=wire.JSONEncoder)
         text = "\n".join((_path(self.request), self.request.META.get("QUERY_STRING", ""), body))
-        # Keyed: a body may hold a password, and a plain digest of one can be guessed offline.
+        # With a key: a body may hold a password, and a plain digest would let others guess it offline.
         return salted_hmac("atoll.api.idempotency", text, algorithm="sha256").hexdigest()
 
     def stored(self) -> IdempotencyRecord | None:
-        """The record of an earlier request under the key; raises KeyReused when it differed."""
+        """The record of an earlier request with the key. Raises KeyReused when that request was different."""
         if self.key is None:
             return None
         record = IdempotencyRecord.objects.filter(**self.scope, created_at__gt=_cutoff()).first()
@@ -100,12 +100,12 @@ class Idempotency:
 
     @contextmanager
     def transaction(self) -> Iterator[Keep]:
-        """One database transaction for the work; call what it yields with the answer to keep.
+        """One database transaction for the work. It yields a function: call it with the answer to store.
 
-        The answer is stored when the transaction commits. An answer of 400 and up undoes
-        the work like an exception does, and is not stored: the key can be used again.
-        Does no waiting: raises InFlight (409) at once when the same key is being worked on.
-        Without a key it is only a transaction. Raises Misuse when no answer is kept.
+        The answer is stored when the transaction commits. An answer of 400 and above is not stored: it
+        undoes the work like an exception, and the key can be used again. Raises InFlight (409) at once
+        while another request with the key runs, and Misuse when no answer is stored. Without a key it
+        is only a transaction.
         """
         with transaction.atomic():
             if self.key is not None:
@@ -141,7 +141,7 @@ class Idempotency:
         return response
 
     def _lock_number(self) -> int:
-        """A signed 64-bit number, as advisory locks have no names."""
+        """A signed 64-bit number. An advisory lock has a number and no name."""
         named = "\n".join(("atoll.api.idempotency", *self.scope.values()))
         return int.from_bytes(hashlib.sha256(named.encode()).digest()[:8], signed=True)
 
@@ -153,16 +153,16 @@ class IdempotentRequest(Request):
 
 
 def idempotent(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Marks a REST framework view method as one that honours ``Idempotency-Key``.
+    """Make a view method of REST framework honour ``Idempotency-Key``.
 
-    Reads from the network come first, then the work::
+    In the method, calls over the network come first, then the work::
 
         with request.idempotency.transaction() as keep:
             order = place_order(...)
             return keep(Response(data, status=201))
 
-    The same key and request get the stored answer with ``Idempotency-Replayed: true``
-    and the method is not called. Scoped to principal, method and route.
+    A repeated request gets the stored answer with ``Idempotency-Replayed: true``, and the method is not
+    called. A key counts for one principal, method and route.
     """
 
     @functools.wraps(method)
@@ -182,8 +182,10 @@ def idempotent(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def purge(now: datetime | None = None) -> int:
-    """Deletes the records whose time is over; how many. Each claim already deletes a few,
-    so this is for a service that has fallen silent."""
+    """Delete the expired records. Returns their number.
+
+    Every claim deletes some of them, so only a service without new claims needs it.
+    """
     deleted = total = _sweep(_cutoff(now), PURGE_BATCH)
     while deleted == PURGE_BATCH:
         deleted = _sweep(_cutoff(now), PURGE_BATCH)
@@ -196,7 +198,7 @@ def _cutoff(now: datetime | None = None) -> datetime:
 
 
 def _sweep(cutoff: datetime, at_most: int) -> int:
-    # Rows another transaction is deleting are skipped: sweeps never wait for each other.
+    # Rows that another transaction deletes are skipped, so that transactions do not wait for each other.
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM atoll_api_idempotencyrecord WHERE id IN (SELECT id FROM atoll_api_idempotencyrecord"

@@ -1,4 +1,4 @@
-"""What OPTIONS answers."""
+"""The answer to OPTIONS."""
 
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class AllowedMethods(BaseMetadata):
-    """Nothing beside the ``Allow`` header; what an address takes and gives is described at ``/docs``.
+    """An empty answer with the ``Allow`` header; ``/docs`` describes the methods.
 
-    REST framework's own asks the permissions of every method for its form, and takes a Refusal
-    there for an answer.
+    REST framework's own class asks the permissions of every method to describe its form, and a Refusal
+    of one method becomes the answer.
     """
 
     def determine_metadata(self, request: Request, view: "APIView") -> None:

@@ -1,4 +1,4 @@
-"""What the API keeps in the service's own database."""
+"""The rows of the API in the service's database."""
 
 from django.db import models
 

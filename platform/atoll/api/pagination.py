@@ -1,4 +1,4 @@
-"""Lists are plain JSON arrays; where they stand in the whole is told in headers."""
+"""Paging: a list is a plain JSON array, and headers give its place in the whole."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +18,9 @@ PARAMETERS = ("page", "pageSize")
 class PageNumberPagination(BasePagination):
     """``?page=`` from 1 and ``?pageSize=`` (20, at most 100; more counts as 100).
 
-    ``X-Total-Count`` counts all items. ``Link`` (RFC 8288) has first, prev, next
-    and last as references relative to the address that was asked, so they hold
-    behind the gateway too. A page past the end is empty. Anything but a positive
-    number is refused with 400.
+    ``X-Total-Count`` counts all items. ``Link`` (RFC 8288) has first, prev, next and last. They are
+    relative to the requested address, so that they also hold behind the gateway. A page past the end is
+    empty. A parameter that is no positive number is refused with 400.
     """
 
     query_parameters = PARAMETERS

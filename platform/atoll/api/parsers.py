@@ -11,7 +11,7 @@ from atoll import wire
 
 
 class JSONParser(parsers.JSONParser):
-    """camelCase JSON objects and arrays in UTF-8, not compressed; keys arrive in snake_case.
+    """Reads camelCase JSON objects and arrays in UTF-8, not compressed. Keys become snake_case.
 
     Raises WireError (400 or 413) or UnsupportedMediaType (415), nothing else.
     """

@@ -9,10 +9,9 @@ NAME = "id"
 
 
 class IdConverter:
-    """A UUID in upper or lower case (RFC 9562 §4): the view gets the same ``UUID`` for both.
+    """A UUID in upper or lower case (RFC 9562 §4). The view gets the same ``UUID`` for both.
 
-    Django's own ``<uuid:…>`` takes lower case alone, and answers 404 to the id of a client
-    that writes its ids in upper case.
+    Django's own ``<uuid:…>`` takes only lower case, and answers 404 to an id in upper case.
     """
 
     regex = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -25,6 +24,6 @@ class IdConverter:
 
 
 def register() -> None:
-    """Make ``<id:…>`` known; once in a process, before the first URL is read."""
+    """Make ``<id:…>`` known to Django. Call it once in a process, before any URL pattern is read."""
     if NAME not in get_converters():
         register_converter(IdConverter, NAME)

@@ -1,7 +1,7 @@
-"""Query strings, read strictly: a mistyped parameter is told and not ignored.
+"""A strict reader of query strings: an unknown parameter is an error.
 
-A list that ignores ``?rol=admin`` shows more than was asked for, and one that takes the last of
-two ``status=`` shows something else. Both mislead a program that acts on what it reads.
+A list that ignores ``?rol=admin`` shows too many rows. A list that takes the last of two ``status=``
+shows the wrong rows. Both would mislead a program that acts on the list.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 
 UNKNOWN = "Unknown filter."
 REPEATED = "Give it once."
-# Who sends more needs no longer list.
+# A longer list helps nobody.
 MAX_NAMED = 20
 
 

@@ -1,4 +1,4 @@
-"""How answers are written: camelCase JSON, exact decimals, UTC times."""
+"""The form of answers: camelCase JSON, exact decimals, times in UTC."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from atoll import wire
 
 
 def render(data: Any) -> bytes:
-    """The bytes of an answer's data; none for None."""
+    """The JSON of the data; empty for None."""
     return b"" if data is None else wire.dumps(wire.camelize(data))
 
 

@@ -36,18 +36,18 @@ ERROR_SCHEMA: dict[str, Any] = {
 
 
 class AutoSchema(SpectacularAutoSchema):
-    """Adds the Idempotency-Key header to the operations that honour it, and the bodies of DELETE."""
+    """Describes the Idempotency-Key header of operations that honour it, and the bodies of DELETE."""
 
     def get_override_parameters(self) -> list[Any]:
         view_method = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
         return [IDEMPOTENCY_KEY] if getattr(view_method, "is_idempotent", False) else []
 
     def get_request_serializer(self) -> Any:
-        """A DELETE takes what ``extend_schema`` says, and nothing is guessed for it."""
+        """A DELETE has a body only if ``extend_schema`` declares one."""
         return None if self.method == "DELETE" else super().get_request_serializer()
 
     def _get_request_body(self, direction: str = "request") -> Any:
-        """drf-spectacular writes bodies of PUT, PATCH and POST alone; it has no types here."""
+        """Also for DELETE; drf-spectacular itself describes only the bodies of PUT, PATCH and POST."""
         if self.method != "DELETE":
             return super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # untyped there
         if self.get_request_serializer() is None:
@@ -60,7 +60,7 @@ class AutoSchema(SpectacularAutoSchema):
 
 
 def camelize_names(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """drf-spectacular hook: properties are named as the renderer writes them."""
+    """Hook of drf-spectacular: name the properties as the renderer writes them."""
     for schema in result.get("components", {}).get("schemas", {}).values():
         _camelize_schema(schema)
     for operation in _operations(result):
@@ -88,7 +88,7 @@ def _camelize_schema(schema: Any) -> None:
 
 
 def document_errors(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """drf-spectacular hook: every operation may answer with the error shape."""
+    """Hook of drf-spectacular: every operation may answer with the error shape."""
     result.setdefault("components", {}).setdefault("schemas", {})["Error"] = ERROR_SCHEMA
     answer = {
         "description": "Refused, or not possible now.",

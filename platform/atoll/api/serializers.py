@@ -1,5 +1,7 @@
-"""Serializers that refuse what they do not know, so that a typing mistake or an attempt to
-set a price is told and not silently dropped."""
+"""Serializers that refuse unknown fields.
+
+A client learns of a typing mistake, or of an attempt to set a price, instead of having it ignored.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -10,7 +12,7 @@ from rest_framework import serializers
 
 UNKNOWN = "Unknown field."
 READ_ONLY = "This field cannot be set."
-# Who sends more needs no longer list, and a megabyte of names would make an answer of several.
+# A longer list helps nobody, and a megabyte of names would make an answer of several megabytes.
 MAX_NAMED = 20
 
 
@@ -32,7 +34,7 @@ class _Strict(serializers.Serializer[Any]):
 
 
 class StrictSerializer(_Strict):
-    """Input with an unknown or read-only field is invalid (400); the first 20 are named."""
+    """Input with an unknown or read-only field is invalid (400). The answer names the first 20."""
 
 
 class StrictModelSerializer(_Strict, serializers.ModelSerializer[Any]):
@@ -45,9 +47,9 @@ def _shared(kind: Callable[[], serializers.BaseSerializer[Any]]) -> serializers.
 
 
 def represent(kind: Callable[[], serializers.BaseSerializer[Any]], instance: Any) -> Any:
-    """``kind(instance).data`` for a serializer class that does not look at the request.
+    """``kind(instance).data``, for a serializer class that does not read the request.
 
-    Building a model serializer's fields takes longer than using them, so each is built
-    once in a process.
+    To build the fields of a model serializer takes longer than to use them. So a process builds each
+    serializer once.
     """
     return _shared(kind).to_representation(instance)

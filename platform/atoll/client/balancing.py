@@ -1,6 +1,6 @@
-"""Which instance gets the next request. Every strategy gets at least one instance.
+"""Load balancing: a strategy picks the instance for the next request from at least one instance.
 
-``in_flight`` tells how many requests this process has running at an instance.
+``in_flight`` gives the number of requests that this process has running at an instance.
 """
 
 import itertools
@@ -18,7 +18,7 @@ class Strategy(Protocol):
 
 
 class RoundRobin:
-    """Each in turn, by id, whatever its weight."""
+    """One instance after the other in the order of their ids. Weights do not count."""
 
     def __init__(self) -> None:
         self._turns = itertools.count()
@@ -29,7 +29,7 @@ class RoundRobin:
 
 
 class Random:
-    """At random, in proportion to weight."""
+    """A random instance; the probability is in proportion to the weight."""
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()  # noqa: S311
@@ -42,7 +42,7 @@ class Random:
 
 
 class LeastConnections:
-    """The fewest running requests for its weight; the first among equals is drawn by lot."""
+    """The instance with the fewest running requests per unit of weight; a random one of several alike."""
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._rng = rng or random.Random()  # noqa: S311
@@ -53,10 +53,10 @@ class LeastConnections:
 
 
 class TwoChoices:
-    """The less loaded of two drawn at random.
+    """The less loaded of two random instances.
 
-    Nearly as even as looking at all of them, without every caller rushing to the
-    same idle instance. Source: Mitzenmacher, "The Power of Two Choices", 2001.
+    The load is nearly as even as with `LeastConnections`, and callers do not all choose the same
+    idle instance. Source: Mitzenmacher, "The Power of Two Choices", 2001.
     """
 
     def __init__(self, rng: random.Random | None = None) -> None:
@@ -70,5 +70,5 @@ class TwoChoices:
 
 
 def load(instance: Instance, in_flight: InFlight) -> float:
-    """Running requests, counting the next one, per unit of weight; an instance of weight 0 is last."""
+    """Running requests plus the next one, per unit of weight; infinite for weight 0."""
     return (in_flight(instance) + 1) / instance.weight if instance.weight else float("inf")

@@ -1,4 +1,4 @@
-"""Circuit breaker: stop asking an instance that keeps failing, then try it carefully.
+"""Circuit breaker: send no requests to an instance that keeps failing, then send one as a probe.
 
     closed --5 failures in a row--> open --rest--> half-open --probe succeeds--> closed
                                       ^                |
@@ -18,8 +18,8 @@ State = Literal["closed", "open", "half-open"]
 
 
 class Breaker:
-    """Every `allow` that returned True must be followed by exactly one `succeeded`,
-    `failed` or `released` (nothing was learned). Thread-safe."""
+    """After each `allow` that returned True the caller calls exactly one of `succeeded`, `failed` and
+    `released` (the request showed nothing about the instance). Thread-safe."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -37,12 +37,12 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """True while `allow` would refuse; takes no probe."""
+        """Whether `allow` would return False now. Uses up no probe."""
         state = self.state
         return state == "open" or (state == "half-open" and self._probing >= PROBES)
 
     def retry_after_s(self) -> float:
-        """Seconds until a probe may be tried."""
+        """Seconds until `allow` lets a probe through."""
         return 0.0 if self._opened_at is None else max(0.0, self._remaining_s())
 
     def allow(self) -> bool:

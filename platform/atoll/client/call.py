@@ -1,4 +1,4 @@
-"""One call on its way, and one attempt that failed."""
+"""One call with its attempts, and the failure of one attempt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ class Call:
 
 
 class Failed(Exception):
-    """An attempt without an answer. ``error`` is what the caller gets if there is no other;
-    ``may_repeat`` says whether another attempt is safe."""
+    """An attempt failed. ``may_repeat`` says whether another attempt is safe; without one the caller
+    gets ``error``."""
 
     def __init__(self, error: Unavailable, *, may_repeat: bool) -> None:
         super().__init__(str(error))

@@ -1,4 +1,4 @@
-"""The time the caller has, which only shrinks on the way down the chain."""
+"""The deadline of a call: never later than the deadline of the request that makes the call."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from atoll.errors import DeadlineExceeded
 
 
 class Deadline:
-    """The earlier of now + ``timeout_s`` and the deadline of the work this call belongs to."""
+    """The earliest of now + ``timeout_s``, ``deadline`` and the deadline of the running work."""
 
     def __init__(
         self,
@@ -24,12 +24,12 @@ class Deadline:
         self.at = min(bound for bound in bounds if bound is not None)
 
     def remaining_s(self) -> float:
-        """More than zero. Raises DeadlineExceeded when the time is used up."""
+        """Always more than zero. Raises DeadlineExceeded when no time is left."""
         left = self.at - self._clock()
         if left <= 0:
             raise DeadlineExceeded(self._service, "no answer within the time the caller had")
         return left
 
     def allows(self, pause_s: float) -> bool:
-        """Whether anything is left after a pause."""
+        """Whether time is left after a pause."""
         return self._clock() + pause_s < self.at

@@ -1,4 +1,4 @@
-"""The headers every call between services carries (docs/http.md)."""
+"""The headers of a call between services (docs/http.md)."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -15,10 +15,10 @@ Token = str | Literal[False] | None
 def for_call(
     offered: Mapping[str, str] | None, *, token: Token, idempotency_key: str | None, has_body: bool
 ) -> dict[str, str]:
-    """``offered`` wins over ours, except for the ids of the work this call belongs to.
+    """Headers in ``offered`` replace ours, except for the ids of the running work.
 
-    ``token`` None means this service's own, False means none at all. May ask users for a
-    token, so it raises Unavailable.
+    ``token`` None sends this service's own token, False sends none. Raises Unavailable when users
+    is asked for the token and cannot give one.
     """
     headers = {"Accept": "application/json", "User-Agent": "atoll"}
     if has_body:

@@ -1,7 +1,6 @@
-"""What this process remembers about the instances it calls: breakers, running requests, budgets.
+"""The state that all clients of this process share: breakers, running requests, retry budgets.
 
-Shared by every `ServiceClient`, so that a client made for one call knows what
-the others learned.
+A client made for one call then knows of the failures that other clients met.
 """
 
 import threading
@@ -60,7 +59,7 @@ class Pool:
                     del self._running[key]
 
     def forget_others(self, service: str, instances: Sequence[Instance]) -> None:
-        """Drops the breakers of instances that are gone; ids are never used twice."""
+        """Drop the breakers of all other instances of the service: no instance takes the id of another."""
         current = {instance.id for instance in instances}
         with self._lock:
             for key in [key for key in self._breakers if key[0] == service and key[1] not in current]:

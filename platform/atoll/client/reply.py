@@ -1,4 +1,4 @@
-"""An answer that is one: 2xx, 3xx or 4xx."""
+"""The answer of a service, with a status below 500."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ REFUSALS: dict[int, type[Refusal]] = {
 
 
 class Reply:
-    """``status``, ``headers`` (names in any case), ``content`` and which instance gave it."""
+    """Header names count in upper and lower case alike; ``instance_id`` is the instance that answered."""
 
     def __init__(
         self, service: str, status: int, headers: Mapping[str, str], content: bytes, instance_id: str = ""
@@ -42,14 +42,14 @@ class Reply:
         return self.status < 400
 
     def json(self) -> Any:
-        """Fractions come as Decimal. Raises BadAnswer when the body is not JSON."""
+        """Numbers with a fraction are Decimal. Raises BadAnswer when the body is not JSON."""
         try:
             return wire.loads(self.content, max_bytes=max(len(self.content), 1))
         except Refusal as error:
             raise BadAnswer(self.service, f"its {self.status} answer is not JSON: {error}") from error
 
     def raise_for_status(self) -> "Reply":
-        """This reply, or for a 4xx the Refusal of that status with the service's own words."""
+        """Return this reply; for a 4xx raise its Refusal, with the service's message and code."""
         if self.ok:
             return self
         told = self._error_fields()

@@ -1,4 +1,4 @@
-"""When asking again is allowed, and how long to wait first.
+"""Retries: how many, and how long to pause before each.
 
 Full jitter (the pause is drawn between 0 and the limit) spreads callers that
 failed together. Source: Brooker, "Exponential Backoff and Jitter", AWS, 2015.
@@ -16,7 +16,7 @@ from atoll.client.policy import MAX_RETRIES
 
 @dataclass(frozen=True)
 class Retry:
-    """At most ``limit`` further attempts; 0 means one attempt only."""
+    """At most ``limit`` attempts after the first one."""
 
     limit: int = MAX_RETRIES
     first_pause_s: float = 0.05

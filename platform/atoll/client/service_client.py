@@ -1,4 +1,4 @@
-"""Calling another service: find an instance, ask it, ask another one if that is safe."""
+"""A call to another service: choose an instance, send the request, retry at another one if that is safe."""
 
 import logging
 import os
@@ -37,11 +37,11 @@ os.register_at_fork(after_in_child=process_pool.cache_clear)
 
 
 class ServiceClient:
-    """Methods return a `Reply` for every answer below 500 and raise the Unavailable branch for
-    the rest: NoInstance, CircuitOpen, DeadlineExceeded, BadAnswer. Thread-safe; cheap to make.
+    """Methods return a `Reply` for a status below 500. Otherwise they raise Unavailable or one of its
+    subclasses: NoInstance, CircuitOpen, DeadlineExceeded, BadAnswer. Thread-safe; cheap to make.
 
-    At most ``retry.limit`` retries, only of what is safe to repeat or was certainly never sent,
-    within the process's retry budget for that service and within the deadline.
+    A request is retried at most ``retry.limit`` times, and only if it is safe to repeat or was never
+    sent, if the process's retry budget for the service allows it, and before the deadline.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class ServiceClient:
         timeout_s: float | None = None,
         deadline: float | None = None,
     ) -> Reply:
-        """``deadline`` is a moment on ``time.monotonic()``'s clock; the earliest of it,
-        ``timeout_s`` from now and the deadline of the running work counts. A POST inside a
+        """``deadline`` is a moment on the clock of ``time.monotonic()``. The call ends at ``deadline``,
+        ``timeout_s`` from now, or the deadline of the running work, whichever is first. A POST in a
         message handler carries the delivery's idempotency key unless another is given."""
         if idempotency_key is None and method == "POST":
             idempotency_key = context.idempotency_key()
@@ -126,11 +126,11 @@ class ServiceClient:
         raise AssertionError("the last attempt returns or raises")
 
     def _choose(self, pool: Pool, tried: set[str]) -> tuple[Instance, Breaker]:
-        """An instance whose breaker lets us through, one not tried before if there is any."""
+        """An instance that its breaker allows; one that this call has not tried yet, if there is any."""
         try:
             instances = list(self._resolve(self.service))
         except Refusal as refused:
-            # The registry refuses our credential; whoever asked us did nothing wrong.
+            # The registry refuses this service's credential. The caller of this service made no mistake.
             logger.error("discovery_refused: %s", refused)
             raise Unavailable(
                 self.service, "cannot be looked up: the registry refuses this service"

@@ -1,7 +1,7 @@
-"""One pooled HTTP session per process: sends one request once.
+"""HTTP with pooled connections; one request is sent once.
 
-No redirects (an internal answer that redirects is a mistake), no cookies, no
-proxies or netrc from the environment, no retries below ours.
+The session follows no redirects (a service that redirects makes a mistake), keeps no cookies, reads
+neither proxies nor netrc from the environment, and retries nothing.
 """
 
 import time
@@ -17,8 +17,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeou
 from atoll.client.failures import NoReply, NotSent, TimedOut
 
 CONNECT_TIMEOUT_S = 0.5
-# Below the 30 s after which `serve` closes an idle connection, so that a request
-# is not written into a connection the other side is just closing.
+# `serve` closes an idle connection after 30 s. A client must stop to use it earlier, or a request
+# could meet the end of the connection.
 IDLE_S = 20.0
 POOLS = 32
 CONNECTIONS_PER_INSTANCE = 32
@@ -34,7 +34,7 @@ class Raw:
 
 
 class _ExpiringIdle:
-    """Drops a pooled connection that was idle longer than `IDLE_S` instead of using it."""
+    """A pool that closes a connection instead of using it when it was idle for more than `IDLE_S`."""
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)  # type: ignore[misc]
@@ -64,7 +64,7 @@ class _Adapter(HTTPAdapter):
 
 
 class Transport:
-    """Thread-safe. Raises NotSent, NoReply or TimedOut, and nothing else about the network."""
+    """Thread-safe. Every failure of the network becomes NotSent, NoReply or TimedOut."""
 
     def __init__(self) -> None:
         self._session = requests.Session()
@@ -88,7 +88,7 @@ class Transport:
         body: bytes | None,
         timeout_s: float,
     ) -> Raw:
-        """``timeout_s`` bounds connecting, waiting and reading together."""
+        """``timeout_s`` is for connecting, waiting and reading together."""
         end = time.monotonic() + timeout_s
         timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), total=timeout_s)
         try:

@@ -1,7 +1,7 @@
-"""Where the instances of a service are: ``resolve("user-service")``.
+"""Service discovery: ``resolve("user-service")`` gives the instances of a service.
 
-One cache per process, made on first use and again after a fork (its watching
-threads do not survive one).
+Each process has one cache, made on first use. A forked process makes its own: threads that watch the
+registry do not survive a fork.
 """
 
 import functools
@@ -20,14 +20,14 @@ __all__ = ["Discovery", "Instance", "RegistryClient", "discovery", "resolve"]
 
 @functools.cache
 def discovery() -> Discovery:
-    """This process's cache, asking with the credential of the running project."""
+    """The cache of this process. It asks the registry with the credential of the running project."""
     return Discovery(RegistryClient(settings.ATOLL_PROJECT), LastGood(conf.home() / "discovery"))
 
 
 def resolve(service: str) -> list[Instance]:
     """The healthy instances of a service, from memory; see `Discovery.resolve`.
 
-    ``USER_SERVICE_URL`` for ``user-service`` replaces discovery, and needs no registry.
+    Where ``USER_SERVICE_URL`` is set, ``user-service`` is at that address, and no registry is asked.
     """
     fixed = conf.service_url(service)
     return [Instance.from_url(fixed)] if fixed else discovery().resolve(service)

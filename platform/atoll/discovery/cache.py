@@ -1,12 +1,12 @@
-"""What this process knows about where services run."""
+"""The instances of services, in the memory of this process."""
 
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from atoll.discovery.belief import Belief
 from atoll.discovery.instances import Instance
+from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import Answer, RegistryClient
 from atoll.discovery.watch import Watch
@@ -16,19 +16,18 @@ FRESH_S = 30.0
 
 
 @dataclass
-class _Known:
-    belief: Belief
+class _Watched:
+    known: KnownInstances
     heard_at: float | None
     watch: Watch
 
 
 class Discovery:
-    """Answers from memory; a registry that is away, or has lost its memory, never empties what
-    was known (`Belief`).
+    """A registry that is away, or that lost its memory, never empties a list (`KnownInstances`).
 
-    The first question about a service waits for the registry once; after that a
-    watch keeps the list current and `resolve` never waits. An empty list of a
-    service that the registry knows is believed: its instances have left.
+    The first `resolve` of a service waits for the registry once. From then on a watch keeps the list
+    current, and `resolve` does not wait. The list becomes empty when a registry that knows the service
+    says that it has no instance.
     """
 
     def __init__(
@@ -44,52 +43,51 @@ class Discovery:
         self._clock = clock
         self._watching = watching
         self._lock = threading.Lock()
-        self._known: dict[str, _Known] = {}
+        self._watched: dict[str, _Watched] = {}
 
     def resolve(self, service: str) -> list[Instance]:
         """The instances to choose from; ``[]`` when none is known.
 
-        The list is at most `FRESH_S` old while the registry answers; see `age_s` for when it
-        does not.
+        While the registry answers, the list is at most `FRESH_S` old. `age_s` gives its age.
         """
-        known = self._known.get(service)
-        if known is None:
-            return self._first_look(service)
-        if not self._watching and self._is_stale(known):
+        watched = self._watched.get(service)
+        if watched is None:
+            return self._start_watch(service)
+        if not self._watching and self._is_stale(watched):
             self._refresh(service)
-        return self._known[service].belief.instances
+        return self._watched[service].known.instances
 
     def age_s(self, service: str) -> float | None:
-        """Seconds since the registry confirmed the list; None when it never did in this process."""
-        known = self._known.get(service)
-        return None if known is None or known.heard_at is None else self._clock() - known.heard_at
+        """Seconds since the registry confirmed the list; None when this process never heard from it."""
+        watched = self._watched.get(service)
+        return None if watched is None or watched.heard_at is None else self._clock() - watched.heard_at
 
     def close(self) -> None:
         with self._lock:
-            for known in self._known.values():
-                known.watch.stop()
-            self._known.clear()
+            for watched in self._watched.values():
+                watched.watch.stop()
+            self._watched.clear()
 
-    def _is_stale(self, known: _Known) -> bool:
-        return known.heard_at is None or self._clock() - known.heard_at >= FRESH_S
+    def _is_stale(self, watched: _Watched) -> bool:
+        return watched.heard_at is None or self._clock() - watched.heard_at >= FRESH_S
 
-    def _first_look(self, service: str) -> list[Instance]:
+    def _start_watch(self, service: str) -> list[Instance]:
         with self._lock:
-            if service in self._known:
-                return self._known[service].belief.instances
-            belief = Belief(self._last_good.load(service) or [], clock=self._clock)
+            if service in self._watched:
+                return self._watched[service].known.instances
+            known = KnownInstances(self._last_good.load(service) or [], clock=self._clock)
             try:
                 answer = self._registry.discover(service)
             except Unavailable:
                 heard_at, index = None, 0
             else:
                 heard_at, index = self._clock() - answer.stale_s, answer.index
-                self._last_good.save(service, belief.hear(answer))
+                self._last_good.save(service, known.update(answer))
             watch = Watch(self._registry, service, lambda answer: self._learn(service, answer), index=index)
-            self._known[service] = _Known(belief, heard_at, watch)
+            self._watched[service] = _Watched(known, heard_at, watch)
             if self._watching:
                 watch.start()
-            return belief.instances
+            return known.instances
 
     def _refresh(self, service: str) -> None:
         try:
@@ -98,11 +96,11 @@ class Discovery:
             return
 
     def _learn(self, service: str, answer: Answer) -> None:
-        known = self._known.get(service)
-        if known is None:
+        watched = self._watched.get(service)
+        if watched is None:
             return
-        before = known.belief.instances
-        instances = known.belief.hear(answer)
+        before = watched.known.instances
+        instances = watched.known.update(answer)
         if instances != before:
             self._last_good.save(service, instances)
-        known.heard_at = self._clock() - answer.stale_s
+        watched.heard_at = self._clock() - answer.stale_s

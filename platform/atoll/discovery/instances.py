@@ -1,4 +1,4 @@
-"""One running process of a service, as the registry tells it."""
+"""One instance of a service, as the registry describes it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +11,8 @@ DEFAULT_WEIGHT = 1
 
 @dataclass(frozen=True)
 class Instance:
-    """Where one instance listens. ``address`` is the IP the registry pinned for a named host;
-    ``is_last_known``: it is silent, like most of its service, and worth trying all the same."""
+    """``address`` is the IP address that the registry found for the host name at registration.
+    ``is_last_known``: the instance is silent, like most of its service, and callers still try it."""
 
     id: str
     host: str
@@ -30,15 +30,15 @@ class Instance:
 
     @property
     def weight(self) -> float:
-        """Share of the traffic relative to its siblings; 1 unless the metadata says otherwise."""
+        """Its share of the traffic relative to the other instances; 1 unless the metadata has a weight."""
         value = self.metadata.get("weight", DEFAULT_WEIGHT)
         return float(value) if isinstance(value, int | float) and value >= 0 else DEFAULT_WEIGHT
 
     @classmethod
     def from_wire(cls, value: dict[str, Any]) -> "Instance":
-        """Reads one element of ``GET /discover``; fields it does not know are ignored.
+        """Read one element of ``GET /discover``. Unknown fields are ignored.
 
-        Raises KeyError, TypeError or ValueError when it is no instance.
+        Raises KeyError, TypeError or ValueError when the value describes no instance.
         """
         return cls(
             id=str(value["id"]),

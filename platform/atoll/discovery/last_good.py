@@ -1,7 +1,7 @@
-"""The last list of instances the registry gave, on disk.
+"""The last list of instances that the registry gave, on disk.
 
-A process that starts while the registry is away can still find its neighbours.
-Shared by every process of this home; losing a file costs nothing but that.
+With it a process that starts while the registry is away finds other services. All processes of one
+home share the files, and each file may be deleted at any time.
 """
 
 import json
@@ -20,7 +20,7 @@ class LastGood:
         self._folder = folder
 
     def load(self, service: str) -> list[Instance] | None:
-        """None when there is nothing usable."""
+        """None when there is no readable file."""
         try:
             values = json.loads(self._path(service).read_text())
             return [Instance.from_wire(value) for value in values]
@@ -28,7 +28,7 @@ class LastGood:
             return None
 
     def save(self, service: str, instances: list[Instance]) -> None:
-        """Replaces the file whole; a disk that cannot be written is logged, never raised."""
+        """Replace the whole file. When the disk cannot be written, log it and raise nothing."""
         path = self._path(service)
         fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         try:

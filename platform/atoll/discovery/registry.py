@@ -1,6 +1,6 @@
 """The five calls of the registry, for one project, over HTTP (docs/decisions/0003).
 
-Thread-safe; one pooled connection is enough for a process that beats and watches.
+Thread-safe.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ STALE_HEADER = "X-Registry-Stale"
 UNKNOWN = "unknown"
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 3.0
-# Somebody's request waits for this one: less than the time callers usually have.
+# A request may wait for this call, so it is shorter than the usual time-out of a request.
 LOOK_TIMEOUT_S = 2.0
 WAIT_MARGIN_S = 5.0
 REGISTRY = "registry"
@@ -31,10 +31,10 @@ MAX_SERVICES = 1000
 
 @dataclass(frozen=True)
 class Answer:
-    """The instances of one service to call, and the index that changes only when they do.
+    """The instances of one service, and an index that changes only when the list changes.
 
-    ``is_unknown``: the registry has never heard of the service. ``stale_s``: its database is away,
-    and it told what it knew so many seconds ago.
+    ``is_unknown``: the registry has never heard of the service. ``stale_s``: the registry's database is
+    away, and the list is so many seconds old.
     """
 
     index: int
@@ -44,7 +44,7 @@ class Answer:
 
     @classmethod
     def read(cls, rows: Any, headers: Mapping[str, str]) -> "Answer":
-        """From the JSON value and the header fields, whose names are looked up as the registry
+        """Read the JSON value and the header fields of an answer. Header names are spelled as the registry
         writes them. Raises KeyError, TypeError, AttributeError or ValueError for anything else."""
         instances = tuple(Instance.from_wire(row) for row in rows)
         is_unknown = headers.get(STATE_HEADER) == UNKNOWN and not instances
@@ -53,9 +53,9 @@ class Answer:
 
 
 class RegistryClient:
-    """Raises Unavailable when the registry cannot be asked, and the Refusal branch for what it
-    refused: NotFound (register again), Conflict (this incarnation is over), NotAllowed.
-    ImproperlyConfigured at once when the project has no ``SERVICE_SECRET``."""
+    """Calls raise Unavailable when the registry does not answer, and a Refusal when it refuses:
+    NotFound (register again), Conflict (a later incarnation exists), NotAllowed.
+    The constructor raises ImproperlyConfigured when the project has no ``SERVICE_SECRET``."""
 
     def __init__(self, project: str, *, url: str | None = None) -> None:
         self._project = conf.project(project)
@@ -66,12 +66,12 @@ class RegistryClient:
         self._session.mount("http://", HTTPAdapter(pool_connections=1, pool_maxsize=8))
 
     def register(self, service: str, instance: Instance, incarnation: int) -> None:
-        """``incarnation`` must exceed that of the instance's former lives, if it had any."""
+        """``incarnation`` must be higher than in any earlier registration of the instance."""
         body = {"serviceName": service, "instance": instance.to_wire() | {"incarnation": incarnation}}
         self._ask("POST", "/register", body)
 
     def heartbeat(self, service: str, instance_id: str, incarnation: int) -> str:
-        """Renews the lease; ``"draining"`` while an operator keeps traffic away, else ``"ok"``."""
+        """Renew the lease. Returns ``"draining"`` while an operator drains the instance, else ``"ok"``."""
         body = {"serviceName": service, "instanceId": instance_id, "incarnation": incarnation}
         return str(self._ask("POST", "/heartbeat", body).json().get("status", "ok"))
 
@@ -82,7 +82,7 @@ class RegistryClient:
         self._ask("POST", "/deregister", body, timeout_s=timeout_s)
 
     def discover(self, service: str, *, index: int = 0, wait_s: float = 0) -> Answer:
-        """The instances now; with an index, as soon as they differ from it or ``wait_s`` is over."""
+        """Return the instances. With an index, wait until the list differs from it, at most ``wait_s``."""
         params = {"index": str(index), "wait": f"{wait_s:.3f}"} if index else None
         timeout_s = wait_s + WAIT_MARGIN_S if index else LOOK_TIMEOUT_S
         reply = self._ask("GET", f"/discover/{service}", params=params, timeout_s=timeout_s)
@@ -92,7 +92,7 @@ class RegistryClient:
             raise Unavailable(REGISTRY, f"its answer cannot be read: {error}") from error
 
     def services(self) -> list[str]:
-        """The names of all services that the registry has heard of, MAX_SERVICES at most.
+        """The names of all services that the registry knows, MAX_SERVICES at most.
 
         Raises Unavailable or a Refusal.
         """

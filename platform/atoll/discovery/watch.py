@@ -1,7 +1,7 @@
-"""One service, watched: a thread that asks the registry "tell me when this changes".
+"""A watch: a thread that asks the registry for the changes of one service.
 
-A blocking query returns within a fraction of a second of a change, so callers
-read a list in memory and never wait for the registry.
+The registry answers such a blocking query a fraction of a second after a change. So callers read a
+list in memory and do not wait for the registry.
 """
 
 import logging
@@ -45,7 +45,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """The thread ends after the query it is in; its answer is dropped."""
+        """End the thread after its running query. The answer of that query is dropped."""
         self._stopping.set()
 
     def step(self) -> float:

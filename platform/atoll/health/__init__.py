@@ -1,4 +1,4 @@
-"""Whether this instance is alive, and whether it should get traffic."""
+"""Health: whether this instance is alive, and whether it is ready for traffic."""
 
 from atoll.health.checks import register_check
 

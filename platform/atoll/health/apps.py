@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class AtollHealthConfig(AppConfig):
-    """Every project checks its database (required) and its cache (missed, but done without)."""
+    """Every project checks its database, which is required, and its cache, which is not."""
 
     name = "atoll.health"
     label = "atoll_health"

@@ -1,4 +1,4 @@
-"""The checks behind ``/health``, run by django-health-check: at the same time, each with a time limit."""
+"""The checks behind ``/health``. django-health-check runs them at the same time, each with a time limit."""
 
 import asyncio
 import dataclasses
@@ -32,9 +32,9 @@ class Result:
 
 
 class Degraded(ServiceWarning):
-    """Raised by a check: something is missed that the service can do without for a while.
+    """A check raises it for a fault that the service can bear for a while.
 
-    It is shown, and the service stays ready.
+    ``/health`` shows the fault, and the service stays ready.
     """
 
 
@@ -45,7 +45,7 @@ class Database(checks.Database):
 
 @dataclasses.dataclass
 class Call(HealthCheck):
-    """A plain function as a check."""
+    """A check that calls a function."""
 
     function: Callable[[], object] = dataclasses.field(repr=False)
     timeout = TIMEOUT
@@ -59,22 +59,22 @@ _executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="health")
 
 
 def register_check(name: str, function: Callable[[], object], *, required: bool = True) -> None:
-    """``function`` is called from another thread at every probe and raises when something is missing.
+    """At every probe, call ``function`` in another thread. It raises an exception to report a fault.
 
-    It should end within two seconds. Its exception's text is shown only when it is a
-    HealthCheckException: others may hold addresses and passwords. A check that is not
-    ``required`` makes the service degraded, not unready. The name replaces an earlier one.
+    It should end within two seconds. The text of its exception is shown only for a HealthCheckException:
+    other texts may hold addresses and passwords. A fault of a check that is not ``required`` makes the
+    service degraded and not unready. A check replaces an earlier one of the same name.
     """
     register(name, Call(function), required=required)
 
 
 def register(name: str, check: HealthCheck, *, required: bool = True) -> None:
-    """The same for a check of django-health-check."""
+    """Like `register_check`, for a check of django-health-check."""
     _registered[name] = (check, required)
 
 
 def run_checks() -> list[Result]:
-    """Asks all of them now."""
+    """Run all checks now."""
     return async_to_sync(_run_all)()
 
 

@@ -1,7 +1,7 @@
 """``/health`` for people, ``/health/live`` and ``/health/ready`` for orchestrators.
 
-Liveness does no input or output: a process must not be killed because its database
-is away. Readiness is 503 while starting, draining or missing what it needs.
+Liveness asks no other server: no orchestrator should kill a process because its database is away.
+Readiness is 503 while the instance starts or drains, and while a required check fails.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Who is asking: bearer tokens, their keys, permissions, and signing in to the admin.
+"""Identity: bearer tokens, their keys, permissions, and the sign-in to the admin.
 
-Every process verifies tokens itself with the public keys of users; nobody
-trusts an identity header. ``docs/decisions`` tells why, design in RFC 8725.
+Every process verifies tokens with the public keys of users, by RFC 8725. No process trusts a header
+that names a user.
 """
 
 from atoll.identity.principal import Principal

@@ -1,4 +1,4 @@
-"""Django authentication for the admin of every project: the accounts are those of users."""
+"""Django authentication for the admin of every project, with the accounts of users."""
 
 import logging
 import time
@@ -25,24 +25,23 @@ from atoll.identity.verification import account_mark, verify
 log = logging.getLogger(__name__)
 
 CHECK_EVERY_S = 300
-# Longer than users keeps a mark, so that each mark is heeded once.
+# Longer than users keeps a mark, so that a process acts on each mark once.
 LOOK_REMEMBERED_S = 1200
 
 
 class AccountBackend(BaseBackend):
-    """Email and password are asked at users; the answer's token is verified here.
+    """Users checks email and password, and this process verifies the token in the answer.
 
-    A local row of ``auth.User`` is made or brought up to date at each sign-in,
-    as the session and the admin's log need one. Its username is the user's id;
-    it holds no password. Its groups are the account's roles, and an administrator
-    is a superuser; an account without a role is refused. During a session the account is
-    looked at again every five minutes, and as soon as users marks it: a role that was taken or
-    an account that was closed is gone here within seconds. While users is away a session goes
-    on, unless its account was marked.
+    Each sign-in creates or updates a local row of ``auth.User``, which the session and the admin's log
+    need. Its username is the user's id, and it holds no password. Its groups are the account's roles; an
+    administrator is a superuser. An account without a role is refused. During a session the account is
+    read again every five minutes, and as soon as users marks it. So the loss of a role or the end of an
+    account takes effect within seconds. While users is away a session goes on, unless its account was
+    marked.
     """
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
-        """``username`` (the email) and ``password``; None when they are wrong or the account holds no role.
+        """Takes ``username`` (the email) and ``password``. None if they are wrong or the account has no role.
 
         Raises Unavailable or TooManyRequests.
         """
@@ -67,7 +66,7 @@ class AccountBackend(BaseBackend):
         return user
 
     def get_user(self, user_id: Any) -> Any:
-        """The signed-in user of each request; None ends the session."""
+        """Called for each request of a session. None ends the session."""
         user = User.objects.filter(pk=user_id, is_active=True).first()
         if user is None or not _is_mirror(user):
             return user
@@ -98,7 +97,7 @@ class AccountBackend(BaseBackend):
         return str(reply.json()["accessToken"]) if reply.ok else None
 
     def _marked(self, user: User, mark: Mark) -> User | None:
-        """Users says that something of the account ended: who it is now must be known."""
+        """Users has marked the account: read it again before its session goes on."""
         self._end_sessions_before(user, mark)
         checked = self._checked(user, or_else=None)
         if checked is not None:
@@ -106,14 +105,14 @@ class AccountBackend(BaseBackend):
         return checked
 
     def _end_sessions_before(self, user: User, mark: Mark) -> None:
-        """Every session of this project that began before the mark, by the hash that sessions carry."""
+        """End every session of this project that began before the mark, by a change of its session hash."""
         looked_at = _looked_at(user)
         if mark.ends_sessions and (looked_at is None or mark.before >= looked_at):
             user.password = make_password(None)
             user.save(update_fields=["password"])
 
     def _checked(self, user: User, *, or_else: User | None) -> User | None:
-        """The account as users knows it now; ``or_else`` when users does not tell."""
+        """The account as users has it now; ``or_else`` when users does not answer."""
         try:
             reply = ServiceClient("user-service", timeout_s=2.0).get(f"/users/{user.username}")
             account = reply.json() if reply.ok else {}
@@ -133,7 +132,7 @@ class AccountBackend(BaseBackend):
 
 
 def roles_of(user: Any) -> frozenset[str]:
-    """The roles of a local row, read once for each object of it; none for a visitor."""
+    """The roles of a local row, read once for each Python object; none for a visitor."""
     if not (user.is_active and user.is_staff):
         return frozenset()
     held: frozenset[str] | None = getattr(user, "held_roles", None)
@@ -144,7 +143,7 @@ def roles_of(user: Any) -> frozenset[str]:
 
 
 def mirror(user_id: str, email: str | None, name: str | None, roles: frozenset[str]) -> User:
-    """The local row for an account, made or brought up to date, with its roles as groups."""
+    """Create or update the local row of an account, with its roles as groups."""
     current = {
         "email": email or "",
         "first_name": (name or "")[:150],
@@ -164,12 +163,12 @@ def mirror(user_id: str, email: str | None, name: str | None, roles: frozenset[s
 
 
 def _has_no_role_yet(user: User) -> bool:
-    """A row that an earlier version made, before roles were kept with it."""
+    """Whether an earlier version made the row, which kept no roles in it."""
     return user.is_staff and not roles_of(user)
 
 
 def _is_mirror(user: User) -> bool:
-    """Whether the row came from users; others, such as those of tests, are nobody's account there."""
+    """Whether the row is a copy of an account of users. Rows of tests, for example, are not."""
     try:
         UUID(user.username)
     except ValueError:
@@ -178,7 +177,7 @@ def _is_mirror(user: User) -> bool:
 
 
 def _looked_at(user: User) -> int | None:
-    """When the account was last looked at, in seconds since 1970; None when that is not known."""
+    """The time of the last check of the account, in seconds since 1970; None when it is not known."""
     try:
         seen: int | None = cache.get(f"identity:checked:{user.username}")
     except (RedisError, OSError):

@@ -1,7 +1,6 @@
-"""The rows of ``auth.User`` by which an admin knows staff: copies of their accounts at users.
+"""The copies of staff accounts in ``auth.User``, for an admin's log and its sessions.
 
-The admin's log and its sessions need a row. It is filled at each sign-in, so it may be emptied
-whenever nobody is signed in by it.
+Each sign-in fills the copy, so it may be emptied while its account has no session.
 """
 
 from datetime import timedelta
@@ -11,23 +10,23 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-# Projects without a worker do not hear that an account was deleted.
+# A project without a worker receives no message about a deleted account.
 ABSENT_AFTER = timedelta(days=30)
 EMPTY = {"email": "", "first_name": "", "last_name": ""}
 
 
 def forget(user_id: str) -> None:
-    """Empty and lock the copy of an account that was deleted. The row stays: the log of decisions names
-    it by the account's id."""
+    """Empty and lock the copy of a deleted account. The row stays, because the admin's log refers to it
+    by the account's id."""
     if model := _model():
         closed = {"is_active": False, "is_staff": False, "is_superuser": False}
         model._default_manager.filter(username=user_id).update(**EMPTY, **closed)
 
 
 def forget_absent() -> int:
-    """Empty the copies of everybody who has not signed in for ABSENT_AFTER; how many there were.
+    """Empty the copies of accounts without a sign-in for ABSENT_AFTER. Returns their number.
 
-    Their next sign-in fills them again.
+    The next sign-in fills a copy again.
     """
     if not (model := _model()):
         return 0
@@ -36,12 +35,12 @@ def forget_absent() -> int:
 
 
 def on_sign_in(**_: Any) -> None:
-    """Whoever signs in empties the copies of those who have long stayed away."""
+    """Every sign-in empties the copies of absent accounts."""
     forget_absent()
 
 
 def _model() -> Any:
-    """Django's own accounts; None where the project keeps accounts itself, or no admin."""
+    """Django's own User; None where the project has its own accounts, or no admin."""
     if not apps.is_installed("django.contrib.auth"):
         return None
     model = get_user_model()

@@ -1,7 +1,7 @@
 """Django REST framework: authentication by bearer token, and the permissions of the platform.
 
-A service's token is no user's token: ``IsSignedIn`` and the classes named after
-roles admit people, ``IsService`` admits services, and a view that serves both says so.
+``IsSignedIn`` and the classes named after roles admit users, ``IsService`` admits services. A view
+for both declares a class that admits both.
 """
 
 import re
@@ -26,7 +26,7 @@ CHALLENGE = 'Bearer realm="atoll"'
 
 
 class SignInNeeded(NotSignedIn):
-    """No access token came with the request."""
+    """The request has no access token."""
 
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": CHALLENGE}
 
@@ -37,11 +37,11 @@ class SignInNeeded(NotSignedIn):
 
 
 class BearerAuthentication(BaseAuthentication):
-    """``Authorization: Bearer <token>`` (RFC 6750), the header only, exactly one token.
+    """``Authorization: Bearer <token>`` (RFC 6750): one header with one token.
 
-    No header leaves the request anonymous. Another scheme is 401; a bearer
-    header that is malformed, repeated or holds a bad token is 403, even where
-    anonymous reading is allowed: who shows a bad token wants to know.
+    A request without the header is anonymous. Another scheme is 401. A bearer header that is malformed or
+    repeated, or that holds a bad token, is 403, also where anonymous reading is allowed: the sender
+    should learn that the token is bad.
     """
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
@@ -79,7 +79,7 @@ def principal(request: HasUser) -> Principal:
 
 
 class _Needs(BasePermission):
-    """Anonymous is told to sign in (401), others that they may not (403)."""
+    """Answer 401 to an anonymous request and 403 to others."""
 
     refusal = "Your account may not do this."
 
@@ -151,15 +151,15 @@ class IsServiceOrSupport(_Needs):
 
 
 class IsCatalogueOrReadOnly(IsCatalogue):
-    """Anyone, signed in or not, may read."""
+    """Everybody may read, also without a token."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         return request.method in SAFE_METHODS or super().has_permission(request, view)
 
 
 def owner_or_support(caller: Principal, user_id: UUID | str) -> bool:
-    """Whether the caller is that very user, or support. Services are neither.
+    """Whether the caller is this user, or support. False for a service.
 
-    Answer 404 when it is False: 403 would tell that the thing exists.
+    Answer 404 when it is False: 403 would show that the thing exists.
     """
     return caller.is_support or (caller.is_user and caller.id == str(user_id))

@@ -1,8 +1,7 @@
-"""The key set (RFC 7517) and the rule of when to ask for it again.
+"""The key set (RFC 7517), and the rule that says when to fetch it again.
 
-No transport and no threads: ``KeySet`` decides, the caller fetches and reports
-back with ``accept`` or ``fail``. ``verification`` drives it from threads, the
-gateway from its event loop.
+``KeySet`` has no transport and no threads. It decides, and the caller fetches and reports back with
+``accept`` or ``fail``: ``verification`` in threads, the gateway in its event loop.
 """
 
 import threading
@@ -27,7 +26,7 @@ MIN_KEY_BITS = 2048
 
 
 class Refresh(Enum):
-    """What the caller owes the key set before it uses the answer."""
+    """The duty of the caller of `KeySet.find`."""
 
     NO = "use the answer as it is"
     BEHIND = "use the answer now and fetch in the background"
@@ -36,7 +35,7 @@ class Refresh(Enum):
 
 @dataclass(frozen=True)
 class Lookup:
-    """``key`` is None when no trusted key has that id; ``refresh`` is NO while another fetch runs."""
+    """``key`` is None when no trusted key has the id. ``refresh`` is NO while another fetch runs."""
 
     key: RSAPublicKey | None
     refresh: Refresh
@@ -45,12 +44,11 @@ class Lookup:
 class KeySet:
     """The last good set of public keys, with stale-while-revalidate.
 
-    A set older than ``FRESH_S`` is still used while it is fetched anew, and for
-    as long as users cannot be reached: losing users signs nobody out. An
-    unknown id causes at most one fetch in ``UNKNOWN_KEY_EVERY_S``, so that
-    made-up ids are no lever against users. Whoever gets BEHIND or FIRST holds
-    the single fetch, and must end it with ``accept`` or ``fail``; one that
-    never reports back is given up after ``FETCH_GIVEN_UP_S``.
+    A set older than ``FRESH_S`` is used while it is fetched again, and for as long as users is away: an
+    outage of users signs nobody out. Unknown ids cause at most one fetch in ``UNKNOWN_KEY_EVERY_S``, so
+    that forged ids put no load on users. A caller that gets BEHIND or FIRST holds the single fetch and
+    must end it with ``accept`` or ``fail``. After ``FETCH_GIVEN_UP_S`` without a report another caller
+    may fetch.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,12 +65,12 @@ class KeySet:
 
     @property
     def loaded(self) -> bool:
-        """Whether any set was ever accepted; until then an unknown id proves nothing."""
+        """Whether a set was accepted. Before that an unknown id may be a good one."""
         return self._fetched_at is not None
 
     @property
     def fetching(self) -> bool:
-        """Whether somebody holds the single fetch now."""
+        """Whether a caller holds the single fetch now."""
         return self._within(self._fetching_since, FETCH_GIVEN_UP_S, self._clock())
 
     def find(self, kid: str) -> Lookup:
@@ -91,14 +89,14 @@ class KeySet:
             return Lookup(key, Refresh.FIRST if key is None else Refresh.BEHIND)
 
     def peek(self, kid: str) -> RSAPublicKey | None:
-        """The key with that id, with no thought of its age."""
+        """The key with that id, whatever its age."""
         return self._keys.get(kid)
 
     def accept(self, document: Any) -> None:
-        """Replace the whole set: a key that is no longer published is no longer trusted.
+        """Replace the whole set. A key that is no longer published is no longer trusted.
 
-        Raises ValueError, keeps the last good set and counts as a failure when
-        the document holds no usable key.
+        When the document holds no usable key, raises ValueError, keeps the last good set and counts as
+        `fail`.
         """
         try:
             keys = read_key_set(document)
@@ -111,7 +109,7 @@ class KeySet:
             self._failed_at = self._fetching_since = None
 
     def adopt(self, document: Any) -> None:
-        """Start from a set kept by an earlier process: trusted, and due for a fetch at once."""
+        """Start with the set of an earlier process. It is trusted, and the next `find` asks for a fetch."""
         keys = read_key_set(document)
         with self._lock:
             self._keys = keys
@@ -123,7 +121,7 @@ class KeySet:
             self._fetching_since = None
 
     def _resting(self, now: float) -> bool:
-        """While a fetch runs, and for a moment after one failed, nobody starts another."""
+        """Whether a fetch runs or has just failed, so that no caller starts another."""
         return self._within(self._fetching_since, FETCH_GIVEN_UP_S, now) or self._within(
             self._failed_at, RETRY_AFTER_FAILURE_S, now
         )
@@ -134,7 +132,7 @@ class KeySet:
 
 
 def read_key_set(document: Any) -> dict[str, RSAPublicKey]:
-    """Every RS256 signature key of the document by its ``kid``; others are passed over.
+    """The RS256 signature keys of the document by their ``kid``. Other keys are left out.
 
     Raises ValueError when none is left, or there are more than ``MAX_KEYS``.
     """

@@ -1,13 +1,13 @@
-"""Limits on everything that takes a credential: by source, by account and source, and by account.
+"""Rate limits for attempts with a credential: by source, by account and source, and by account.
 
-A *source* is a client's IPv4 address or IPv6 /64. Guesses lock the source out that makes them, and
-not the account's owner. Of guesses from many sources an account admits a number in a long window;
-a source that has signed in to the account before (``atoll.identity.sources``) is not subject to it.
-An account that does not exist is limited like one that does.
+A *source* is a client's IPv4 address or IPv6 /64. Wrong guesses lock out their source and not the
+account's owner. An account also has a limit for guesses from all sources in a long window. A source
+that has signed in to the account before (``atoll.identity.sources``) is exempt from it. An account that
+does not exist has the same limits as one that does.
 
-Counted with django-ratelimit in the shared cache, so all instances of a service count together. While
-the cache cannot be reached every attempt goes through and a warning is logged: hashing alone keeps
-guessing slow, and losing the cache must not sign everybody out.
+django-ratelimit counts in the shared cache, so all instances of a service count together. While the
+cache is away every attempt is allowed and a warning is logged: hashing makes guesses slow, and an outage
+of the cache must not keep everybody out.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class OverLimit(TooManyRequests):
-    """Says which policy was broken in the ``RateLimit`` fields (draft-ietf-httpapi-ratelimit-headers-07)."""
+    """Its ``RateLimit`` fields name the exceeded policy (draft-ietf-httpapi-ratelimit-headers-07)."""
 
     def __init__(self, *, limit: int, window_s: int, retry_after_s: int) -> None:
         super().__init__(
@@ -43,9 +43,9 @@ class OverLimit(TooManyRequests):
 
 @dataclass(frozen=True)
 class Rate:
-    """``limit`` times in ``window_s`` seconds, in fixed windows that start at a different second per key.
+    """``limit`` times in ``window_s`` seconds. Windows are fixed, and start at another second for each key.
 
-    So up to twice ``limit`` may come around the end of a window.
+    So up to twice ``limit`` attempts are possible around the end of a window.
     """
 
     limit: int
@@ -58,11 +58,12 @@ class CredentialLimit:
 
     ``per_address`` counts every attempt of a source. ``per_source`` counts failures of one account from
     one source. ``per_account`` counts failures of one account from all sources that have not signed in to
-    it before, and refuses such sources only: give it more than one source can use up, and a long window.
+    it before, and refuses only such sources. Its limit must be higher than one source can reach, and its
+    window long.
 
-    Successes are never counted for an account, so that no success, however frequent, locks anybody out;
-    once over, right and wrong passwords get the same refusal. Attempts that run at the same moment may
-    pass the account's limits together, at most one per server thread.
+    Successes do not count for an account, so frequent success locks nobody out. Over the limit, right and
+    wrong passwords get the same refusal. Concurrent attempts may pass the account's limits together, at
+    most one for each server thread.
     """
 
     name: str
@@ -71,13 +72,13 @@ class CredentialLimit:
     per_account: Rate | None = None
 
     def check(self, request: HttpRequest, account: str = "") -> None:
-        """Count one attempt of this source; raises TooManyRequests before any secret is looked at."""
+        """Count one attempt of this source. Raises TooManyRequests before the secret is checked."""
         with _open_while_the_cache_is_away():
             self._count("address", _source(request), self.per_address, refuse=True)
         self.check_account(request, account)
 
     def check_account(self, request: HttpRequest, account: str) -> None:
-        """For a credential whose account is known only later than its source; raises TooManyRequests."""
+        """Check the account's limits, for a caller that has checked the source. Raises TooManyRequests."""
         account, source = _same(account), _source(request)
         if not account:
             return
@@ -92,7 +93,7 @@ class CredentialLimit:
                         raise
 
     def failed(self, request: HttpRequest, account: str) -> None:
-        """Count one failure of this account; the refusal comes with the next attempt."""
+        """Count one failure of this account. The next attempt may be refused."""
         account, source = _same(account), _source(request)
         if not account:
             return
@@ -103,7 +104,7 @@ class CredentialLimit:
                 self._count("account", account, self.per_account)
 
     def succeeded(self, request: HttpRequest, account: str) -> None:
-        """Remember that the account's owner comes from this source; failures stay counted."""
+        """Remember this source as one of the account's owner. The failures so far still count."""
         account = _same(account)
         if self.per_account and account:
             with _open_while_the_cache_is_away():
@@ -122,7 +123,7 @@ class CredentialLimit:
             raise _over(rate, time_left_s)
 
     def _usage(self, kind: str, value: str, rate: Rate, *, increment: bool) -> tuple[int, int]:
-        """How many were counted in this window, and the seconds until it ends."""
+        """The count in this window, and the seconds until the window ends."""
         usage = get_usage(
             None,
             group=f"{self.name}:{kind}",
@@ -142,7 +143,7 @@ def _source(request: HttpRequest) -> str:
 
 
 def _same(account: str) -> str:
-    """One spelling of an account's name: the one under which accounts are looked up."""
+    """The spelling of an account's name by which accounts are found."""
     return account.strip().lower()
 
 

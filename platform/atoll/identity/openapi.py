@@ -1,4 +1,4 @@
-"""How the OpenAPI documents describe the bearer token."""
+"""The description of the bearer token in OpenAPI documents."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The one who asks, as proven by a token."""
+"""The principal of a request, proven by a token."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -10,9 +10,9 @@ from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT, holds_one_
 class Principal:
     """A user or a service whose token was verified; DRF's ``request.user``.
 
-    ``id`` is the user's UUID as text, or the service's name on the wire. Roles
-    are those at the time the token was issued; a change of them revokes the token.
-    ``session`` is the sign-in that the token belongs to, ``issued_at`` in seconds since 1970.
+    ``id`` is the user's UUID as text, or the service's name on the wire. ``roles`` are the roles when
+    the token was issued; a change of roles revokes the token. ``session`` names the sign-in of the token.
+    ``issued_at`` is in seconds since 1970.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Principal:
         return self.kind == "service"
 
     def holds_one_of(self, *roles: str) -> bool:
-        """Whether a person with one of these roles, or an administrator, is asking."""
+        """Whether the principal is a user with one of these roles, or an administrator."""
         return self.is_user and holds_one_of(self.roles, roles)
 
     @property

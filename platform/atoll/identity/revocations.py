@@ -1,10 +1,10 @@
-"""What ends before its token does: sign-ins and accounts that users has revoked, known within seconds.
+"""Revocations: sign-ins and accounts that users has ended before their tokens expire.
 
-No transport and no threads, like ``jwks.KeySet``: ``Revocations`` decides, the caller fetches and reports
-back with ``accept`` or ``fail``. A look costs two lookups in a dict.
+Like ``jwks.KeySet``, ``Revocations`` has no transport and no threads. It decides, and the caller fetches
+and reports back with ``accept`` or ``fail``. A check is two lookups in a dict.
 
-The list holds marks. A mark of an account (``sub``) or of one sign-in (``sid``) refuses every token of it
-that was issued in that second or before. Marks are kept for as long as a token may live.
+The list holds marks. A mark of an account (``sub``) or of one sign-in (``sid``) refuses every token that
+was issued for it in that second or before. Users keeps a mark for as long as a token may live.
 """
 
 import threading
@@ -25,7 +25,7 @@ MAX_MARKS = 5000
 
 @dataclass(frozen=True)
 class Mark:
-    """``before``: seconds since 1970. ``ends_sessions``: the sessions of admins end, too."""
+    """``before`` is in seconds since 1970. ``ends_sessions``: the sessions in admins end, too."""
 
     before: int
     ends_sessions: bool
@@ -34,11 +34,10 @@ class Mark:
 class Revocations:
     """The last good list of marks.
 
-    While users cannot be reached the last list stays, and what it does not hold is left to the
-    token's own end: losing users signs nobody out. A list older than ``STALE_S`` is fetched before it
-    is believed, so that the first request after a pause is judged rightly; while users is known to be
-    away nobody waits. Whoever gets BEHIND or FIRST holds the single fetch, and must end it with
-    ``accept`` or ``fail``.
+    While users is away the last list stays, and other tokens live until they expire: an outage of users
+    signs nobody out. A list older than ``STALE_S`` is fetched before it is used, so that the first
+    request after a pause meets a current list. While users is known to be away no request waits. A
+    caller that gets BEHIND or FIRST holds the single fetch and must end it with ``accept`` or ``fail``.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +53,7 @@ class Revocations:
         return self._within(self._fetching_since, FETCH_GIVEN_UP_S, self._clock())
 
     def due(self) -> Refresh:
-        """What the caller owes the list before it believes it."""
+        """The duty of the caller before it uses the list."""
         now = self._clock()
         if now - self._fetched_at < FRESH_S:
             return Refresh.NO
@@ -69,11 +68,11 @@ class Revocations:
 
     @property
     def is_stale(self) -> bool:
-        """Whether a caller should wait for the fetch that runs, if one does."""
+        """Whether a caller should wait for a running fetch."""
         return self._failed_at is None and self._clock() - self._fetched_at >= STALE_S
 
     def accept(self, document: Any) -> None:
-        """Replace the list. What is none raises ValueError, keeps the last one and counts as a failure."""
+        """Replace the list. A malformed one raises ValueError, keeps the last list and counts as `fail`."""
         try:
             marks = read_marks(document)
         except ValueError:
@@ -93,7 +92,7 @@ class Revocations:
         return self._marks.get(f"sub:{subject}")
 
     def covers(self, principal: Principal) -> bool:
-        """Whether the token that proved this principal was revoked."""
+        """Whether the principal's token was revoked."""
         marks = self._marks
         if not marks:
             return False

@@ -1,7 +1,7 @@
-"""Which roles each permission of the admins is for, as the admin classes declare it.
+"""The roles that have each permission in the admins, as the admin classes declare them.
 
-A permission is Django's text, ``orders.view_order``: app, verb, model. An administrator
-has every permission. One that nobody declared is an administrator's alone.
+A permission is Django's text of app, verb and model: ``orders.view_order``. An administrator has every
+permission. Without a declaration only administrators have it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _declared: dict[tuple[str, str], Rights] = {}
 
 
 def declare(app_label: str, model_name: str, rights: Rights, *, unless_declared: bool = False) -> None:
-    """Say who may do what to the rows of a model. ``unless_declared`` leaves what its own page said."""
+    """Declare the rights of roles over a model. With ``unless_declared`` an earlier declaration stays."""
     if unless_declared:
         _declared.setdefault((app_label, model_name), rights)
     else:
@@ -21,7 +21,7 @@ def declare(app_label: str, model_name: str, rights: Rights, *, unless_declared:
 
 
 def roles_for(permission: str) -> frozenset[str]:
-    """The roles with that permission; empty when only an administrator has it."""
+    """The roles with the permission; empty when only administrators have it."""
     app_label, _dot, codename = permission.partition(".")
     # A model's name has no underscore; a verb may, as in receive_stock.
     verb, _underscore, model_name = codename.rpartition("_")

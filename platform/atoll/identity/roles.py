@@ -1,4 +1,4 @@
-"""The roles of accounts: who holds none is a customer, who holds any is staff.
+"""The roles of accounts. An account without a role is a customer, an account with one is staff.
 
 support    reads every page of every admin, acts on orders, payments and customers' accounts
 catalogue  keeps the products and their stock
@@ -22,14 +22,14 @@ TITLES = {
 }
 
 FORMER_ROLES = {"staff": (SUPPORT, CATALOGUE)}
-"""What a role of an earlier version means now: the same people reach the same orders and products.
+"""The roles of today that replace a role of an earlier version, with access to the same orders and products.
 
-It never means ``operator``, which earlier staff were never asked to be.
+``operator`` is not among them: the earlier role did not include its rights.
 """
 
 
 def current_roles(given: Iterable[str]) -> frozenset[str]:
-    """The roles under their names of today; a name that was never a role is kept and allows nothing."""
+    """The roles by their names of today. A name that was never a role stays and allows nothing."""
     held = set(given)
     for former, now in FORMER_ROLES.items():
         if former in held:
@@ -39,6 +39,6 @@ def current_roles(given: Iterable[str]) -> frozenset[str]:
 
 
 def holds_one_of(held: Iterable[str], needed: Iterable[str]) -> bool:
-    """Whether somebody with the roles ``held`` may do what ``needed`` roles may; an administrator always."""
+    """Whether ``held`` contains one of the ``needed`` roles, or administrator."""
     roles = frozenset(held)
     return ADMIN in roles or not roles.isdisjoint(needed)

@@ -11,12 +11,12 @@ from atoll.client import ServiceClient
 from atoll.errors import Unavailable
 
 EARLY_SHARE = 0.25
-"""A new token is fetched when less than this share of its life is left."""
+"""A new token is fetched when less than this share of its lifetime is left."""
 RETRY_AFTER_FAILURE_S = 5.0
 
 
 class ServiceToken:
-    """A cached token; one thread fetches, the others wait or use the one they have.
+    """A cached token. One thread fetches a new one; the others use the held token, or wait without one.
 
     While users is away the held token is used until it expires.
     """
@@ -32,7 +32,7 @@ class ServiceToken:
         self._expires_at = 0.0
 
     def get(self) -> str:
-        """Raises Unavailable when there is no valid token and users cannot give one."""
+        """Raises Unavailable when no valid token is held and users cannot give one."""
         now = self._clock()
         if self._token is not None and now < self._renew_at:
             return self._token
@@ -62,7 +62,7 @@ class ServiceToken:
 
 
 def fetch_service_token() -> tuple[str, float]:
-    """A new token and its life in seconds; raises Unavailable."""
+    """Fetch a new token. Returns it with its lifetime in seconds. Raises Unavailable."""
     credentials = {
         "clientId": settings.ATOLL_SERVICE,
         "clientSecret": conf.secret("SERVICE_SECRET", settings.ATOLL_PROJECT),
@@ -82,5 +82,5 @@ _own = ServiceToken(fetch_service_token)
 
 
 def service_token() -> str:
-    """The token that proves which service is calling; cached, raises Unavailable."""
+    """The token of the running service, from the cache. Raises Unavailable."""
     return _own.get()

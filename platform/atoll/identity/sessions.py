@@ -1,8 +1,8 @@
-"""Sessions of the admins: rows in the database, under ids that cannot be made up.
+"""Sessions of the admins: rows in the database, under ids that nobody can forge.
 
-Half of an id is random, the other half a MAC of it by the project's SECRET_KEY. An id without
-the right MAC was never given out: it counts as none, and costs neither a query nor a connection.
-An id that was given out is looked up, so a session that was ended stays ended.
+Half of an id is random, the other half is its MAC with the project's SECRET_KEY. An id with a wrong MAC
+counts as no id, and costs neither a query nor a connection. An id with the right MAC is looked up, so
+a session that was ended stays ended.
 """
 
 from typing import Any

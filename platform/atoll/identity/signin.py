@@ -10,12 +10,12 @@ from unfold.forms import AuthenticationForm
 from atoll.errors import TooManyRequests, Unavailable
 from atoll.identity.limits import CredentialLimit, Rate
 
-# The limit of an account over all sources is kept by users, which knows who has signed in from where.
+# Users keeps the limit of an account over all sources, because users knows the sources of earlier sign-ins.
 LIMIT = CredentialLimit("admin-sign-in", per_address=Rate(30, 60), per_source=Rate(10, 300))
 
 
 class SignInForm(AuthenticationForm):
-    """Email and password of a staff account; limited, and plain about users being away."""
+    """Email and password of a staff account, with a rate limit, and with an error while users is away."""
 
     username = forms.EmailField(
         label="Email", widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})

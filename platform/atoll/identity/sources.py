@@ -1,7 +1,7 @@
-"""Where each account has signed in from, so that guesses from elsewhere do not lock its owner out.
+"""The sources of earlier sign-ins of each account, so that guesses from other sources lock no owner out.
 
-Kept in the shared cache as digests keyed with SECRET_KEY: neither an account nor an address
-can be read there. What the cache loses only makes a source a new one.
+The shared cache holds them as digests with SECRET_KEY, so that nobody reads accounts or addresses there.
+A source that the cache loses counts as a new one.
 """
 
 import functools
@@ -19,10 +19,9 @@ DIGEST_CHARS = 32
 
 
 def remember(scope: str, account: str, source: str) -> None:
-    """One more source of this account; of more than MAX_SOURCES the longest unused is forgotten.
+    """Add a source to an account. Of more than MAX_SOURCES the longest unused is forgotten.
 
-    Sources that are remembered at the same moment are all kept. Raises RedisError or OSError when
-    the cache is away.
+    Concurrent calls lose no source. Raises RedisError or OSError when the cache is away.
     """
     now, key = time.time(), _key(scope, account)
     with _server().pipeline(transaction=True) as steps:
@@ -34,7 +33,7 @@ def remember(scope: str, account: str, source: str) -> None:
 
 
 def is_known(scope: str, account: str, source: str) -> bool:
-    """Whether the account has signed in from there in the last REMEMBERED_S seconds.
+    """Whether the account has signed in from the source in the last REMEMBERED_S seconds.
 
     Raises RedisError or OSError when the cache is away.
     """

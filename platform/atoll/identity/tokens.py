@@ -1,7 +1,7 @@
 """Reading one token: its form, its signature and its claims (RFC 7519, RFC 8725).
 
-Pure: given the key, nothing here reads a file, a clock other than the system's,
-or the network. The header's ``jku``, ``x5u`` and ``jwk`` are never looked at.
+The functions read no file and no network; the caller gives the key. They ignore ``jku``, ``x5u`` and
+``jwk`` in the header.
 """
 
 import re
@@ -31,8 +31,7 @@ SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 class InvalidToken(NotAllowed):
     """The token is malformed, forged, expired, or not for this use.
 
-    What exactly was wrong stays in ``__cause__`` for the log; the caller learns
-    only that it needs a new token.
+    ``__cause__`` holds the fault for the log. The answer says only that a new token is needed.
     """
 
     title = "Invalid or expired token"
@@ -44,15 +43,15 @@ class InvalidToken(NotAllowed):
 
 
 def issuer() -> str:
-    """The ``iss`` that users writes and everybody requires; TOKEN_ISSUER, else ``atoll``."""
+    """The ``iss`` of every token: TOKEN_ISSUER, else ``atoll``."""
     return conf.variable("TOKEN_ISSUER") or "atoll"
 
 
 def key_id(token: str) -> str:
-    """The ``kid`` of a token that is worth a look at its signature.
+    """The ``kid`` of a token with a valid form. The signature is not checked here.
 
     Raises InvalidToken unless the token is three base64url parts, at most 8192
-    characters, says RS256, carries a well-formed ``kid`` and no ``crit``.
+    characters, names RS256, and has a well-formed ``kid`` and no ``crit``.
     """
     if len(token) > MAX_TOKEN_CHARS or not COMPACT_FORM.fullmatch(token):
         raise InvalidToken()
@@ -69,7 +68,7 @@ def key_id(token: str) -> str:
 
 
 def principal_of(token: str, key: RSAPublicKey) -> Principal:
-    """Check signature and claims against ``key``, the one that the token's ``kid`` names.
+    """Check signature and claims with ``key``, the key that the token's ``kid`` names.
 
     Accepts access and service tokens, for our audience alone. Raises InvalidToken.
     """
@@ -84,7 +83,7 @@ def principal_of(token: str, key: RSAPublicKey) -> Principal:
 
 
 def read_claims(token: str, key: RSAPublicKey) -> dict[str, Any]:
-    """The claims of a token of any use, once signature, times, issuer and audience hold."""
+    """The claims of a token of any use. Checks signature, times, issuer and audience. Raises InvalidToken."""
     try:
         return jwt.decode(
             token,

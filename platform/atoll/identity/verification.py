@@ -1,4 +1,4 @@
-"""``verify``: from the text of a token to a Principal, with this process's key set."""
+"""``verify`` turns the text of a token into a Principal, with the key set of this process."""
 
 import logging
 import threading
@@ -17,8 +17,8 @@ from atoll.errors import AtollError, Unavailable
 from atoll.identity.jwks import KeySet, Refresh
 from atoll.identity.key_file import KeyFile
 from atoll.identity.principal import Principal
+from atoll.identity.revocation_source import published_revocations
 from atoll.identity.revocations import Mark
-from atoll.identity.revoked import published_revocations
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ WAIT_FOR_FETCH_S = 6.0
 
 
 def verify(token: str) -> Principal:
-    """Prove who holds ``token``.
+    """The principal of a valid token.
 
     Raises InvalidToken for anything but a valid access or service token that was not
     revoked, and Unavailable while this process has never seen a key set and users is away.
@@ -53,12 +53,11 @@ def fetch_from_users() -> Any:
 
 
 class KeySource:
-    """One key set with its way of fetching; a fetch runs once, whoever needs it waits for it.
+    """A key set and the function that fetches it. One fetch runs at a time, and callers wait for it.
 
-    With ``keep`` the last good set is also written to that file, so that a
-    process that starts while users is away can verify tokens. A set that is due
-    is fetched in a thread of its own unless ``in_background`` is False, for a
-    fetch that is as cheap as one query and needs the caller's connection.
+    With ``keep`` the last good set is also written to that file, so that a process that starts while
+    users is away can verify tokens. A set that is due is fetched in a thread of its own. With
+    ``in_background`` False the caller fetches: for a fetch that is one query on the caller's connection.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class KeySource:
         self._file.load_into(self._keys)
 
     def find(self, kid: str) -> RSAPublicKey | None:
-        """The trusted key with that id; raises Unavailable if no set could ever be had."""
+        """The trusted key with that id, if any. Raises Unavailable when no set was ever fetched."""
         found = self._keys.find(kid)
         if found.refresh is Refresh.BEHIND and self._in_background:
             threading.Thread(target=self._refresh, name="jwks", daemon=True).start()
@@ -109,8 +108,8 @@ class KeySource:
 
 
 def key_source() -> KeySource:
-    """This process's keys. ``ATOLL_JWKS_FETCH`` names another way to fetch them: users
-    reads its own table, the test kit trusts a key of its own."""
+    """The keys of this process. ``ATOLL_JWKS_FETCH`` names another function that fetches them: users
+    reads its own table, and the test kit has a key of its own."""
     return _source(getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS))
 
 
@@ -122,10 +121,10 @@ def _source(path: str) -> KeySource:
 
 
 def revocation_check() -> Callable[[Principal], bool]:
-    """How this process asks whether a token was revoked: of the list that users publishes.
+    """The function that says whether a principal's token was revoked, by the list that users publishes.
 
-    ``ATOLL_REVOCATION_CHECK`` names another way: users asks its own table. Where the keys are not
-    those of users, as in the test kit, nothing is revoked.
+    ``ATOLL_REVOCATION_CHECK`` names another function: users reads its own table. Where the keys are not
+    the keys of users, as in the test kit, no token is revoked.
     """
     named = getattr(settings, "ATOLL_REVOCATION_CHECK", None)
     if named is not None:
@@ -135,7 +134,7 @@ def revocation_check() -> Callable[[Principal], bool]:
 
 
 def account_mark(subject: str) -> Mark | None:
-    """The mark that ended tokens of an account, by the same list; None where none is fetched."""
+    """The mark of an account in the list that users publishes; None where no list is fetched."""
     if getattr(settings, "ATOLL_REVOCATION_CHECK", None) is not None:
         return None
     from_users = getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS) == FROM_USERS
@@ -153,6 +152,6 @@ def _nothing_is_revoked(principal: Principal) -> bool:
 
 
 def forget_keys() -> None:
-    """Drop every cached key set and list of revocations of this process, as a restart would."""
+    """Forget the key sets and the list of revocations of this process, like a restart."""
     _source.cache_clear()
     published_revocations.cache_clear()

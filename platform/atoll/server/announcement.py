@@ -1,4 +1,4 @@
-"""From "the process runs" to "others may call it", and back."""
+"""Registers a server that answers, and takes it out of discovery before it stops."""
 
 import http.client
 import logging
@@ -18,11 +18,10 @@ DRAIN_LINGER_S = 1.0
 
 
 class Announcement:
-    """Registers once the server answers; on `withdraw`, takes it out of traffic first.
+    """`start` registers the server once it answers; `withdraw` deregisters it.
 
-    Between leaving discovery and closing, the server keeps answering for
-    ``DRAIN_LINGER_S`` seconds: callers learn of the change in less, and what they
-    sent before is still served.
+    After `withdraw` the server answers for another ``DRAIN_LINGER_S`` seconds. Callers learn of the
+    change in less time, and the requests that they sent before are served.
     """
 
     def __init__(self, registration: Registration, host: str, port: int) -> None:
@@ -33,16 +32,16 @@ class Announcement:
         self._linger_s = conf.seconds("DRAIN_LINGER_S", DRAIN_LINGER_S, settings.ATOLL_PROJECT)
 
     def start(self) -> None:
-        """In the background; returns at once."""
+        """Work in the background and return at once."""
         threading.Thread(target=self._announce, name="announcement", daemon=True).start()
 
     def follow(self, status: str) -> None:
-        """What the registry says an operator wants: ``draining`` or ``ok``."""
+        """Take over the status that an operator set in the registry: ``draining`` or ``ok``."""
         if not self._withdrawn.is_set():
             lifecycle.set_state("draining" if status == "draining" else "ready")
 
     def withdraw(self, hurry: threading.Event) -> None:
-        """Returns when closing costs no request, or as soon as ``hurry`` is set."""
+        """Return when the server can close without a lost request, or as soon as ``hurry`` is set."""
         self._withdrawn.set()
         lifecycle.set_state("draining")
         self._registration.stop()

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AtollServerConfig(AppConfig):
-    """Gives every project the command ``serve``, and a database of its own."""
+    """The command ``serve``, and the check that no two projects share a database."""
 
     name = "atoll.server"
     label = "atoll_server"

@@ -1,4 +1,4 @@
-"""Granian as Atoll runs it: one listening socket, forked workers, a stop that asks first."""
+"""Granian with one listening socket, forked workers, and a stop that first calls back."""
 
 import socket
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from granian.server.mp import MPServer
 from atoll import process_title
 from atoll.server import listening, worker_process
 
-# Also the time a connection may stay idle: clients must drop theirs earlier
-# (atoll.client.transport.IDLE_S), and a head that trickles in is cut off after it.
+# Also the longest time that a connection may be idle. Clients must close theirs earlier
+# (atoll.client.transport.IDLE_S). A request head that is not complete after it is cut off.
 HEADER_READ_TIMEOUT_S = 30
 MAX_HEAD_BYTES = 64 * 1024
 WORKER_KILL_TIMEOUT_S = 4
 THREADS_IDLE_TIMEOUT_S = 60
-# Connections of an ASGI server, most of which only wait; a WSGI server's stay at Granian's own.
+# For an ASGI server, where most connections only wait. A WSGI server has Granian's own limit.
 MAX_ASGI_CONNECTIONS = 8192
 LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {}}}
 
@@ -28,9 +28,9 @@ LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {}}}
 class HTTPServer(MPServer):
     """Serves ``target`` on ``listener`` until `stop`.
 
-    ``on_spawned`` runs once the first workers exist; ``on_interrupt`` runs in the
-    main thread on SIGTERM or SIGINT and decides when to call `stop`. A worker that
-    dies is replaced; one that dies again at once ends the server with exit code 1.
+    ``on_spawned`` runs when the first workers exist. ``on_interrupt`` runs in the main thread on SIGTERM
+    or SIGINT and decides when to call `stop`. A worker that dies is replaced. A replacement that dies
+    at once ends the server with exit code 1.
     ``title`` is the process title; workers add ``child`` and their number.
     """
 
@@ -80,11 +80,11 @@ class HTTPServer(MPServer):
         self._on_interrupt = on_interrupt
 
     def run(self) -> None:
-        """Blocks the main thread. Raises SystemExit(1) when workers keep dying."""
+        """Block the main thread. Raises SystemExit(1) when workers keep dying."""
         self.serve(target_loader=partial(worker_process.enter, lifeline=self._lifeline))
 
     def stop(self) -> None:
-        """No new connections; running requests finish. From any thread."""
+        """Accept no more connections, and let running requests finish. May be called from any thread."""
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 

@@ -1,4 +1,4 @@
-"""What this process calls itself in the registry and in its log lines."""
+"""The id and the description of this instance in the registry and in log lines."""
 
 import os
 import secrets
@@ -11,10 +11,10 @@ RANDOM_BYTES = 4
 
 
 def instance_id(service: str) -> str:
-    """The id in ``ATOLL_INSTANCE``, else a new one that every child process inherits.
+    """The id in ``ATOLL_INSTANCE``, else a new id that every child process inherits.
 
-    A process that starts again gets a new id, so nothing said about its former
-    life (a tombstone, an open breaker) sticks to it.
+    A process that starts again gets a new id, so that a tombstone or an open breaker of its earlier
+    run does not count for it.
     """
     held = os.environ.get(VARIABLE)
     if not held:
@@ -24,7 +24,7 @@ def instance_id(service: str) -> str:
 
 
 def describe(project: str) -> dict[str, str]:
-    """What the registry shows beside the address; ``ZONE`` and ``SERVICE_VERSION`` when set."""
+    """The metadata that the registry shows; ``ZONE`` and ``SERVICE_VERSION`` if they are set."""
     values = {
         "version": conf.variable("SERVICE_VERSION", project) or atoll.__version__,
         "environment": conf.environment(),

@@ -1,9 +1,8 @@
-"""Whether this instance takes traffic: ``starting``, ``ready``, ``unready`` or ``draining``.
+"""The lifecycle of an instance: ``starting``, ``ready``, ``unready`` or ``draining``.
 
-A server is several processes (a parent that registers, forked children that
-answer), so the state is a small file that all of them see, named by
-``ATOLL_LIFECYCLE_FILE``: its first line is the state, and what follows is why.
-Without one the state is ``ready``: a plain ``runserver`` or a test has nothing to drain.
+A server is several processes: a parent that registers, and forked children that answer. They share the
+state in the file that ``ATOLL_LIFECYCLE_FILE`` names. Its first line is the state, the other lines are
+the reason. Without a file, as in tests and with ``runserver``, the state is ``ready``.
 """
 
 import os
@@ -28,19 +27,21 @@ def state() -> State:
 
 
 def set_state(value: State, reason: str = "") -> None:
-    """Every process of this instance sees the new state at once; none sees half a write."""
+    """Write the state for every process of this instance. No process reads half of a write."""
     path = os.environ.get(VARIABLE)
     if not path:
         return
     fresh = Path(f"{path}.{os.getpid()}")
-    fresh.parent.mkdir(parents=True, exist_ok=True)  # somebody may have tidied up
+    fresh.parent.mkdir(parents=True, exist_ok=True)  # the folder may have been deleted
     fresh.write_text(f"{value}\n{reason}" if reason else value)
     fresh.replace(path)
 
 
 def create() -> Path:
-    """Starts sharing the state with processes forked or started from here; the file to remove
-    at the end. Raises OSError when the temporary directory cannot be written."""
+    """Share the state with the processes that this one starts. Returns the file, to be removed at the end.
+
+    Raises OSError when the temporary directory cannot be written.
+    """
     descriptor, name = tempfile.mkstemp(prefix="atoll-lifecycle-")
     os.close(descriptor)
     os.environ[VARIABLE] = name

@@ -1,4 +1,4 @@
-"""The socket a server listens on, and the address it tells others."""
+"""The listening socket of a server, and the address that the server registers."""
 
 import errno
 import socket
@@ -10,21 +10,21 @@ BACKLOG = 1024
 
 
 class PortBusy(Exception):
-    """Another program listens there."""
+    """Another program listens at this port."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket that child processes inherit; port 0 takes a free one.
+    """Return a listening socket that child processes inherit. Port 0 takes a free port.
 
-    All workers accept from this one socket, so a connection that arrives while a
-    worker is being replaced waits instead of being refused. Raises PortBusy, or
-    OSError for a host this machine does not have.
+    All workers accept connections from this socket. So a connection that arrives while a worker is
+    replaced waits and is not refused. Raises PortBusy, or OSError for a host that this machine does not
+    have.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit it. An answer leaves as head and body; without this the
+        # Accepted sockets inherit it. The head and the body of an answer are sent apart. Without it the
         # body of every answer but the first waits 40 ms for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
@@ -39,8 +39,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def advertised_host(bound: str, advertise: str | None) -> str:
-    """The host to register: the one asked for, else the bound one, else, when bound to every
-    interface, the address from which this machine reaches the registry."""
+    """The host to register: ``advertise`` if given, else the bound host. A server that is bound to every
+    interface registers the address from which this machine reaches the registry."""
     if advertise:
         return advertise
     if bound not in {"0.0.0.0", "::", ""}:  # noqa: S104

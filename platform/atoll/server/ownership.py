@@ -1,10 +1,10 @@
-"""Each database says which project it belongs to, so that two projects never share one.
+"""Each database names the project that owns it, so that two projects never share one.
 
-Two services in one database would share the tables of the bus: what one of them receives the other
-would take for known, and drop. Hosts that hand out one DATABASE_URL with a path lead there.
+Two services in one database would share the tables of the bus: each would drop messages that the other
+has received. This happens on hosts that give one DATABASE_URL with a path to all projects.
 
-A database that says nothing yet belongs to the first project that starts on it. The mark is a table
-of one row, written by hand rather than by a migration, since it is read before any of those.
+The first project that starts on a database without a mark becomes its owner. The mark is a table of
+one row. It is read before any migration runs, so no migration creates it.
 """
 
 import structlog
@@ -27,14 +27,14 @@ CREATE TABLE IF NOT EXISTS {TABLE} (
 )
 """
 MARK = f"INSERT INTO {TABLE} (project) VALUES (%s) ON CONFLICT DO NOTHING"  # noqa: S608
-# Of two projects that start on an unmarked database at once, one must see the other's mark.
+# When two projects start on an unmarked database together, one must see the mark of the other.
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 
 
 def refuse_foreign() -> None:
-    """Raises ImproperlyConfigured, and has written nothing, when the database is another project's.
+    """Raises ImproperlyConfigured, without a write, when another project owns the database.
 
-    A database that is away is left for later, like everything else that needs it.
+    Does nothing while the database is away.
     """
     try:
         with connection.temporary_connection():
@@ -44,7 +44,7 @@ def refuse_foreign() -> None:
     except ProgrammingError as error:
         if not isinstance(error.__cause__, InsufficientPrivilege):
             raise
-        # An account that may not create tables: its migrations run under another one, and mark.
+        # This account may not create tables. Its migrations run under another account, which sets the mark.
         log.warning("the database's owner cannot be read or written", error=str(error).strip())
         return
     if owner != settings.ATOLL_PROJECT:
@@ -52,7 +52,7 @@ def refuse_foreign() -> None:
 
 
 def claim(project: str) -> str:
-    """Mark the database as ``project``'s unless it is marked already; whose it is."""
+    """Mark the database for ``project`` if it has no mark. Returns the project that owns it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [TABLE])
         if cursor.fetchone()[0]:

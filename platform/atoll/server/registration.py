@@ -1,4 +1,4 @@
-"""Keeps one process registered for as long as it lives.
+"""Keeps one process registered until it stops.
 
 The registry being away never stops the process: it is asked again, later and
 later up to ten seconds, for ever. Every registration carries a higher

@@ -1,4 +1,4 @@
-"""``python manage.py PROJECT serve``: the whole life of one instance.
+"""``python manage.py PROJECT serve``: one instance from its start to its end.
 
 starting -> answers /health/live -> ready, registered, beating
 SIGTERM  -> draining, deregistered -> a moment of grace -> running requests end -> exit 0
@@ -24,10 +24,9 @@ logger = logging.getLogger(__name__)
 
 
 def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | None = None) -> None:
-    """Serves the running project until SIGTERM or SIGINT; a second signal hurries.
+    """Serve the running project until SIGTERM or SIGINT. A second signal ends the wait for callers.
 
-    Raises PortBusy. Not having a registry to register with stops nothing: it is asked
-    again in the background.
+    Raises PortBusy. While the registry is away the server serves, and a thread tries again to register.
     """
     project = conf.project(settings.ATOLL_PROJECT)
     bound.hold_to(budget.web(project.name, threads))
@@ -80,9 +79,10 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
 
 
 def share_memory_with_workers(target: str) -> None:
-    """Imports the application before the fork and moves everything out of the collector's
-    sight, so that workers share these pages instead of copying them. No database connection
-    crosses the fork."""
+    """Import the application before the fork and freeze its objects, so that workers share the memory.
+
+    The garbage collector would otherwise copy the shared pages. Closes all database connections.
+    """
     worker_process.load_application(target)
     connections.close_all()
     gc.collect()

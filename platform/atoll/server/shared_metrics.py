@@ -1,4 +1,4 @@
-"""Metrics of several worker processes behind one port, told by whichever is asked."""
+"""One set of metrics for several worker processes: each process gives the sums of all."""
 
 import os
 import tempfile
@@ -10,9 +10,10 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 @contextmanager
 def shared_metrics(workers: int) -> Iterator[None]:
-    """Gives more than one worker a folder to count in, gone at the end; a folder already named stays.
+    """Make the folder that several workers need for their counts, and delete it at the end.
 
-    To be entered before anything imports ``prometheus_client``, which looks only once.
+    A folder that PROMETHEUS_MULTIPROC_DIR names already is used and stays. Enter this before any import
+    of ``prometheus_client``, which reads the variable once.
     """
     if workers == 1 or os.environ.get(VARIABLE):
         yield

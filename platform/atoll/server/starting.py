@@ -1,6 +1,6 @@
-"""What must hold before a process of a project starts, whichever process it is.
+"""Conditions for the start of every process of a project.
 
-Asked by ``serve``, by workers and ``PROJECT bus``, and by ``migrate``.
+``serve``, workers, ``PROJECT bus`` and ``migrate`` check them.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ _conditions: dict[str, Condition] = {}
 
 
 def require(name: str, condition: Condition) -> None:
-    """``condition`` raises ImproperlyConfigured when nothing may start. The name replaces an earlier one."""
+    """``condition`` raises ImproperlyConfigured to refuse the start. A name has one condition, the last."""
     _conditions[name] = condition
 
 
 def refuse_start() -> None:
-    """Raises ImproperlyConfigured with what must be changed first."""
+    """Raises ImproperlyConfigured for the first condition that does not hold."""
     for condition in _conditions.values():
         condition()

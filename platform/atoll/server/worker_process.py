@@ -1,4 +1,4 @@
-"""What a forked server worker does before it serves."""
+"""The first steps of a forked server worker."""
 
 import os
 import threading
@@ -10,18 +10,17 @@ from atoll import process_title
 
 
 def load_application(target: str) -> Any:
-    """``services.orders.wsgi:application``, imported."""
+    """Import an application by a name such as ``services.orders.wsgi:application``."""
     module, name = target.split(":")
     return getattr(import_module(module), name)
 
 
 def enter(target: str, lifeline: tuple[int, int], title: tuple[str, ...]) -> Callable[..., Any]:
-    """Runs first in every worker; the application to serve.
+    """Run first in every worker. Returns the application to serve.
 
-    The worker leaves the parent's process group, so that Ctrl-C in a terminal reaches
-    the parent alone, which drains first. It holds the reading end of ``lifeline``, a
-    pipe the parent never writes to: its end means that the parent is gone, however it
-    died, and the worker goes too.
+    The worker leaves the parent's process group. So Ctrl-C in a terminal reaches only the parent, which
+    drains first. The worker reads from ``lifeline``, a pipe that the parent never writes to: the end of
+    the pipe means that the parent has ended in some way, and the worker ends, too.
     """
     process_title.show(*title)
     os.setpgid(0, 0)

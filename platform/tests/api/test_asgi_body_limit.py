@@ -4,7 +4,7 @@ import json
 from asgiref.sync import async_to_sync
 
 from atoll.api import asgi
-from atoll.api.asgi import AtOnce, BodyLimited
+from atoll.api.asgi import BodyLimited, ConcurrencyLimited
 
 CORRELATION = "01a2061b-478a-7783-8423-c46ab3baa7a8"
 
@@ -161,7 +161,7 @@ def flood(application, path, count, statuses):
 def test_no_more_requests_than_told_are_in_django_at_once_and_a_probe_waits_for_none_of_them():
     async def scenario():
         busy, statuses = Busy(), []
-        bounded = AtOnce(busy, most=2)
+        bounded = ConcurrencyLimited(busy, most=2)
         requests = flood(bounded, "/admin/", 10, statuses)
         while busy.inside < 2:
             await asyncio.sleep(0)
@@ -176,12 +176,12 @@ def test_no_more_requests_than_told_are_in_django_at_once_and_a_probe_waits_for_
 
 
 def test_who_finds_the_line_full_or_waits_too_long_is_told_to_come_again(monkeypatch):
-    monkeypatch.setattr(asgi, "WAITING", 3)
-    monkeypatch.setattr(asgi, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(asgi, "MAX_WAITING", 3)
+    monkeypatch.setattr(asgi, "MAX_WAIT_S", 0.05)
 
     async def scenario():
         busy, statuses = Busy(), []
-        requests = flood(AtOnce(busy, most=1), "/orders", 6, statuses)
+        requests = flood(ConcurrencyLimited(busy, most=1), "/orders", 6, statuses)
         while len(statuses) < 5:
             await asyncio.sleep(0.01)
         assert (busy.most, statuses) == (1, [503] * 5)

@@ -7,9 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import discovery as module
 from atoll.backoff import LAST_S
-from atoll.discovery.belief import RELEARN_S, Belief
 from atoll.discovery.cache import Discovery
 from atoll.discovery.instances import Instance
+from atoll.discovery.known_instances import RELEARN_S, KnownInstances
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import Answer
 from atoll.discovery.watch import MIN_INTERVAL_S, Watch
@@ -117,22 +117,22 @@ def test_a_process_that_starts_beside_a_registry_without_memory_uses_the_list_on
 
 
 def test_while_a_registry_learns_anew_those_it_has_not_heard_of_yet_stay(clock):
-    belief = Belief(clock=clock)
-    belief.hear(Answer(7, (A, B)))
+    known = KnownInstances(clock=clock)
+    known.update(Answer(7, (A, B)))
 
-    assert belief.hear(Answer(2, (B,))) == [B, A]
+    assert known.update(Answer(2, (B,))) == [B, A]
     clock.now += RELEARN_S - 0.1
-    assert belief.hear(Answer(2, (B,))) == [B, A]
+    assert known.update(Answer(2, (B,))) == [B, A]
     clock.now += 0.1
-    assert belief.hear(Answer(2, (B,))) == [B]
+    assert known.update(Answer(2, (B,))) == [B]
 
 
 def test_what_a_registry_that_learns_anew_has_said_counts(clock):
-    belief = Belief(clock=clock)
-    belief.hear(Answer(7, (A, B)))
-    belief.hear(Answer(2, (A,)))
+    known = KnownInstances(clock=clock)
+    known.update(Answer(7, (A, B)))
+    known.update(Answer(2, (A,)))
 
-    assert belief.hear(Answer(3, ())) == [B], "A came back and left; B was not heard of yet"
+    assert known.update(Answer(3, ())) == [B], "A came back and left; B was not heard of yet"
 
 
 def test_a_list_that_the_registry_told_from_memory_is_as_old_as_it_says(discovery, registry, clock):

@@ -8,8 +8,8 @@ import pytest
 from atoll.errors import Unavailable
 from atoll.identity.jwks import Refresh
 from atoll.identity.principal import Principal
+from atoll.identity.revocation_source import RevocationSource
 from atoll.identity.revocations import MAX_MARKS, Mark, Revocations, read_marks
-from atoll.identity.revoked import RevocationSource
 
 
 class Clock:

@@ -1,4 +1,4 @@
-"""What surrounds every request, outermost first: context, headers, JSON errors, NUL, bodies, probes."""
+"""The middleware of every request, from the outside: context, headers, JSON errors, NUL, bodies, probes."""
 
 from atoll.api.middleware.bodies import BodyLimit
 from atoll.api.middleware.context import RequestContext

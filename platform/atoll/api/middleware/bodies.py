@@ -1,4 +1,4 @@
-"""Bodies that are too large, or whose length nobody declared."""
+"""Limits for bodies, also for bodies without a declared length."""
 
 import io
 from typing import Any
@@ -15,9 +15,8 @@ MAX_LENGTH_CHARS = 18
 class BodyLimit(Middleware):
     """Answers 413 before a view sees a body of more than ``DATA_UPLOAD_MAX_MEMORY_SIZE`` bytes.
 
-    A declared length is judged without reading. Django takes a chunked body for
-    an empty one under WSGI; here it is read, up to the limit, and gets a length.
-    A declared length that is no number is 400.
+    A declared length is checked without reading the body. Under WSGI, Django takes a chunked body for an
+    empty one. Here it is read, up to the limit, and gets a length. A length that is no number is 400.
     """
 
     def before(self, request: HttpRequest) -> HttpResponse | None:
@@ -41,5 +40,5 @@ class BodyLimit(Middleware):
 
 
 def _source(request: HttpRequest) -> Any:
-    """WSGI's own input, as Django wraps it in a reader of zero bytes; under ASGI Django's spooled file."""
+    """WSGI's own input, which Django hides behind a reader of zero bytes; under ASGI Django's file."""
     return request.META.get("wsgi.input") or request._stream

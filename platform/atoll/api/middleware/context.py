@@ -1,4 +1,4 @@
-"""What a request belongs to, how long it took and what became of it."""
+"""The context of a request, its log line and its measurement."""
 
 import logging
 import re
@@ -18,16 +18,16 @@ log = logging.getLogger("atoll.access")
 
 DEADLINE_MS = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 SERVICE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}", re.ASCII)
-# Asked every few seconds by probes and scrapers: worth a line only when they fail.
+# Probes and scrapers ask these every few seconds. Only failures are logged.
 QUIET_PATHS = ("/health", "/metrics")
 
 
 class RequestContext(Middleware):
-    """Outermost. Takes or makes the correlation and request ids, honours the caller's deadline.
+    """The outermost middleware: correlation id, request id, the caller's deadline, log and metrics.
 
-    ``X-Deadline-Ms`` is how long the caller still waits; a request that arrives
-    after it is answered 503 unworked. Ids that are malformed are replaced, never
-    trusted. One log line and one measurement for each request.
+    ``X-Deadline-Ms`` is the time for which the caller still waits. A request without time left gets 503
+    and no view runs. A malformed id is replaced by a new one. Each request makes one log line and one
+    measurement.
     """
 
     def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
@@ -72,7 +72,7 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
     metrics.observe_request(request.method or "", route, response.status_code, took_s)
     quiet = request.path_info.startswith(QUIET_PATHS) and response.status_code < 400
     caller = request.headers.get("X-Service-Name", "")
-    # Django would log errors once more, with less, where the correlation id is gone.
+    # Django would log the error a second time, without the correlation id.
     response._has_been_logged = True  # type: ignore[attr-defined]
     log.log(
         logging.DEBUG if quiet else logging.INFO,
@@ -91,6 +91,6 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
 
 
 def _route(request: HttpRequest) -> str:
-    """The pattern that matched, ``/orders/<id:order_id>``: few values, unlike paths."""
+    """The URL pattern of the request, such as ``/orders/<id:order_id>``: few values, unlike paths."""
     match = getattr(request, "resolver_match", None)
     return f"/{match.route}" if match else metrics.NO_ROUTE

@@ -1,4 +1,4 @@
-"""Whatever Django answers an error with becomes the error shape, or in the admin a page in its looks."""
+"""Turns the error answers of Django into the error shape, and in the admin into a page of its design."""
 
 import logging
 
@@ -19,9 +19,8 @@ KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate")
 class JSONErrors(Middleware):
     """Every error answer has the shape of :mod:`atoll.api.errors`, and under /admin/ is a page instead.
 
-    Neither holds anything of the inside. An exception no handler knows is logged with its traceback
-    and answered with a general 500 that tells nothing but the correlation id. Pages that an admin
-    view has made itself stay as they are.
+    Neither shows internal details. An unexpected exception is logged with its traceback; its answer is a
+    500 that shows only the correlation id. Error pages that an admin view has made stay as they are.
     """
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -1,4 +1,4 @@
-"""Text with a character no database can hold."""
+"""Refuses text with NUL, a character that PostgreSQL cannot store."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -7,10 +7,10 @@ from atoll.api.middleware.two_ways import Middleware
 
 
 class NoNul(Middleware):
-    """Answers 400 to NUL in path, query or a cookie: PostgreSQL has no such text, so nothing can match it.
+    """Answers 400 to NUL in the path, the query or a cookie. No row can match such a text.
 
     A cookie holds NUL when its value is quoted and escaped (``"\\000"``): Django unescapes it and
-    looks for the session under that key.
+    looks for a session with that key.
     """
 
     def before(self, request: HttpRequest) -> HttpResponse | None:

@@ -1,4 +1,4 @@
-"""What a browser may do with our answers (docs/decisions/0057)."""
+"""Headers that limit what a browser may do with an answer (docs/decisions/0057)."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -7,7 +7,7 @@ from atoll.api.middleware.two_ways import Middleware
 _PAGE = {
     "default-src": "'none'",
     "script-src": "'self'",
-    # Unfold writes its colours into the page and widths onto elements; styles run nothing.
+    # Unfold writes colours into the page and widths into elements. A style runs no script.
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data:",
     "font-src": "'self'",
@@ -16,7 +16,7 @@ _PAGE = {
     "frame-ancestors": "'none'",
     "base-uri": "'none'",
 }
-# Alpine, in which unfold writes its menus, makes functions of the attributes of our own templates.
+# Unfold's menus use Alpine, which makes functions of attributes in our own templates.
 _ADMIN = {**_PAGE, "script-src": "'self' 'unsafe-eval'"}
 _NOTHING = {
     "default-src": "'none'",
@@ -24,14 +24,14 @@ _NOTHING = {
     "base-uri": "'none'",
     "form-action": "'none'",
 }
-# A page that tells of an error: no script at all.
+# An error page has no script at all.
 _ERROR = {**_NOTHING, "style-src": "'self'", "img-src": "'self'"}
 
 ERRORS_FROM = 400
 
 
 class PageHeaders(Middleware):
-    """A Content-Security-Policy and its companions on every answer; nothing on it is from elsewhere."""
+    """Adds a Content-Security-Policy without other addresses, and related headers, to every answer."""
 
     def after(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         return guard(response, request.path_info)

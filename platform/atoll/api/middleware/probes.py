@@ -1,4 +1,4 @@
-"""Probes ask an instance by its address, under a Host that no setting knows."""
+"""Lets probes ask an instance by its address, with a Host that ALLOWED_HOSTS does not list."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -9,11 +9,10 @@ PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 
 
 class Probes(Middleware):
-    """``/health``, ``/health/live`` and ``/health/ready`` answer whatever Host is sent, or none (HTTP/1.0).
+    """``/health``, ``/health/live`` and ``/health/ready`` answer to every Host, and to none (HTTP/1.0).
 
-    An orchestrator, a load balancer and the registry's neighbours know an instance by an address
-    that ALLOWED_HOSTS cannot list. These pages make no link and set no cookie, so nothing in them
-    could be turned against a browser by a made-up Host.
+    Orchestrators, load balancers and other services know an instance by an address that ALLOWED_HOSTS
+    cannot list. These pages make no link and set no cookie, so that a forged Host can do no harm.
     """
 
     def before(self, request: HttpRequest) -> HttpResponse | None:

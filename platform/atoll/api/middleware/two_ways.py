@@ -10,7 +10,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 
 class Middleware:
-    """Subclasses say what happens before (an answer ends it there) and after."""
+    """Subclasses define the steps before and after the view. An answer of the first replaces the view."""
 
     sync_capable = True
     async_capable = True

@@ -1,4 +1,4 @@
-"""Runs the project's web server: registered, beating, draining before it stops."""
+"""The project's web server: it registers, sends heartbeats, and drains before it stops."""
 
 import multiprocessing
 from typing import Any

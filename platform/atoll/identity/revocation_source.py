@@ -1,4 +1,4 @@
-"""This process's list of revocations, kept fresh in the background."""
+"""The list of revocations of this process, fetched again in the background."""
 
 import logging
 import threading
@@ -20,8 +20,8 @@ PATH = "/.well-known/revocations.json"
 
 
 class RevocationSource:
-    """A list with its way of fetching. A fetch runs in a thread of its own; nobody waits for it longer
-    than ``WAIT_FOR_FETCH_S``, and while users is known to be away nobody waits at all."""
+    """A list and the function that fetches it. A fetch runs in a thread of its own. A caller waits for it
+    for at most ``WAIT_FOR_FETCH_S``, and not at all while users is known to be away."""
 
     def __init__(self, fetch: Callable[[], Any], revocations: Revocations | None = None) -> None:
         self._fetch = fetch
@@ -34,7 +34,7 @@ class RevocationSource:
         return self._list.covers(principal)
 
     def mark_of(self, subject: str) -> Mark | None:
-        """The mark of an account or service; None when there is none."""
+        """The mark of an account or service, if it has one."""
         self._catch_up()
         return self._list.mark_of(subject)
 

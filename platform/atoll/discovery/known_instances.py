@@ -1,8 +1,8 @@
-"""What a caller goes on believing of one service's instances, whatever its registry forgets.
+"""The instances of one service that a caller still tries when the registry has lost its memory.
 
-The registry itself keeps the last list of a service that fell silent. What is left to the
-caller is a registry that has lost its memory: an empty answer under a name that it does not
-know says nothing, and an index that falls means that it learns everything anew.
+The registry itself keeps the last list of a service that fell silent. The caller handles a registry that
+starts empty: it ignores an empty answer for a service that the registry does not know, and after a
+falling index it keeps its instances until they have had the time to register again.
 """
 
 import time
@@ -15,8 +15,8 @@ from atoll.discovery.registry import Answer
 RELEARN_S = 30.0
 
 
-class Belief:
-    """The instances to call. Only a registry that knows the service can empty the list."""
+class KnownInstances:
+    """Only a registry that knows the service can empty the list."""
 
     def __init__(
         self, instances: Iterable[Instance] = (), *, clock: Callable[[], float] = time.monotonic
@@ -27,18 +27,18 @@ class Belief:
         self._missed: dict[str, Instance] = {}
         self._missed_until = 0.0
 
-    def hear(self, answer: Answer) -> list[Instance]:
-        """The instances to call now that the registry has said this."""
+    def update(self, answer: Answer) -> list[Instance]:
+        """Take in an answer of the registry. Returns the instances to call."""
         if answer.is_unknown and self.instances:
             return self.instances
         if answer.index < self._index:
             self._missed = {instance.id: instance for instance in self.instances}
             self._missed_until = self._clock() + RELEARN_S
         self._index = answer.index
-        told = list(answer.instances)
-        for instance in told:
+        listed = list(answer.instances)
+        for instance in listed:
             self._missed.pop(instance.id, None)
         if self._clock() >= self._missed_until:
             self._missed.clear()
-        self.instances = told + list(self._missed.values())
+        self.instances = listed + list(self._missed.values())
         return self.instances
