@@ -6,6 +6,7 @@ settings of its own: the syntax tree of a module tells its members.
 
 import ast
 import io
+import os
 import re
 import subprocess
 import tokenize
@@ -16,6 +17,9 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+IGNORED = re.compile(
+    r"\.(?:git|venv|atoll|.*_cache|hypothesis)|__pycache__|node_modules|.*\.egg-info|build|staticfiles"
+)
 CONFIGURATION = {"Makefile", "Dockerfile", "Caddyfile", ".importlinter", ".env.example"}
 # Other programs, and files that a document has its reader make.
 ELSEWHERE = {"Node.js", "pip.conf", "report-routes.toml", "services/reviews"}
@@ -50,9 +54,17 @@ def tree(path: Path) -> ast.Module:
 
 @cache
 def files() -> tuple[Path, ...]:
+    """The files that git tracks or would add; in a copy without git, all files that git would not ignore."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return tuple(path for path in map(Path, listed.splitlines()) if (ROOT / path).is_file())
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    paths = map(Path, listed.stdout.splitlines()) if listed.returncode == 0 else _walked()
+    return tuple(path for path in paths if (ROOT / path).is_file())
+
+
+def _walked() -> Iterator[Path]:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = sorted(name for name in folders if not IGNORED.fullmatch(name))
+        yield from (Path(folder, name).relative_to(ROOT) for name in sorted(names))
 
 
 @cache
