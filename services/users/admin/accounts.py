@@ -214,7 +214,7 @@ class AccountAdmin(ModelAdmin):
 
     @admin.action(description="End all sessions", permissions=["change"])
     @asks_first(
-        warning="They are signed out on all of their devices, and sign in again with their password.",
+        warning="The users are signed out on all of their devices, and must sign in again with their password.",
         button="End all sessions",
     )
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
@@ -223,8 +223,8 @@ class AccountAdmin(ModelAdmin):
     @admin.action(description="Delete for good", permissions=["erase"])
     @asks_first(
         warning=(
-            "The accounts are gone for good, their open orders are cancelled, and every service forgets who "
-            "they were. This cannot be taken back."
+            "The accounts are deleted, their open orders are cancelled, and every service erases their "
+            "personal data. You cannot undo this."
         ),
         button="Delete accounts for good",
     )
