@@ -214,7 +214,7 @@ class AccountAdmin(ModelAdmin):
 
     @admin.action(description="End all sessions", permissions=["change"])
     @asks_first(
-        warning="The users are signed out on all of their devices, and must sign in again with their password.",
+        warning="The users are signed out on all of their devices, and must sign in with their password.",
         button="End all sessions",
     )
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
