@@ -1,9 +1,9 @@
 """Erasing a person's data from the messages that a service keeps.
 
-The class variable ``personal`` of an event names its personal fields. The handler of an account's
-deletion calls ``forget`` in its transaction. The janitor then erases the personal fields of every
-message about the account: in the inbox, the outbox, edited bodies, errors and tracebacks, the log of
-edits, and quarantine. A message keeps its structure, so a replay can still read it.
+The class variable ``personal`` of an event names its personal fields. The transaction that deletes an
+account, or handles the event of its deletion, calls ``forget``. The janitor then erases the personal
+fields of every message about the account: in the inbox, the outbox, edited bodies, errors and
+tracebacks, the log of edits, and quarantine. A message keeps its structure, so a replay can read it.
 
 No index supports the search, because every message would pay for the index. One scan serves at most
 MAX_SUBJECTS accounts. The scan is repeated for a day, since a broker can deliver an older message late.

@@ -34,7 +34,7 @@ WITH open AS MATERIALIZED (
     SELECT id, handler, lane, position, status, attempts, next_attempt_at, claimed_at, waits_for,
         error <> '' AND attempts > CASE WHEN status = 'running' THEN 1 ELSE 0 END AS is_failing
     FROM atoll_bus_delivery WHERE status IN ('pending', 'running') LIMIT %(counted)s
-), told AS MATERIALIZED (
+), judged AS MATERIALIZED (
     SELECT status, attempts, next_attempt_at, claimed_at, waits_for, is_failing,
         next_attempt_at > statement_timestamp() AS is_later,
         lane <> '' AND EXISTS (
@@ -55,7 +55,7 @@ SELECT count(*),
     count(*) FILTER (WHERE status = 'pending' AND NOT is_behind AND is_later AND attempts = 0),
     count(*) FILTER (WHERE is_failing),
     count(*) FILTER (WHERE waits_for = 'code')
-FROM told
+FROM judged
 """
 
 FAILED = """
