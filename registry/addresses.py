@@ -1,5 +1,8 @@
-"""Which addresses may be registered. Whoever may register must not be able to make the gateway
-call anything: the cloud's metadata service, a database port, a name that changes its meaning."""
+"""Decides which addresses may be registered.
+
+A service with a credential must not make the gateway call a cloud's metadata service, a database
+port, or a host name that changes its address.
+"""
 
 import ipaddress
 import re
@@ -13,13 +16,13 @@ from atoll.errors import InvalidInput
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
-# 2130706433, 0x7f000001, 0177.1: old spellings of an address that resolvers still follow.
+# 2130706433, 0x7f000001, 0177.1: old forms of an address that resolvers still accept.
 LOOKS_NUMERIC = re.compile(r"(.*\.)?(\d+|0x[0-9a-f]*)")
 MAX_NAME_CHARACTERS = 253
 HIGHEST_PORT = 65535
 
-# Never an instance, whatever is allowed: where clouds tell a machine its secrets, and IPv6
-# addresses that carry an IPv4 one to somewhere else.
+# Refused even if REGISTRY_ALLOWED_NETWORKS has them: metadata services of clouds, and IPv6 addresses
+# that carry an IPv4 address.
 NEVER = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -36,37 +39,36 @@ NEVER = tuple(
         "fec0::/10",  # site-local, withdrawn
     )
 )
-# Their last 32 bits may be an IPv4 address, behind a translator or by ISATAP.
+# The last 32 bits of an IPv6 address may be an IPv4 address (translators, ISATAP).
 LINK_LOCAL = ipaddress.ip_network("169.254.0.0/16")
 LOW_32_BITS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where to connect: the host as registered, and the address it meant then."""
+class ResolvedHost:
+    """``host`` as registered, and the ``address`` that it had then."""
 
     host: str
     address: str
 
 
-def place(host: str) -> Place:
-    """Checks and resolves a host, once. Raises InvalidInput, which never tells what a name
-    resolved to."""
+def resolve_host(host: str) -> ResolvedHost:
+    """Check and resolve a host, once. Raises InvalidInput without the address of a name."""
     text = host.strip().lower().rstrip(".")
     literal = _literal(text)
     if literal is not None:
         _check(literal, host)
-        return Place(str(literal), str(literal))
+        return ResolvedHost(str(literal), str(literal))
     name = _name(text, host)
     addresses = _resolve(name)
     for address in addresses:
         _check(address, host)
-    return Place(name, str(addresses[0]))
+    return ResolvedHost(name, str(addresses[0]))
 
 
-def check_nearness(where: Place, peer: str, server: str) -> None:
-    """Raises InvalidInput for a loopback address that another machine registers: callers would
-    reach themselves. ``server`` is our own address, as the peer reached it."""
+def check_loopback(where: ResolvedHost, peer: str, server: str) -> None:
+    """Raises InvalidInput for a loopback address that another machine registers, since callers would
+    reach themselves. ``server`` is the address of ours that the peer used."""
     is_here = peer == server or (peer_address := _literal(peer)) is None or peer_address.is_loopback
     if ipaddress.ip_address(where.address).is_loopback and not is_here:
         raise InvalidInput(
@@ -77,7 +79,7 @@ def check_nearness(where: Place, peer: str, server: str) -> None:
 
 
 def check_port(port: int, *, is_worker: bool) -> None:
-    """Raises InvalidInput. Port 0, "listens nowhere", is for workers only."""
+    """Raises InvalidInput. Port 0 ("listens nowhere") is for workers only."""
     if is_worker and port == 0:
         return
     low = settings.REGISTRY_LOWEST_PORT

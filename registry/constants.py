@@ -1,21 +1,21 @@
-"""The times of the protocol (design: one beat in 15 s, unhealthy after 60 s of silence)."""
+"""Times and bounds of the registry's protocol: a heartbeat every 15 s, unhealthy after 60 s of silence."""
 
 from datetime import timedelta
 
 LEASE = timedelta(seconds=60)
-# A registry that did not live for longer than this was away; beats could not reach it.
+# Without a pulse for longer than PULSE_LOST, the registry was away and no heartbeat could reach it.
 PULSE = timedelta(seconds=5)
 PULSE_LOST = timedelta(seconds=15)
-# A silent instance stays visible to operators this long, then it is forgotten.
+# A silent instance stays in the admin so long, then it is deleted.
 FORGET_AFTER = timedelta(minutes=15)
 TOMBSTONE_KEPT = timedelta(days=1)
-# How long an instance that does not number its lives must wait before it may come back.
-QUARANTINE = timedelta(seconds=60)
+# A deregistered instance without incarnations may register again after so long.
+RETURN_AFTER = timedelta(seconds=60)
 JOURNAL_KEPT = timedelta(days=30)
 
 MAX_INSTANCES_PER_SERVICE = 500
 DEFAULT_WAIT_S = 30.0
 MAX_WAIT_S = 300.0
-# NOTIFY: a service's answer changed (its name is the payload), credentials changed.
+# NOTIFY channels: a service has changed (its name is the payload); credentials have changed.
 CHANNEL = "registry_index"
 CREDENTIALS_CHANNEL = "registry_credentials"

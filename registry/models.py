@@ -1,4 +1,4 @@
-"""What the registry remembers. Times are the database's own (`Now`), never a process's clock."""
+"""The registry's tables. All times are on the database's clock (`Now`)."""
 
 from typing import Any, ClassVar
 
@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 class Service(models.Model):
     """A name on the wire, and the index of its answer to ``discover``.
 
-    ``index`` grows by one exactly when ``answer_digest`` changes (`usecases.settle`);
+    ``index`` grows by one exactly when ``answer_digest`` changes (`usecases.refresh_index`);
     rows are never deleted, so it never falls.
     """
 
@@ -26,11 +26,11 @@ class Service(models.Model):
 
 
 class Instance(models.Model):
-    """One process of a service. Health is not stored: it follows from the lease when asked.
+    """One process of a service. Its health is not stored: it follows from the lease.
 
     ``is_drained`` is the operator's wish and survives a new registration of the same id.
-    ``is_silent`` only remembers that the journal already told of the lease running out;
-    ``is_last_known``, when that was last settled, that callers go on trying it all the same.
+    ``is_silent``: the journal has an entry for the expired lease. ``is_last_known``: callers still try
+    the instance, as of the last refresh of the index.
     """
 
     service = models.ForeignKey(Service, models.CASCADE, related_name="instances")
@@ -57,8 +57,10 @@ class Instance(models.Model):
 
 
 class Lease(models.Model):
-    """When an instance last beat. Its own narrow table without secondary indexes: a beat
-    rewrites one small row in place and touches nothing that anybody waits for."""
+    """The last heartbeat of an instance and the end of its lease.
+
+    A narrow table without secondary indexes, so that a heartbeat rewrites one small row in place.
+    """
 
     instance = models.OneToOneField(Instance, models.CASCADE, primary_key=True, related_name="lease")
     beat_at = models.DateTimeField(db_default=Now())
@@ -69,9 +71,9 @@ class Lease(models.Model):
 
 
 class Tombstone(models.Model):
-    """An instance that left. What its life (or an earlier one) says afterwards is not believed.
+    """The mark of a deregistered instance. Late requests of this incarnation or an earlier one are refused.
 
-    ``incarnation`` is 0 for clients that do not number their lives.
+    ``incarnation`` is 0 for clients that send none.
     """
 
     service = models.ForeignKey(Service, models.CASCADE, related_name="tombstones")
@@ -91,8 +93,8 @@ class Tombstone(models.Model):
 class Credential(models.Model):
     """A secret that may write for one service name and its ``.worker`` (docs/decisions/0003).
 
-    Only its digest is kept: the secret is 32 random bytes, so a plain SHA-256 is enough
-    and cheap enough for every heartbeat. A service may hold several while rotating.
+    Only its digest is stored. The secret has 32 random bytes, so plain SHA-256 is enough, and cheap
+    enough for every heartbeat. A service may have several while its secret is rotated.
     """
 
     service = models.CharField(max_length=63)
@@ -111,8 +113,8 @@ class Credential(models.Model):
         return f"{self.service} {self.label}".strip()
 
 
-class Event(models.Model):
-    """The journal: what happened, to which instance, by whom. Written once."""
+class JournalEntry(models.Model):
+    """A change in the registry, with the instance and the actor. Never edited."""
 
     class Kind(models.TextChoices):
         REGISTERED = "registered"
@@ -137,6 +139,7 @@ class Event(models.Model):
     details: "models.JSONField[dict[str, Any]]" = models.JSONField(default=dict, blank=True)
 
     class Meta:
+        db_table = "registry_event"
         verbose_name = "journal entry"
         verbose_name_plural = "journal"
         ordering: ClassVar = ["-id"]
@@ -150,7 +153,7 @@ class Event(models.Model):
 
 
 class Pulse(models.Model):
-    """One row: when some registry process last lived. A gap means that nobody could beat."""
+    """One row: the last moment at which a registry process lived. In a gap no heartbeat could arrive."""
 
     beat_at = models.DateTimeField(db_default=Now())
 

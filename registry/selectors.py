@@ -1,5 +1,4 @@
-"""Reading the registry's state. Health is judged here, at the moment of asking, by the
-database's clock."""
+"""Reads the registry's state. Health follows from the leases when it is read, on the database's clock."""
 
 import hashlib
 import json
@@ -11,11 +10,11 @@ from django.db.models.expressions import RawSQL
 
 from registry.constants import PULSE_LOST
 from registry.models import Instance, Service
-from registry.silence import Seat, last_known
+from registry.silence import InstanceState, last_known
 
-# By which leases are judged: this moment or, while no registry process lived, the moment the
-# last one went. A pulse older than PULSE_LOST means that we have only just come back, and that
-# nobody could beat in between. (statement_timestamp(): a long transaction is judged by now too.)
+# The moment at which leases are judged. It is now, or the end of the last pulse plus PULSE_LOST: while
+# no registry process lived, no heartbeat could arrive, so leases did not run. statement_timestamp()
+# gives the present in a long transaction, too.
 JUDGED_AT_SQL = (
     "least(statement_timestamp(), coalesce("
     "(SELECT beat_at FROM registry_pulse) + interval '{lost_s} seconds', statement_timestamp()))"
@@ -27,33 +26,34 @@ def judged_at() -> RawSQL:
 
 
 CURRENT, LAST_KNOWN, UNKNOWN = "current", "last-known", "unknown"
-STATES = ("healthy", "draining", LAST_KNOWN, "unhealthy")
+STATUSES = ("healthy", "draining", LAST_KNOWN, "unhealthy")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What ``discover`` says. ``valid_s``: a lease in it may run out that soon; None for never.
+    """The answer of ``discover``.
 
-    ``state``: `CURRENT`, also for a service whose last instance left; `LAST_KNOWN` while some of
-    the instances are silent; `UNKNOWN` for a name under which nothing was ever registered.
-    ``stale_s``: it is from memory, that old, because the database is away.
+    ``valid_s`` is the time until the next lease in it may expire, None for never. ``state`` is
+    `CURRENT`, also after the last instance left, `LAST_KNOWN` while the answer has silent instances,
+    or `UNKNOWN` when no instance was ever registered under the name. ``stale_s`` is the age of an
+    answer from memory, while the database is away.
     """
 
     index: int
     instances: list[dict[str, Any]]
     valid_s: float | None
     state: str = CURRENT
-    seats: tuple[Seat, ...] = ()
+    registered: tuple[InstanceState, ...] = ()
     stale_s: float | None = None
 
 
 @dataclass(frozen=True)
 class Visible:
-    """The instances that get traffic, in a stable order; ``seats`` are all that are registered."""
+    """``instances`` get traffic, in a stable order. ``registered`` are all instances of the service."""
 
     instances: list[dict[str, Any]]
     valid_s: float | None
-    seats: list[Seat]
+    registered: list[InstanceState]
     last_known: frozenset[int]
 
     @property
@@ -67,25 +67,26 @@ class Visible:
 
 
 def visible(service: Service) -> Visible:
-    seats = [
-        seat(row) for row in with_health(Instance.objects.filter(service=service)).order_by("instance_id")
+    instances = [
+        instance_state(row)
+        for row in with_health(Instance.objects.filter(service=service)).order_by("instance_id")
     ]
-    kept = last_known(seats)
-    shown = [seat for seat in seats if seat.pk in kept or (seat.is_live and not seat.is_drained)]
+    kept = last_known(instances)
+    shown = [instance for instance in instances if instance.pk in kept or instance.is_healthy]
     return Visible(
-        [seat.wire | {"lastKnown": True} if seat.pk in kept else seat.wire for seat in shown],
-        min((seat.left_s for seat in shown if seat.is_live), default=None),
-        seats,
+        [instance.wire | {"lastKnown": True} if instance.pk in kept else instance.wire for instance in shown],
+        min((instance.left_s for instance in shown if instance.is_live), default=None),
+        instances,
         kept,
     )
 
 
-def seat(row: Any) -> Seat:
-    """Of a row `with_health`."""
-    return Seat(
+def instance_state(row: Any) -> InstanceState:
+    """``row`` comes from `with_health`."""
+    return InstanceState(
         pk=row.pk,
         id=row.instance_id,
-        place=(row.address, row.port),
+        endpoint=(row.address, row.port),
         incarnation=row.incarnation,
         is_drained=row.is_drained,
         left_s=row.lease_left.total_seconds(),
@@ -97,7 +98,7 @@ def seat(row: Any) -> Seat:
 
 
 def on_the_wire(instance: Instance) -> dict[str, Any]:
-    """``{id, host, port, metadata}``; with the pinned ``address`` where the host is a name."""
+    """``{id, host, port, metadata}``, and the pinned ``address`` when the host is a name."""
     wire = {
         "id": instance.instance_id,
         "host": instance.host,
@@ -108,7 +109,7 @@ def on_the_wire(instance: Instance) -> dict[str, Any]:
 
 
 def with_health(instances: QuerySet[Instance]) -> QuerySet[Instance]:
-    """Adds ``lease_left`` and ``beat_age``, both timedeltas, negative lease_left = ran out."""
+    """Add the timedeltas ``lease_left``, negative after the lease expired, and ``beat_age``."""
     return instances.select_related("service", "lease").annotate(
         lease_left=F("lease__expires_at") - judged_at(),
         beat_age=judged_at() - F("lease__beat_at"),
@@ -116,8 +117,8 @@ def with_health(instances: QuerySet[Instance]) -> QuerySet[Instance]:
 
 
 def status(instance: Any) -> str:
-    """Of a row `with_health`: ``healthy``, ``draining`` (no traffic; silence beats it),
-    ``last-known`` (silent, and callers still try it) or ``unhealthy`` (silent)."""
+    """``healthy``, ``draining`` (live without traffic), ``last-known`` (silent, callers still try it) or
+    ``unhealthy`` (silent). ``instance`` comes from `with_health`."""
     if instance.lease_left is None or instance.lease_left.total_seconds() <= 0:
         return LAST_KNOWN if instance.is_last_known else "unhealthy"
     return "draining" if instance.is_drained else "healthy"
@@ -128,40 +129,40 @@ def service_names() -> list[str]:
 
 
 def services_page(start: int, size: int) -> tuple[int, list[dict[str, Any]]]:
-    """How many services there are, and some of them by name, with health and last heartbeat."""
+    """The number of services, and ``size`` of them with the health of their instances."""
     found = Service.objects.all()
     return found.count(), [describe(one.name, _judged(one)) for one in found[start : start + size]]
 
 
 def _judged(service: Service) -> Answer:
     now = visible(service)
-    return Answer(service.index, now.instances, now.valid_s, now.state, tuple(now.seats))
+    return Answer(service.index, now.instances, now.valid_s, now.state, tuple(now.registered))
 
 
 def describe(name: str, answer: Answer, later_s: float = 0.0) -> dict[str, Any]:
-    """A service with all its instances, ``later_s`` seconds after it was read."""
-    kept = last_known(answer.seats)
+    """A service with all its instances, ``later_s`` seconds after it was read from the database."""
+    kept = last_known(answer.registered)
     return {
         "name": name,
         "index": answer.index,
-        "healthy": sum(seat.is_live and not seat.is_drained for seat in answer.seats),
+        "healthy": sum(instance.is_healthy for instance in answer.registered),
         "lastKnown": len(kept),
-        "total": len(answer.seats),
+        "total": len(answer.registered),
         "instances": [
-            seat.wire
+            instance.wire
             | {
-                "status": seat_status(seat, kept),
-                "lastHeartbeat": seat.beat_at,
-                "lastHeartbeatAgeS": round(seat.beat_age_s + later_s, 3),
-                "registeredAt": seat.registered_at,
-                "incarnation": seat.incarnation,
+                "status": status_of(instance, kept),
+                "lastHeartbeat": instance.beat_at,
+                "lastHeartbeatAgeS": round(instance.beat_age_s + later_s, 3),
+                "registeredAt": instance.registered_at,
+                "incarnation": instance.incarnation,
             }
-            for seat in answer.seats
+            for instance in answer.registered
         ],
     }
 
 
-def seat_status(seat: Seat, kept: frozenset[int]) -> str:
-    if seat.is_live:
-        return "draining" if seat.is_drained else "healthy"
-    return LAST_KNOWN if seat.pk in kept else "unhealthy"
+def status_of(instance: InstanceState, kept: frozenset[int]) -> str:
+    if instance.is_live:
+        return "draining" if instance.is_drained else "healthy"
+    return LAST_KNOWN if instance.pk in kept else "unhealthy"

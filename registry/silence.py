@@ -1,8 +1,8 @@
-"""Which silent instances stay in the answer: silence is not absence (docs/decisions/0054).
+"""Decides which silent instances stay in the answer (docs/decisions/0054).
 
-One process that falls silent has died, more likely than not. When all of a service fall silent
-together, the network or the registry has: taking them out would end the service, and leaving
-them in costs a caller one more try.
+One instance that becomes silent has most likely died. When all instances of a service become silent
+together, the network or the registry has most likely failed. To remove them would end the service;
+to keep them costs a caller one more try.
 """
 
 from collections.abc import Iterable
@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-# Beats come every 15 seconds, so what goes silent at one moment runs out within as long;
-# twice that for processes that beat more slowly.
+# Heartbeats come every 15 seconds, so leases of instances that fail at one moment expire within
+# 15 seconds. Twice that, for processes with slower heartbeats.
 TOGETHER_S = 30.0
 
 
 @dataclass(frozen=True)
-class Seat:
-    """An instance as the database had it when it was asked. ``left_s``: of its lease; 0 or less
-    when it is silent. ``wire``: what callers are told of it."""
+class InstanceState:
+    """An instance as the database had it when it was read.
+
+    ``left_s`` is the rest of its lease, 0 or less when it is silent. ``wire`` is its JSON in answers.
+    """
 
     pk: int
     id: str
-    place: tuple[str, int]
+    endpoint: tuple[str, int]
     incarnation: int
     is_drained: bool
     left_s: float
@@ -35,17 +37,22 @@ class Seat:
     def is_live(self) -> bool:
         return self.left_s > 0
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it gets traffic."""
+        return self.is_live and not self.is_drained
 
-def last_known(seats: Iterable[Seat]) -> frozenset[int]:
-    """The ``pk`` of the silent instances of one service that callers should go on trying.
 
-    Those that fell silent together, last of all, if they are more than still beat: all of them
-    when none does. Never one that an operator drained, nor one whose place a live one has taken.
+def last_known(instances: Iterable[InstanceState]) -> frozenset[int]:
+    """The ``pk`` of the silent instances of one service that callers should still try.
+
+    These are the instances that became silent together and last, if they outnumber the live ones.
+    Drained instances are not among them, nor is an instance when a live one has its endpoint.
     """
-    wanted = [seat for seat in seats if not seat.is_drained]
-    live = [seat for seat in wanted if seat.is_live]
-    taken = {seat.place for seat in live if seat.place[1]}
-    silent = [seat for seat in wanted if not seat.is_live and seat.place not in taken]
-    newest = max((seat.left_s for seat in silent), default=0.0)
-    together = [seat for seat in silent if seat.left_s >= newest - TOGETHER_S]
-    return frozenset(seat.pk for seat in together) if len(together) > len(live) else frozenset()
+    wanted = [instance for instance in instances if not instance.is_drained]
+    live = [instance for instance in wanted if instance.is_live]
+    taken = {instance.endpoint for instance in live if instance.endpoint[1]}
+    silent = [instance for instance in wanted if not instance.is_live and instance.endpoint not in taken]
+    newest = max((instance.left_s for instance in silent), default=0.0)
+    together = [instance for instance in silent if instance.left_s >= newest - TOGETHER_S]
+    return frozenset(instance.pk for instance in together) if len(together) > len(live) else frozenset()

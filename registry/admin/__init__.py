@@ -1,8 +1,8 @@
-"""What operators see and may do: services, instances, credentials, the journal."""
+"""Services, instances, credentials and the journal, for support and operators."""
 
 from registry.admin.credentials import CredentialAdmin
 from registry.admin.instances import InstanceAdmin
-from registry.admin.journal import EventAdmin
+from registry.admin.journal import JournalEntryAdmin
 from registry.admin.services import ServiceAdmin
 
-__all__ = ["CredentialAdmin", "EventAdmin", "InstanceAdmin", "ServiceAdmin"]
+__all__ = ["CredentialAdmin", "InstanceAdmin", "JournalEntryAdmin", "ServiceAdmin"]

@@ -1,4 +1,4 @@
-"""Issuing and revoking the secrets of services. Only admins: a secret lets its holder be a service."""
+"""Issues and revokes the secrets of services. Only for administrators: its holder can act as the service."""
 
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from registry.models import Credential
 from registry.usecases.credentials import OWNER_NAME, check_brought, check_free, ensure, issue, revoke
 
 MAX_SECRET_CHARACTERS = 512
-TONES = {"active": "success", "revoked": "danger"}
+BADGE_COLOURS = {"active": "success", "revoked": "danger"}
 
 
 class IssueForm(forms.ModelForm):
@@ -29,7 +29,7 @@ class IssueForm(forms.ModelForm):
         strip=True,
         max_length=MAX_SECRET_CHARACTERS,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
-        help_text="One that the service has already, such as its credential at users. "
+        help_text="A secret that the service has already, such as its credential at users. "
         "Left empty, a new one is made.",
     )
 
@@ -74,7 +74,7 @@ class CredentialAdmin(ModelAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "revoke")
 
-    @display(description="state", label=TONES)
+    @display(description="state", label=BADGE_COLOURS)
     def state(self, credential: Credential) -> str:
         return "revoked" if credential.revoked_at else "active"
 
@@ -89,8 +89,8 @@ class CredentialAdmin(ModelAdmin):
         request.issued_secret = secret  # type: ignore[attr-defined]
 
     def response_add(self, request: HttpRequest, obj: Credential, *args: Any, **kwargs: Any) -> HttpResponse:
-        """A new secret, in this answer and nowhere else: no redirect, no message, no cache. One that
-        was brought along is shown nowhere."""
+        """Show a new secret in this answer only: without redirect, message or cache. A secret that the
+        person brought is never shown."""
         if request.issued_secret is None:  # type: ignore[attr-defined]
             messages.success(request, f"{obj.service} may use the secret that you gave.")
             return HttpResponseRedirect(reverse("admin:registry_credential_changelist"))

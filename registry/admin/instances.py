@@ -1,6 +1,6 @@
-"""Every process the registry knows, with what an operator may do to it.
+"""The list of instances, which operators drain and deregister.
 
-Each action asks first and says what it will not do: nothing here stops a process.
+Each action asks first and says its effect. No action stops a process.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ from registry.models import Instance
 from registry.usecases.deregister import deregister
 from registry.usecases.drain import drain, undrain
 
-TONES = {"healthy": "success", "unhealthy": "danger", "last-known": "danger", "draining": "warning"}
+BADGE_COLOURS = {"healthy": "success", "unhealthy": "danger", "last-known": "danger", "draining": "warning"}
 
 
 @dataclass(frozen=True)
-class Verb:
-    """Something done to instances: its button, what to know before, what is told afterwards."""
+class InstanceAction:
+    """An action on instances: its button, the warning before it, and the message after it."""
 
     name: str
     button: str
@@ -39,11 +39,11 @@ class Verb:
     run: Callable[[Instance, str], object]
 
 
-def _take_out(instance: Instance, actor: str) -> None:
+def _deregister(instance: Instance, actor: str) -> None:
     deregister(instance.service.name, instance.instance_id, instance.incarnation, actor=actor)
 
 
-DRAIN = Verb(
+DRAIN = InstanceAction(
     "drain",
     "Drain",
     "Callers stop sending requests within a second. The process goes on running, finishes what it "
@@ -51,14 +51,14 @@ DRAIN = Verb(
     "drained: it gets no new requests",
     lambda instance, actor: drain(instance, actor=actor),
 )
-UNDRAIN = Verb(
+UNDRAIN = InstanceAction(
     "undrain",
     "Undrain",
     "Callers send requests to it again as soon as it is healthy.",
     "in traffic again",
     lambda instance, actor: undrain(instance, actor=actor),
 )
-DEREGISTER = Verb(
+DEREGISTER = InstanceAction(
     "deregister",
     "Deregister",
     "This forgets the entry and does not stop the process: one that still runs is told so by its "
@@ -66,7 +66,7 @@ DEREGISTER = Verb(
     "such as the last known ones of a service that you have taken down; to keep a running process out "
     "of traffic, drain it.",
     "deregistered; if its process still runs, it will register again",
-    _take_out,
+    _deregister,
 )
 
 
@@ -75,7 +75,7 @@ class HealthFilter(admin.SimpleListFilter):
     parameter_name = "health"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(status, status.replace("-", " ").capitalize()) for status in TONES]
+        return [(status, status.replace("-", " ").capitalize()) for status in BADGE_COLOURS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
         now = selectors.judged_at()
@@ -102,8 +102,8 @@ class InstanceAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("instance_id", "service", "status", "beat", "registered_at")}),
         ("Where", {"fields": ("place", "address")}),
-        ("What it says of itself", {"fields": ("metadata", "incarnation")}),
-        ("What operators want", {"fields": ("is_drained",)}),
+        ("Reported by the process", {"fields": ("metadata", "incarnation")}),
+        ("Set by operators", {"fields": ("is_drained",)}),
     )
     actions = ("drain_selected", "undrain_selected", "deregister_selected")
     actions_detail = ("drain_this", "undrain_this", "deregister_this")
@@ -120,7 +120,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         offered = super().get_actions_detail(request, object_id)
         return [shown for shown in offered if not shown.action_name.endswith(f"_{hidden}")]
 
-    @display(description="status", label=TONES)
+    @display(description="status", label=BADGE_COLOURS)
     def status(self, instance: Instance) -> str:
         return selectors.status(instance)
 
@@ -174,25 +174,27 @@ class InstanceAdmin(ReadOnlyAdmin):
     def _one(self, request: HttpRequest, object_id: str) -> QuerySet[Instance]:
         return self.get_queryset(request).filter(pk=object_id)
 
-    def _ask_and_do(self, request: HttpRequest, instances: QuerySet[Instance], verb: Verb) -> HttpResponse:
-        """A page that says what will happen, with what; its button does it."""
+    def _ask_and_do(
+        self, request: HttpRequest, instances: QuerySet[Instance], chosen_action: InstanceAction
+    ) -> HttpResponse:
+        """Show a page with the warning and the instances. Its button runs the action."""
         back_to = reverse("admin:registry_instance_changelist")
         chosen = list(instances)
-        if request.POST.get("confirmed") != verb.name:
+        if request.POST.get("confirmed") != chosen_action.name:
             page = {
                 **self.admin_site.each_context(request),
-                "title": f"{verb.button} instances",
+                "title": f"{chosen_action.button} instances",
                 "opts": self.opts,
-                "verb": verb,
+                "action": chosen_action,
                 "instances": chosen,
                 "back_to": back_to,
             }
             return TemplateResponse(request, "registry/admin/confirm.html", page)
         for instance in chosen:
             try:
-                verb.run(instance, f"staff:{request.user.get_username()}")
+                chosen_action.run(instance, f"staff:{request.user.get_username()}")
             except Refusal as refusal:
                 messages.error(request, f"{instance}: {refusal.message}")
             else:
-                messages.success(request, f"{instance} is {verb.done}.")
+                messages.success(request, f"{instance} is {chosen_action.done}.")
         return HttpResponseRedirect(back_to)

@@ -1,4 +1,4 @@
-"""What happened, newest first; nobody writes here by hand."""
+"""The journal of the registry, newest entry first, read-only."""
 
 from typing import ClassVar
 
@@ -9,10 +9,10 @@ from unfold.decorators import display
 from atoll.admin import ReadOnlyAdmin
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
-from registry.models import Event
+from registry.models import JournalEntry
 
-Kind = Event.Kind
-TONES = {
+Kind = JournalEntry.Kind
+BADGE_COLOURS = {
     Kind.REGISTERED: "success",
     Kind.RECOVERED: "success",
     Kind.UNDRAINED: "success",
@@ -29,8 +29,8 @@ TONES = {
 }
 
 
-@admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+@admin.register(JournalEntry)
+class JournalEntryAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("at", "what", "service", "instance_id", "actor")
     list_filter = (("kind", ChoicesDropdownFilter), ("at", RangeDateTimeFilter), "service")
@@ -39,6 +39,6 @@ class EventAdmin(ReadOnlyAdmin):
     date_hierarchy = "at"
     fields = ("at", "kind", "service", "instance_id", "actor", "details")
 
-    @display(description="event", ordering="kind", label=TONES)
-    def what(self, event: Event) -> tuple[str, str]:
-        return event.kind, event.get_kind_display()
+    @display(description="event", ordering="kind", label=BADGE_COLOURS)
+    def what(self, entry: JournalEntry) -> tuple[str, str]:
+        return entry.kind, entry.get_kind_display()

@@ -1,4 +1,4 @@
-"""One row a service: how many of its instances are healthy, and how its answer stands."""
+"""The list of services, with the health of their instances."""
 
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from atoll.identity.roles import OPERATOR, SUPPORT
 from registry import selectors
 from registry.models import Instance, Service
 
-TONES = {
+BADGE_COLOURS = {
     "up": "success",
     "reduced": "warning",
     "last known": "danger",
@@ -44,7 +44,7 @@ class ServiceAdmin(ReadOnlyAdmin):
             last_known=Count("instances", filter=LAST_KNOWN),
         )
 
-    @display(description="state", label=TONES)
+    @display(description="state", label=BADGE_COLOURS)
     def state(self, service: Any) -> str:
         if not service.total:
             return "no instance"

@@ -14,40 +14,40 @@ from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
 from atoll.asgi import Receive, Scope, Send
 from atoll.errors import Unavailable
-from registry.http import lanes, messages
+from registry.http import messages, pools
 from registry.http.auth import Doorkeeper
 from registry.http.beats import Beats, Flusher
-from registry.http.board import Board
 from registry.http.calls import DISCOVER, Calls
-from registry.http.failures import Failures
-from registry.http.figures import LEFT, REFUSED, Instances
+from registry.http.credentials import CredentialCache
 from registry.http.hub import Hub
-from registry.http.keys import Keys
 from registry.http.limits import Limits
 from registry.http.listener import Listener
 from registry.http.messages import Disconnected, Request, Response
+from registry.http.metrics import LEFT, REFUSED, InstanceCollector
+from registry.http.state import RegistryState
+from registry.http.wrong_credentials import WrongCredentials
 from registry.selectors import Answer, service_names
-from registry.usecases.credentials import InvalidCredential, live
+from registry.usecases.credentials import InvalidCredential, active_credentials
 from registry.usecases.discover import discover as look_up
 
 logger = logging.getLogger("atoll.access")
 
 Call = Callable[[Request, Receive], Awaitable[Response]]
 CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
-# Refusals are counted in figures and not each told in the log, where they would cost a disk.
-MAX_TOLD_PER_S = 5
+# Metrics count every refusal. The log shows so many a second, since a flood would fill the disk.
+MAX_LOGGED_PER_S = 5
 
 
 class RegistryApplication:
     def __init__(self, django: Callable[[Scope, Any, Any], Awaitable[None]]) -> None:
         self._django = django
-        self.keys = Keys(lambda: lanes.LOOKS.run(live))
-        self.failures = Failures()
+        self.credentials = CredentialCache(lambda: pools.READS.run(active_credentials))
+        self.wrong_credentials = WrongCredentials()
         self.beats = Beats()
-        self.board = Board(lambda service: lanes.LOOKS.run(self._look, service), self.beats)
-        self.hub = Hub(self.board.answer, self.board.mark)
+        self.state = RegistryState(lambda service: pools.READS.run(self._read, service), self.beats)
+        self.hub = Hub(self.state.answer, self.state.invalidate)
         self.limits = Limits()
-        calls = Calls(Doorkeeper(self.keys, self.failures), self.limits, self.hub, self.board)
+        calls = Calls(Doorkeeper(self.credentials, self.wrong_credentials), self.limits, self.hub, self.state)
         self._writes: dict[str, Call] = {
             "/heartbeat": calls.heartbeat,
             "/register": calls.register,
@@ -56,9 +56,9 @@ class RegistryApplication:
         self._reads: dict[str, Call] = {"/services": calls.services, DISCOVER: calls.discover}
         self._listener: Listener | None = None
         self._flusher: Flusher | None = None
-        self._instances = Instances(self.board.tally)
+        self._instances = InstanceCollector(self.state.count_by_status)
         self._learning: asyncio.Task[None] | None = None
-        self._told = (0, 0)
+        self._logged = (0, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -69,7 +69,7 @@ class RegistryApplication:
             await self._django(scope, receive, send)
 
     def start(self) -> None:
-        """Starts hearing of changes; call it in the event loop that serves."""
+        """Start to listen for changes. Call it in the event loop that serves."""
         loop = asyncio.get_running_loop()
 
         def in_loop(function: Callable[..., None]) -> Callable[..., None]:
@@ -77,10 +77,10 @@ class RegistryApplication:
 
         self._listener = Listener(
             on_change=in_loop(self._changed),
-            on_credentials=in_loop(self.keys.change),
+            on_credentials=in_loop(self.credentials.change),
             on_listening=in_loop(self._set_listening),
             on_draining=in_loop(self.hub.close),
-            used_credentials=self.keys.take_used,
+            used_credentials=self.credentials.take_used,
         )
         self._listener.start()
         self._flusher = Flusher(self.beats)
@@ -88,7 +88,7 @@ class RegistryApplication:
         metrics.SERVICE.register(self._instances)
 
     async def stop(self) -> None:
-        """Ends the threads; heartbeats that were accepted are written first."""
+        """Write the heartbeats that were accepted, then end the threads."""
         if self._listener is not None:
             metrics.SERVICE.unregister(self._instances)
             await asyncio.to_thread(self._listener.stop)
@@ -96,29 +96,29 @@ class RegistryApplication:
         if self._flusher is not None:
             await asyncio.to_thread(self._flusher.stop)
             self._flusher = None
-        await asyncio.to_thread(lanes.close)
+        await asyncio.to_thread(pools.close)
 
     def _set_listening(self, is_listening: bool) -> None:
-        self.board.mark_all()
-        self.board.is_listening = self.hub.is_listening = is_listening
+        self.state.invalidate_all()
+        self.state.is_listening = self.hub.is_listening = is_listening
         self.hub.wake_all()
-        self.keys.listen(is_listening)
+        self.credentials.listen(is_listening)
         if is_listening:
             self._learning = asyncio.ensure_future(self._learn_all())
 
     async def _learn_all(self) -> None:
-        """Every service into memory, so that it can be told when the database is away."""
+        """Read every service into memory, so that the registry can answer while the database is away."""
         with suppress(Unavailable, OperationalError, InterfaceError):
-            for service in await lanes.LOOKS.run(service_names):
+            for service in await pools.READS.run(service_names):
                 await self.hub.answer(service)
 
     def _changed(self, service: str) -> None:
-        self.board.mark(service)
+        self.state.invalidate(service)
         self.hub.wake(service)
         self.hub.refresh(service)
 
-    def _look(self, service: str) -> Answer:
-        """What the database says, with the heartbeats accepted here."""
+    def _read(self, service: str) -> Answer:
+        """The answer of the database, after it has the heartbeats that were accepted here."""
         self.beats.flush()
         return look_up(service)
 
@@ -134,7 +134,7 @@ class RegistryApplication:
                 return
 
     def _route(self, path: str) -> str | None:
-        """The call's pattern, for figures and logs; None when Django answers."""
+        """The path's pattern for metrics and logs. None when Django answers."""
         if path in self._writes or path == "/services":
             return path
         return DISCOVER if path.startswith(DISCOVER) else None
@@ -155,7 +155,7 @@ class RegistryApplication:
                 wire.dumps(response.body),
                 response.headers | _ours(offered, took_s),
             )
-            self._tell(scope["method"], route, response.status, took_s)
+            self._log(scope["method"], route, response.status, took_s)
 
     async def _respond(self, route: str, scope: Scope, offered: dict[str, str], receive: Receive) -> Response:
         method, call = ("POST", self._writes[route]) if route in self._writes else ("GET", self._reads[route])
@@ -175,19 +175,19 @@ class RegistryApplication:
             challenge = {"WWW-Authenticate": CHALLENGE} if isinstance(error, InvalidCredential) else {}
             return Response(problem.body(), problem.status, problem.headers | challenge)
 
-    def _tell(self, method: str, route: str, status: int, took_s: float) -> None:
+    def _log(self, method: str, route: str, status: int, took_s: float) -> None:
         metrics.observe_request(method, _pattern(route), status, took_s)
         if status < 400:
             level = logging.DEBUG
         else:
             second, count = int(time.monotonic()), 0
-            if self._told[0] == second:
-                count = self._told[1]
-            self._told = second, count + 1
-            level = logging.WARNING if count < MAX_TOLD_PER_S else logging.DEBUG
+            if self._logged[0] == second:
+                count = self._logged[1]
+            self._logged = second, count + 1
+            level = logging.WARNING if count < MAX_LOGGED_PER_S else logging.DEBUG
         if logger.isEnabledFor(level):
-            told = {"method": method, "route": _pattern(route), "status": status}
-            logger.log(level, "request", extra=told | {"duration_ms": round(took_s * 1000, 1)})
+            fields = {"method": method, "route": _pattern(route), "status": status}
+            logger.log(level, "request", extra=fields | {"duration_ms": round(took_s * 1000, 1)})
 
 
 def _pattern(route: str) -> str:
@@ -204,5 +204,5 @@ def _ours(offered: dict[str, str], took_s: float) -> dict[str, str]:
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: Any) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+    with suppress(RuntimeError):  # the loop is closed, so nobody waits
         loop.call_soon_threadsafe(function, *args)

@@ -1,7 +1,7 @@
-"""Heartbeats on their way to the database: accepted in memory, written together.
+"""Heartbeats that were accepted in memory and are written to the database in batches.
 
-A crash loses the beats of at most `FLUSH_S` seconds. They come every 15 seconds and a lease has
-60, so no instance is taken for silent because of it (docs/decisions/0055).
+A crash loses the heartbeats of at most `FLUSH_S` seconds. They come every 15 seconds and a lease
+lasts 60, so no instance becomes silent by it (docs/decisions/0055).
 """
 
 import logging
@@ -11,39 +11,40 @@ from collections.abc import Callable
 
 from django.db import Error, connection
 
+from registry.usecases.refresh_index import refresh_index
 from registry.usecases.renew import Beat, renew
-from registry.usecases.settle import settle
 
 logger = logging.getLogger(__name__)
 
 FLUSH_S = 2.0
 RETRY_S = 1.0
-# An urgent beat waits so long for others that come with it.
+# An urgent heartbeat waits so long for others, so that one write takes them all.
 GATHER_S = 0.02
 
 
 class Beats:
-    """Filled by the event loop, emptied by a thread. The memory is bounded by the number of
-    instances: each has one entry, however often it beats."""
+    """The event loop adds heartbeats, a thread writes them. Each instance has at most one entry."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._pending: dict[int, tuple[int, float]] = {}
-        self._unsettled: set[int] = set()
+        self._revived: set[int] = set()
         self.is_urgent = threading.Event()
 
     def add(self, pk: int, incarnation: int, *, urgent: bool) -> None:
-        """``urgent``: written within a fraction of a second, since the lease is over or nearly so."""
+        """``urgent``: write it within a fraction of a second, since its lease is over or nearly over."""
         with self._lock:
             self._pending[pk] = incarnation, self._clock()
         if urgent:
             self.is_urgent.set()
 
     def flush(self) -> None:
-        """Writes all that came until now, and brings the services in line of which a silent
-        instance beats again, each once. Raises django.db.Error; nothing is lost by it."""
+        """Write all heartbeats until now, and refresh the index of each service with a revived instance.
+
+        Raises django.db.Error. The heartbeats stay for the next flush then.
+        """
         with self._flushing:
             with self._lock:
                 taken, self._pending = self._pending, {}
@@ -53,20 +54,20 @@ class Beats:
                 with self._lock:
                     self._pending = taken | self._pending
                 raise
-            while self._unsettled:
-                service_id = next(iter(self._unsettled))
-                settle(service_id)
-                self._unsettled.discard(service_id)
+            while self._revived:
+                service_id = next(iter(self._revived))
+                refresh_index(service_id)
+                self._revived.discard(service_id)
 
     def _write(self, taken: dict[int, tuple[int, float]]) -> None:
         if not taken:
             return
         now = self._clock()
-        self._unsettled |= renew({pk: Beat(incarnation, now - at) for pk, (incarnation, at) in taken.items()})
+        self._revived |= renew({pk: Beat(incarnation, now - at) for pk, (incarnation, at) in taken.items()})
 
 
 class Flusher:
-    """The thread that empties `Beats` every `FLUSH_S` seconds, and at once for urgent ones."""
+    """The thread that flushes `Beats` every `FLUSH_S` seconds, and at once for urgent heartbeats."""
 
     def __init__(self, beats: Beats) -> None:
         self._beats = beats
@@ -77,7 +78,7 @@ class Flusher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what is left; returns when the thread and its connection are gone."""
+        """Write the remaining heartbeats. Returns when the thread and its connection are gone."""
         self._stopping.set()
         self._beats.is_urgent.set()
         self._thread.join()
@@ -96,7 +97,7 @@ class Flusher:
         try:
             self._beats.flush()
         except Error as error:
-            logger.warning("heartbeats cannot be written yet, they are kept: %s", error)
+            logger.warning("heartbeats cannot be written, they stay in memory: %s", error)
             connection.close()
             return False
         return True

@@ -1,6 +1,7 @@
-"""The five calls. Each takes a request and answers, or raises an error of atoll.errors.
+"""The five calls. Each returns a response or raises an error of atoll.errors.
 
-In this order, so that nothing is done for whoever may not ask: credential, limit, body, work.
+A call checks the credential first, then the limit, then the body, so that a refused caller costs
+no work.
 """
 
 import re
@@ -13,22 +14,22 @@ from atoll.errors import InvalidInput, Unavailable
 from registry.constants import DEFAULT_WAIT_S, LEASE, MAX_WAIT_S
 from registry.http import inputs, limits, messages
 from registry.http.auth import Doorkeeper, check_name
-from registry.http.board import Board
-from registry.http.figures import BEATS as ACCEPTED
 from registry.http.hub import Hub
-from registry.http.lanes import BEATS, PEOPLE, WRITES
 from registry.http.limits import Limits, Rate
 from registry.http.messages import Request, Response, unless_gone
+from registry.http.metrics import BEATS as ACCEPTED
 from registry.http.paging import Page
+from registry.http.pools import BEATS, PEOPLE, WRITES
+from registry.http.state import RegistryState
 from registry.selectors import services_page
-from registry.usecases.credentials import Key
+from registry.usecases.credentials import ActiveCredential
 from registry.usecases.deregister import deregister as remove
 from registry.usecases.heartbeat import heartbeat as beat
 from registry.usecases.register import register as add
 
 INDEX_HEADER = "X-Registry-Index"
 STATE_HEADER = "X-Registry-List"
-# Seconds: the database is away, and this is from memory.
+# The age of an answer from memory in seconds, while the database is away.
 STALE_HEADER = "X-Registry-Stale"
 HEARTBEAT_S = 15
 DISCOVER = "/discover/"
@@ -37,43 +38,43 @@ INDEX = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Calls:
-    def __init__(self, door: Doorkeeper, rates: Limits, hub: Hub, board: Board) -> None:
+    def __init__(self, door: Doorkeeper, request_limits: Limits, hub: Hub, state: RegistryState) -> None:
         self._door = door
-        self._limits = rates
+        self._limits = request_limits
         self._hub = hub
-        self._board = board
+        self._state = state
 
     async def heartbeat(self, request: Request, receive: Receive) -> Response:
         _, body = await self._admit(request, receive, limits.HEARTBEATS)
-        named = inputs.named(body)
-        status = self._board.beat(named.service, named.instance_id, named.incarnation)
+        ref = inputs.instance_ref(body)
+        status = self._state.beat(ref.service, ref.instance_id, ref.incarnation)
         if status is None:
-            beating = BEATS.run(beat, named.service, named.instance_id, named.incarnation)
+            beating = BEATS.run(beat, ref.service, ref.instance_id, ref.incarnation)
             status = await unless_gone(beating, receive)
-            self._refresh(named.service)
+            self._refresh(ref.service)
         ACCEPTED.inc()
         return Response({"status": status})
 
     async def register(self, request: Request, receive: Receive) -> Response:
-        key, body = await self._admit(request, receive, limits.REGISTRATIONS)
-        adding = WRITES.run_in_turn(key.service, _register, key, request, body)
+        credential, body = await self._admit(request, receive, limits.REGISTRATIONS)
+        adding = WRITES.run_in_turn(credential.service, _register, credential, request, body)
         response = await unless_gone(adding, receive)
         self._refresh(str(body["serviceName"]))
         return response
 
     async def deregister(self, request: Request, receive: Receive) -> Response:
-        key, body = await self._admit(request, receive, limits.REGISTRATIONS)
-        named = inputs.named(body)
+        credential, body = await self._admit(request, receive, limits.REGISTRATIONS)
+        ref = inputs.instance_ref(body)
         removing = WRITES.run_in_turn(
-            key.service,
+            credential.service,
             remove,
-            named.service,
-            named.instance_id,
-            named.incarnation,
-            actor=_actor(key, request),
+            ref.service,
+            ref.instance_id,
+            ref.incarnation,
+            actor=_actor(credential, request),
         )
         await unless_gone(removing, receive)
-        self._board.forget(named.service, named.instance_id)
+        self._state.forget(ref.service, ref.instance_id)
         return Response({"status": "deregistered"})
 
     async def discover(self, request: Request, receive: Receive) -> Response:
@@ -82,17 +83,19 @@ class Calls:
     async def services(self, request: Request, receive: Receive) -> Response:
         return await unless_gone(self._services(request), receive)
 
-    async def _admit(self, request: Request, receive: Receive, rate: Rate) -> tuple[Key, dict[str, Any]]:
-        """The caller's credential and the body, once both may be believed. Deregistering counts
-        as registering."""
-        key = await self._door.service(request)
-        self._limits.count(key.service, rate)
+    async def _admit(
+        self, request: Request, receive: Receive, rate: Rate
+    ) -> tuple[ActiveCredential, dict[str, Any]]:
+        """The caller's credential and the body, after both were checked. A deregistration counts against
+        the limit of registrations."""
+        credential = await self._door.service(request)
+        self._limits.count(credential.service, rate)
         body = inputs.body(await messages.body(receive))
-        check_name(key, inputs.service_name(body.get("serviceName")))
-        return key, body
+        check_name(credential, inputs.service_name(body.get("serviceName")))
+        return credential, body
 
     async def _discover(self, request: Request) -> Response:
-        """The index comes as a header; asked with it, the answer is held until it differs."""
+        """The answer with its index in a header. A caller that sends the index waits until it differs."""
         caller = await self._door.reader(request)
         name = inputs.service_name(request.path.removeprefix(DISCOVER))
         _check_query(request, ("index", "wait"))
@@ -110,22 +113,22 @@ class Calls:
         try:
             total, services = await PEOPLE.run(services_page, page.start, page.size)
         except (Unavailable, OperationalError, InterfaceError):
-            total, services, age_s = self._board.listed(page.start, page.size)
+            total, services, age_s = self._state.page(page.start, page.size)
             if not total:
                 raise
             headers[STALE_HEADER] = f"{age_s:.1f}"
         return Response(services, headers=headers | page.headers(total))
 
     def _refresh(self, service: str) -> None:
-        """Something about it has changed that memory does not have yet."""
-        self._board.mark(service)
+        """The service has changed in the database. Memory reads it again."""
+        self._state.invalidate(service)
         self._hub.refresh(service)
 
 
-def _register(key: Key, request: Request, body: dict[str, Any]) -> Response:
+def _register(credential: ActiveCredential, request: Request, body: dict[str, Any]) -> Response:
     service = inputs.service_name(body.get("serviceName"))
     offer = inputs.offer(body, service, peer=request.caller, server=request.server)
-    done = add(service, offer, actor=_actor(key, request))
+    done = add(service, offer, actor=_actor(credential, request))
     told = {
         "status": "registered",
         "serviceName": service,
@@ -137,12 +140,12 @@ def _register(key: Key, request: Request, body: dict[str, Any]) -> Response:
     return Response(told, status=201 if done.is_new else 200)
 
 
-def _actor(key: Key, request: Request) -> str:
-    return f"{key.service} from {request.caller}"
+def _actor(credential: ActiveCredential, request: Request) -> str:
+    return f"{credential.service} from {request.caller}"
 
 
 def _check_query(request: Request, known: tuple[str, ...]) -> None:
-    """Raises InvalidInput: an answer that ignored a mistyped parameter would mislead."""
+    """Raises InvalidInput for an unknown parameter: to ignore a mistyped one would mislead the caller."""
     unknown = sorted(set(request.query) - set(known))
     if unknown:
         raise InvalidInput(
@@ -160,7 +163,7 @@ def _index(request: Request) -> int:
 
 
 def _wait_s(request: Request) -> float:
-    """``30``, ``30s`` or ``500ms``; at most 300 seconds, whatever is asked for."""
+    """Reads ``30``, ``30s`` or ``500ms``; at most `MAX_WAIT_S`."""
     text: Any = request.query.get("wait")
     if text is None:
         return DEFAULT_WAIT_S if "index" in request.query else 0.0

@@ -1,4 +1,7 @@
-"""The five calls for ``/schema`` and ``/docs``: they are no Django views, so nothing finds them."""
+"""The OpenAPI description of the five calls, for ``/schema`` and ``/docs``.
+
+The calls are not Django views, so drf-spectacular cannot find them.
+"""
 
 from copy import deepcopy
 from typing import Any
@@ -194,7 +197,7 @@ PATHS: Json = {
 
 
 def add_calls(result: Json, **_: Any) -> Json:
-    """drf-spectacular hook."""
+    """A post-processing hook of drf-spectacular."""
     result["paths"] = deepcopy(PATHS) | result.get("paths", {})
     components = result.setdefault("components", {})
     components["schemas"] = deepcopy(SCHEMAS) | components.get("schemas", {})

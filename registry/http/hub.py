@@ -1,51 +1,51 @@
-"""Requests that wait for a change, none of them in a thread."""
+"""Blocking reads: requests that wait for a change in the event loop, without a thread."""
 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 
 from atoll.errors import Unavailable
-from registry.http.figures import WAITING
+from registry.http.metrics import WAITING
 from registry.selectors import Answer
 
-# While changes cannot be heard (the listening connection is down), or could not be read, they
-# are looked for.
-LOOK_AGAIN_S = 1.0
+# The hub reads again so often while it cannot listen for changes, or while the database is away.
+READ_AGAIN_S = 1.0
 AFTER_EXPIRY_S = 0.02
-# Calls that wait: of everybody together, and of one credential (a process waits once per service).
+# Calls that may wait: in all, and for one credential (a process waits once for each service).
 MAX_WAITING = 4000
 MAX_WAITING_OF_ONE = 1000
 RETRY_AFTER_S = 5.0
 
 
 class Hub:
-    """Parks watchers of a service until `wake`, until a lease in their answer may have run out,
-    or until their time is up. Everything runs in one event loop; ``look`` reads the database.
+    """Keeps the watchers of a service waiting until `wake`, until a lease in their answer may have
+    expired, or until their time is over. For one event loop; ``read`` asks the database.
 
-    No wake-up is lost: a watcher enlists before it looks, so a change is either in what it
-    sees or wakes it afterwards.
+    No wake-up is lost. A watcher enlists before it reads, so a change is in its answer or wakes it.
     """
 
     def __init__(
-        self, look: Callable[[str], Awaitable[Answer]], mark: Callable[[str], None] = lambda service: None
+        self,
+        read: Callable[[str], Awaitable[Answer]],
+        invalidate: Callable[[str], None] = lambda service: None,
     ) -> None:
-        self._look = look
-        self._mark = mark
+        self._read = read
+        self._invalidate = invalidate
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._next_look: dict[str, asyncio.Task[Answer]] = {}
-        self._looking: dict[str, asyncio.Task[Answer]] = {}
+        self._next_read: dict[str, asyncio.Task[Answer]] = {}
+        self._running: dict[str, asyncio.Task[Answer]] = {}
         self._waiting_of: Counter[str] = Counter()
         self._refreshing: set[asyncio.Task[Answer]] = set()
         self.is_listening = False
         self.is_closing = False
 
     async def answer(self, service: str, *, index: int = 0, wait_s: float = 0.0, caller: str = "") -> Answer:
-        """At once when ``index`` is 0 or not the current one, else when the index moves or
-        ``wait_s`` is over.
+        """The answer: at once when ``index`` is 0 or not the current one, else when the index moves or
+        after ``wait_s``.
 
-        An index above the current one: another process of the registry is ahead, or the registry
-        lost its memory. The database is asked which; while it is away, this raises Unavailable, as
-        it does when `MAX_WAITING` calls wait already, or `MAX_WAITING_OF_ONE` of this caller.
+        An index above the current one is checked in the database: another process of the registry
+        may be ahead, or the registry may have lost its data. Raises Unavailable when the database
+        is away then, or when `MAX_WAITING` calls, or `MAX_WAITING_OF_ONE` of this caller, wait already.
         """
         if not index or wait_s <= 0:
             return await self._up_to(service, index)
@@ -77,10 +77,10 @@ class Hub:
                 self._leave(service, change)
 
     async def _up_to(self, service: str, index: int) -> Answer:
-        answer = await self._shared_look(service)
+        answer = await self._shared_read(service)
         if index > answer.index and answer.stale_s is None:
-            self._mark(service)
-            answer = await self._shared_look(service)
+            self._invalidate(service)
+            answer = await self._shared_read(service)
         if index > answer.index and answer.stale_s is not None:
             raise Unavailable(
                 "registry",
@@ -90,8 +90,8 @@ class Hub:
         return answer
 
     def refresh(self, service: str) -> None:
-        """Looks again without anybody waiting for it."""
-        task = asyncio.ensure_future(self._shared_look(service))
+        """Start a read that nobody waits for."""
+        task = asyncio.ensure_future(self._shared_read(service))
         self._refreshing.add(task)
         task.add_done_callback(self._refreshed)
 
@@ -100,12 +100,12 @@ class Hub:
             change.set()
 
     def wake_all(self) -> None:
-        """After a time in which changes may have gone unheard."""
+        """Call it after a time in which changes may have been missed."""
         for service in list(self._waiting):
             self.wake(service)
 
     def close(self) -> None:
-        """Answers everyone who waits; from now on nobody does."""
+        """Answer every watcher now, and let no request wait any more."""
         self.is_closing = True
         self.wake_all()
 
@@ -118,35 +118,35 @@ class Hub:
         if answer.valid_s is not None:
             bounds.append(max(answer.valid_s, 0.0) + AFTER_EXPIRY_S)
         if not self.is_listening or answer.stale_s is not None:
-            bounds.append(LOOK_AGAIN_S)
+            bounds.append(READ_AGAIN_S)
         try:
             async with asyncio.timeout(min(bounds)):
                 await change.wait()
         except TimeoutError:
             return
 
-    async def _shared_look(self, service: str) -> Answer:
-        """Joins a look that has not begun yet: one already under way may have missed the change."""
-        task = self._next_look.get(service)
+    async def _shared_read(self, service: str) -> Answer:
+        """Join a read that has not begun yet. A read that is running may have missed the change."""
+        task = self._next_read.get(service)
         if task is None or task.done():  # done: cancelled before it began
-            task = asyncio.ensure_future(self._look_in_turn(service, self._looking.get(service)))
-            self._next_look[service] = task
+            task = asyncio.ensure_future(self._read_in_turn(service, self._running.get(service)))
+            self._next_read[service] = task
         return await asyncio.shield(task)
 
-    async def _look_in_turn(self, service: str, before: "asyncio.Task[Answer] | None") -> Answer:
+    async def _read_in_turn(self, service: str, before: "asyncio.Task[Answer] | None") -> Answer:
         if before is not None:
             await asyncio.wait({before})
-        look = self._looking[service] = self._next_look.pop(service)
+        read = self._running[service] = self._next_read.pop(service)
         try:
-            return await self._look(service)
+            return await self._read(service)
         finally:
-            if self._looking.get(service) is look:
-                del self._looking[service]
+            if self._running.get(service) is read:
+                del self._running[service]
 
     def _refreshed(self, task: "asyncio.Task[Answer]") -> None:
         self._refreshing.discard(task)
         if not task.cancelled():
-            task.exception()  # a look that failed is repeated by whoever needs it
+            task.exception()  # the next request reads again
 
     def _leave(self, service: str, change: asyncio.Event) -> None:
         changes = self._waiting[service]

@@ -1,5 +1,4 @@
-"""From a request body to checked values. Fields nobody knows are ignored, so that newer clients
-can talk to an older registry."""
+"""Checks a request body. Unknown fields are ignored, so that an older registry takes newer clients."""
 
 import json
 import re
@@ -9,7 +8,7 @@ from typing import Any
 
 from atoll import wire
 from atoll.errors import InvalidInput
-from registry.addresses import check_nearness, check_port, place
+from registry.addresses import check_loopback, check_port, resolve_host
 from registry.usecases.credentials import WORKER_SUFFIX
 from registry.usecases.register import Offer
 
@@ -25,8 +24,8 @@ TEXTS = ("version", "environment", "zone", "role")
 
 
 @dataclass(frozen=True)
-class Named:
-    """The instance a heartbeat or a farewell is about; incarnation 0 when none was given."""
+class InstanceRef:
+    """The instance of a heartbeat or a deregistration. ``incarnation`` is 0 when the body has none."""
 
     service: str
     instance_id: str
@@ -46,8 +45,8 @@ def service_name(value: Any) -> str:
     return value
 
 
-def named(value: dict[str, Any]) -> Named:
-    return Named(
+def instance_ref(value: dict[str, Any]) -> InstanceRef:
+    return InstanceRef(
         service_name(value.get("serviceName")),
         _instance_id("instanceId", value.get("instanceId")),
         _incarnation(value.get("incarnation")),
@@ -55,8 +54,10 @@ def named(value: dict[str, Any]) -> Named:
 
 
 def offer(value: dict[str, Any], service: str, *, peer: str, server: str) -> Offer:
-    """Resolves a host name, so it may take as long as the resolver does. ``peer`` asks, at
-    our address ``server``."""
+    """Resolve the host name, which blocks for as long as the resolver takes.
+
+    ``peer`` is the caller's address, ``server`` the address of ours that it used.
+    """
     instance = value.get("instance")
     if not isinstance(instance, dict):
         raise _invalid("instance", "an object with id, host and port")
@@ -69,9 +70,9 @@ def offer(value: dict[str, Any], service: str, *, peer: str, server: str) -> Off
     check_port(port, is_worker=service.endswith(WORKER_SUFFIX))
     metadata = _metadata(instance.get("metadata"))
     incarnation = _incarnation(instance.get("incarnation"))
-    where = place(host)
-    check_nearness(where, peer, server)
-    return Offer(instance_id, where.host, where.address, port, metadata, incarnation)
+    resolved = resolve_host(host)
+    check_loopback(resolved, peer, server)
+    return Offer(instance_id, resolved.host, resolved.address, port, metadata, incarnation)
 
 
 def _instance_id(field: str, value: Any) -> str:

@@ -1,7 +1,6 @@
-"""How often a service may write: counted in this process's memory, before anything else is done.
+"""Limits how often a service may write. Each process of the registry counts in its own memory.
 
-Every process of the registry counts for itself. Only services that hold a credential are
-counted, so the memory is bounded by their number.
+Only services with a credential are counted, so their number bounds the memory.
 """
 
 import time
@@ -14,14 +13,14 @@ from atoll.errors import TooManyRequests
 
 @dataclass(frozen=True)
 class Rate:
-    """So many at once, and so many a minute in the long run."""
+    """``per_minute`` calls at once, and as many a minute in the long run."""
 
     name: str
     per_minute: int
 
 
 REGISTRATIONS = Rate("register", 300)
-# Three times what the most instances a service may have, and as many workers, send.
+# Three times the heartbeats of a service with the most instances and as many workers.
 HEARTBEATS = Rate("heartbeat", 12_000)
 
 
@@ -33,7 +32,7 @@ class Limits:
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     def count(self, service: str, rate: Rate) -> None:
-        """Counts one call. Raises TooManyRequests above the rate."""
+        """Count one call. Raises TooManyRequests above the rate."""
         now = self._clock()
         tokens, at = self._buckets.get((service, rate.name), (float(rate.per_minute), now))
         tokens = min(float(rate.per_minute), tokens + (now - at) * rate.per_minute / 60)

@@ -1,4 +1,4 @@
-"""The one thread of a registry process that hears of changes, and keeps its pulse."""
+"""The thread of a registry process that listens for changes and keeps the registry's pulse."""
 
 import logging
 import threading
@@ -21,9 +21,12 @@ SWEEP_EVERY_S = 30.0
 
 
 class Listener:
-    """LISTENs in PostgreSQL and calls, from its own thread: ``on_change`` with a service's name,
-    ``on_credentials`` when those changed, ``on_listening`` with whether changes are heard,
-    ``on_draining`` once. ``used_credentials`` are noted with every pulse."""
+    """LISTENs in PostgreSQL, and calls these functions from its own thread.
+
+    ``on_change`` gets the name of a changed service. ``on_credentials`` is called when credentials
+    changed, ``on_listening`` with whether the thread listens, ``on_draining`` once when the process
+    drains. ``used_credentials`` gives the credentials to note with each pulse.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class Listener:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registry-listener", daemon=True)
         self._is_listening = False
-        self._was_told_of_draining = False
+        self._has_reported_drain = False
         self._pulse_due = 0.0
         self._sweep_due = 0.0
 
@@ -50,7 +53,7 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread and its connection; returns when both are gone."""
+        """End the thread and its connection. Returns when both are gone."""
         self._stopping.set()
         self._thread.join()
 
@@ -67,15 +70,15 @@ class Listener:
 
     def _tick(self, notices: list[Any]) -> None:
         if not self._is_listening:
-            # The pulse first: it extends the leases that ran out while the database was away.
+            # The pulse first: it extends the leases that expired while the database was away.
             pulse()
             self._is_listening = True
             self._on_listening(True)
         self._keep_time()
         for notice in notices:
             self._hear(notice)
-        if not self._was_told_of_draining and lifecycle.state() == "draining":
-            self._was_told_of_draining = True
+        if not self._has_reported_drain and lifecycle.state() == "draining":
+            self._has_reported_drain = True
             self._on_draining()
 
     def _lost(self, error: Exception, _is_first: bool) -> None:
@@ -95,7 +98,7 @@ class Listener:
             self._pulse_due = now + PULSE.total_seconds()
             away = pulse()
             note_use(self._used_credentials())
-            # A row that was changed by hand tells nobody.
+            # A credential that was changed by hand in the database sends no notification.
             self._on_credentials()
             if away:
                 logger.warning("the registry was away for %.0f s; leases were extended", away.total_seconds())

@@ -1,4 +1,4 @@
-"""A request as the calls see it, and what they answer."""
+"""Requests and responses of the registry's calls."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 
 
 class Disconnected(Exception):
-    """The client went away; nobody is left to answer."""
+    """The client has closed its connection, so nobody waits for the answer."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     peer: str
-    # Our own address, as the peer reached it.
+    # The address of ours that the peer used.
     server: str = ""
 
     @property
     def caller(self) -> str:
-        """The address of whoever asks, in front of proxies that are trusted."""
+        """The caller's address, read from X-Forwarded-For when a trusted proxy sent the request."""
         return walk(self.peer, self.headers.get("x-forwarded-for", ""))
 
 
@@ -46,8 +46,11 @@ class Response:
 
 
 def read(scope: Scope, headers: dict[str, str]) -> Request:
-    """All but the body. Raises InvalidInput for a query that is no text or repeats a parameter, and
-    TooLarge for a body that is announced above 16 KB."""
+    """The request without its body.
+
+    Raises InvalidInput for a query that is not ASCII or repeats a parameter, and TooLarge when
+    Content-Length is above `MAX_BODY_BYTES`.
+    """
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:MAX_LENGTH_DIGITS]) > MAX_BODY_BYTES:
         raise _too_large()
@@ -73,8 +76,8 @@ def headers(scope: Scope) -> dict[str, str]:
 
 
 async def body(receive: Receive) -> bytes:
-    """Raises TooLarge above 16 KB, InvalidInput for half a body and for one that takes longer
-    than 5 seconds to arrive."""
+    """Raises TooLarge above `MAX_BODY_BYTES`, and InvalidInput for an incomplete body and for one that
+    needs more than `BODY_WITHIN_S`."""
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
             return await _whole(receive)
@@ -87,7 +90,7 @@ async def _whole(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            # The server says so for a body it cannot read, too, and would answer 500 by itself.
+            # The server reports a malformed body as a disconnect, too, and would answer 500 by itself.
             raise InvalidInput("The body ended early or is malformed.", code="body_broken_off")
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES:
@@ -101,7 +104,7 @@ def _too_large() -> TooLarge:
 
 
 async def unless_gone(answering: Awaitable[Answer], receive: Receive) -> Answer:
-    """The answer; raises Disconnected, and stops waiting, when the client leaves first."""
+    """The answer. Raises Disconnected, and cancels the work, when the client leaves first."""
     answer = asyncio.ensure_future(answering)
     gone = asyncio.ensure_future(_gone(receive))
     try:

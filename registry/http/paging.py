@@ -1,4 +1,4 @@
-"""``?page=&pageSize=`` with ``Link`` and ``X-Total-Count``, as everywhere (docs/http.md)."""
+"""``?page=&pageSize=`` with ``Link`` and ``X-Total-Count``, as in every list (docs/http.md)."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -9,15 +9,15 @@ from atoll.errors import InvalidInput
 
 @dataclass(frozen=True)
 class Page:
-    """Counted from 1."""
+    """``number`` counts from 1."""
 
     number: int
     size: int
 
     @classmethod
     def asked(cls, query: dict[str, str]) -> "Page":
-        """Raises InvalidInput for anything but whole numbers from 1; more than the most a page
-        may have counts as that."""
+        """Raises InvalidInput for anything but whole numbers from 1. ``pageSize`` is capped at the
+        largest size of a page."""
         number = _positive(query, "page", 1)
         size = _positive(query, "pageSize", PageNumberPagination.page_size)
         return cls(number, min(size, PageNumberPagination.max_page_size))

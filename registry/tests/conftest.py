@@ -1,4 +1,4 @@
-"""What every test of the registry needs: instances, passing time, and the calls over ASGI."""
+"""Fixtures for tests of the registry: instances, passing time, and the calls over ASGI."""
 
 import asyncio
 import base64
@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 import pytest
 from django.db.models import F
 
-from registry.http import lanes
+from atoll.identity.roles import ADMIN, OPERATOR
+from atoll.testing.rights import member
+from registry.http import pools
 from registry.http.app import RegistryApplication
 from registry.models import Lease, Pulse
 from registry.usecases.credentials import ensure
@@ -29,7 +31,7 @@ def offer(instance_id: str = "o-1", *, incarnation: int = 0, **fields: Any) -> O
 
 @pytest.fixture
 def put() -> Callable[..., Any]:
-    """Registers an instance, as its process would."""
+    """Register an instance, as its process does."""
 
     def put(instance_id: str = "o-1", *, service: str = SERVICE, **fields: Any) -> Any:
         return register(service, offer(instance_id, **fields), actor="test")
@@ -39,7 +41,7 @@ def put() -> Callable[..., Any]:
 
 @pytest.fixture
 def silence() -> Callable[..., None]:
-    """Lets seconds pass in which an instance did not beat: its lease moves into the past."""
+    """Let seconds pass without heartbeats of an instance: its lease moves into the past."""
 
     def silence(instance_id: str = "o-1", *, seconds: float) -> None:
         gone = timedelta(seconds=seconds)
@@ -53,7 +55,7 @@ def silence() -> Callable[..., None]:
 
 @pytest.fixture
 def registry_away() -> Callable[..., None]:
-    """Lets seconds pass in which no registry process lived: everything written lies back."""
+    """Let seconds pass without a registry process: all stored times move into the past."""
 
     def away(*, seconds: float) -> None:
         gone = timedelta(seconds=seconds)
@@ -75,7 +77,7 @@ class Answered:
 
 
 class Wire:
-    """Speaks to the ASGI application as a server would, without a socket."""
+    """Calls the ASGI application as a server does, without a socket."""
 
     def __init__(self, application: RegistryApplication) -> None:
         self.application = application
@@ -134,12 +136,28 @@ def credential(transactional_db: None) -> None:
 
 @pytest.fixture
 def wire(credential: None) -> Any:
-    """The application with its listener off; `listening` turns it on."""
+    """The application without its listener. `listening` starts it."""
 
     async def refuse_django(*_: Any) -> None:
         raise AssertionError("this path is not one of the five calls")
 
     application = RegistryApplication(refuse_django)
-    application.failures.late_s = 0.0
+    application.wrong_credentials.late_s = 0.0
     yield Wire(application)
-    lanes.close()  # the test database can be dropped only when every connection is gone
+    pools.close()  # the test database can be dropped only when every connection is gone
+
+
+def signed_in(client, *, is_admin=False):
+    user = member(ADMIN if is_admin else OPERATOR, username="0198c0de-0000-7000-8000-00000000aaaa")
+    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
+    return client
+
+
+@pytest.fixture
+def staff(client):
+    return signed_in(client)
+
+
+@pytest.fixture
+def chief(client):
+    return signed_in(client, is_admin=True)

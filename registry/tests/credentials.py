@@ -1,16 +1,16 @@
-"""Whether the registry would accept a secret now."""
+"""Asks whether the registry accepts a secret now."""
 
 import asyncio
 
-from registry.http.keys import Keys
-from registry.usecases.credentials import Key, live
+from registry.http.credentials import CredentialCache
+from registry.usecases.credentials import ActiveCredential, active_credentials
 
 
-def accepted(service: str, secret: str) -> Key:
+def accepted(service: str, secret: str) -> ActiveCredential:
     """Raises InvalidCredential."""
-    table = live()
+    table = active_credentials()
 
-    async def read() -> dict[str, Key]:
+    async def read() -> dict[str, ActiveCredential]:
         return table
 
-    return asyncio.run(Keys(read).verify(service, secret))
+    return asyncio.run(CredentialCache(read).verify(service, secret))

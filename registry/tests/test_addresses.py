@@ -1,4 +1,4 @@
-"""Which addresses may be registered, and which never."""
+"""The addresses that may be registered, and those that are always refused."""
 
 import socket
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ import pytest
 
 from atoll.errors import InvalidInput
 from registry import addresses
-from registry.addresses import check_nearness, check_port, place
+from registry.addresses import check_loopback, check_port, resolve_host
 
 
 def resolving(monkeypatch, **names):
@@ -32,7 +32,7 @@ def resolving(monkeypatch, **names):
     ],
 )
 def test_an_address_inside_the_allowed_networks_is_taken_in_its_plain_form(host, address):
-    assert place(host) == addresses.Place(address, address)
+    assert resolve_host(host) == addresses.ResolvedHost(address, address)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_address_inside_the_allowed_networks_is_taken_in_its_plain_form(host,
 )
 def test_an_address_outside_them_is_refused(host):
     with pytest.raises(InvalidInput) as refusal:
-        place(host)
+        resolve_host(host)
     assert refusal.value.code == "refused_host"
 
 
@@ -91,21 +91,21 @@ def test_a_widened_allow_list_never_lets_the_metadata_service_in(settings, host)
     widest = ("0.0.0.0/0", "::/0")
     settings.REGISTRY_ALLOWED_NETWORKS = [addresses.ipaddress.ip_network(network) for network in widest]
 
-    assert place("8.8.8.8").address == "8.8.8.8"
-    assert place("2a00:1450::1").address == "2a00:1450::1"
+    assert resolve_host("8.8.8.8").address == "8.8.8.8"
+    assert resolve_host("2a00:1450::1").address == "2a00:1450::1"
     with pytest.raises(InvalidInput):
-        place(host)
+        resolve_host(host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
 def test_a_loopback_address_is_taken_from_this_machine_and_refused_from_another(host):
-    where = place(host)
+    where = resolve_host(host)
     for here in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.7"):
-        check_nearness(where, here, server="10.0.0.7")
+        check_loopback(where, here, server="10.0.0.7")
     with pytest.raises(InvalidInput) as refusal:
-        check_nearness(where, "10.0.0.8", server="10.0.0.7")
+        check_loopback(where, "10.0.0.8", server="10.0.0.7")
     assert refusal.value.code == "loopback_from_afar"
-    check_nearness(place("10.0.0.9"), "10.0.0.8", server="10.0.0.7")
+    check_loopback(resolve_host("10.0.0.9"), "10.0.0.8", server="10.0.0.7")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_loopback_address_is_taken_from_this_machine_and_refused_from_another(
 )
 def test_what_is_neither_an_address_nor_a_name_is_refused(host):
     with pytest.raises(InvalidInput) as refusal:
-        place(host)
+        resolve_host(host)
     assert refusal.value.code in {"invalid_host", "refused_host"}
 
 
@@ -139,11 +139,11 @@ def test_a_name_is_allowed_by_itself_or_by_its_suffix_and_its_address_is_pinned(
     settings.REGISTRY_ALLOWED_NAMES = ["orders-1", ".svc.internal"]
     resolving(monkeypatch, **{"orders-1": ["10.0.0.4"], "a.svc.internal": ["10.0.0.5"]})
 
-    assert place("orders-1.") == addresses.Place("orders-1", "10.0.0.4")
-    assert place("A.svc.internal").address == "10.0.0.5"
+    assert resolve_host("orders-1.") == addresses.ResolvedHost("orders-1", "10.0.0.4")
+    assert resolve_host("A.svc.internal").address == "10.0.0.5"
     for other in ("orders-2", "svc.internal", "evil-svc.internal"):
         with pytest.raises(InvalidInput) as refusal:
-            place(other)
+            resolve_host(other)
         assert refusal.value.code == "refused_host"
 
 
@@ -152,7 +152,7 @@ def test_a_name_is_refused_when_any_of_its_addresses_is(settings, monkeypatch):
     resolving(monkeypatch, **{"a.internal": ["10.0.0.4", "169.254.169.254"]})
 
     with pytest.raises(InvalidInput) as refusal:
-        place("a.internal")
+        resolve_host("a.internal")
     assert refusal.value.code == "refused_host"
     assert "169.254" not in refusal.value.message
 
@@ -162,7 +162,7 @@ def test_a_name_without_an_address_is_refused(settings, monkeypatch):
     resolving(monkeypatch)
 
     with pytest.raises(InvalidInput) as refusal:
-        place("a.internal")
+        resolve_host("a.internal")
     assert refusal.value.code == "unknown_host"
 
 

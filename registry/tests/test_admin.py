@@ -1,4 +1,4 @@
-"""What operators see and do, and that nothing they do breaks the registry."""
+"""The pages and actions of operators. No action breaks the registry."""
 
 import re
 from datetime import timedelta
@@ -7,36 +7,15 @@ import pytest
 from django.db.models import DateTimeField, Value
 
 from atoll.admin.tiles import tiles
-from atoll.identity.roles import ADMIN, OPERATOR
-from atoll.testing.rights import member
 from registry import selectors
-from registry.models import Credential, Event, Instance, Lease
+from registry.models import Instance, JournalEntry, Lease
 from registry.tests.conftest import SERVICE
-from registry.tests.credentials import accepted
-from registry.usecases.credentials import ensure, issue
 from registry.usecases.discover import discover
 from registry.usecases.heartbeat import heartbeat
 
 pytestmark = pytest.mark.django_db
 
 INSTANCES = "/admin/registry/instance/"
-CREDENTIALS = "/admin/registry/credential/"
-
-
-def signed_in(client, *, is_admin=False):
-    user = member(ADMIN if is_admin else OPERATOR, username="0198c0de-0000-7000-8000-00000000aaaa")
-    client.force_login(user, backend="atoll.identity.backends.AccountBackend")
-    return client
-
-
-@pytest.fixture
-def staff(client):
-    return signed_in(client)
-
-
-@pytest.fixture
-def chief(client):
-    return signed_in(client, is_admin=True)
 
 
 def page(answer):
@@ -64,7 +43,7 @@ def test_services_show_how_many_of_their_instances_are_healthy(staff, put, silen
 
 @pytest.fixture
 def after_the_beat(monkeypatch):
-    """Stops the clock of the registry so many seconds after the only instance's last beat."""
+    """Stop the clock of the registry so many seconds after the only instance's last heartbeat."""
 
     def stop(*, seconds):
         moment = Lease.objects.get().beat_at + timedelta(seconds=seconds)
@@ -104,9 +83,9 @@ def test_a_service_that_fell_silent_as_a_whole_is_shown_as_last_known_everywhere
     assert "last-known" in page(staff.get(INSTANCES))
     assert ">o-1<" in page(staff.get(INSTANCES, {"health": "last-known"}))
     assert ">o-1<" not in page(staff.get(INSTANCES, {"health": "unhealthy"}))
-    figures = {tile.title: (tile.value, tile.is_alarming) for tile in tiles()}
-    assert figures["Last known instances"] == ("1", True)
-    assert figures["Unhealthy instances"][0] == "0"
+    values = {tile.title: (tile.value, tile.is_alarming) for tile in tiles()}
+    assert values["Last known instances"] == ("1", True)
+    assert values["Unhealthy instances"][0] == "0"
 
 
 def test_staff_empty_a_silent_service_by_deregistering_it(staff, put, silence):
@@ -161,7 +140,7 @@ def test_draining_asks_first_and_then_takes_it_out_of_traffic(staff, put):
     assert "o-1 is drained" in done
     assert healthy() == ["o-2"]
     assert heartbeat(SERVICE, "o-1") == "draining"
-    assert Event.objects.get(kind="drained").actor.startswith("staff:")
+    assert JournalEntry.objects.get(kind="drained").actor.startswith("staff:")
 
 
 def test_the_page_of_a_drained_instance_offers_to_undrain_it(staff, put):
@@ -204,89 +183,27 @@ def test_deregistering_warns_that_a_running_process_comes_back_and_buries_this_l
 def test_nobody_writes_instances_services_or_the_journal_by_hand(chief, put):
     put("o-1")
     pk = Instance.objects.get().pk
-    for model in ("instance", "service", "event"):
+    for model in ("instance", "service", "journalentry"):
         assert chief.get(f"/admin/registry/{model}/add/").status_code == 403
     assert chief.post(f"{INSTANCES}{pk}/change/", {"port": 1}).status_code == 403
     assert chief.post(f"{INSTANCES}{pk}/delete/", {"post": "yes"}).status_code == 403
     assert Instance.objects.get().port == 8002
 
 
-def test_an_issued_secret_is_shown_once_and_works(chief):
-    answer = chief.post(f"{CREDENTIALS}add/", {"service": SERVICE, "label": "blue"})
-    secret = re.search(r'<code id="secret"[^>]*>([^<]+)</code>', page(answer))[1]
-
-    assert "no-store" in answer["Cache-Control"]
-    assert Credential.objects.get(pk=accepted(SERVICE, secret).pk).label == "blue"
-    assert secret not in page(chief.get(CREDENTIALS))
-    assert secret not in page(chief.get(f"{CREDENTIALS}{Credential.objects.get().pk}/change/"))
-
-
-def test_a_name_no_service_can_have_gets_no_credential(chief):
-    assert "Lower-case letters" in page(chief.post(f"{CREDENTIALS}add/", {"service": "Order Service"}))
-    assert Credential.objects.count() == 0
-
-
-BROUGHT = "4f1c9a7be02d4c58a3d6e17f90b2c4d5"
-
-
-def test_a_secret_that_the_service_has_already_is_accepted_and_shown_nowhere(chief):
-    sent = {"service": "report-service", "label": "node", "secret": f" {BROUGHT} "}
-    shown = page(chief.post(f"{CREDENTIALS}add/", sent, follow=True))
-
-    assert BROUGHT not in shown
-    assert "may use the secret that you gave" in shown
-    assert accepted("report-service", BROUGHT).service == "report-service"
-
-
-@pytest.mark.parametrize(
-    "weak", ["too-short-to-be-a-secret", "a" * 64, "abc" * 20, BROUGHT[:-1] + " x", "ü" * 40]
-)
-def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused(chief, weak):
-    sent = {"service": "report-service", "label": "", "secret": weak}
-
-    assert "Use " in page(chief.post(f"{CREDENTIALS}add/", sent))
-    assert Credential.objects.count() == 0
-
-
-def test_a_secret_that_another_service_has_is_refused(chief):
-    ensure(SERVICE, BROUGHT, actor="test")
-    sent = {"service": "report-service", "label": "", "secret": BROUGHT}
-
-    assert "exists, or was revoked" in page(chief.post(f"{CREDENTIALS}add/", sent))
-    assert Credential.objects.get().service == SERVICE
-
-
-def test_only_admins_issue_and_revoke(staff):
-    credential, secret = issue(SERVICE, actor="test")
-
-    assert staff.get(f"{CREDENTIALS}add/").status_code == 403
-    staff.post(
-        CREDENTIALS,
-        {"action": "revoke_selected", "confirmed": "revoke_selected", "_selected_action": [credential.pk]},
-    )
-    accepted(SERVICE, secret)
-
-
-def test_revoking_ends_a_secret(chief):
-    credential, _ = issue(SERVICE, actor="test")
-
-    chief.post(
-        CREDENTIALS,
-        {"action": "revoke_selected", "confirmed": "revoke_selected", "_selected_action": [credential.pk]},
-    )
-    credential.refresh_from_db()
-    assert credential.revoked_at is not None
-    assert Event.objects.filter(kind="credential_revoked").count() == 1
-
-
 def test_the_journal_is_searched_and_opened(staff, put):
     put("o-1")
     put("u-1", service="user-service")
 
-    shown = page(staff.get("/admin/registry/event/", {"q": "o-1"}))
+    shown = page(staff.get("/admin/registry/journalentry/", {"q": "o-1"}))
     assert "registered" in shown.lower()
     assert "u-1" not in shown
-    page(staff.get(f"/admin/registry/event/{Event.objects.first().pk}/change/"))
+    page(staff.get(f"/admin/registry/journalentry/{JournalEntry.objects.first().pk}/change/"))
+
+
+def test_the_former_address_of_the_journal_leads_to_it(staff):
+    answer = staff.get("/admin/registry/event/", {"q": "o-1"})
+
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/registry/journalentry/?q=o-1")
 
 
 def test_the_index_page_counts_the_unhealthy(staff, put, silence):
@@ -294,7 +211,7 @@ def test_the_index_page_counts_the_unhealthy(staff, put, silence):
     put("o-2")
     silence("o-2", seconds=61)
 
-    figures = {tile.title: (tile.value, tile.is_alarming) for tile in tiles()}
-    assert figures["Healthy instances"] == ("1", False)
-    assert figures["Unhealthy instances"] == ("1", True)
+    values = {tile.title: (tile.value, tile.is_alarming) for tile in tiles()}
+    assert values["Healthy instances"] == ("1", False)
+    assert values["Unhealthy instances"] == ("1", True)
     assert "Unhealthy instances" in page(staff.get("/admin/"))

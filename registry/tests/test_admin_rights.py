@@ -1,4 +1,4 @@
-"""Which role may open which page of the admin of the registry."""
+"""The roles that may open each page of the registry's admin."""
 
 import pytest
 
@@ -11,7 +11,7 @@ PAGES = {
     **ANY_STAFF,
     **API_PAGES,
     **model_pages("registry_credential", view="operator support", add=""),
-    **model_pages("registry_event", view="operator support"),
+    **model_pages("registry_journalentry", view="operator support"),
     **model_pages("registry_instance", view="operator support"),
     **model_pages("registry_service", view="operator support"),
     "registry_instance_deregister_this": "operator",

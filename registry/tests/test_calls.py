@@ -1,5 +1,4 @@
-"""The five calls as clients in any language see them: shapes, refusals, and that refusals change
-nothing."""
+"""The five calls, as clients in any language use them. A refused call changes nothing."""
 
 import asyncio
 
@@ -7,7 +6,7 @@ import pytest
 
 from atoll.errors import InvalidInput
 from registry.http import limits, messages
-from registry.models import Event, Instance, Service
+from registry.models import Instance, JournalEntry, Service
 from registry.tests.conftest import SERVICE
 
 INSTANCE = {"id": "o-1", "host": "127.0.0.1", "port": 8002, "metadata": {"version": "1"}}
@@ -245,7 +244,7 @@ def test_a_cache_that_is_away_changes_nothing(wire, settings):
 def test_the_journal_says_who_registered(wire):
     ask(wire, "POST", "/register", REGISTRATION)
 
-    assert Event.objects.get(kind="registered").actor == f"{SERVICE} from 127.0.0.1"
+    assert JournalEntry.objects.get(kind="registered").actor == f"{SERVICE} from 127.0.0.1"
 
 
 @pytest.mark.parametrize("path", ["/services", f"/discover/{SERVICE}"])

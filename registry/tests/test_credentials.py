@@ -1,4 +1,4 @@
-"""A secret writes for one service, is never kept, and ends when it is revoked."""
+"""A secret writes for one service, is never stored, and ends when it is revoked."""
 
 import pytest
 from django.core.management import call_command

@@ -1,4 +1,4 @@
-"""``/schema`` describes the calls as they are: real requests and answers are held against it."""
+"""``/schema`` describes the calls: real requests and answers conform to it."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from prometheus_client import CollectorRegistry, generate_latest
 
 from atoll import metrics
-from registry.http.lanes import WRITES
+from registry.http.pools import WRITES
 from registry.models import Instance
 from registry.tests.conftest import SERVICE
 from registry.tests.test_watching import until
@@ -32,7 +32,7 @@ def document(client):
 
 
 def fits(document, schema, value):
-    """Which rules of the schema the value breaks."""
+    """The rules of the schema that the value breaks."""
     with_components = {**schema, "components": document["components"]}
     return [error.message for error in Draft202012Validator(with_components).iter_errors(value)]
 
@@ -114,14 +114,14 @@ def test_metrics_tell_instances_by_state_beats_refusals_and_who_waits(wire, put,
         application = wire.application
         await WRITES.run(lambda: drain(Instance.objects.get(instance_id="o-2"), actor="ada"))
         application.start()
-        await until(lambda: {"order-service", "user-service"} <= set(application.board._entries))
-        before = figures()
+        await until(lambda: {"order-service", "user-service"} <= set(application.state._entries))
+        before = counts()
         assert (await wire("POST", "/heartbeat", NAMED | {"incarnation": None})).status == 200
         assert (await wire("POST", "/heartbeat", NAMED, secret="wrong-secret")).status == 401
         index = (await wire("GET", f"/discover/{SERVICE}")).index
         watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=30))
         await until(lambda: application.hub.watchers == 1)
-        after = figures()
+        after = counts()
         application.hub.close()
         await watcher
         await application.stop()
@@ -144,7 +144,7 @@ def test_metrics_tell_instances_by_state_beats_refusals_and_who_waits(wire, put,
     assert after["registry_waiting_reads"] == before["registry_waiting_reads"] + 1
 
 
-def figures():
+def counts():
     assert isinstance(metrics.SERVICE, CollectorRegistry)
     text = (metrics.exposition() + generate_latest(metrics.SERVICE)).decode()
     pairs = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))

@@ -1,8 +1,8 @@
-"""Invariant: after a drain is confirmed nobody is sent to the instance."""
+"""Invariant: after a drain is confirmed, no answer has the instance."""
 
 import pytest
 
-from registry.models import Event, Instance
+from registry.models import Instance, JournalEntry
 from registry.tests.conftest import SERVICE
 from registry.usecases.discover import discover
 from registry.usecases.drain import drain, undrain
@@ -28,8 +28,8 @@ def test_a_drained_instance_leaves_the_answer_at_once_and_hears_it_with_its_next
     assert healthy() == ["o-2"]
     assert heartbeat(SERVICE, "o-1") == "draining"
     assert heartbeat(SERVICE, "o-2") == "ok"
-    event = Event.objects.get(kind=Event.Kind.DRAINED)
-    assert (event.instance_id, event.actor) == ("o-1", "ada@example.com")
+    entry = JournalEntry.objects.get(kind=JournalEntry.Kind.DRAINED)
+    assert (entry.instance_id, entry.actor) == ("o-1", "ada@example.com")
 
 
 def test_registering_again_does_not_undo_the_operator(put):
@@ -55,4 +55,4 @@ def test_draining_twice_is_told_once(put):
     drain(only("o-1"), actor="ada")
 
     assert not drain(only("o-1"), actor="ada")
-    assert Event.objects.filter(kind=Event.Kind.DRAINED).count() == 1
+    assert JournalEntry.objects.filter(kind=JournalEntry.Kind.DRAINED).count() == 1

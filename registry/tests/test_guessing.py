@@ -1,4 +1,4 @@
-"""Invariant: wrong credentials, however many, cost nobody else anything."""
+"""Invariant: wrong credentials, in any number, cost other callers nothing."""
 
 import asyncio
 
@@ -6,16 +6,16 @@ import pytest
 from django.db import OperationalError
 
 from atoll.errors import TooManyRequests, Unavailable
-from registry.http import failures as failures_module
-from registry.http import lanes
+from registry.http import pools
+from registry.http import wrong_credentials as wrong_credentials_module
 from registry.http.app import RegistryApplication
-from registry.http.failures import IN_A_WINDOW, MAX_COUNTED, MAX_LATE, UNKNOWN, Failures
-from registry.http.keys import READ_AGAIN_S, Keys
+from registry.http.credentials import READ_AGAIN_S, CredentialCache
 from registry.http.messages import Request
+from registry.http.wrong_credentials import IN_A_WINDOW, MAX_COUNTED, MAX_LATE, UNKNOWN, WrongCredentials
 from registry.models import Credential
 from registry.tests.conftest import SECRET, SERVICE, Wire
 from registry.tests.test_watching import until
-from registry.usecases.credentials import InvalidCredential, Key, digest, ensure, revoke
+from registry.usecases.credentials import ActiveCredential, InvalidCredential, digest, ensure, revoke
 
 SOON_S = 5.0
 HELD_S = 3600.0
@@ -29,10 +29,10 @@ class Clock:
 
 
 class Table:
-    """What the database says of credentials; it can be away, or hang."""
+    """The credentials of a database that can be away, or hang."""
 
     def __init__(self):
-        self.keys = {digest(SECRET): Key(1, SERVICE)}
+        self.credentials = {digest(SECRET): ActiveCredential(1, SERVICE)}
         self.reads = 0
         self.is_away = False
         self.gate = asyncio.Event()
@@ -43,29 +43,29 @@ class Table:
         await self.gate.wait()
         if self.is_away:
             raise OperationalError("away")
-        return dict(self.keys)
+        return dict(self.credentials)
 
 
 def from_address(peer, **headers):
     return Request("POST", "/heartbeat", {}, headers, peer)
 
 
-async def outcome(failures, peer, service=SERVICE):
+async def outcome(wrong_credentials, peer, service=SERVICE):
     try:
-        await failures.refuse(from_address(peer), service, InvalidCredential("no"))
+        await wrong_credentials.refuse(from_address(peer), service, InvalidCredential("no"))
     except InvalidCredential:
         return 401
     except TooManyRequests as refusal:
         return 429 if 1 <= refusal.retry_after_s <= 60 else refusal.retry_after_s
 
 
-async def outcomes(failures, count, peer="203.0.113.9", service=SERVICE):
-    return [await outcome(failures, peer, service) for _ in range(count)]
+async def outcomes(wrong_credentials, count, peer="203.0.113.9", service=SERVICE):
+    return [await outcome(wrong_credentials, peer, service) for _ in range(count)]
 
 
 def test_a_valid_credential_passes_while_its_own_address_guesses(wire):
     async def story():
-        wire.application.failures.late_s = HELD_S
+        wire.application.wrong_credentials.late_s = HELD_S
         body = {"serviceName": SERVICE, "instance": {"id": "o-1", "host": "127.0.0.1", "port": 8002}}
         assert (await wire("POST", "/register", body)).status == 201
         guesses = [
@@ -88,22 +88,22 @@ def test_a_valid_credential_passes_while_its_own_address_guesses(wire):
 
 def test_failures_are_counted_by_address_and_service():
     async def story():
-        failures = Failures(late_s=0)
-        assert await outcomes(failures, IN_A_WINDOW) == [401] * IN_A_WINDOW
-        assert await outcome(failures, "203.0.113.9") == 429
-        assert await outcome(failures, "203.0.113.9", "user-service") == 401
-        assert await outcome(failures, "203.0.113.10") == 401
+        wrong_credentials = WrongCredentials(late_s=0)
+        assert await outcomes(wrong_credentials, IN_A_WINDOW) == [401] * IN_A_WINDOW
+        assert await outcome(wrong_credentials, "203.0.113.9") == 429
+        assert await outcome(wrong_credentials, "203.0.113.9", "user-service") == 401
+        assert await outcome(wrong_credentials, "203.0.113.10") == 401
 
     asyncio.run(story())
 
 
 def test_all_addresses_of_one_64_are_one_and_those_of_another_are_not():
     async def story():
-        failures = Failures(late_s=0)
+        wrong_credentials = WrongCredentials(late_s=0)
         for n in range(IN_A_WINDOW):
-            assert await outcome(failures, f"2001:db8:0:1::{n:x}") == 401
-        assert await outcome(failures, "2001:db8:0:1:ffff::1") == 429
-        assert await outcome(failures, "2001:db8:0:2::1") == 401
+            assert await outcome(wrong_credentials, f"2001:db8:0:1::{n:x}") == 401
+        assert await outcome(wrong_credentials, "2001:db8:0:1:ffff::1") == 429
+        assert await outcome(wrong_credentials, "2001:db8:0:2::1") == 401
 
     asyncio.run(story())
 
@@ -111,26 +111,26 @@ def test_all_addresses_of_one_64_are_one_and_those_of_another_are_not():
 def test_after_a_minute_counting_begins_anew():
     async def story():
         clock = Clock()
-        failures = Failures(late_s=0, clock=clock)
-        await outcomes(failures, IN_A_WINDOW)
+        wrong_credentials = WrongCredentials(late_s=0, clock=clock)
+        await outcomes(wrong_credentials, IN_A_WINDOW)
         clock.now += 59.9
-        assert await outcome(failures, "203.0.113.9") == 429
+        assert await outcome(wrong_credentials, "203.0.113.9") == 429
         clock.now += 0.2
-        assert await outcome(failures, "203.0.113.9") == 401
+        assert await outcome(wrong_credentials, "203.0.113.9") == 401
 
     asyncio.run(story())
 
 
 def test_addresses_and_made_up_services_take_a_bounded_memory(wire):
     async def story():
-        failures = Failures(late_s=0)
+        wrong_credentials = WrongCredentials(late_s=0)
         for n in range(MAX_COUNTED + 100):
-            await outcome(failures, f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
-        assert len(failures._counts) == MAX_COUNTED
+            await outcome(wrong_credentials, f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+        assert len(wrong_credentials._counts) == MAX_COUNTED
 
         for n in range(20):
             await wire("GET", "/services", name=f"made-up-{n}")
-        assert [service for _, service in wire.application.failures._counts] == [UNKNOWN]
+        assert [service for _, service in wire.application.wrong_credentials._counts] == [UNKNOWN]
 
     asyncio.run(story())
 
@@ -141,22 +141,24 @@ def test_a_wrong_credential_is_answered_late(monkeypatch):
     async def note(seconds):
         pauses.append(seconds)
 
-    monkeypatch.setattr(failures_module.asyncio, "sleep", note)
-    assert asyncio.run(outcome(Failures(), "203.0.113.9")) == 401
+    monkeypatch.setattr(wrong_credentials_module.asyncio, "sleep", note)
+    assert asyncio.run(outcome(WrongCredentials(), "203.0.113.9")) == 401
     assert pauses == [1.0]
 
 
 def test_only_so_many_wait_for_their_late_answer_and_the_next_is_refused_at_once():
     async def story():
-        failures = Failures(late_s=HELD_S)
-        waiting = [asyncio.ensure_future(outcome(failures, f"10.0.0.{n % 250}")) for n in range(MAX_LATE)]
-        await until(lambda: failures._late == MAX_LATE)
+        wrong_credentials = WrongCredentials(late_s=HELD_S)
+        waiting = [
+            asyncio.ensure_future(outcome(wrong_credentials, f"10.0.0.{n % 250}")) for n in range(MAX_LATE)
+        ]
+        await until(lambda: wrong_credentials._late == MAX_LATE)
         async with asyncio.timeout(SOON_S):
-            assert await outcome(failures, "192.0.2.1") == 429
+            assert await outcome(wrong_credentials, "192.0.2.1") == 429
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
-        assert failures._late == 0
+        assert wrong_credentials._late == 0
 
     asyncio.run(story())
 
@@ -164,14 +166,14 @@ def test_only_so_many_wait_for_their_late_answer_and_the_next_is_refused_at_once
 def test_a_flood_of_made_up_secrets_costs_one_look_a_second():
     async def story():
         table, clock = Table(), Clock()
-        keys = Keys(table, clock=clock)
-        keys.listen(True)
-        await keys.verify(SERVICE, SECRET)
+        cache = CredentialCache(table, clock=clock)
+        cache.listen(True)
+        await cache.verify(SERVICE, SECRET)
         for second in range(3):
             clock.now += READ_AGAIN_S
             for n in range(100):
                 with pytest.raises(InvalidCredential):
-                    await keys.verify(SERVICE, f"guess-{second}-{n}")
+                    await cache.verify(SERVICE, f"guess-{second}-{n}")
         assert table.reads == 4
 
     asyncio.run(story())
@@ -180,10 +182,10 @@ def test_a_flood_of_made_up_secrets_costs_one_look_a_second():
 def test_a_valid_credential_costs_no_look_at_all():
     async def story():
         table = Table()
-        keys = Keys(table)
-        keys.listen(True)
+        cache = CredentialCache(table)
+        cache.listen(True)
         for _ in range(100):
-            assert (await keys.verify(SERVICE, SECRET)).service == SERVICE
+            assert (await cache.verify(SERVICE, SECRET)).service == SERVICE
         assert table.reads == 1
 
     asyncio.run(story())
@@ -192,10 +194,10 @@ def test_a_valid_credential_costs_no_look_at_all():
 @pytest.mark.parametrize("secret", [SECRET + "x", "", "\N{SNOWMAN}"])
 def test_a_wrong_secret_or_another_s_name_is_refused(secret):
     async def story():
-        keys = Keys(Table())
+        cache = CredentialCache(Table())
         for name, tried in ((SERVICE, secret), ("user-service", SECRET), ("", SECRET)):
             with pytest.raises(InvalidCredential):
-                await keys.verify(name, tried)
+                await cache.verify(name, tried)
 
     asyncio.run(story())
 
@@ -203,22 +205,22 @@ def test_a_wrong_secret_or_another_s_name_is_refused(secret):
 def test_a_database_that_is_away_or_hangs_keeps_those_in_who_were():
     async def story():
         table, clock = Table(), Clock()
-        keys = Keys(table, clock=clock)
-        keys.listen(True)
-        await keys.verify(SERVICE, SECRET)
+        cache = CredentialCache(table, clock=clock)
+        cache.listen(True)
+        await cache.verify(SERVICE, SECRET)
 
         table.is_away = True
-        keys.listen(False)
+        cache.listen(False)
         clock.now += 10
-        assert (await keys.verify(SERVICE, SECRET)).service == SERVICE
+        assert (await cache.verify(SERVICE, SECRET)).service == SERVICE
         with pytest.raises(InvalidCredential):
-            await keys.verify(SERVICE, "guess")
+            await cache.verify(SERVICE, "guess")
 
         table.gate.clear()
         clock.now += 10
         async with asyncio.timeout(SOON_S):
             for _ in range(10):
-                assert (await keys.verify(SERVICE, SECRET)).service == SERVICE
+                assert (await cache.verify(SERVICE, SECRET)).service == SERVICE
         table.gate.set()
 
     asyncio.run(story())
@@ -228,9 +230,9 @@ def test_a_process_that_never_saw_the_database_says_so_and_refuses_nobody_for_go
     async def story():
         table = Table()
         table.is_away = True
-        keys = Keys(table)
+        cache = CredentialCache(table)
         with pytest.raises(Unavailable):
-            await keys.verify(SERVICE, SECRET)
+            await cache.verify(SERVICE, SECRET)
 
     asyncio.run(story())
 
@@ -238,33 +240,33 @@ def test_a_process_that_never_saw_the_database_says_so_and_refuses_nobody_for_go
 def test_a_change_that_comes_while_the_table_is_read_is_read_too():
     async def story():
         table = Table()
-        keys = Keys(table)
-        keys.listen(True)
-        await keys.verify(SERVICE, SECRET)
-        keys.change()
+        cache = CredentialCache(table)
+        cache.listen(True)
+        await cache.verify(SERVICE, SECRET)
+        cache.change()
         await until(lambda: table.reads == 2)
-        table.keys = {}
-        keys.change()
+        table.credentials = {}
+        cache.change()
         with pytest.raises(InvalidCredential):
-            await keys.verify(SERVICE, SECRET)
+            await cache.verify(SERVICE, SECRET)
 
     asyncio.run(story())
 
 
 def test_a_withdrawn_credential_is_out_in_every_process_and_its_sibling_stays(wire):
     other = Wire(RegistryApplication(wire.application._django))
-    other.application.failures.late_s = 0.0
+    other.application.wrong_credentials.late_s = 0.0
     sibling = "the-other-secret-of-order-service-in-tests"
 
     async def story():
-        await lanes.WRITES.run(ensure, SERVICE, sibling, actor="test")
+        await pools.WRITES.run(ensure, SERVICE, sibling, actor="test")
         for each in (wire, other):
             each.application.start()
         for each in (wire, other):
             await until(lambda each=each: each.application.hub.is_listening)
             assert (await each("GET", "/services")).status == 200
-        first = await lanes.WRITES.run(lambda: Credential.objects.get(digest=digest(SECRET)))
-        await lanes.WRITES.run(revoke, first, actor="test")
+        first = await pools.WRITES.run(lambda: Credential.objects.get(digest=digest(SECRET)))
+        await pools.WRITES.run(revoke, first, actor="test")
         for each in (wire, other):
             async with asyncio.timeout(SOON_S):
                 while (await each("GET", "/services")).status != 401:
@@ -284,7 +286,7 @@ def test_the_use_of_a_secret_is_noted(wire):
         wire.application._listener._pulse_due = 0.0
         used = lambda: Credential.objects.get().last_used_at  # noqa: E731
         async with asyncio.timeout(SOON_S):
-            while await lanes.WRITES.run(used) is None:
+            while await pools.WRITES.run(used) is None:
                 await asyncio.sleep(0.02)
         await wire.application.stop()
 

@@ -80,7 +80,7 @@ STEPS = st.lists(
 
 
 class AnyStory(TestCase):
-    """Duplicates, late words and every order of them."""
+    """Duplicate and late requests in every order."""
 
     @settings(max_examples=40, deadline=None)
     @given(STEPS)

@@ -1,9 +1,9 @@
-"""Invariants: a silent instance is out within its lease; one that beats never is, whatever
-happened to the registry meanwhile."""
+"""Invariants: a silent instance is out of the answer when its lease ends; an instance with heartbeats stays
+in, whatever happens to the registry."""
 
 import pytest
 
-from registry.models import Event, Instance, Lease
+from registry.models import Instance, JournalEntry, Lease
 from registry.selectors import services_page
 from registry.tests.conftest import SERVICE
 from registry.usecases.discover import discover
@@ -22,7 +22,7 @@ def statuses():
 
 
 def kinds():
-    return list(Event.objects.order_by("id").values_list("kind", flat=True))
+    return list(JournalEntry.objects.order_by("id").values_list("kind", flat=True))
 
 
 def test_an_instance_silent_for_sixty_seconds_is_out_without_any_sweep(put, silence):

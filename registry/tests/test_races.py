@@ -1,4 +1,4 @@
-"""Several registry processes, one database: threads with a connection each stand for them."""
+"""Several registry processes at one database. Threads with their own connections stand for them."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ from django.db import connections
 from django.db.models import F
 
 from atoll.errors import Refusal
-from registry.models import Event, Instance, Lease
+from registry.models import Instance, JournalEntry, Lease
 from registry.tests.conftest import SERVICE, offer
 from registry.usecases.deregister import deregister
 from registry.usecases.discover import discover
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at_once(*jobs):
-    """Runs the jobs from one starting shot; their results, or the Refusal each got."""
+    """Start all jobs at one moment. Returns their results, a Refusal for each refused one."""
     start = threading.Barrier(len(jobs))
 
     def run(job):
@@ -74,7 +74,7 @@ def test_a_farewell_among_beats_and_repeated_registrations_is_the_last_word():
     )
 
     assert discover(SERVICE).instances == []
-    assert Event.objects.filter(kind=Event.Kind.DEREGISTERED).count() == 1
+    assert JournalEntry.objects.filter(kind=JournalEntry.Kind.DEREGISTERED).count() == 1
 
 
 def test_processes_that_notice_the_same_expiry_count_it_once():
@@ -86,4 +86,4 @@ def test_processes_that_notice_the_same_expiry_count_it_once():
     answers = at_once(*(lambda: discover(SERVICE) for _ in range(AT_ONCE)))
 
     assert {(answer.index, len(answer.instances)) for answer in answers} == {(index + 1, 1)}
-    assert Event.objects.filter(kind=Event.Kind.EXPIRED).count() == 1
+    assert JournalEntry.objects.filter(kind=JournalEntry.Kind.EXPIRED).count() == 1

@@ -1,10 +1,10 @@
-"""Invariant: an acknowledged registration is in discover until it leaves or falls silent."""
+"""Invariant: an acknowledged registration is in the answer until the instance leaves or falls silent."""
 
 import pytest
 
 from atoll.errors import Conflict, NotFound, Unprocessable
 from registry import constants
-from registry.models import Event, Instance, Lease
+from registry.models import Instance, JournalEntry, Lease
 from registry.tests.conftest import SERVICE
 from registry.usecases import register as register_module
 from registry.usecases.deregister import deregister
@@ -72,7 +72,7 @@ def test_an_earlier_life_cannot_replace_a_later_one(put):
 
     assert refusal.value.code == "stale_incarnation"
     assert discover(SERVICE).instances[0]["port"] == 8002
-    assert Event.objects.filter(kind=Event.Kind.REFUSED, instance_id="o-1").count() == 1
+    assert JournalEntry.objects.filter(kind=JournalEntry.Kind.REFUSED, instance_id="o-1").count() == 1
 
 
 def test_an_earlier_life_cannot_renew_the_lease_of_a_later_one(put):

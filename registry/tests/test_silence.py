@@ -1,4 +1,4 @@
-"""Invariant: silence alone never empties a service; leaving does, and so do operators."""
+"""Invariant: silence alone never empties a service. Deregistrations do, and operators do."""
 
 import asyncio
 from dataclasses import replace
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from registry.models import Event, Instance
-from registry.silence import TOGETHER_S, Seat, last_known
+from registry.models import Instance, JournalEntry
+from registry.silence import TOGETHER_S, InstanceState, last_known
 from registry.tests.conftest import SERVICE
 from registry.usecases.deregister import deregister
 from registry.usecases.discover import discover
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 
 
-def seat(pk, left_s, *, port=8000, is_drained=False):
-    return Seat(
+def instance(pk, left_s, *, port=8000, is_drained=False):
+    return InstanceState(
         pk=pk,
         id=f"o-{pk}",
-        place=("10.0.0.7", port + pk),
+        endpoint=("10.0.0.7", port + pk),
         incarnation=1,
         is_drained=is_drained,
         left_s=left_s,
@@ -57,17 +57,17 @@ def found():
     ],
 )
 def test_the_last_that_fell_silent_together_are_kept_if_they_are_more_than_still_beat(left, kept):
-    assert last_known(seat(pk, left_s) for pk, left_s in enumerate(left)) == kept
+    assert last_known(instance(pk, left_s) for pk, left_s in enumerate(left)) == kept
 
 
 def test_what_an_operator_drained_is_neither_kept_nor_counted():
-    assert last_known([seat(0, -1, is_drained=True)]) == set()
-    assert last_known([seat(0, 30, is_drained=True), seat(1, -1)]) == {1}
+    assert last_known([instance(0, -1, is_drained=True)]) == set()
+    assert last_known([instance(0, 30, is_drained=True), instance(1, -1)]) == {1}
 
 
 def test_a_silent_instance_whose_place_a_live_one_has_taken_is_gone():
-    successor = replace(seat(9, 30), place=seat(0, -1).place)
-    assert last_known([seat(0, -1), seat(1, -1), seat(2, -1), successor]) == {1, 2}
+    successor = replace(instance(9, 30), endpoint=instance(0, -1).endpoint)
+    assert last_known([instance(0, -1), instance(1, -1), instance(2, -1), successor]) == {1, 2}
 
 
 def test_when_one_of_two_falls_silent_the_other_serves_and_when_both_do_both_stay(put, silence):
@@ -82,7 +82,7 @@ def test_when_one_of_two_falls_silent_the_other_serves_and_when_both_do_both_sta
     answer = discover(SERVICE)
     assert (answer.index, answer.state, answer.valid_s) == (index + 1, "last-known", None)
     assert discover(SERVICE).index == answer.index, "asking again moves nothing"
-    kept = Event.objects.get(kind=Event.Kind.KEPT)
+    kept = JournalEntry.objects.get(kind=JournalEntry.Kind.KEPT)
     assert (kept.service, kept.details) == (SERVICE, {"instances": 2})
 
 

@@ -1,4 +1,4 @@
-"""Invariant: nothing a life says after its end makes it visible again."""
+"""Invariant: no late request of an ended incarnation makes it visible again."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 
 from atoll.errors import Conflict, NotFound
-from registry.models import Event, Tombstone
+from registry.models import JournalEntry, Tombstone
 from registry.tests.conftest import SERVICE
 from registry.usecases.deregister import deregister
 from registry.usecases.discover import discover
@@ -49,7 +49,7 @@ def test_a_late_registration_of_the_same_or_an_earlier_life_does_not_bring_it_ba
     assert refusal.value.code == "instance_deregistered"
     assert discover(SERVICE).instances == []
     assert discover(SERVICE).index == index
-    assert Event.objects.filter(kind=Event.Kind.REFUSED).count() == 1
+    assert JournalEntry.objects.filter(kind=JournalEntry.Kind.REFUSED).count() == 1
 
 
 def test_a_registration_that_was_overtaken_by_its_own_farewell_is_refused(put):
@@ -90,7 +90,7 @@ def test_leaving_twice_is_the_same_as_once(put):
 
     assert discover(SERVICE).index == index
     assert Tombstone.objects.get().buried_at == buried_at
-    assert Event.objects.filter(kind=Event.Kind.DEREGISTERED).count() == 1
+    assert JournalEntry.objects.filter(kind=JournalEntry.Kind.DEREGISTERED).count() == 1
 
 
 def test_a_stranger_without_a_number_cannot_leave(put):

@@ -1,4 +1,4 @@
-"""Invariant: a watcher gets the final state, soon, and never misses a change it was parked for."""
+"""Invariant: a watcher gets the final state soon, and misses no change."""
 
 import asyncio
 import threading
@@ -6,7 +6,7 @@ import threading
 import pytest
 from django.db import connection
 
-from registry.http import lanes
+from registry.http import pools
 from registry.http.hub import Hub
 from registry.models import Instance
 from registry.selectors import Answer
@@ -28,7 +28,7 @@ async def until(condition):
 
 
 class World:
-    """A service whose index the test moves, looked at through a gate it can close."""
+    """A service with an index that the test moves. Reads pass a gate that the test can close."""
 
     def __init__(self, *, valid_s=None):
         self.index = 1
@@ -160,7 +160,7 @@ def test_closing_answers_everyone_who_waits():
 
 
 async def index_once_heard(wire):
-    """The index of the answer that has o-1: what another process wrote is heard a moment later."""
+    """The index of the answer with o-1. A change by another process arrives a moment later."""
     async with asyncio.timeout(SOON_S):
         while not (answered := await wire("GET", f"/discover/{SERVICE}")).body:
             await asyncio.sleep(0.005)
@@ -179,16 +179,16 @@ def test_a_change_made_by_another_process_reaches_a_parked_request(wire, change)
     async def story():
         wire.application.start()
         await until(lambda: wire.application.hub.is_listening)
-        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
+        await pools.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = await index_once_heard(wire)
         watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
         await until(lambda: wire.application.hub.watchers == 1)
-        await lanes.WRITES.run(heartbeat, SERVICE, "o-1")
-        await lanes.WRITES.run(CHANGES[change])
+        await pools.WRITES.run(heartbeat, SERVICE, "o-1")
+        await pools.WRITES.run(CHANGES[change])
         async with asyncio.timeout(SOON_S):
             answered = await watcher
         assert answered.index == index + 1
-        assert answered.body == (await lanes.WRITES.run(discover, SERVICE)).instances
+        assert answered.body == (await pools.WRITES.run(discover, SERVICE)).instances
         await wire.application.stop()
 
     asyncio.run(story())
@@ -216,14 +216,14 @@ def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wi
         wire.application.start()
         hub = wire.application.hub
         await until(lambda: hub.is_listening)
-        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
+        await pools.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = await index_once_heard(wire)
-        await lanes.WRITES.run(cut_every_session_but, spared)
+        await pools.WRITES.run(cut_every_session_but, spared)
         await until(lambda: not hub.is_listening)
         await until(lambda: hub.is_listening)
         watcher = asyncio.ensure_future(wire("GET", f"/discover/{SERVICE}", index=index, wait=LONG_S))
         await until(lambda: hub.watchers == 1)
-        await lanes.WRITES.run(register, SERVICE, offer("o-2"), actor="test")
+        await pools.WRITES.run(register, SERVICE, offer("o-2"), actor="test")
         async with asyncio.timeout(SOON_S):
             assert (await watcher).index == index + 1
         await wire.application.stop()
@@ -233,7 +233,7 @@ def test_changes_are_heard_again_after_the_database_cut_the_listening_session(wi
 
 def test_waiting_requests_hold_no_thread(wire):
     async def story():
-        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
+        await pools.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = await index_once_heard(wire)
         wire.application.hub.is_listening = True
         watchers = [
@@ -242,7 +242,7 @@ def test_waiting_requests_hold_no_thread(wire):
         ]
         await until(lambda: wire.application.hub.watchers == 50)
         calling = [thread for thread in threading.enumerate() if thread.name.startswith("registry")]
-        assert len(calling) <= sum(lane.threads for lane in lanes.ALL)
+        assert len(calling) <= sum(pool.threads for pool in pools.ALL)
         wire.application.hub.close()
         assert {answered.index for answered in await asyncio.gather(*watchers)} == {index}
 
@@ -251,7 +251,7 @@ def test_waiting_requests_hold_no_thread(wire):
 
 def test_a_client_that_leaves_is_no_longer_waited_for(wire):
     async def story():
-        await lanes.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
+        await pools.WRITES.run(register, SERVICE, offer("o-1"), actor="test")
         index = await index_once_heard(wire)
         wire.application.hub.is_listening = True
         leaves = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Who may write for which service name."""
+"""Issues, revokes and lists the credentials of services."""
 
 import hashlib
 import re
@@ -14,10 +14,10 @@ from django.db.models.functions import Now
 from atoll import text
 from atoll.errors import InvalidInput, Refusal
 from registry.constants import CREDENTIALS_CHANNEL
-from registry.models import Credential, Event
+from registry.models import Credential, JournalEntry
 
 MIN_SECRET_CHARACTERS = 20
-# Of a secret that a person brings along, which may not be as random as ours. Users wants as much.
+# A secret that a person brings may be less random than ours. The users service asks for as much.
 MIN_BROUGHT_CHARACTERS = 32
 MIN_BROUGHT_DIFFERENT = 10
 SECRET_BYTES = 32
@@ -34,8 +34,8 @@ class InvalidCredential(Refusal):
 
 
 @dataclass(frozen=True)
-class Key:
-    """A live credential, as every process of the registry keeps it in memory."""
+class ActiveCredential:
+    """A credential that is accepted, as each process of the registry keeps it in memory."""
 
     pk: int
     service: str
@@ -46,7 +46,7 @@ def digest(secret: str) -> str:
 
 
 def issue(service: str, *, label: str = "", actor: str) -> tuple[Credential, str]:
-    """A new credential and its secret, which can be seen only here."""
+    """A new credential and its secret. The database keeps only the digest of the secret."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
     return ensure(service, secret, label=label, actor=actor)[0], secret
 
@@ -63,7 +63,7 @@ def check_brought(secret: str) -> None:
 
 
 def check_free(secret: str) -> None:
-    """Raises InvalidInput for a secret that a credential has, or had."""
+    """Raises InvalidInput for the secret of another credential, revoked ones included."""
     if Credential.objects.filter(digest=digest(secret)).exists():
         raise InvalidInput("A credential with this secret exists, or was revoked.", code="secret_not_usable")
 
@@ -71,8 +71,8 @@ def check_free(secret: str) -> None:
 def ensure(service: str, secret: str, *, label: str = "", actor: str) -> tuple[Credential, bool]:
     """The credential for a secret made elsewhere, and whether it is new.
 
-    Raises InvalidInput for a name no service can have, an unfit label, a secret short enough to be guessed,
-    or one that another service holds or that was revoked.
+    Raises InvalidInput for an invalid service name or label, a short secret, and the secret of another
+    service or of a revoked credential.
     """
     if not OWNER_NAME.fullmatch(service):
         raise InvalidInput(f"{service!r} is no service name.", code="invalid_service_name")
@@ -95,47 +95,49 @@ def ensure(service: str, secret: str, *, label: str = "", actor: str) -> tuple[C
                 code="secret_not_usable",
             )
         if is_new:
-            Event.objects.create(
-                kind=Event.Kind.CREDENTIAL_ISSUED, service=service, actor=actor, details={"label": label}
+            JournalEntry.objects.create(
+                kind=JournalEntry.Kind.CREDENTIAL_ISSUED,
+                service=service,
+                actor=actor,
+                details={"label": label},
             )
-            _tell_every_process()
+            _notify()
     return credential, is_new
 
 
 def revoke(credential: Credential, *, actor: str) -> bool:
-    """Every process of the registry hears of it at commit and accepts it no longer. False when it
-    was revoked already."""
+    """At commit, every process of the registry stops to accept it. False when it was revoked already."""
     with transaction.atomic():
         changed = Credential.objects.filter(pk=credential.pk, revoked_at=None).update(revoked_at=Now())
         if changed:
-            Event.objects.create(
-                kind=Event.Kind.CREDENTIAL_REVOKED,
+            JournalEntry.objects.create(
+                kind=JournalEntry.Kind.CREDENTIAL_REVOKED,
                 service=credential.service,
                 actor=actor,
                 details={"label": credential.label},
             )
-            _tell_every_process()
+            _notify()
     return bool(changed)
 
 
-def live() -> dict[str, Key]:
-    """Every credential that is accepted now, by the digest of its secret."""
+def active_credentials() -> dict[str, ActiveCredential]:
+    """All credentials that are accepted now, by the digest of their secret."""
     rows = Credential.objects.filter(revoked_at=None).order_by().values_list("digest", "pk", "service")
-    return {found: Key(pk, service) for found, pk, service in rows}
+    return {found: ActiveCredential(pk, service) for found, pk, service in rows}
 
 
 def note_use(used: Iterable[int]) -> None:
-    """Writes when these credentials were last used; to the hour, so that it is seldom a write."""
+    """Record when these credentials were last used, to the hour, so that few calls write."""
     is_due = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USE_NOTED_EVERY)
     Credential.objects.filter(is_due, pk__in=set(used)).update(last_used_at=Now())
 
 
-def may_write(key: Key, service_name: str) -> bool:
-    """Its own name and its worker's, nobody else's."""
-    return service_name in {key.service, key.service + WORKER_SUFFIX}
+def may_write(credential: ActiveCredential, service_name: str) -> bool:
+    """Whether the name is the credential's service or its worker."""
+    return service_name in {credential.service, credential.service + WORKER_SUFFIX}
 
 
-def _tell_every_process() -> None:
-    """At commit; each then reads the table again."""
+def _notify() -> None:
+    """Let every process of the registry read the credentials again, at commit."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, '')", [CREDENTIALS_CHANNEL])

@@ -1,19 +1,18 @@
-"""A process leaves, or an operator takes it out."""
+"""Removes an instance because its process stops, or because an operator says so."""
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from atoll.errors import Conflict, NotFound
-from registry.models import Event, Instance, Service, Tombstone
-from registry.usecases.settle import settle, tell
+from registry.models import Instance, JournalEntry, Service, Tombstone
+from registry.usecases.refresh_index import notify, refresh_index
 
 
 def deregister(service_name: str, instance_id: str, incarnation: int = 0, *, actor: str) -> None:
-    """Gone from every answer when this returns, and a tombstone keeps late words from bringing
-    it back. Doing it twice is the same as once.
+    """No answer has the instance when this returns. A tombstone refuses its late heartbeats. Idempotent.
 
-    Raises Conflict when a later life of the id is registered (it stays), NotFound when the id
-    is neither registered nor buried and gives no incarnation that could be buried.
+    Raises Conflict when a later incarnation is registered, which stays, and NotFound when the id is
+    neither registered nor buried and no incarnation is given.
     """
     with transaction.atomic():
         service = Service.objects.select_for_update().filter(name=service_name).first()
@@ -23,8 +22,8 @@ def deregister(service_name: str, instance_id: str, incarnation: int = 0, *, act
                 f"{instance_id} has registered again since; incarnation {incarnation} is over.",
                 code="stale_incarnation",
             )
-        grave = Tombstone.objects.filter(service=service, instance_id=instance_id).first()
-        if service is None or not (existing or grave or incarnation):
+        tombstone = Tombstone.objects.filter(service=service, instance_id=instance_id).first()
+        if service is None or not (existing or tombstone or incarnation):
             raise NotFound(f"{instance_id} is not registered as {service_name}.", code="instance_not_found")
         Tombstone.objects.update_or_create(
             service=service,
@@ -33,15 +32,18 @@ def deregister(service_name: str, instance_id: str, incarnation: int = 0, *, act
                 "incarnation": max(
                     incarnation,
                     existing.incarnation if existing else 0,
-                    grave.incarnation if grave else 0,
+                    tombstone.incarnation if tombstone else 0,
                 ),
-                "buried_at": Now() if existing or not grave else grave.buried_at,
+                "buried_at": Now() if existing or not tombstone else tombstone.buried_at,
             },
         )
         if existing is not None:
             existing.delete()
-            Event.objects.create(
-                kind=Event.Kind.DEREGISTERED, service=service.name, instance_id=instance_id, actor=actor
+            JournalEntry.objects.create(
+                kind=JournalEntry.Kind.DEREGISTERED,
+                service=service.name,
+                instance_id=instance_id,
+                actor=actor,
             )
-        settle(service.pk)
-        tell(service.name)
+        refresh_index(service.pk)
+        notify(service.name)

@@ -1,4 +1,4 @@
-"""A process says that it lives: one narrow row rewritten, no index moved."""
+"""Renews the lease of one instance. It rewrites one narrow row and moves no index."""
 
 from django.db import connection, transaction
 
@@ -6,7 +6,7 @@ from atoll.errors import Conflict, NotFound
 from registry.constants import LEASE
 from registry.models import Instance
 from registry.selectors import JUDGED_AT_SQL
-from registry.usecases.settle import settle
+from registry.usecases.refresh_index import refresh_index
 
 BEAT = f"""
     WITH beating AS (
@@ -25,10 +25,10 @@ BEAT = f"""
 
 
 def heartbeat(service_name: str, instance_id: str, incarnation: int = 0) -> str:
-    """Renews the lease; ``"draining"`` while an operator keeps traffic away, else ``"ok"``.
+    """Renew the lease. ``"draining"`` while an operator drains the instance, else ``"ok"``.
 
-    Raises NotFound when the process must register again, Conflict when a later life of the
-    same id has. An unhealthy instance that beats is back before this returns.
+    Raises NotFound when the process must register again, and Conflict when a later incarnation is
+    registered. A silent instance is in the answers again when this returns.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -37,7 +37,7 @@ def heartbeat(service_name: str, instance_id: str, incarnation: int = 0) -> str:
         if row is not None:
             service_id, is_drained, was_silent = row
             if was_silent:
-                settle(service_id)
+                refresh_index(service_id)
             return "draining" if is_drained else "ok"
     known = Instance.objects.filter(service__name=service_name, instance_id=instance_id)
     if known.filter(incarnation__gt=incarnation).exists():

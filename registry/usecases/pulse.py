@@ -1,4 +1,4 @@
-"""The registry's own heartbeat: time in which it was away is given back to every lease."""
+"""The registry's own heartbeat. After the registry was away, leases get that time back."""
 
 from datetime import timedelta
 
@@ -7,16 +7,16 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from registry.constants import FORGET_AFTER, JOURNAL_KEPT, LEASE, PULSE_LOST, TOMBSTONE_KEPT
-from registry.models import Event, Instance, Pulse, Service, Tombstone
+from registry.models import Instance, JournalEntry, Pulse, Service, Tombstone
 from registry.selectors import judged_at, visible
-from registry.usecases.settle import settle, tell
+from registry.usecases.refresh_index import notify, refresh_index
 
 
 def pulse() -> timedelta | None:
-    """Says that a registry process lives. After a gap longer than PULSE_LOST every lease that had
-    not run out when the registry went gets its full time again; the length of the gap, else None.
+    """Record that a registry process lives.
 
-    Leases that had run out before stay so: being restarted revives nobody.
+    After a gap longer than PULSE_LOST, each lease that was valid when the gap began gets its full time
+    again. Expired leases stay expired. Returns the length of such a gap, else None.
     """
     with transaction.atomic():
         last = Pulse.objects.select_for_update().first()
@@ -33,19 +33,19 @@ def pulse() -> timedelta | None:
                     "WHERE expires_at > %s",
                     [LEASE.total_seconds(), last.beat_at],
                 )
-                Event.objects.create(
-                    kind=Event.Kind.EXTENDED, details={"awayS": round(gap.total_seconds(), 1)}
+                JournalEntry.objects.create(
+                    kind=JournalEntry.Kind.EXTENDED, details={"awayS": round(gap.total_seconds(), 1)}
                 )
             cursor.execute("UPDATE registry_pulse SET beat_at = statement_timestamp()")
         return gap if gap > PULSE_LOST else None
 
 
 def sweep() -> int:
-    """Settles the services in which a lease ran out, forgets who has been silent for FORGET_AFTER,
-    and drops what is too old to matter. Nothing depends on it being punctual.
+    """Refresh the index of services with an expired lease, and delete what is too old.
 
-    What a service that is silent as a whole was last known to be is never forgotten: an
-    operator or the process itself deregisters it. The number of instances forgotten.
+    Instances are deleted after FORGET_AFTER of silence, except the last known ones of a service that
+    is silent as a whole: an operator or the process itself deregisters these. Old tombstones and
+    journal entries go, too. Returns the number of deleted instances. The sweep need not be punctual.
     """
     forgotten = 0
     due = Instance.objects.filter(
@@ -58,20 +58,21 @@ def sweep() -> int:
             names = _forget(service)
             if names:
                 forgotten += len(names)
-                Event.objects.bulk_create(
-                    Event(kind=Event.Kind.FORGOTTEN, service=service.name, instance_id=name) for name in names
+                JournalEntry.objects.bulk_create(
+                    JournalEntry(kind=JournalEntry.Kind.FORGOTTEN, service=service.name, instance_id=name)
+                    for name in names
                 )
-            settle(service.pk)
+            refresh_index(service.pk)
             if names:
-                tell(service.name)
+                notify(service.name)
     Tombstone.objects.filter(buried_at__lt=Now() - TOMBSTONE_KEPT).delete()
-    Event.objects.filter(at__lt=Now() - JOURNAL_KEPT).delete()
+    JournalEntry.objects.filter(at__lt=Now() - JOURNAL_KEPT).delete()
     return forgotten
 
 
 def _forget(service: Service) -> list[str]:
     now = visible(service)
-    is_silent_as_a_whole = not any(seat.is_live and not seat.is_drained for seat in now.seats)
+    is_silent_as_a_whole = not any(instance.is_healthy for instance in now.registered)
     kept = now.last_known if is_silent_as_a_whole else frozenset()
     gone = Instance.objects.filter(service=service, lease__expires_at__lt=judged_at() - FORGET_AFTER).exclude(
         pk__in=kept

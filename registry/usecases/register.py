@@ -1,4 +1,4 @@
-"""A process says where it listens, and gets a lease."""
+"""Registers an instance and starts its lease."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,15 +7,15 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from atoll.errors import Conflict, Refusal, Unprocessable
-from registry.constants import LEASE, MAX_INSTANCES_PER_SERVICE, QUARANTINE
-from registry.models import Event, Instance, Lease, Service, Tombstone
+from registry.constants import LEASE, MAX_INSTANCES_PER_SERVICE, RETURN_AFTER
+from registry.models import Instance, JournalEntry, Lease, Service, Tombstone
 from registry.selectors import visible
-from registry.usecases.settle import settle, tell
+from registry.usecases.refresh_index import notify, refresh_index
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A checked instance as its process describes it; ``incarnation`` 0 when it numbers none."""
+    """A checked instance as its process describes it. ``incarnation`` is 0 when the process gives none."""
 
     id: str
     host: str
@@ -32,10 +32,10 @@ class Registered:
 
 
 def register(service_name: str, offer: Offer, *, actor: str) -> Registered:
-    """Creates or replaces the instance and starts its lease; visible when this returns.
+    """Create or replace the instance and start its lease. Answers show it when this returns.
 
-    Raises Conflict, leaving everything as it was but for a line in the journal, when the
-    offer comes from a life that has ended (deregistered, or replaced by a later one).
+    Raises Conflict when the instance was deregistered, or when a later incarnation is registered, and
+    Unprocessable when the service has too many instances. Only the journal changes then.
     """
     service = _service(service_name)
     with transaction.atomic():
@@ -44,10 +44,10 @@ def register(service_name: str, offer: Offer, *, actor: str) -> Registered:
         refusal = _refusal(service, offer, existing)
         if refusal is None:
             is_new = _store(service, offer, existing, actor)
-            index = settle(service.pk).index
-            tell(service.name)
+            index = refresh_index(service.pk).index
+            notify(service.name)
     if refusal is not None:
-        _journal(Event.Kind.REFUSED, service, offer, actor, {"reason": refusal.code})
+        _journal(JournalEntry.Kind.REFUSED, service, offer, actor, {"reason": refusal.code})
         raise refusal
     return Registered(is_new, index)
 
@@ -67,12 +67,12 @@ def _refusal(service: Service, offer: Offer, existing: Instance | None) -> Refus
             code="stale_incarnation",
             details={"incarnation": existing.incarnation},
         )
-    grave = Tombstone.objects.filter(service=service, instance_id=offer.id).first()
-    if grave is not None and not _may_return(grave, offer):
+    tombstone = Tombstone.objects.filter(service=service, instance_id=offer.id).first()
+    if tombstone is not None and not _may_return(tombstone, offer):
         return Conflict(
             f"{offer.id} was deregistered. Register under a new id, or with a higher incarnation.",
             code="instance_deregistered",
-            details={"incarnation": grave.incarnation},
+            details={"incarnation": tombstone.incarnation},
         )
     count = Instance.objects.filter(service=service).count()
     if existing is None and count >= MAX_INSTANCES_PER_SERVICE:
@@ -83,12 +83,15 @@ def _refusal(service: Service, offer: Offer, existing: Instance | None) -> Refus
     return None
 
 
-def _may_return(grave: Tombstone, offer: Offer) -> bool:
-    """A numbered life follows a lower number; one without numbers waits out the quarantine,
-    in which its late words would still be on their way."""
+def _may_return(tombstone: Tombstone, offer: Offer) -> bool:
+    """Whether the instance may register after its deregistration.
+
+    With an incarnation, it must be higher than the buried one. Without, RETURN_AFTER must be over, so
+    that late requests of the old process have arrived.
+    """
     if offer.incarnation:
-        return offer.incarnation > grave.incarnation
-    return Tombstone.objects.filter(pk=grave.pk, buried_at__lt=Now() - QUARANTINE).exists()
+        return offer.incarnation > tombstone.incarnation
+    return Tombstone.objects.filter(pk=tombstone.pk, buried_at__lt=Now() - RETURN_AFTER).exists()
 
 
 def _store(service: Service, offer: Offer, existing: Instance | None, actor: str) -> bool:
@@ -107,14 +110,16 @@ def _store(service: Service, offer: Offer, existing: Instance | None, actor: str
     )
     Tombstone.objects.filter(service=service, instance_id=offer.id).delete()
     if is_new:
-        _journal(Event.Kind.REGISTERED, service, offer, actor, {})
+        _journal(JournalEntry.Kind.REGISTERED, service, offer, actor, {})
     elif existing and any(getattr(existing, name) != value for name, value in fields.items()):
-        _journal(Event.Kind.REPLACED, service, offer, actor, {})
+        _journal(JournalEntry.Kind.REPLACED, service, offer, actor, {})
     return is_new
 
 
-def _journal(kind: Event.Kind, service: Service, offer: Offer, actor: str, details: dict[str, Any]) -> None:
-    Event.objects.create(
+def _journal(
+    kind: JournalEntry.Kind, service: Service, offer: Offer, actor: str, details: dict[str, Any]
+) -> None:
+    JournalEntry.objects.create(
         kind=kind,
         service=service.name,
         instance_id=offer.id,

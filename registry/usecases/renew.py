@@ -1,4 +1,4 @@
-"""Many heartbeats in one statement, as each process of the registry has collected them."""
+"""Renews the leases of many instances in one statement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from registry.selectors import JUDGED_AT_SQL
 
 @dataclass(frozen=True)
 class Beat:
-    """A heartbeat that was accepted ``age_s`` seconds ago; ``incarnation`` 0 for any."""
+    """A heartbeat that was accepted ``age_s`` seconds ago. ``incarnation`` 0 means any."""
 
     incarnation: int
     age_s: float
 
 
-# Rows are locked in one order, so that two processes never wait for each other in a circle.
+# Rows are locked in one order, so that two processes cannot deadlock.
 RENEW = f"""
     WITH beats AS (
         SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::float8[]) AS b(id, incarnation, age_s)
@@ -43,10 +43,10 @@ RENEW = f"""
 
 
 def renew(beats: Mapping[int, Beat]) -> set[int]:
-    """Renews the leases, by the instances' primary keys, from the moments of their beats. Instances
-    that are gone, or have another incarnation by now, are left as they are.
+    """Renew leases from the moments of their heartbeats. ``beats`` is keyed by instances' primary keys.
 
-    The ids of the services to settle: those of which a silent instance beats again.
+    Instances that are gone or have another incarnation stay as they are. Returns the ids of services
+    with a revived instance, which need `refresh_index`.
     """
     rows = sorted(beats.items())
     parameters: list[Any] = [

@@ -1,4 +1,4 @@
-"""A credential for a service of your own, from the command line."""
+"""Makes a credential for a service from the command line."""
 
 import sys
 from typing import Any

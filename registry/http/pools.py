@@ -1,7 +1,7 @@
-"""Blocking work (queries, name look-ups) beside the event loop, in lanes that shed instead of queueing.
+"""Thread pools for blocking work (queries, name look-ups). A pool that is full sheds calls.
 
-Each lane has a few threads that keep their database connections. A call waits for a thread in
-the event loop, so one whose caller has gone, or whose time is up, is dropped without any work.
+Each pool has a few threads that keep their database connections. A call waits for a thread in
+the event loop. When its caller leaves, or its time is over, it is dropped before any work.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import close_old_connections, connections
 
 from atoll.errors import Unavailable
-from registry.http.figures import SHED
+from registry.http.metrics import SHED
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +29,7 @@ MAX_IN_TURN = 20
 
 
 class Overloaded(Unavailable):
-    """There is more to do than time to do it: ask again, a little later."""
+    """The registry has too many calls. The caller may try again after `RETRY_AFTER_S`."""
 
     def __init__(self, message: str) -> None:
         super().__init__("registry", message, retry_after_s=RETRY_AFTER_S)
@@ -37,17 +37,17 @@ class Overloaded(Unavailable):
 
 @dataclass
 class _Turn:
-    """The calls of one key, of which one runs."""
+    """The calls of one key. One of them runs."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     count: int = 0
 
 
-class Lane:
-    """``threads`` calls at once, ``waiting`` more in line; one that has no answer after
-    ``patience_s`` seconds raises Overloaded, and so does one that finds the line full.
+class BoundedPool:
+    """Runs ``threads`` calls at once while at most ``waiting`` calls wait in line.
 
-    A thread that hangs (a database that says nothing) stays counted as busy until it returns.
+    A call raises Overloaded when the line is full, or when it has no result after ``patience_s``.
+    A thread that hangs, for example in a database that does not answer, counts as busy until it returns.
     """
 
     def __init__(self, name: str, *, threads: int, waiting: int, patience_s: float) -> None:
@@ -61,7 +61,7 @@ class Lane:
         self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, function: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
-        """The function's result, computed in one of the threads, in this task's context."""
+        """The function's result. It runs in one of the threads, with this task's context variables."""
         try:
             async with asyncio.timeout(self._patience_s):
                 await self._turn()
@@ -71,7 +71,7 @@ class Lane:
             raise Overloaded("It did not get to this call in time.") from error
 
     async def run_in_turn(self, key: str, function: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
-        """Like `run`, one call of a ``key`` at a time: a service that floods takes one thread."""
+        """Like `run`, but one call of a ``key`` at a time. So a flood of one service takes one thread."""
         turn = self._turns.setdefault(key, _Turn())
         if turn.count > MAX_IN_TURN:
             self._shed()
@@ -93,10 +93,10 @@ class Lane:
                 del self._turns[key]
 
     def close(self) -> None:
-        """Ends the threads and their connections. The next `run` starts new ones."""
+        """End the threads and their connections. The next `run` starts new ones."""
         if self._executor is None:
             return
-        everyone = threading.Barrier(self.threads)  # so that no thread takes the turn of another
+        everyone = threading.Barrier(self.threads)  # each thread takes one of the calls
         for _ in range(self.threads):
             self._executor.submit(_leave, everyone)
         self._executor.shutdown(wait=True)
@@ -137,10 +137,10 @@ class Lane:
                 work.add_done_callback(partial(self._finished, loop))
 
     def _finished(self, loop: asyncio.AbstractEventLoop, _: "Future[Any]") -> None:
-        """From the thread whose caller has stopped waiting."""
+        """Runs in the thread. Its caller no longer waits."""
         try:
             loop.call_soon_threadsafe(self._next)
-        except RuntimeError:  # the loop is closed: nobody stands in line
+        except RuntimeError:  # the loop is closed, so nobody waits in line
             self._free += 1
 
     def _next(self) -> None:
@@ -155,19 +155,19 @@ class Lane:
         SHED.labels(self.name).inc()
 
 
-# A beat of an instance that this process does not know from memory.
-BEATS = Lane("heartbeats", threads=1, waiting=200, patience_s=2.0)
-# Reading what is kept in memory: one call per service at a time, however many ask.
-LOOKS = Lane("looks", threads=2, waiting=200, patience_s=1.5)
-WRITES = Lane("writes", threads=2, waiting=100, patience_s=2.5)
-# People's tokens and lists.
-PEOPLE = Lane("people", threads=1, waiting=20, patience_s=2.0)
-ALL = (BEATS, LOOKS, WRITES, PEOPLE)
+# Heartbeats of instances that this process does not have in memory.
+BEATS = BoundedPool("heartbeats", threads=1, waiting=200, patience_s=2.0)
+# Reads that refresh memory: one at a time for each service.
+READS = BoundedPool("looks", threads=2, waiting=200, patience_s=1.5)
+WRITES = BoundedPool("writes", threads=2, waiting=100, patience_s=2.5)
+# Tokens of people, and the lists they read.
+PEOPLE = BoundedPool("people", threads=1, waiting=20, patience_s=2.0)
+ALL = (BEATS, READS, WRITES, PEOPLE)
 
 
 def close() -> None:
-    for lane in ALL:
-        lane.close()
+    for pool in ALL:
+        pool.close()
 
 
 def _with_fresh_connection(function: Callable[[], R]) -> R:

@@ -1,7 +1,7 @@
-"""Wrong credentials: counted by (address, service) and answered late.
+"""Counts wrong credentials by (address, service), and delays their answers (docs/decisions/0053).
 
-Nothing here stands before a valid credential, so guessing locks nobody out, not even a
-neighbour behind the same address (docs/decisions/0053).
+A valid credential passes before this check. So guessing locks nobody out, not even a service behind
+the same address.
 """
 
 import asyncio
@@ -13,22 +13,22 @@ from math import ceil
 
 from atoll.addresses import bucket
 from atoll.errors import Refusal, TooManyRequests
-from registry.http.figures import LATE
 from registry.http.messages import Request
+from registry.http.metrics import LATE
 
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60.0
 IN_A_WINDOW = 30
 LATE_S = 1.0
-# Beyond so many that wait for their late answer, the next is refused at once.
+# When so many delayed answers wait, the next wrong credential is refused at once.
 MAX_LATE = 200
 MAX_COUNTED = 4096
-# Names that no credential has share one counter, so that made-up ones cost no memory.
+# All unknown service names share one counter, so that invented names need no memory.
 UNKNOWN = ""
 
 
-class Failures:
+class WrongCredentials:
     def __init__(self, *, late_s: float = LATE_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.late_s = late_s
         self._clock = clock
@@ -36,8 +36,10 @@ class Failures:
         self._late = 0
 
     async def refuse(self, request: Request, service: str, error: Refusal) -> None:
-        """Counts it, waits, and raises: the error, or TooManyRequests after `IN_A_WINDOW` in a
-        minute. While it waits it holds no thread."""
+        """Count the failure, wait ``late_s`` without a thread, and raise ``error``.
+
+        After `IN_A_WINDOW` failures in a minute it raises TooManyRequests instead.
+        """
         address = bucket(request.caller)
         count, left_s = self._count((address, service))
         if count == IN_A_WINDOW + 1:

@@ -1,5 +1,7 @@
-"""The credentials of services in memory, so that a valid one costs no query and no other caller's
-failure stands in its way (docs/decisions/0053)."""
+"""The credentials of services in memory (docs/decisions/0053).
+
+A valid credential costs no query, and the failures of other callers do not delay it.
+"""
 
 import asyncio
 import hmac
@@ -9,21 +11,22 @@ from collections.abc import Awaitable, Callable
 from django.db import InterfaceError, OperationalError
 
 from atoll.errors import Unavailable
-from registry.usecases.credentials import InvalidCredential, Key, digest
+from registry.usecases.credentials import ActiveCredential, InvalidCredential, digest
 
-# A secret that is not in the table may be new: the table is read again, at most this often.
+# A secret that is not in the table may be new, so the table is read again, at most this often.
 READ_AGAIN_S = 1.0
-# A caller whose secret is known waits so long for the table that is being read, no longer.
+# A caller with a known secret waits at most so long for a table that is being read.
 KNOWN_WAITS_S = 0.25
 
-Table = dict[str, Key]
+Table = dict[str, ActiveCredential]
 
 
-class Keys:
-    """The digests of all live credentials. While changes are heard (`listen`) the table is the
-    truth; otherwise, and for a secret it does not know, it is read again before it refuses.
+class CredentialCache:
+    """The digests of all active credentials.
 
-    A database that is away, or hangs, leaves the table as it was last read.
+    While the process listens for changes (`listen`), the table is current. Otherwise, and for an
+    unknown secret, the table is read again before a caller is refused. While the database is away,
+    or hangs, the last table stays.
     """
 
     def __init__(
@@ -40,19 +43,19 @@ class Keys:
         self._is_listening = False
 
     def listen(self, is_listening: bool) -> None:
-        """Whether every change is told by `change` from now on."""
+        """``is_listening``: from now on `change` is called for every change."""
         self._is_listening = is_listening
         if is_listening:
             self.change()
 
     def change(self) -> None:
-        """Something changed: what was read before is no longer trusted."""
+        """The credentials have changed, so the table is read again."""
         self._wanted += 1
         self._start()
 
-    async def verify(self, name: str, secret: str) -> Key:
-        """Raises InvalidCredential, the same one for an unknown service and a wrong secret;
-        Unavailable when no table could ever be read."""
+    async def verify(self, name: str, secret: str) -> ActiveCredential:
+        """Raises InvalidCredential, the same for an unknown service and a wrong secret, and Unavailable
+        when no table could be read since the start."""
         wanted = digest(secret)
         found = self._find(name, wanted)
         if found is None or not self._is_current():
@@ -72,15 +75,15 @@ class Keys:
         return name in self._services
 
     def take_used(self) -> set[int]:
-        """The credentials that were used since this was last asked."""
+        """The primary keys of the credentials that were used since the last call."""
         used, self._used = self._used, set()
         return used
 
-    def _find(self, name: str, wanted: str) -> Key | None:
-        key = self._table.get(wanted)
-        if key is None or not hmac.compare_digest(key.service.encode(), name.encode()):
+    def _find(self, name: str, wanted: str) -> ActiveCredential | None:
+        found = self._table.get(wanted)
+        if found is None or not hmac.compare_digest(found.service.encode(), name.encode()):
             return None
-        return key
+        return found
 
     def _is_current(self) -> bool:
         return self._is_listening and self._wanted == self._done
@@ -102,16 +105,16 @@ class Keys:
     def _start(self) -> "asyncio.Task[None]":
         if self._reading is None:
             self._begun_at = self._clock()
-            self._reading = asyncio.ensure_future(self._take())
+            self._reading = asyncio.ensure_future(self._read_table())
         return self._reading
 
-    async def _take(self) -> None:
-        """Until nothing has changed since the reading began."""
+    async def _read_table(self) -> None:
+        """Read until nothing has changed since the read began."""
         try:
             while self._done != self._wanted:
                 wanted = self._wanted
                 self._table = await self._read()
-                self._services = {key.service for key in self._table.values()}
+                self._services = {credential.service for credential in self._table.values()}
                 self._done, self._read_at = wanted, self._clock()
         except (Unavailable, OperationalError, InterfaceError):
             self._failed_at = self._clock()
