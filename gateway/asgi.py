@@ -1,7 +1,7 @@
-"""ASGI entry point: the admin to Django, everything else to the edge.
+"""ASGI entry point of the gateway: Django serves the admin, the edge all other requests.
 
-Importing starts nothing, so that a server may fork after it; the edge starts with
-the server's lifespan, or with the first request where there is none.
+The import starts nothing, so that a server may fork after it. The edge starts with the server's
+lifespan, or with the first request of a server without one.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from gateway.edge.config import EdgeConfig  # noqa: E402
 from gateway.edge.request_log import RequestLog  # noqa: E402
 from gateway.publications import Publications  # noqa: E402
 
-# Whenever the event loop gives up the interpreter to read or write a socket, a busy thread
-# (request log, admin) keeps it this long: Python's 5 ms would be most of a request.
+# A busy thread (request log, admin) may hold the interpreter so long when the event loop has released
+# it for a socket. Python's 5 ms would be most of a request.
 SWITCH_INTERVAL_S = 0.001
 ADMIN = (b"/admin/", b"/static/")
 ADMIN_ROOT = b"/admin"
@@ -33,7 +33,7 @@ bounded_django = bounded(django_application)  # type: ignore[arg-type]
 
 
 class Application:
-    """One per process. ``config`` is read from the environment when the edge starts, unless given."""
+    """One for each process. Without ``config`` the edge reads it from the environment when it starts."""
 
     def __init__(self, config: EdgeConfig | None = None) -> None:
         self._config = config
@@ -56,7 +56,7 @@ class Application:
             await send({"type": "websocket.close", "code": 1008})
 
     def start(self) -> Edge:
-        """Start the edge's tasks and threads; needs the running event loop."""
+        """Start the edge's tasks and threads. Needs a running event loop."""
         config = self._config or EdgeConfig.from_environment()
         components = Components(config, RequestLog(recording.store))
         components.start()
@@ -91,7 +91,7 @@ class Application:
                 return
 
     def _for_django(self, scope: Message) -> Message:
-        """Forwarding fields count only from a proxy that TRUSTED_PROXIES names."""
+        """Drop X-Forwarded fields unless TRUSTED_PROXIES has the peer."""
         peer = addresses.read((scope.get("client") or ("",))[0])
         config = self._config or (self._components.config if self._components else None)
         if config is not None and addresses.within(peer, config.trusted_proxies):

@@ -1,4 +1,4 @@
-"""Which services there are, for the form of a route."""
+"""Lists the services that the form of a route offers."""
 
 import logging
 
@@ -10,14 +10,14 @@ log = logging.getLogger(__name__)
 
 
 def known_services(project: str = "gateway") -> frozenset[str]:
-    """Those of projects.toml and those that the registry has heard of, without its workers.
+    """The services of projects.toml and of the registry, without workers.
 
-    The registry being away leaves those of projects.toml.
+    Only those of projects.toml while the registry is away.
     """
     named = {one.service for one in conf.projects().values()}
     try:
         told = RegistryClient(project).services()
     except AtollError as error:
-        log.warning("the registry cannot tell which services there are: %s", error)
+        log.warning("the services of the registry cannot be read: %s", error)
         told = []
     return frozenset(named | {name for name in told if "." not in name})

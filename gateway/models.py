@@ -1,4 +1,4 @@
-"""What the admin edits (routes, cross-origin rules), what was published, what was asked."""
+"""Tables of the gateway: routes, cross-origin rules, publications and the request log."""
 
 from typing import Any, ClassVar
 
@@ -38,7 +38,7 @@ class Builtin(models.TextChoices):
 
 
 class Route(models.Model):
-    """One prefix and where it leads. Edits take effect when they are published."""
+    """A prefix and its service. An edit takes effect when it is published."""
 
     name = models.CharField(max_length=63, unique=True, help_text="Lower-case letters, digits and hyphens.")
     prefix = models.CharField(
@@ -108,10 +108,10 @@ class Route(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """The row itself, and beside the others; publishing judges the whole table once more."""
+        """Check the route alone and together with the others. `publish` checks the whole table again."""
         try:
             snapshot.check_route(self.compiled())
-            snapshot.check_leads_outside(self.compiled())
+            snapshot.check_not_internal(self.compiled())
             if self.enabled:
                 others = Route.objects.filter(enabled=True).exclude(pk=self.pk).exclude(name=self.name)
                 snapshot.check_distinct((*(other.compiled() for other in others), self.compiled()))
@@ -124,7 +124,7 @@ class Route(models.Model):
         )
 
     def document(self) -> dict[str, Any]:
-        """The row as it stands in a published table."""
+        """The route in the form of a published table."""
         return {
             "name": self.name,
             "prefix": self.prefix,
@@ -144,7 +144,7 @@ class Route(models.Model):
 
 
 class CorsSettings(models.Model):
-    """One row: which web pages of other origins may call the API from a browser."""
+    """One row: the origins whose web pages may call the API from a browser."""
 
     id = models.SmallIntegerField(primary_key=True, default=ONLY_ROW, editable=False)
     origins = ArrayField(
@@ -188,7 +188,7 @@ class CorsSettings(models.Model):
 
 
 class Publication(models.Model):
-    """One routing table as the gateways got it: never changed, never deleted here."""
+    """A published routing table. It is never changed or deleted."""
 
     version = models.PositiveIntegerField(primary_key=True)
     document = models.JSONField()
@@ -203,7 +203,7 @@ class Publication(models.Model):
 
 
 class RequestLog(models.Model):
-    """A sample of what went through; the newest are kept (see `gateway.recording`)."""
+    """A sample of requests. `gateway.recording` deletes the oldest."""
 
     at = models.DateTimeField(db_index=True)
     correlation_id = models.CharField(max_length=64, db_index=True)

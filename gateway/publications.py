@@ -1,4 +1,4 @@
-"""Tells the edge of every new publication: notified at once, asked for once a second besides."""
+"""Gives each new publication to the edge, by notification, and by a query every second."""
 
 import logging
 import threading
@@ -17,7 +17,7 @@ LAST_RETRY_S = 5.0
 
 
 class Publications:
-    """One thread with one connection of its own; the database being away ends neither."""
+    """A thread with its own connection. It continues while the database is away."""
 
     def __init__(self, deliver: Callable[[dict[str, Any]], None]) -> None:
         self._deliver = deliver
@@ -34,7 +34,7 @@ class Publications:
             self._thread.join(timeout=LOOK_EVERY_S + 1)
 
     def look(self) -> bool:
-        """Deliver the newest publication if it is not the one delivered last."""
+        """Deliver the newest publication unless it was delivered before."""
         latest = Publication.objects.first()
         if latest is None or latest.version == self._version:
             return False
@@ -55,4 +55,4 @@ class Publications:
 
 def _warn_once(error: Exception, is_first: bool) -> None:
     if is_first:
-        log.warning("new routing tables cannot be seen, the last good one stays: %s", error)
+        log.warning("new routing tables cannot be read, the last one stays: %s", error)

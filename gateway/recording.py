@@ -1,4 +1,4 @@
-"""Stores the edge's request log, and keeps it from growing without end."""
+"""Stores the request log of the edge and bounds its size."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from gateway.edge.request_log import Entry
 from gateway.models import RequestLog
 
 MOST_ROWS = 200_000
-# Addresses of clients are personal.
+# The addresses of clients are personal data.
 KEPT_FOR = timedelta(days=30)
 TRIM_EVERY_S = 60.0
 TEXT_CHARS = 2000
@@ -19,7 +19,7 @@ _trimmed_at = 0.0
 
 
 def store(batch: list[Entry]) -> None:
-    """Called by the log's own thread, which keeps its connection; raises what the database raises."""
+    """Store a batch. The log's thread calls it and keeps its connection. Raises django.db.Error."""
     global _trimmed_at
     try:
         RequestLog.objects.bulk_create(
@@ -41,7 +41,7 @@ def store(batch: list[Entry]) -> None:
 
 
 def trim(most_rows: int = MOST_ROWS, now: datetime | None = None) -> int:
-    """Delete all but the newest, and what is older than KEPT_FOR; the number deleted."""
+    """Delete all but the newest ``most_rows``, and those older than KEPT_FOR. Returns their number."""
     newest = RequestLog.objects.order_by("-id").values_list("id", flat=True).first()
     if newest is None:
         return 0

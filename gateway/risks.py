@@ -1,4 +1,4 @@
-"""What a route would open that its editor may not have meant."""
+"""Finds services and paths that a route would open although its editor may not want it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ REGISTRY = "registry"
 
 @dataclass(frozen=True)
 class Risk:
-    """``needs_admin``: only an administrator may insist."""
+    """``needs_admin``: only an administrator may accept the risk."""
 
     text: str
     needs_admin: bool
 
 
 def risks(route: Route, known: Collection[str]) -> list[Risk]:
-    """``known`` are the names of services that exist; a built-in handler carries no risk."""
+    """``known`` are the names of services that exist. A built-in handler has no risk."""
     found = []
     if route.service == REGISTRY:
         found.append(Risk("It leads to the registry, which is for services and operators.", True))

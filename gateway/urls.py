@@ -1,4 +1,4 @@
-"""URLs of the gateway project: its API, and what every project has."""
+"""URLs of the gateway project: those of every project."""
 
 from atoll.urls import platform_urls
 

@@ -1,4 +1,4 @@
-"""The form of a route: it offers the known services, and asks before a route opens more than it says."""
+"""The form of a route. It suggests the known services and asks before it accepts a risk."""
 
 from typing import Any, ClassVar
 
@@ -15,12 +15,12 @@ from gateway.known import known_services
 from gateway.models import Route
 from gateway.risks import REGISTRY, Risk, risks
 
-# A change of one of these fields asks about the risks of the route anew.
+# After a change of one of these fields, the form asks about the risks again.
 RISKY_FIELDS = frozenset({"service", "service_path", "prefix", "access", "roles", "methods", "enabled"})
 
 
 class KnownNames(UnfoldAdminTextInputWidget):
-    """A text with the names of the known services to choose from."""
+    """A text field that suggests the known services."""
 
     def __init__(self, names: list[str]) -> None:
         super().__init__(attrs={"list": "known-services", "autocomplete": "off"})
@@ -60,8 +60,8 @@ class RouteForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        settled = self.instance.insisted_by and not RISKY_FIELDS & {*self.changed_data}
-        if not settled:
+        accepted = self.instance.insisted_by and not RISKY_FIELDS & {*self.changed_data}
+        if not accepted:
             opened = Route(service=given.get("service", ""), service_path=given.get("service_path", ""))
             self._ask_about(risks(opened, self.known), insists=bool(given.get("insist")))
         return given

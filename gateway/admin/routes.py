@@ -106,7 +106,7 @@ class RouteAdmin(PublishingAdmin):
         self._switch(request, queryset, enabled=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Route], *, enabled: bool) -> None:
-        """One that carries a risk nobody insisted on is enabled on its own page, which asks."""
+        """Refuses to enable a route with an open risk: its own page asks about the risk."""
         known = known_services() if enabled else ()
         for route in queryset.filter(insisted_by="") if enabled else ():
             for risk in risks(route, known):
@@ -120,7 +120,7 @@ class RouteAdmin(PublishingAdmin):
             self.message_user(request, f"Nothing was changed. {error}", messages.ERROR)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A route that ships with the repository would come back: it is disabled instead."""
+        """`load_routes` would create a shipped route again, so it can only be disabled."""
         return (obj is None or not obj.shipped) and super().has_delete_permission(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:

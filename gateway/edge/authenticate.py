@@ -1,7 +1,7 @@
-"""Who asks: the bearer token, verified with the public keys of users.
+"""Verifies bearer tokens with the public keys of the users service.
 
-A token seen before costs no RSA: its verdict is kept under its digest until it
-expires, and is dropped with the key that signed it.
+The principal of a verified token is cached by the token's digest until the token expires or its
+key goes, so that the next request needs no RSA.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ FetchKeys = Callable[[], Awaitable[Any]]
 
 
 class Verified:
-    """Principals by the digest of the token that proved them; the oldest leaves first."""
+    """Principals by the digest of their token. A full cache drops the oldest entry."""
 
     def __init__(self, now: Callable[[], float] = time.time, most: int = MAX_VERIFIED) -> None:
         self._now = now
@@ -56,8 +56,8 @@ class Verified:
 
 
 class Authenticator:
-    """``fetch`` gets the key set's document, ``fetch_revocations`` what was revoked; both raise OSError,
-    ValueError or ErrorResponse. Without the second nothing is ever revoked."""
+    """``fetch`` gets the key set, ``fetch_revocations`` the revocations. Both may raise OSError, ValueError
+    and ErrorResponse. Without ``fetch_revocations`` no token is revoked."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Authenticator:
         return self._keys.loaded
 
     async def principal(self, authorization: bytes | None) -> Principal | None:
-        """None when no token was sent. Raises ErrorResponse: 403 for a bad one, 503 without any key."""
+        """None without a token. Raises ErrorResponse: 403 for an invalid token, 503 while there is no key."""
         if authorization is None:
             return None
         scheme, _, token = authorization.partition(b" ")
@@ -103,7 +103,7 @@ class Authenticator:
         return principal
 
     async def _require_unrevoked(self, principal: Principal) -> None:
-        """Raises InvalidToken. Waits only for a list that is too old to be believed."""
+        """Raises InvalidToken. Waits for new revocations only when the list is too old."""
         fetch = self._fetch_revocations
         if fetch is None:
             return
@@ -121,7 +121,9 @@ class Authenticator:
         except (ErrorResponse, OSError, ValueError) as error:
             self._revocations.fail()
             if not self._revocations_away:
-                log.warning("revocations could not be fetched, tokens live to their own end: %s", error)
+                log.warning(
+                    "revocations could not be fetched, tokens stay valid until they expire: %s", error
+                )
             self._revocations_away = True
         except BaseException:
             self._revocations.fail()
@@ -155,7 +157,7 @@ class Authenticator:
             self._keys.accept(document)
         except (ErrorResponse, OSError, ValueError) as error:
             self._keys.fail()
-            log.warning("the token keys could not be fetched, the last good set stays: %s", error)
+            log.warning("the token keys could not be fetched, the last keys stay: %s", error)
             return
         except BaseException:
             self._keys.fail()
@@ -191,7 +193,7 @@ def invalid_token() -> ErrorResponse:
 
 
 def _expiry(token: str) -> float:
-    """``exp`` of a token that was just verified."""
+    """The ``exp`` of a verified token."""
     payload = token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return float(claims["exp"])

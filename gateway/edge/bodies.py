@@ -1,7 +1,7 @@
-"""The request body: counted while it streams, kept only when it is small.
+"""Reads request bodies and enforces their limits.
 
-A body of up to ``AT_HAND_BYTES`` with a known length is read whole, so that the
-request may be sent again; anything else flows through with the memory of one piece.
+A body of known length up to ``BUFFERED_BYTES`` is read whole, so that the request can be sent again.
+Every other body streams through, one piece in memory.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from gateway.edge.exchange import Exchange
 from gateway.edge.upstream.connection import Connection
 from gateway.edge.upstream.failures import ClientGone
 
-AT_HAND_BYTES = 64 * 1024
+BUFFERED_BYTES = 64 * 1024
 READ_TIMEOUT_S = 30.0
 GRACE_S = 30.0
 SLOWEST_BYTES_PER_S = 1024
 
 
 class Body:
-    """``length`` is None when it is not known beforehand (chunked); ``whole`` when all is in ``first``."""
+    """``length`` is None for a chunked body. ``whole``: the complete body is in ``first``."""
 
     __slots__ = ("first", "length", "whole")
 
@@ -40,10 +40,9 @@ NO_BODY = Body(b"", 0, whole=True)
 
 
 async def open_body(exchange: Exchange, limit_bytes: int) -> Body | None:
-    """None when the request has none. Raises ErrorResponse (400, 408, 413) and ClientGone.
+    """None for a request without a body. Raises ErrorResponse (400, 408, 413, 501) and ClientGone.
 
-    The one framing that is forwarded is decided here: chunked wins over a length
-    (RFC 9112 §6.3), and the two never leave together.
+    The gateway forwards one framing. Chunked overrides a length (RFC 9112 §6.3).
     """
     length, chunked = _framing(exchange)
     if length is None and not chunked and exchange.scope["http_version"].startswith("1"):
@@ -52,7 +51,7 @@ async def open_body(exchange: Exchange, limit_bytes: int) -> Body | None:
         raise too_large(limit_bytes)
     if length == 0:
         return NO_BODY
-    if length is not None and length <= AT_HAND_BYTES:
+    if length is not None and length <= BUFFERED_BYTES:
         return await _read_whole(exchange, length)
     data, more = await _next_piece(exchange)
     if not more:
@@ -114,7 +113,7 @@ async def _next_piece(exchange: Exchange) -> tuple[bytes, bool]:
 async def pump(
     exchange: Exchange, body: Body, connection: Connection, *, limit_bytes: int, timeout_s: float
 ) -> None:
-    """Stream the rest of the body upstream; what goes wrong ends the connection's exchange too."""
+    """Stream the rest of the body upstream. An error ends the exchange on the connection, too."""
     try:
         await _stream(exchange, body, connection, limit_bytes, timeout_s)
     except (ErrorResponse, ClientGone) as error:
@@ -142,7 +141,7 @@ async def _stream(
         if data:
             connection.write(data if body.length is not None else b"%x\r\n%b\r\n" % (len(data), data))
             connection.deadline = loop.time() + timeout_s
-            await connection.drain()
+            await connection.wait_writable()
         if not more or total == body.length:
             break
         spent_s = time.perf_counter() - began

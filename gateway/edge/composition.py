@@ -1,4 +1,4 @@
-"""Everything the edge is made of, wired once, started and stopped with the process."""
+"""Builds the components of the edge, and starts and stops them with the process."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,12 +31,12 @@ ALWAYS_WATCHED = frozenset({KEYS_SERVICE, *dashboard.SERVICES})
 
 
 class Components:
-    """Made inside a running event loop."""
+    """Needs a running event loop."""
 
     def __init__(
         self, config: EdgeConfig, request_log: RequestLog, clock: Callable[[], float] | None = None
     ) -> None:
-        """``clock``: the seconds that breakers and retry budgets go by; the loop's unless given."""
+        """``clock`` gives seconds to breakers and retry budgets. It is the loop's unless given."""
         loop = asyncio.get_running_loop()
         self.config = config
         self.request_log = request_log
@@ -81,12 +81,12 @@ class Components:
         self.discovery.watch(table.services)
 
     async def _fetch_keys(self) -> Any:
-        return await self._of_users(KEYS_PATH)
+        return await self._ask_users(KEYS_PATH)
 
     async def _fetch_revocations(self) -> Any:
-        return await self._of_users(REVOCATIONS_PATH)
+        return await self._ask_users(REVOCATIONS_PATH)
 
-    async def _of_users(self, path: str) -> Any:
+    async def _ask_users(self, path: str) -> Any:
         reply = await self.fetcher.get(KEYS_SERVICE, path, timeout_s=KEYS_TIMEOUT_S)
         if reply.status != 200:
             raise ValueError(f"{KEYS_SERVICE} answered {reply.status}")

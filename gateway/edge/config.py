@@ -1,4 +1,4 @@
-"""What the edge needs to know from outside, read once when it starts."""
+"""The settings of the edge, read once from the environment when it starts."""
 
 import base64
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ PROJECT = "gateway"
 
 @dataclass(frozen=True)
 class EdgeConfig:
-    """``home`` is where the last good snapshot, instances and keys are kept."""
+    """``home`` is the folder of the last good routing table, instances and token keys."""
 
     home: Path
     redis_url: str
@@ -29,10 +29,10 @@ class EdgeConfig:
 
     @classmethod
     def from_environment(cls) -> "EdgeConfig":
-        """Raises ImproperlyConfigured or ValueError naming what is wrong.
+        """Raises ImproperlyConfigured or ValueError for an invalid value.
 
-        TRUSTED_PROXIES: networks whose X-Forwarded-For is believed, none by default.
-        GATEWAY_METRICS_NETWORKS: who may read /metrics, loopback by default.
+        TRUSTED_PROXIES: networks of proxies that may set X-Forwarded-For, none by default.
+        GATEWAY_METRICS_NETWORKS: networks that may read /metrics, loopback by default.
         GATEWAY_RATE_LIMITS=false turns limits off, for measuring.
         """
         service = conf.project(PROJECT).service

@@ -1,4 +1,4 @@
-"""Cross-origin rules (Fetch standard): the gateway's alone; a service's own fields are dropped."""
+"""Cross-origin rules (Fetch standard). The gateway alone sets these fields and drops those of services."""
 
 from gateway.edge.exchange import Exchange
 from gateway.edge.routes.snapshot import Cors
@@ -26,7 +26,7 @@ class CorsPolicy:
         return exchange.method == "OPTIONS" and b"access-control-request-method" in exchange.fields
 
     def fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
-        """For an answer to ``origin``: nothing is allowed to an origin that is not listed."""
+        """The fields of an answer to ``origin``. An origin that is not listed gets no permission."""
         if self._any:
             return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", self._exposed)]
         if origin not in self._origins:
@@ -41,5 +41,5 @@ class CorsPolicy:
         return fields
 
     def preflight_fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
-        """What a preflight is told beside `fields`; nothing for an origin that is not listed."""
+        """The further fields of a preflight's answer. An origin that is not listed gets none."""
         return list(self._preflight) if self._any or origin in self._origins else []

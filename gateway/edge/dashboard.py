@@ -1,7 +1,7 @@
-"""``GET /api/user/{userId}/dashboard``: one answer out of two, asked for in parallel.
+"""``GET /api/user/{userId}/dashboard`` combines the answers of two services, asked in parallel.
 
-Both legs carry the user's own token, so each service decides for itself what may
-be seen. A leg that fails is ``null`` with an entry in ``errors``.
+Both requests carry the user's token, so each service checks it. A part that fails is ``null``, with an
+entry in ``errors``.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ ORDERS = "order-service"
 SERVICES = (USERS, ORDERS)
 USER_FIELDS = ("id", "name", "email")
 ORDER_FIELDS = ("total", "recent", "totalValue")
-# What orders of an earlier version does not tell yet.
+# Fields that an earlier version of orders does not send.
 NEWER_ORDER_FIELDS = ("totalValueCurrency", "totals")
 
 
 async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: float) -> None:
-    """Raises ErrorResponse: 403 for somebody else's, 404 for no such user, 500 when both legs failed."""
+    """Raises ErrorResponse: 403 for another user, 404 for an unknown user, 500 when both parts failed."""
     match = PATH.fullmatch(rest)
     if match is None:
         raise ErrorResponse(
@@ -39,18 +39,18 @@ async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: f
     fields = own_fields(exchange) + b"authorization: %b\r\n" % (exchange.authorization or b"")
     user_id = quote(user_id)
     user, orders = await asyncio.gather(
-        _leg(fetcher, USERS, f"/users/{user_id}", fields, timeout_s, USER_FIELDS),
-        _leg(fetcher, ORDERS, f"/orders/summary?userId={user_id}", fields, timeout_s, ORDER_FIELDS),
+        _part(fetcher, USERS, f"/users/{user_id}", fields, timeout_s, USER_FIELDS),
+        _part(fetcher, ORDERS, f"/orders/summary?userId={user_id}", fields, timeout_s, ORDER_FIELDS),
     )
     if isinstance(user, ErrorResponse) and user.status == 404:
         raise user
     body: dict[str, Any] = {"user": None, "orders": None, "timestamp": wire.timestamp()}
     errors = []
-    for name, leg in (("user", user), ("orders", orders)):
-        if isinstance(leg, ErrorResponse):
-            errors.append({"source": name, "error": leg.title, "message": leg.message, "code": leg.code})
+    for name, part in (("user", user), ("orders", orders)):
+        if isinstance(part, ErrorResponse):
+            errors.append({"source": name, "error": part.title, "message": part.message, "code": part.code})
         else:
-            body[name] = leg
+            body[name] = part
     if len(errors) == 2:
         raise ErrorResponse(
             500,
@@ -64,13 +64,13 @@ async def answer(exchange: Exchange, rest: bytes, fetcher: Fetcher, timeout_s: f
     await exchange.reply(200, b"application/json", wire.dumps(body), [(b"cache-control", b"no-store")])
 
 
-async def _leg(
+async def _part(
     fetcher: Fetcher, service: str, target: str, fields: bytes, timeout_s: float, wanted: tuple[str, ...]
 ) -> dict[str, Any] | ErrorResponse:
     try:
         reply = await fetcher.get(service, target, fields, timeout_s=timeout_s)
-    except ErrorResponse as refused:
-        return refused
+    except ErrorResponse as error:
+        return error
     if service == USERS and reply.status == 404:
         return ErrorResponse(404, "User not found", "user_not_found", "There is no account with this id.")
     return _read(service, reply, wanted)

@@ -1,4 +1,4 @@
-"""One request on its way through the edge: what is known of it so far."""
+"""The state of one request in the edge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Exchange:
-    """``status`` is 0 until an answer starts; ``started`` is on ``perf_counter``'s clock."""
+    """``status`` is 0 until the answer starts. ``started`` is on the clock of ``perf_counter``."""
 
     __slots__ = (
         "answer_headers", "authorization", "bytes_in", "bytes_out", "client", "correlation_id",
@@ -61,7 +61,7 @@ class Exchange:
         return (time.perf_counter() - self.started) * 1000
 
     def _read_repeated(self) -> None:
-        """Two Authorization fields are a dispute about who asks: neither is believed. Two Hosts, the same."""
+        """Two Authorization fields count as an invalid one, and two Host fields as none."""
         if sum(name == b"host" for name, _ in self.headers) > 1:
             self.host = b""
         if sum(name == b"authorization" for name, _ in self.headers) > 1:
@@ -71,7 +71,7 @@ class Exchange:
             self.forwarded_for = b",".join(hops)
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Begin the answer, with the fields every answer of the gateway carries."""
+        """Begin the answer, with the fields of every answer of the gateway."""
         self.status = status
         headers += self.answer_headers
         headers += (
@@ -88,7 +88,7 @@ class Exchange:
     async def reply(
         self, status: int, content_type: bytes, body: bytes, headers: Headers | None = None
     ) -> None:
-        """A whole answer made here; a HEAD request gets its fields only."""
+        """Send a whole answer of the gateway. A HEAD request gets its fields only."""
         fields = [
             (b"content-type", content_type),
             (b"content-length", str(len(body)).encode()),

@@ -1,4 +1,4 @@
-"""The proxied path: one exchange between a client and a service, streamed both ways."""
+"""Forwards one request to a service and streams both bodies."""
 
 import asyncio
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class Forwarder:
                 task.cancel()
 
     def _watcher(self, exchange: Exchange, tasks: list[asyncio.Task[None]]) -> Callable[[Connection], None]:
-        """Notices that the client has gone, however many tries there are; costs nothing when all is quick."""
+        """Watches for a client that leaves during any attempt. A quick answer needs no watcher."""
         slow: list[Connection] = []
 
         def on_slow(connection: Connection) -> None:
@@ -112,7 +112,7 @@ class Forwarder:
 
 
 async def watch_client(exchange: Exchange, connections: list[Connection]) -> None:
-    """End the upstream exchange, the last of ``connections``, as soon as the client has gone."""
+    """Wait until the client has gone, then end the exchange on the last of ``connections``."""
     while (await exchange.receive())["type"] != "http.disconnect":
         pass
     connections[-1].fail(ClientGone())
@@ -136,7 +136,7 @@ def _fields(exchange: Exchange, body: Body | None) -> bytes:
 
 
 def own_fields(exchange: Exchange) -> bytes:
-    """Trace and forwarding fields; the client's own were dropped."""
+    """Trace and forwarding fields. `headers.to_service` has dropped those of the client."""
     return (
         b"x-correlation-id: %b\r\nx-request-id: %b\r\nx-service-name: %b\r\n"
         b"x-forwarded-for: %b\r\nx-forwarded-proto: %b\r\nx-forwarded-host: %b\r\n"

@@ -1,10 +1,9 @@
-"""Header fields, both ways.
+"""Decides which header fields pass, in both directions.
 
-Towards a service: hop-by-hop fields and whatever ``Connection`` names go (RFC
-9110 §7.6.1), identity and forwarding fields of the client go, and so does every
-name outside ``[A-Za-z0-9-]``: WSGI and ASGI fold ``X_User_ID`` and ``X-User-ID``
-into one key (CVE-2026-3902). Ours are added after that, so nothing a client
-sends can remove or double them.
+A service never gets hop-by-hop fields, fields that ``Connection`` names (RFC 9110 §7.6.1), and the
+client's identity and forwarding fields. Nor does it get names outside ``[A-Za-z0-9-]``, since WSGI and
+ASGI read ``X_User_ID`` and ``X-User-ID`` as one key (CVE-2026-3902). The gateway adds its own fields
+after that, so a client can neither remove nor repeat them.
 """
 
 import json
@@ -50,7 +49,7 @@ def returns(name: bytes) -> bool:
 
 
 def to_service(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
-    """The client's fields that go on, as pieces of a request head."""
+    """The client's fields that a service gets, as pieces of a request head."""
     pieces: list[bytes] = []
     named: set[bytes] | None = None
     cookies = 0
@@ -74,7 +73,7 @@ def named_by_connection(value: bytes) -> set[bytes]:
 
 
 def to_client(headers: HeaderList) -> HeaderList:
-    """The service's fields that go back; ours are added by the caller."""
+    """The service's fields that the client gets, without those of the gateway."""
     kept: HeaderList = []
     named: set[bytes] | None = None
     for field in headers:
@@ -90,7 +89,7 @@ def to_client(headers: HeaderList) -> HeaderList:
 
 
 def identity(user_id: str, roles: Iterable[str]) -> bytes:
-    """``X-User-ID`` and ``X-User-Roles``, a JSON array, of a proven user, as part of a request head."""
+    """``X-User-ID`` and ``X-User-Roles``, a JSON array, of a verified user, as part of a request head."""
     listed = json.dumps(sorted(role for role in roles if ROLE.fullmatch(role)), separators=(",", ":"))
     return f"x-user-id: {user_id}\r\nx-user-roles: {listed}\r\n".encode()
 

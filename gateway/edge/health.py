@@ -1,7 +1,7 @@
-"""``/health``, ``/health/live`` and ``/health/ready``, from memory: a probe costs no query.
+"""``/health``, ``/health/live`` and ``/health/ready``, answered from memory without a query.
 
-Same shape and words as the services' own (atoll.health): a missing requirement
-is ``unavailable`` (503), something done without for now is ``degraded`` (200).
+The answers have the form of the services' (atoll.health). A failed required check gives ``unavailable``
+(503), another failed check ``degraded`` (200).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ SERVICE = "api-gateway"
 
 @dataclass(frozen=True)
 class Check:
-    """``problem`` is None while all is well."""
+    """``problem`` returns None while the check passes."""
 
     name: str
     required: bool
@@ -29,7 +29,7 @@ class Health:
         self._instance = instance
 
     def answer(self, path: bytes) -> tuple[int, bytes] | None:
-        """Status and body; None when there is no such page."""
+        """Status and body. None for an unknown page."""
         match path:
             case b"/health":
                 return self._report(OK)

@@ -51,7 +51,7 @@ class Verdict:
 
 
 class LocalBuckets:
-    """The same rule in this process alone."""
+    """The same rule for this process alone."""
 
     def __init__(self, now_ms: Callable[[], float] = lambda: time.monotonic() * 1000) -> None:
         self._now_ms = now_ms
@@ -87,7 +87,7 @@ class Limiter:
         self.fallbacks = 0
 
     async def keep_connected(self) -> None:
-        """Run for as long as the gateway does: connects, and again after a loss."""
+        """Connect to the store, and again after each loss, until the task is cancelled."""
         complained = False
         while True:
             if not self._store.connected or not self._script:

@@ -1,4 +1,4 @@
-"""What the gateway counts, for Prometheus."""
+"""The gateway's metrics for Prometheus."""
 
 from collections.abc import Callable, Iterable
 
@@ -44,7 +44,7 @@ class Metrics:
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """Gauges, read from the live objects when asked."""
+        """Gauges, read from the upstreams at each scrape."""
         instances = GaugeMetricFamily("gateway_instances", "Instances known", labels=["service"])
         last_known = GaugeMetricFamily(
             "gateway_last_known_instances",

@@ -1,7 +1,7 @@
-"""What was asked and answered: kept and logged by a thread, never on the request's path.
+"""Logs and stores requests in a thread of its own, so that no request waits for it.
 
-At most ``PER_SECOND`` ordinary requests a second are kept, and every server error
-while the queue has room; what is left out is counted, not forgotten silently.
+The log takes at most ``PER_SECOND`` requests a second, and every server error while the queue has room.
+Metrics count the others.
 """
 
 import logging
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
 
 
 class RequestLog:
-    """``write`` stores a batch and may raise anything; the batch is then dropped and counted."""
+    """``write`` stores a batch. When it raises an error, the batch is dropped and counted."""
 
     def __init__(
         self, write: Callable[[list[Entry]], None], clock: Callable[[], float] = time.monotonic
@@ -54,7 +54,7 @@ class RequestLog:
         self.dropped = 0
 
     def wants(self, status: int) -> bool:
-        """Whether to keep one with this status; to be asked once per request."""
+        """Whether to log a request with this status. Call it once for each request."""
         if status >= 500:
             return True
         window = int(self._clock())
@@ -76,13 +76,13 @@ class RequestLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """What is queued is written first."""
+        """Write the queue, then end the thread."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=2)
 
     def flush(self) -> None:
-        """Log and store what is queued now."""
+        """Log and store the queue."""
         batch = []
         while self._queue:
             batch.append(self._queue.popleft())
@@ -92,7 +92,7 @@ class RequestLog:
             log.info("request", extra=_fields(entry))
         try:
             self._write(batch)
-        except Exception as error:  # the log must outlive any trouble of its database
+        except Exception as error:  # an error of the database must not end the log
             self.dropped += len(batch)
             log.warning("the request log cannot be stored: %s", error)
 
@@ -104,7 +104,7 @@ class RequestLog:
 
 def _fields(entry: Entry) -> dict[str, Any]:
     fields = entry._asdict()
-    # In a log line, "instance" is whoever writes it.
+    # In a log line, "instance" is the process that writes it.
     fields["upstream"] = fields.pop("instance")
     del fields["at"]
     return fields

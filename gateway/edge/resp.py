@@ -1,7 +1,7 @@
-"""Just enough of the Redis protocol (RESP2) for one pipelined connection.
+"""A small Redis client (RESP2) with one pipelined connection.
 
-Every command of one turn of the event loop leaves in one write, and answers come
-back in order; a general client costs the hot path ten times as much.
+One write sends all commands of one iteration of the event loop. A general client takes ten times the
+time on the path of each request.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ Reply = Any
 
 
 class StoreAway(Exception):
-    """The store does not answer."""
+    """There is no connection to the store, or it does not answer."""
 
 
 class CommandError(Exception):
@@ -28,7 +28,7 @@ def encode(*parts: bytes) -> bytes:
 
 
 class Parser:
-    """Feed bytes, get whole replies: int, bytes, None, CommandError, or a list of these."""
+    """Parses bytes into replies: int, bytes, None, CommandError, or a list of these."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -83,7 +83,7 @@ class Parser:
 
 
 class Store(asyncio.Protocol):
-    """One connection; commands before `connect` or after a loss fail at once with StoreAway."""
+    """One connection. A command without a connection raises StoreAway at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, url: str) -> None:
         self._loop = loop
@@ -115,7 +115,7 @@ class Store(asyncio.Protocol):
             raise StoreAway(str(error) or type(error).__name__) from error
 
     def command(self, *parts: bytes) -> asyncio.Future[Reply]:
-        """The reply, later. Raises StoreAway now when there is no connection, CommandError when awaited."""
+        """A future of the reply. Raises StoreAway without a connection; the future may raise CommandError."""
         if self._transport is None or len(self._pending) >= MAX_PENDING:
             raise StoreAway("not connected" if self._transport is None else "too many commands wait")
         future: asyncio.Future[Reply] = self._loop.create_future()

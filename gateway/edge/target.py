@@ -1,8 +1,7 @@
-"""The request target: accepted as it stands, or refused; never rewritten.
+"""Checks the request target. It passes unchanged or is refused.
 
-What is routed, what is authorised and what is forwarded are the same bytes, so
-there is no second reading of a path that could reach another place. Whatever
-two readers could read differently is refused (RFC 3986 §6, CWE-22, CWE-436).
+The gateway routes, authorises and forwards the same bytes. A path that two programs could read
+differently is refused (RFC 3986 §6, CWE-22, CWE-436).
 """
 
 import re
@@ -25,7 +24,7 @@ QUERY = re.compile(rb"[\x21\x23-\x7e]*")
 
 
 def check(path: bytes, query: bytes) -> None:
-    """Raises ErrorResponse: 400 for a path that is not in its one canonical form, 414 when too long."""
+    """Raises ErrorResponse: 400 for a path that is not canonical, 414 for one that is too long."""
     if len(path) + len(query) > MAX_TARGET_BYTES:
         raise ErrorResponse(
             414,
@@ -47,9 +46,9 @@ def check(path: bytes, query: bytes) -> None:
 
 
 def check_host(host: bytes, http_version: str) -> None:
-    """Raises ErrorResponse: 400 unless there is exactly one Host that could be one (RFC 9112 §3.2).
+    """Raises ErrorResponse: 400 unless the request has one valid Host (RFC 9112 §3.2).
 
-    HTTP/1.0 knows none, and Granian calls it "1"; ``host`` is empty when there is none or more than one.
+    HTTP/1.0, which Granian calls "1", needs none. ``host`` is empty for none and for several.
     """
     if not HOST.fullmatch(host) and (host or http_version not in HTTP_1_0):
         raise ErrorResponse(400, "Invalid request", "invalid_host", "Send one Host field with a host name.")

@@ -1,4 +1,4 @@
-"""The edge on Granian in a thread, and a client that sends exactly the bytes it is told."""
+"""The edge on Granian in a thread, and a client that sends the given bytes."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ NOBODY = Nobody()
 
 
 def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
-    """The condition's first true value; fails when it stays false."""
+    """The first true value of the condition. Fails when it stays false."""
     end = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < end, "the condition stayed false"
@@ -49,7 +49,7 @@ def until(condition: Callable[[], Any], *, within_s: float = DEADLINE_S) -> Any:
 
 
 def row(name: str, prefix: str, **fields: Any) -> dict[str, Any]:
-    """A route of a snapshot, open to all unless told otherwise."""
+    """A route of a table, public unless ``fields`` say otherwise."""
     return {
         "name": name,
         "prefix": prefix,
@@ -84,7 +84,7 @@ class Answer:
 
 
 class Clock:
-    """Seconds that pass only when told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The admin: every save publishes, what does not hold is refused, nothing can be bent."""
+"""The admin: every save publishes, an invalid table is refused, and no form field can be forged."""
 
 import re
 import time
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The services there are; nobody is asked."""
+    """The known services, without a request to the registry."""
     names = frozenset({"thing-service", "user-service", "order-service", "a-service", "registry"})
     for module in ("routes", "route_form"):
         monkeypatch.setattr(f"gateway.admin.{module}.known_services", lambda: names)

@@ -1,4 +1,4 @@
-"""Which role may open which page of the admin of the gateway."""
+"""The roles that may open each page of the gateway's admin."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Routes that would open more than their editor may have meant: refused, or asked about."""
+"""A route with a risk is refused, or its editor is asked first."""
 
 from typing import Any
 

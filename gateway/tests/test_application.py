@@ -1,4 +1,4 @@
-"""``gateway.asgi``: the admin to Django, the rest to the edge, and their common life."""
+"""``gateway.asgi``: Django answers the admin, the edge the rest; both start and stop together."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Rows in the admin become the table that gateways work with, or are refused with a reason."""
+"""Routes of the admin become the table of all gateways, or are refused with a reason."""
 
 from datetime import UTC, datetime, timedelta
 from importlib import import_module

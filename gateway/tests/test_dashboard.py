@@ -1,4 +1,4 @@
-"""``GET /api/user/{userId}/dashboard``: exactly as designed, whole and in components."""
+"""``GET /api/user/{userId}/dashboard``: whole, and with one part missing."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Instances from the registry, over the wire of design §9."""
+"""Instances from the registry, in its wire format."""
 
 import asyncio
 import json
@@ -33,14 +33,14 @@ class Registry:
         self.index += 1
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        components = urlsplit(seen.target)
-        asked = parse_qs(components.query).get("index", ["0"])[0]
+        parts = urlsplit(seen.target)
+        asked = parse_qs(parts.query).get("index", ["0"])[0]
         while int(asked) == self.index and not self.away:
             await asyncio.sleep(0.01)
         if self.away:
             writer.close()
             return
-        body = json.dumps(self.instances.get(components.path.rsplit("/", 1)[1], [])).encode()
+        body = json.dumps(self.instances.get(parts.path.rsplit("/", 1)[1], [])).encode()
         told = f"X-Registry-Index: {self.index}\r\nX-Registry-List: {self.state}"
         writer.write(answer(200, body, told))
 

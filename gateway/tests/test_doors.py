@@ -1,11 +1,11 @@
-"""What the API and the admin of every project keep, asked of this one."""
+"""The rules for the API and the admin of every project, tested on this one."""
 
 from atoll.testing.admin_doors import AdminDoors
 from atoll.testing.doors import ApiDoors
 
 
 class TestApi(ApiDoors):
-    """Health under any Host, ids in upper case, lists that refuse what they do not know."""
+    """Health under any Host, ids in upper case, lists that refuse unknown parameters."""
 
 
 class TestAdmin(AdminDoors):

@@ -1,4 +1,4 @@
-"""What a client says about itself, and what a service gets to hear."""
+"""The fields of a client, and those that a service gets."""
 
 from collections.abc import Callable
 

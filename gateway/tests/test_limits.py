@@ -22,7 +22,7 @@ NOWHERE = "redis://127.0.0.1:9/0"
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    """A route of this test alone, whose counters leave the store with it."""
+    """A route for this test alone. Its counters leave the store at the end."""
     name = f"t{uuid7().hex[-12:]}"
     yield name
     with redis.Redis.from_url(conf.redis_url()) as store:

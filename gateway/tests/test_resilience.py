@@ -1,4 +1,4 @@
-"""Several instances, some of them ill: choosing, trying again, breaking, recovering."""
+"""Several instances, some of which fail: choice, retries, breakers and recovery."""
 
 import asyncio
 from collections.abc import Callable

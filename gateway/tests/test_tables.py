@@ -1,4 +1,4 @@
-"""The published table: what is refused, which route wins, and how a new one takes over."""
+"""The published table: its validation, the choice of a route, and its replacement."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Paths on raw sockets: client libraries rewrite them before anything is tested."""
+"""Paths on raw sockets, since client libraries would rewrite them."""
 
 from collections.abc import Callable
 from posixpath import normpath
@@ -133,7 +133,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES, max_size=10).map(lambda pieces: b"/" + b"".join(pieces)))
 def test_the_path_that_is_decided_on_is_the_path_that_is_forwarded(path: bytes) -> None:
-    """And no usual way of reading it leads anywhere else."""
+    """No usual reading of the path leads to another place."""
     try:
         target.check(path, b"")
     except ErrorResponse:
@@ -178,7 +178,7 @@ def test_http_1_0_without_a_host_is_forwarded(gateway):
 def test_what_is_for_operators_and_services_is_never_forwarded(
     make_gateway: Callable[..., Gateway], upstream: Upstream, path: bytes
 ) -> None:
-    """Neither by a route that opens the whole service nor by a table of an earlier version."""
+    """Neither a route that opens the whole service nor a table of an earlier version reaches it."""
     gateway = make_gateway(
         row("whole", "/whole", service_path=""),
         row("old", "/old", service_path=f"/{path.decode().strip('/')}"),

@@ -1,4 +1,4 @@
-"""Bearer tokens, good and otherwise, and the keys that prove them."""
+"""Valid and invalid bearer tokens, and the keys that verify them."""
 
 import time
 from collections.abc import Callable

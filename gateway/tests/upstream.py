@@ -1,4 +1,4 @@
-"""A service for tests: raw asyncio, so that it can be as rude as the wild."""
+"""A service for tests in raw asyncio, so that it can break the protocol."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ PIECE = 65_536
 
 @dataclass
 class Seen:
-    """One request as it arrived; ``framing`` is how its body was delimited."""
+    """One request as it arrived."""
 
     method: str
     target: str
@@ -43,7 +43,7 @@ REVOCATIONS = "/.well-known/revocations.json"
 
 
 class Upstream:
-    """Answers with what it saw, as JSON; ``behaviours`` by path prefix replace that."""
+    """Answers with the request as JSON. ``behaviours``, by path prefix, replace that."""
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
@@ -62,7 +62,7 @@ class Upstream:
         return [seen for seen in self.seen if seen.target.startswith(prefix)]
 
     def answers(self, prefix: str, *replies: bytes) -> None:
-        """These raw answers in turn, the last one for ever."""
+        """Give these raw answers in turn, then the last one again and again."""
         waiting = list(replies)
 
         async def behave(seen: Seen, reader: Any, writer: asyncio.StreamWriter) -> None:
@@ -84,7 +84,7 @@ class Upstream:
         self._loop.close()
 
     def drop_idle_connections(self) -> None:
-        """Close everything from this side, and return once it is done."""
+        """Close all connections. Returns when they are closed."""
 
         async def drop() -> None:
             for writer in list(self._writers):

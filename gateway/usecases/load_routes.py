@@ -1,4 +1,4 @@
-"""Bring the routes that ship with the repository into the admin."""
+"""Creates the routes that ship with the repository."""
 
 import tomllib
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Loaded:
 
 
 def load_routes(file: Path = FILE, *, by: str = "load_routes") -> Loaded:
-    """Create what is missing, leave what is there as it is, and publish.
+    """Create the missing routes, leave the others as they are, and publish.
 
-    Raises InvalidConfiguration naming the route and its mistake; then nothing was changed.
+    Raises InvalidConfiguration, which names the route and its mistake. Nothing is changed then.
     """
     try:
         rows = tomllib.loads(file.read_text())
@@ -45,7 +45,7 @@ def load_routes(file: Path = FILE, *, by: str = "load_routes") -> Loaded:
 
 
 def _create(name: str, fields: dict[str, object], by: str) -> None:
-    """``insist = true`` in the file stands for the administrator who insists in the admin."""
+    """``insist = true`` in the file accepts the risks, as an administrator does in the admin."""
     insists = fields.pop("insist", False) is True
     try:
         route = Route(name=name, shipped=True, insisted_by=by if insists else "", **fields)

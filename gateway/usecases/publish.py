@@ -1,4 +1,4 @@
-"""Make the rows of the admin the table that every gateway works with."""
+"""Publishes the routes and cross-origin rules of the admin as one table for all gateways."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from gateway.edge.routes import snapshot
 from gateway.models import ONLY_ROW, CorsSettings, Publication, Route
 
 CHANNEL = "gateway_tables"
-LOCK = 0x6174_6F6C  # one publication at a time, so that versions follow the edits they hold
+LOCK = 0x6174_6F6C  # one publication at a time, so that a later version has all earlier edits
 
 
 def publish(by: str) -> Publication:
-    """Validate everything and publish it, if it differs from what is published.
+    """Validate the table and publish it, unless it equals the last publication.
 
-    Gateways take it over within a second of the commit. Raises InvalidConfiguration
-    and publishes nothing when the table does not hold as a whole.
+    Gateways use it within a second after the commit. Raises InvalidConfiguration, without a
+    publication, when the table is not valid as a whole.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

@@ -1,1 +1,1 @@
-"""The routing table: as published, as held by this process, and which route takes a request."""
+"""The routing table: its published form, the copy in this process, and the choice of a route."""

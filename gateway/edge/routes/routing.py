@@ -1,13 +1,13 @@
-"""Which route takes a request: the longest prefix among the highest priority that fits."""
+"""Chooses the route of a request: the highest priority, then the longest prefix."""
 
 from gateway.edge.error_responses import ErrorResponse
-from gateway.edge.routes.snapshot import INNER, METHODS, Route, Snapshot
+from gateway.edge.routes.snapshot import INTERNAL, METHODS, Route, Snapshot
 
-INNER_BYTES = frozenset(segment.encode() for segment in INNER)
+INTERNAL_BYTES = frozenset(segment.encode() for segment in INTERNAL)
 
 
 class CompiledRoute:
-    """A route with what the hot path needs of it, computed once per publication."""
+    """A route with values that are computed once per publication, to save time on each request."""
 
     __slots__ = (
         "methods",
@@ -34,14 +34,14 @@ class CompiledRoute:
         return path == self.prefix or path.startswith(self.prefix_slash)
 
     def upstream_path(self, path: bytes) -> bytes:
-        """The same bytes, with the prefix replaced by the service's own path."""
+        """``path`` with the prefix replaced by the service's path."""
         return (self.service_path + path[len(self.prefix) :]) or b"/"
 
-    def leads_inside(self, path: bytes) -> bool:
-        """Whether the service would be asked for what is never for the outside, such as /metrics."""
+    def is_internal(self, path: bytes) -> bool:
+        """Whether the path is an internal one of the service, such as /metrics."""
         if self.route.service is None:
             return False
-        return self.upstream_path(path).split(b"/", 2)[1] in INNER_BYTES
+        return self.upstream_path(path).split(b"/", 2)[1] in INTERNAL_BYTES
 
 
 class Table:
@@ -55,13 +55,13 @@ class Table:
         self.services = frozenset(route.service for route in snapshot.routes if route.service)
 
     def match(self, method: str, path: bytes) -> CompiledRoute:
-        """Raises ErrorResponse: 404 when no prefix fits or the path is an inner one of the service, 405
-        when a prefix fits but takes no such method."""
+        """Raises ErrorResponse: 404 when no prefix fits or the path is internal to the service, 405 when
+        no fitting route takes the method."""
         allowed: set[str] = set()
         for compiled in self._routes:
             if compiled.fits(path):
                 if method in compiled.methods:
-                    if compiled.leads_inside(path):
+                    if compiled.is_internal(path):
                         raise _not_found(path)
                     return compiled
                 allowed |= compiled.methods

@@ -1,7 +1,7 @@
-"""The routing table as published: immutable, validated whole, versioned.
+"""The published routing table: immutable, validated as a whole, with a version.
 
-The control plane writes it, every gateway process reads it; the last good one is
-kept on disk, so that a gateway starts while its database is down.
+The control plane writes it and each gateway process reads it. The last good table is saved on disk, so
+that a gateway can start while its database is away.
 """
 
 import json
@@ -19,8 +19,8 @@ FOR_ROLES = ("staff", "public_read_staff_write")
 ROLES = tuple(role for role in roles.ROLES if role != roles.ADMIN)
 BUILTINS = ("dashboard",)
 RESERVED = ("/admin", "/static", "/health", "/metrics")
-INNER = frozenset((".well-known", "admin", "bus", "docs", "health", "metrics", "schema", "static"))
-"""First segments of a service's paths that no route leads to: what is for operators and services."""
+INTERNAL = frozenset((".well-known", "admin", "bus", "docs", "health", "metrics", "schema", "static"))
+"""First segments of paths that no route leads to, since they are for operators and other services."""
 
 PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
 SERVICE = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -32,14 +32,14 @@ MAX_BODY_BYTES = 10 * 1024**3
 
 
 class InvalidConfiguration(ValueError):
-    """The table cannot be published; the text names the route and what to change."""
+    """The table cannot be published. The text names the route and the change that it needs."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """``service_path`` replaces ``prefix`` at the upstream. ``rate_limit`` requests per
-    ``rate_window_s``, 0 for no limit. ``roles`` are those that ``access`` asks for, beside
-    the administrator; none where it asks for no role."""
+    """``service_path`` replaces ``prefix`` at the upstream. ``rate_limit`` requests may come per
+    ``rate_window_s``; 0 means no limit. ``roles`` are the roles that ``access`` asks for, without the
+    administrator; empty when it asks for none."""
 
     name: str
     prefix: str
@@ -76,7 +76,7 @@ class Snapshot:
 
 
 def read(document: dict[str, Any]) -> Snapshot:
-    """Raises InvalidConfiguration unless every row and the table as a whole hold."""
+    """Raises InvalidConfiguration unless each route and the whole table are valid."""
     try:
         routes = tuple(_route(row) for row in document["routes"])
         cors = _cors(document["cors"])
@@ -91,7 +91,7 @@ def read(document: dict[str, Any]) -> Snapshot:
 
 
 def _route(row: dict[str, Any]) -> Route:
-    """A table that was published before routes named roles means what staff could do then."""
+    """A table from before routes had roles means the roles that ``staff`` had then."""
     given = row.get("roles")
     if given is None:
         given = roles.FORMER_ROLES["staff"] if row["access"] in FOR_ROLES else ()
@@ -143,13 +143,13 @@ def _problem(route: Route) -> str | None:
     return None
 
 
-def check_leads_outside(route: Route) -> None:
-    """Raises InvalidConfiguration for a service path that the gateway never forwards to.
+def check_not_internal(route: Route) -> None:
+    """Raises InvalidConfiguration for a service path that is internal.
 
-    A published table is not refused for it: the path is answered with 404 instead.
+    `read` accepts such a route of a published table, and the gateway answers 404 there.
     """
     first = route.service_path.strip("/").partition("/")[0]
-    if first in INNER:
+    if first in INTERNAL:
         raise InvalidConfiguration(
             f"Route '{route.name}': /{first} of a service is never forwarded. It is for operators and for "
             "other services."
@@ -184,7 +184,7 @@ def check_cors(cors: Cors) -> None:
 
 
 def load(path: Path) -> Snapshot | None:
-    """The snapshot kept on disk; None when there is none that can be used."""
+    """The table saved on disk. None when there is no valid one."""
     try:
         return read(json.loads(path.read_text()))
     except (OSError, ValueError):

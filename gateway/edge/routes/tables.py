@@ -1,7 +1,7 @@
-"""The routing table this process works with, and how a newer one takes its place.
+"""Holds the routing table of this process and replaces it with newer ones.
 
-A request keeps the table it began with; the next one sees the new table. A table
-that cannot be read changes nothing.
+A request keeps its table to its end; the next request uses the new one. An invalid table changes
+nothing.
 """
 
 import logging
@@ -19,7 +19,7 @@ OnChange = Callable[[Table], None]
 
 
 class Tables:
-    """``current`` is None until any table was ever seen."""
+    """``current`` is None until the first table."""
 
     def __init__(self, kept: Path, on_change: OnChange) -> None:
         self._kept = kept
@@ -32,23 +32,23 @@ class Tables:
         return self.current.version if self.current is not None else 0
 
     def start(self) -> None:
-        """Take the last good table from disk, if there is one."""
+        """Use the last good table from disk, if there is one."""
         found = snapshot.load(self._kept)
         if found is not None:
             self._take(Table(found))
 
     def publish(self, document: dict[str, Any]) -> None:
-        """Take the table if it is another one than now; a bad one is logged and left."""
+        """Use the table and save it on disk. An invalid table is logged and ignored."""
         try:
             fresh = Table(snapshot.read(document))
         except snapshot.InvalidConfiguration as error:
-            log.error("a published routing table is refused, the last good one stays: %s", error)
+            log.error("a published routing table is invalid, the last good one stays: %s", error)
             return
         self._take(fresh)
         try:
             snapshot.save(self._kept, document)
         except OSError as error:
-            log.warning("the routing table is not kept on disk: %s", error)
+            log.warning("the routing table could not be saved: %s", error)
 
     def _take(self, table: Table) -> None:
         self.current = table

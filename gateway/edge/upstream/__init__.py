@@ -1,1 +1,1 @@
-"""Asking a service: its instances, connections to them, the choice of one, and when to try again."""
+"""Sends requests to services: instances, connections, choice of an endpoint, breakers and retries."""

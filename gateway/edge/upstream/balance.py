@@ -1,7 +1,7 @@
-"""Two choices: of two instances picked at random, the one with less work per weight.
+"""Chooses the less loaded of two random endpoints, by load per weight.
 
-Almost as even as asking all of them, without the herd that follows "the least
-loaded" (Mitzenmacher, The Power of Two Choices, 2001).
+This is almost as even as the least loaded of all, and callers do not rush to one endpoint (Mitzenmacher,
+The Power of Two Choices, 2001).
 """
 
 import random
@@ -11,7 +11,7 @@ from gateway.edge.upstream.directory import Endpoint
 
 
 def choose(endpoints: Sequence[Endpoint], pick: Callable[[int], int] = random.randrange) -> Endpoint:
-    """One of ``endpoints`` (at least one)."""
+    """One of ``endpoints``, which must not be empty."""
     count = len(endpoints)
     if count == 1:
         return endpoints[0]

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection to an upstream: bytes out, a parsed answer in.
+"""One HTTP/1.1 connection to an upstream. It writes requests and parses answers.
 
-One exchange at a time, no pipelining. Reading pauses while the client is slower
-than the upstream, writing waits while the upstream is slower than the client.
+One exchange at a time, without pipelining. Reading pauses while the client is slower than the
+upstream, and writing waits while the upstream is slower than the client.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Connection(asyncio.Protocol):
-    """``deadline`` is on the loop's clock and kept by the pool's ticker, not by a timer each."""
+    """``deadline`` is on the loop's clock. The pool's ticker enforces it, so a request needs no timer."""
 
     __slots__ = (
-        "_buffered", "_chunks", "_drained", "_error", "_framed", "_head_bytes", "_head_only",
-        "_interim", "_loop", "_parser", "_paused", "_received", "_transport", "_waiter", "busy",
-        "complete", "deadline", "headers", "idle_limit_s", "idle_since", "keep_alive",
-        "request_sent", "started", "status", "uses",
+        "_buffered", "_chunks", "_error", "_framed", "_head_bytes", "_head_only", "_interim", "_loop",
+        "_parser", "_paused", "_received", "_transport", "_waiter", "_writable", "busy", "complete",
+        "deadline", "headers", "idle_limit_s", "idle_since", "keep_alive", "request_sent", "started",
+        "status", "uses",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._drained: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
         self._error: BaseException | None = None
         self.busy = False
         self.uses = 0
@@ -67,7 +67,7 @@ class Connection(asyncio.Protocol):
         return self.uses > 1
 
     def begin(self, *, head_only: bool, now: float, deadline: float) -> None:
-        """Make ready for one exchange; ``head_only`` for HEAD, whose answer has no body."""
+        """Prepare for one exchange. ``head_only`` for HEAD, since its answer has no body."""
         self._reset()
         self.busy = True
         self.uses += 1
@@ -81,15 +81,15 @@ class Connection(asyncio.Protocol):
             raise self._error or Dropped("the connection is closed", reused=self.reused)
         self._transport.write(data)
 
-    async def drain(self) -> None:
-        """Wait until the upstream has taken enough of what was written."""
-        if self._drained is not None:
-            await self._drained
+    async def wait_writable(self) -> None:
+        """Wait until the upstream has read enough of the bytes that were written."""
+        if self._writable is not None:
+            await self._writable
         if self._error is not None:
             raise self._error
 
     async def head(self) -> int:
-        """The status, once all header fields are here. Raises UpstreamFailure or ClientGone."""
+        """The status, after all header fields have arrived. Raises UpstreamFailure or ClientGone."""
         while not self.status or self._interim:
             await self._wait()
         return self.status
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
         return self.take()
 
     def take(self) -> bytes:
-        """What has arrived of the body, without waiting."""
+        """The part of the body that has arrived, without waiting."""
         chunks = self._chunks
         if not chunks:
             return b""
@@ -117,12 +117,12 @@ class Connection(asyncio.Protocol):
         return data
 
     def fail(self, error: BaseException) -> None:
-        """End the exchange: whoever waits on it gets ``error``, and the connection is closed."""
+        """Close the connection. The task that waits on the exchange gets ``error``."""
         if self._error is None:
             self._error = error
         self._wake()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
         if self._transport is not None:
             self._transport.abort()
 
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self.busy or (self.complete and not self._interim):
-            self.close()  # an answer nobody asked for: the connection is out of step
+            self.close()  # an answer without a request
             return
         self._received = True
         try:
@@ -169,7 +169,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._error is None:
             if self.busy and self.status and not self._interim and not self._framed and exc is None:
-                self.complete = True  # a body that ends with its connection
+                self.complete = True  # the end of the connection ends this body
                 self.keep_alive = False
             if self._received and not self.complete:
                 self._error = BadAnswer("it closed the connection in the middle of its answer")
@@ -179,13 +179,13 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        if self._drained is None:
-            self._drained = self._loop.create_future()
+        if self._writable is None:
+            self._writable = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
 
     # httptools callbacks
 
@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
         if self._head_only:
             self.keep_alive = self._parser.should_keep_alive()
             self.complete = True
-            # This parser now expects the body a GET would have had; the next answer needs a new one.
+            # This parser expects the body of a GET now, so the next answer needs a new parser.
             self._parser = httptools.HttpResponseParser(self)
 
     def on_body(self, body: bytes) -> None:
@@ -234,7 +234,7 @@ class Connection(asyncio.Protocol):
         self.keep_alive = self._parser.should_keep_alive()
 
     def _read_keep_alive(self, value: bytes) -> None:
-        """``Keep-Alive: timeout=5``: stop using the connection a second before the upstream does."""
+        """``Keep-Alive: timeout=5``: the gateway drops the connection a second before the upstream does."""
         for part in value.split(b","):
             name, _, seconds = part.strip().partition(b"=")
             if name.lower() == b"timeout" and seconds.isdigit():

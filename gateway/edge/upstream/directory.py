@@ -12,7 +12,7 @@ LEAST_WEIGHT = 0.01
 
 
 class Endpoint:
-    """One instance: where it is, how much it does for us, whether it is trusted to answer."""
+    """One instance as this process uses it: its connections, its load and its breaker."""
 
     __slots__ = ("breaker", "id", "in_flight", "is_last_known", "origin", "weight")
 
@@ -29,7 +29,7 @@ class Endpoint:
 
 
 class Upstream:
-    """``MAX_IN_FLIGHT`` is a bulkhead: a service that hangs holds that many requests, not all."""
+    """A service with its endpoints. ``MAX_IN_FLIGHT`` bounds the requests that a hanging service holds."""
 
     __slots__ = ("breaker", "budget", "endpoints", "in_flight", "known", "name")
 
@@ -42,14 +42,16 @@ class Upstream:
         self.known = False
 
     def candidates(self, tried: set[str]) -> list[Endpoint]:
-        """Instances not yet tried whose breaker lets a request through; when every breaker is
-        open, all of them (panic: a bad guess is better than certain refusal)."""
+        """Endpoints outside of ``tried`` whose breaker is closed or may probe.
+
+        When all breakers are open, all endpoints: an attempt may succeed, a refusal cannot.
+        """
         fresh = [endpoint for endpoint in self.endpoints if endpoint.id not in tried]
         return [endpoint for endpoint in fresh if endpoint.breaker.may_ask()] or fresh
 
 
 class Directory:
-    """Every service by its name on the wire."""
+    """All upstreams by the names of their services."""
 
     def __init__(self, pool: Pool, clock: Callable[[], float]) -> None:
         self._pool = pool
@@ -66,10 +68,9 @@ class Directory:
         return found
 
     def update(self, name: str, instances: Iterable[Instance]) -> None:
-        """Replace the list; an instance that stays keeps its load, breaker and connections.
+        """Replace the endpoints. One that stays keeps its load, breaker and connections.
 
-        One that is new, such as the successor of a process that was killed, has just declared
-        itself ready: the service's own breaker does not make it wait.
+        A new instance has just declared itself ready, so the upstream's breaker probes it at once.
         """
         upstream = self.upstream(name)
         held = {(endpoint.id, endpoint.origin): endpoint for endpoint in upstream.endpoints}

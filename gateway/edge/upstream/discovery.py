@@ -1,9 +1,8 @@
-"""Where services run: one blocking read of the registry per service, all in the event loop.
+"""Follows the instances of services with one blocking read of the registry for each service.
 
-``GET /discover/{service}?index=&wait=`` comes back when the instances change
-(docs/decisions/0003). While the registry is away, or knows less than we do, the last good list
-stays (`KnownInstances`), also across a restart; ``USER_SERVICE_URL`` replaces discovery for
-``user-service``.
+``GET /discover/{service}?index=&wait=`` returns when the instances change (docs/decisions/0003). While
+the registry is away, or has lost its data, the last good list stays (`KnownInstances`), also across a
+restart. ``USER_SERVICE_URL`` replaces discovery for ``user-service``.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ LEAST_PAUSE_S = 0.02
 
 
 class Discovery:
-    """Fills the directory; `watch` may be called again with more services."""
+    """Updates the directory. `watch` may be called again with more services."""
 
     def __init__(
         self,
@@ -77,7 +76,9 @@ class Discovery:
                 await asyncio.sleep(LEAST_PAUSE_S)
             except (ErrorResponse, ValueError) as error:
                 if backoff.is_fresh:
-                    log.warning("the instances of %s stay as last known: %s", service, error)
+                    log.warning(
+                        "the registry cannot be read, the last instances of %s stay: %s", service, error
+                    )
                 await asyncio.sleep(backoff.failed())
                 index = 0
 

@@ -1,4 +1,4 @@
-"""Asking a service: choose an instance, send, wait for the head of the answer, try again if safe."""
+"""Sends a request to an upstream: chooses an endpoint, waits for the answer's head, retries if safe."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,10 +18,10 @@ StartBody = Callable[[Connection], None]
 
 @dataclass(slots=True)
 class Call:
-    """One request as it goes upstream. ``fields`` are complete header lines without Host.
+    """One request to an upstream. ``fields`` are complete header lines without Host.
 
-    ``body`` is what is at hand of the body; ``stream`` is given the connection when more
-    follows, and starts sending it. ``timeout_s`` is the whole time until the answer begins.
+    ``body`` is a buffered body. ``stream`` gets the connection and starts to send a longer one.
+    ``timeout_s`` bounds the time until the answer begins, over all attempts.
     """
 
     service: str
@@ -40,7 +40,7 @@ class Call:
 
 
 class Answer:
-    """An answer that has begun. `finish` must be called, once, whatever happened."""
+    """An answer that has begun. Call `finish` at its end, also after an error."""
 
     __slots__ = ("_done", "_pool", "_upstream", "connection", "endpoint", "probes", "retries")
 
@@ -62,7 +62,7 @@ class Answer:
         self._done = False
 
     def finish(self, failure: BaseException | None = None) -> None:
-        """Give connection and slot back. ``failure``: the answer broke off while it was read."""
+        """Release the connection and judge the upstream. ``failure`` is the error that ended the answer."""
         if self._done:
             return
         self._done = True
@@ -98,10 +98,10 @@ class Dispatcher:
         self._loop = loop
 
     async def ask(self, upstream: Upstream, call: Call) -> Answer:
-        """The answer once its head is here.
+        """The answer, after its head has arrived.
 
-        Raises ErrorResponse (503) when nobody can be asked, UpstreamFailure when asking failed for
-        good, and whatever ``stream`` failed the connection with.
+        Raises ErrorResponse (503) when no instance may be asked, UpstreamFailure when the last attempt
+        failed, and the error with which ``stream`` ended the exchange.
         """
         self._admit(upstream)
         deadline = self._loop.time() + call.timeout_s
@@ -210,7 +210,7 @@ class Dispatcher:
     def _better_elsewhere(
         self, upstream: Upstream, call: Call, answer: Answer, tried: set[str], retries: int
     ) -> bool:
-        """A 502-504 from one instance is asked of another, when there is one and it is safe."""
+        """Whether to ask another endpoint after a failure status: one may be asked, and a repeat is safe."""
         return (
             policy.is_failure(answer.connection.status)
             and retries < policy.MAX_RETRIES

@@ -1,4 +1,4 @@
-"""Small whole answers for the gateway's own questions: keys, instances, dashboard legs."""
+"""Whole small answers for the gateway's own requests: token keys, instances, parts of the dashboard."""
 
 import asyncio
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Fetcher:
         self._dispatcher = dispatcher
 
     async def get(self, service_name: str, target: str, fields: bytes = b"", *, timeout_s: float) -> Reply:
-        """Raises ErrorResponse (503, 504) when there is no answer; any status is an answer."""
+        """Any status is an answer. Raises ErrorResponse (503, 504) without one."""
         call = Call(
             service=service_name, method="GET", target=target.encode(), fields=fields, timeout_s=timeout_s
         )

@@ -1,8 +1,8 @@
-"""Connections kept open to each instance, and one ticker that keeps every deadline.
+"""Keeps connections to each instance open, and enforces all deadlines with one ticker.
 
-An idle connection is dropped before a service on Granian would close it (30 s),
-so that a request seldom meets a connection that is just being closed; the rest
-is the retry policy's. The last used one is taken first, so that a quiet pool shrinks.
+The pool drops an idle connection before a service on Granian closes it (30 s), so a request seldom meets
+a closing connection; the dispatcher repeats those. The pool takes the last used connection first, so
+that a quiet pool shrinks.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Pool:
         return found
 
     def idle(self, origin: Origin) -> Connection | None:
-        """A connection ready for use, if there is one: no waiting."""
+        """An idle connection, or None. Does not wait."""
         now = self._loop.time()
         while origin.idle:
             connection = origin.idle.pop()
@@ -60,7 +60,7 @@ class Pool:
         return None
 
     async def connect(self, origin: Origin, deadline: float) -> Connection:
-        """A new connection. Raises NotSent: nothing has been asked of anybody yet."""
+        """A new connection. Raises NotSent."""
         allowed_s = min(CONNECT_TIMEOUT_S, deadline - self._loop.time())
         try:
             async with asyncio.timeout(allowed_s):
@@ -72,13 +72,13 @@ class Pool:
         return connection
 
     def watch(self, connection: Connection, on_slow: Callable[[], None] | None = None) -> None:
-        """Keep the connection's deadline; ``on_slow`` is called once if the exchange outlives a tick."""
+        """Enforce the connection's deadline. ``on_slow`` is called once when the exchange outlasts a tick."""
         self._busy[connection] = on_slow
         if self._ticker is None and not self._closed:
             self._ticker = self._loop.call_later(TICK_S, self._tick)
 
     def release(self, origin: Origin, connection: Connection) -> None:
-        """Give it back after the exchange; kept only when both sides are exactly between messages."""
+        """Take the connection back. It stays open only when both sides are between two messages."""
         self._busy.pop(connection, None)
         connection.busy = False
         if (
