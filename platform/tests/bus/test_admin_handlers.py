@@ -12,6 +12,8 @@ from django.utils import timezone
 from atoll.bus import Message, on
 from atoll.bus.handlers import enrolment, registry, retiring
 from atoll.bus.models import Delivery, KnownHandler
+from atoll.identity.roles import OPERATOR, SUPPORT
+from atoll.testing.rights import member
 
 from .arrivals import store_one
 
@@ -49,6 +51,19 @@ def test_the_page_tells_who_has_code_for_each_handler(staff: Client, gone: str) 
     assert f'href="{PAGE}retire/?handler=write_note"' in page
     assert "handler=count_notes" not in page
     assert KnownHandler.objects.get(handler="count_notes").seen_by in page
+
+
+@pytest.mark.parametrize(("role", "may_retire"), [(OPERATOR, True), (SUPPORT, False)])
+def test_an_operator_is_offered_to_retire_a_handler_and_support_is_not(
+    staff: Client, gone: str, role: str, may_retire: bool
+) -> None:
+    member(role, username="ada")
+
+    page = staff.get(PAGE).content.decode()
+
+    assert "No worker has its code" in page
+    assert (f'href="{PAGE}retire/?handler={gone}"' in page) is may_retire
+    assert (staff.get(retire_address(gone)).status_code == 200) is may_retire
 
 
 def test_retiring_asks_for_a_reason_and_is_written_down(staff: Client, gone: str) -> None:

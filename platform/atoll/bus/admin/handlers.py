@@ -20,7 +20,7 @@ from atoll.bus.handlers.retiring import Standing
 from atoll.bus.models import KnownHandler
 from atoll.errors import Conflict
 
-DECIDE = "atoll_bus.change_delivery"
+DECIDE = "atoll_bus.decide_delivery"
 
 
 def handlers_page(request: HttpRequest) -> HttpResponse:
