@@ -99,13 +99,17 @@ def environment(
 
 
 async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: list[str]) -> Result:
-    """Run it; its output goes to ``results/NAME.out``."""
+    """Run it, or those of its files and tests that ``arguments`` name.
+
+    The output goes to ``results/NAME.out``.
+    """
     report, output = results / f"{suite.name}.xml", results / f"{suite.name}.out"
     report.unlink(missing_ok=True)
     began = time.monotonic()
+    folder = [] if any(_is_within(suite, argument) for argument in arguments) else [str(suite.folder)]
     with output.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pytest", "-c", str(suite.table), str(suite.folder)),
+            *(sys.executable, "-m", "pytest", "-c", str(suite.table), *folder),
             *("-q", "--tb=short", f"--junitxml={report}", "-o", "junit_family=xunit2"),
             *suite.arguments,
             *arguments,
@@ -125,6 +129,12 @@ async def run(suite: Suite, results: Path, env: Mapping[str, str], arguments: li
     if report.exists():
         _count(result, report)
     return result
+
+
+def _is_within(suite: Suite, argument: str) -> bool:
+    """Whether the argument names a file or folder of the suite, or a test in it (``FILE::TEST``)."""
+    path = (conf.root() / argument.partition("::")[0]).resolve()
+    return path.exists() and path.is_relative_to(suite.folder.resolve())
 
 
 def _count(result: Result, report: Path) -> None:

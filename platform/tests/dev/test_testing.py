@@ -50,6 +50,16 @@ def test_arguments_after_the_dashes_reach_pytest(tmp_path: Path):
     assert (result.passed, result.failed, result.ok) == (1, 0, True)
 
 
+@pytest.mark.parametrize(("named", "passed"), [("test_more.py", 2), ("test_more.py::test_one", 1)])
+def test_a_file_or_a_test_that_is_named_runs_alone(tmp_path: Path, named: str, passed: int):
+    given = suite(tmp_path, TESTS)
+    (tmp_path / "test_more.py").write_text("def test_one(): pass\ndef test_two(): pass\n")
+
+    result = run(given, tmp_path, str(tmp_path / named))
+
+    assert (result.passed, result.failed, result.skipped) == (passed, 0, 0)
+
+
 def test_a_suite_that_cannot_be_collected_fails_though_no_test_did(tmp_path: Path):
     result = run(suite(tmp_path, "import nowhere_to_be_found"), tmp_path)
 
