@@ -86,6 +86,6 @@ def test_celery_takes_its_settings_and_hints_their_way_from_a_third_transport() 
     with transport.connect("test") as opened:
         queue = transport.names.work_queue(opened.default_channel)
         queue.queue_declare()
-        hints.Hints(app).drain()
+        hints.Hints(app).send_empty()
         assert queue.queue_declare().message_count == app.conf.worker_concurrency - 1
         queue.purge()
