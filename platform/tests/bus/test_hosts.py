@@ -27,7 +27,7 @@ on_each_broker = pytest.mark.parametrize(
 IMPATIENT = (
     sys.executable,
     "-c",
-    "from atoll.bus import guard; guard.THREAD_OVERDUE_S = 0.5; "
+    "from atoll.bus.worker import watchdog; watchdog.THREAD_OVERDUE_S = 0.5; "
     "from django.core.management import execute_from_command_line as run; run(['django', 'worker'])",
 )
 
