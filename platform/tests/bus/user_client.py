@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import kombu
 import pika
 
 from atoll.bus.broker import transports
@@ -11,6 +10,7 @@ from atoll.bus.schemas.definitions import Definition
 from atoll.ids import uuid7
 
 from .broker_users import Users
+from .stranger import pika_connection
 
 OWN, PAYMENTS, ERP, THIEF = "library-service", "payment-service", "legacy-erp", "thief"
 
@@ -32,15 +32,7 @@ class UserClient:
 
     def __init__(self, users: Users, short: str) -> None:
         self.name = users.name(short)
-        address = kombu.Connection(users.url(short))
-        self._connection = pika.BlockingConnection(
-            pika.ConnectionParameters(
-                host=address.hostname,
-                port=address.port,
-                virtual_host=address.virtual_host,
-                credentials=pika.PlainCredentials(address.userid, address.password),
-            )
-        )
+        self._connection = pika_connection(users.url(short))
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
 
