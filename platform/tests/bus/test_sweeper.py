@@ -1,5 +1,6 @@
 """The sweeper: hints for what is due, and everything that nobody else goes on with."""
 
+import itertools
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -116,7 +117,7 @@ def test_the_marks_of_the_version_before_are_read() -> None:
 
 
 def test_a_database_that_comes_back_is_swept_again(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "ROUND_S", 0.01)
+    monkeypatch.setattr(sweeper, "LONGEST_PAUSE_S", 0.01)
     hints = Hints()
     under_test = Sweeper(hints, hints.send_empty)
     thread = threading.Thread(target=under_test.run)
@@ -133,3 +134,26 @@ def test_a_database_that_comes_back_is_swept_again(until: Until, monkeypatch: py
     under_test.stop()
     thread.join(10)
     assert (thread.is_alive(), failures) == (False, [])
+
+
+@pytest.mark.parametrize("phase_s", [0.1, 0.3, 0.5, 0.8])
+def test_each_of_two_workers_gets_some_of_the_hints_that_are_repeated(
+    phase_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    under_test = Sweeper(Hints(), lambda: None)
+    monkeypatch.setattr(under_test, "round", lambda number: None)
+    monkeypatch.setattr(
+        under_test._stopping, "wait", lambda pause_s: pauses.append(pause_s) or len(pauses) >= 100
+    )
+    under_test.run()
+    # Redis gives a message to the consumer that waits longest. Both begin to wait anew after 1 s, and Redis
+    # looks ten times a second who has waited so long.
+    waiting_since, now, taken = [0.0, phase_s], 5.0, []
+    for pause_s in pauses:
+        now += pause_s
+        waiting_since = [began + (now - began) // 1.05 * 1.05 for began in waiting_since]
+        taken.append(waiting_since.index(min(waiting_since)))
+        waiting_since[taken[-1]] = now
+    assert len(pauses) == 100
+    assert max(len(list(same)) for _, same in itertools.groupby(taken)) < 30

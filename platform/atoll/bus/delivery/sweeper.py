@@ -12,7 +12,7 @@ from collections.abc import Callable
 import structlog
 from django.db import Error, connection
 
-from atoll.backoff import Backoff
+from atoll.backoff import Backoff, jittered
 from atoll.bus import claim_owner
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery import unattended
@@ -23,7 +23,10 @@ from atoll.bus.outbox import store as outbox
 
 log = structlog.get_logger("atoll.bus")
 
-ROUND_S = 1.0
+# Between half of it and all of it. Redis gives a hint to the consumer that has waited longest, and each
+# consumer begins to wait anew after 1 s: with rounds of an even second, one consumer got every hint, and the
+# other one, which alone had the code, none.
+LONGEST_PAUSE_S = 1.4
 # In rounds.
 WAKE_EVERY = 2
 TAKE_BACK_EVERY = 5
@@ -64,7 +67,7 @@ class Sweeper:
                 for number in itertools.count():
                     self.round(number)
                     backoff.reset()
-                    if self._stopping.wait(ROUND_S):
+                    if self._stopping.wait(jittered(LONGEST_PAUSE_S)):
                         return
             except Exception as error:
                 # After any error the sweeper must go on.
