@@ -71,13 +71,18 @@ def entries(children: Collection[int], overdue_s: float | None = None) -> list[E
 
     With ``overdue_s``, only attempts that should have ended more than ``overdue_s`` seconds ago.
     """
+    # A pool of threads has no children, and the watchdog asks twice a second.
+    if not children:
+        return []
     found = []
     until = None if overdue_s is None else time.monotonic() - overdue_s
     for slot in _shared.slots:
         ends_at, pid = slot.ends_at, slot.pid
+        if not ends_at or pid not in children or (until is not None and ends_at >= until):
+            continue
         entry = Entry(pid, UUID(bytes=bytes(slot.delivery)), slot.attempt, ends_at)
         # Another value means that the child has begun another attempt meanwhile.
-        if ends_at and pid in children and slot.ends_at == ends_at and (until is None or ends_at < until):
+        if slot.ends_at == ends_at:
             found.append(entry)
     return found
 
