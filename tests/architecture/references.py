@@ -26,7 +26,7 @@ ELSEWHERE = {"Node.js", "pip.conf", "report-routes.toml", "services/reviews"}
 # The fixture that docs/testing.md describes goes by the name of the package.
 FIXTURES = {"bus": "Bus"}
 
-TOPS = "atoll|services|gateway|registry|demo|bench|tests"
+TOPS = "atoll|services|gateway|registry|demo|load|bench|tests"
 FILE = re.compile(
     r"(?<![\w/.$*{<:-])((?:[\w.-]+/)*[\w-]+\.(?:py|md|toml|yml|mjs|tmpl|html|css|js|txt)\b(?![\w/(=])"
     rf"|(?:platform|docs|deploy|requirements|\.ci|{TOPS})/[\w./-]*)"

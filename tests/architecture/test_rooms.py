@@ -37,7 +37,7 @@ def test_every_project_asks_its_api_and_admin_what_all_of_them_keep(package: str
 
 
 def python_files() -> list[Path]:
-    tops = ("platform", "services", "gateway", "registry", "demo", "bench", "tests")
+    tops = ("platform", "services", "gateway", "registry", "demo", "load", "bench", "tests")
     return [path for top in tops for path in (ROOT / top).rglob("*.py") if "migrations" not in path.parts]
 
 

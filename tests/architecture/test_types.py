@@ -10,7 +10,7 @@ def shipped() -> set[str]:
     """The library, the demo, and the folder of each project's package."""
     projects = tomllib.loads((ROOT / "projects.toml").read_text())
     packages = {project["package"].partition(".")[0] for project in projects.values()}
-    return {"platform/atoll", "demo"} | packages
+    return {"platform/atoll", "demo", "load"} | packages
 
 
 def test_mypy_reads_all_code_that_ships_and_leaves_out_only_tests():

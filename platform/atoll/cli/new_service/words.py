@@ -46,7 +46,7 @@ CLASSES = {"request", "response", "principal", "model", "query-set", "not-found"
 # Addresses of every project, and folders, engines and processes beside the projects.
 PLACES = {
     "health", "metrics", "schema", "docs", "bus", "static", "favicon", "auth", "well-known", "user",
-    "atoll", "demo", "tests", "bench", "deploy", "platform", "services", "library",
+    "atoll", "demo", "load", "tests", "bench", "deploy", "platform", "services", "library",
     "postgres", "redis", "valkey", "rabbitmq", "keeper", "init", "architecture", "contracts", "journeys",
     "chaos", "workers", "types",
 }  # fmt: skip
