@@ -30,11 +30,42 @@ from atoll.errors import Conflict, InvalidInput, Misuse, Unprocessable
 
 KEPT_FOR = timedelta(hours=24)
 RETRY_AFTER_S = 1
-SWEPT_PER_CLAIM = 20
+SWEPT_PER_ANSWER = 20
 PURGE_BATCH = 1000
 KEPT_HEADERS = ("Location", "ETag")
 REFUSED_FROM = 400
 ANONYMOUS = "anonymous"
+
+# Two statements in one round trip. The second one has a newer snapshot than the lock, so it sees the record
+# of a request that ended while this one waited for its turn.
+CLAIM = """
+SELECT set_config('atoll.claimed', pg_try_advisory_xact_lock(%(lock)s)::text, TRUE);
+SELECT current_setting('atoll.claimed')::boolean, EXISTS (
+    SELECT FROM atoll_api_idempotencyrecord
+    WHERE principal = %(principal)s AND method = %(method)s AND route = %(route)s AND key = %(key)s
+      AND created_at > %(cutoff)s)
+"""
+
+# Rows that another transaction deletes are skipped, so that transactions do not wait for each other.
+SWEEP = """
+DELETE FROM atoll_api_idempotencyrecord WHERE id IN (
+    SELECT id FROM atoll_api_idempotencyrecord WHERE created_at <= %(cutoff)s AND key <> %(key)s
+    ORDER BY created_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED)
+"""
+
+# An expired record of the key gets the new answer; the sweep leaves it alone.
+KEEP = f"""
+WITH swept AS ({SWEEP})
+INSERT INTO atoll_api_idempotencyrecord AS record
+    (principal, method, route, key, fingerprint, status, headers, body, created_at)
+VALUES
+    (%(principal)s, %(method)s, %(route)s, %(key)s, %(fingerprint)s, %(status)s, %(headers)s, %(body)s,
+     %(now)s)
+ON CONFLICT (principal, method, route, key) DO UPDATE SET
+    fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers,
+    body = excluded.body, created_at = excluded.created_at
+WHERE record.created_at <= %(cutoff)s
+"""  # noqa: S608
 
 # RFC 8941 makes the value a quoted string; most clients send it without quotes. A comma means that the
 # header came twice.
@@ -116,29 +147,37 @@ class Idempotency:
 
     def _claim(self) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [self._lock_number()])
-            if not cursor.fetchone()[0]:
-                raise InFlight("A request with this Idempotency-Key is still being worked on.")
-        record = self.stored()
-        if record is not None:
+            cursor.execute(CLAIM, {**self.scope, "lock": self._lock_number(), "cutoff": _cutoff()})
+            is_claimed, is_answered = cursor.fetchone()
+        if not is_claimed:
+            raise _in_flight()
+        if is_answered and (record := self.stored()):
             raise _Answered(record)
-        IdempotencyRecord.objects.filter(**self.scope).delete()
-        _sweep(_cutoff(), SWEPT_PER_CLAIM)
 
     def _keep(self, response: Response) -> Response:
         self._has_answer = True
         if response.status_code >= REFUSED_FROM:
             transaction.set_rollback(True)
         elif self.key is not None:
-            IdempotencyRecord.objects.create(
-                **self.scope,
-                fingerprint=self.fingerprint,
-                status=response.status_code,
-                headers={name: response[name] for name in KEPT_HEADERS if name in response},
-                body=render(response.data),
-                created_at=timezone.now(),
-            )
+            self._store(response)
         return response
+
+    def _store(self, response: Response) -> None:
+        now = timezone.now()
+        answer: dict[str, Any] = {
+            "fingerprint": self.fingerprint,
+            "status": response.status_code,
+            "headers": json.dumps({name: response[name] for name in KEPT_HEADERS if name in response}),
+            "body": render(response.data),
+            "now": now,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(
+                KEEP, {**self.scope, **answer, "cutoff": _cutoff(now), "at_most": SWEPT_PER_ANSWER}
+            )
+            if not cursor.rowcount:
+                # The lock makes it impossible; if locks fail, the unique key still undoes a second effect.
+                raise _in_flight()
 
     def _lock_number(self) -> int:
         """A signed 64-bit number. An advisory lock has a number and no name."""
@@ -184,7 +223,7 @@ def idempotent(method: Callable[..., Any]) -> Callable[..., Any]:
 def purge(now: datetime | None = None) -> int:
     """Delete the expired records. Returns their number.
 
-    Every claim deletes some of them, so only a service without new claims needs it.
+    Every stored answer deletes some of them, so only a service without new answers needs it.
     """
     deleted = total = _sweep(_cutoff(now), PURGE_BATCH)
     while deleted == PURGE_BATCH:
@@ -198,14 +237,13 @@ def _cutoff(now: datetime | None = None) -> datetime:
 
 
 def _sweep(cutoff: datetime, at_most: int) -> int:
-    # Rows that another transaction deletes are skipped, so that transactions do not wait for each other.
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM atoll_api_idempotencyrecord WHERE id IN (SELECT id FROM atoll_api_idempotencyrecord"
-            " WHERE created_at <= %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)",
-            [cutoff, at_most],
-        )
+        cursor.execute(SWEEP, {"cutoff": cutoff, "at_most": at_most, "key": ""})
         return int(cursor.rowcount)
+
+
+def _in_flight() -> InFlight:
+    return InFlight("A request with this Idempotency-Key is still being worked on.")
 
 
 def _read_key(header: str | None) -> str | None:

@@ -29,6 +29,20 @@ def notes():
     return list(Note.objects.order_by("pk").values_list("text", flat=True))
 
 
+def overtaken(text):
+    """The answer to a request, and to one with its key and "hello" that begins and ends before its claim."""
+    others = []
+
+    def overtake(execute, sql, params, many, context):
+        if "pg_try_advisory_xact_lock" in sql and not others:
+            with ThreadPoolExecutor(1) as pool:
+                others.append(pool.submit(lambda: (write(Client()), connections.close_all())[0]).result(20))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtake):
+        return write(Client(), text), others[0]
+
+
 @pytest.mark.django_db
 class TestOneAfterTheOther:
     def test_the_same_request_gets_the_stored_answer_and_nothing_is_done_again(self, client):
@@ -125,7 +139,7 @@ class TestOneAfterTheOther:
             assert "Idempotency-Replayed" not in write(client, "another body")
         assert notes() == ["hello", "another body"]
 
-    def test_every_claim_takes_some_old_records_away(self, client):
+    def test_every_stored_answer_takes_some_old_records_away(self, client):
         with time_machine.travel(NOON, tick=False) as clock:
             for number in range(5):
                 write(client, key=f"old-{number}")
@@ -197,6 +211,25 @@ class TestAtTheSameTime:
         assert (second.status_code, second["Retry-After"]) == (409, "1")
         assert other_key.status_code == 201
         assert sorted(notes()) == ["hello", "other"]
+
+    def test_an_answer_that_another_request_stores_between_the_look_and_the_claim_is_replayed(self):
+        late, other = overtaken("hello")
+        assert (other.status_code, late.status_code) == (201, 201)
+        assert late["Idempotency-Replayed"] == "true"
+        assert late.content == other.content
+        assert notes() == ["hello"]
+
+    def test_another_request_under_a_key_that_was_used_between_the_look_and_the_claim_is_unprocessable(self):
+        late, _ = overtaken("another body")
+        assert (late.status_code, late.json()["code"]) == (422, "idempotency_key_reused")
+        assert notes() == ["hello"]
+
+    def test_a_request_with_a_key_costs_three_round_trips(self, django_assert_num_queries):
+        """Beside the transaction and the work: a look, a claim, an answer."""
+        with django_assert_num_queries(3 + len(("BEGIN", "INSERT", "COMMIT"))):
+            assert write(Client()).status_code == 201
+        with django_assert_num_queries(1):
+            assert write(Client())["Idempotency-Replayed"] == "true"
 
     def test_the_answer_is_only_kept_when_the_work_is_committed(self):
         client = Client(raise_request_exception=False)
