@@ -28,12 +28,13 @@ REFUNDS = {
 class Order(models.Model):
     """One order, with the prices at the time of its placing.
 
-    The selectors for the API set ``shown_lines`` and ``item_count``. Triggers in the database
-    (``0002_course_in_the_database``) refuse a change of ``status`` that is not in
+    The selectors for the API set ``shown_lines``, ``shown_history`` and ``item_count``. Triggers in
+    the database (``0002_course_in_the_database``) refuse a change of ``status`` that is not in
     ``state_machine.py`` and a ``total`` that is not the sum of the lines.
     """
 
     shown_lines: "list[OrderLine] | None" = None
+    shown_history: "list[OrderTransition] | None" = None
     item_count: int | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -92,6 +93,8 @@ class Order(models.Model):
         """``pending``, ``done`` or ``failed``; None when the customer gets no money back."""
         if self.status == Status.REFUNDED:
             return REFUNDS[CompensationState.DONE]
+        if self.status not in MONEY_BACK:
+            return None
         for row in self.compensations.all():
             if row.kind == Compensation.REFUND and row.ended_by != Event.PAYMENT_VOIDED:
                 return REFUNDS[CompensationState(row.state)]

@@ -80,6 +80,7 @@ def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
         raise NotFound("You have no order with this id.", code="order_not_found", title="Order not found")
     order.shown_lines = list(order.lines.all())
     order.item_count = len(order.shown_lines)
+    order.shown_history = list(order.history.all())
     return order
 
 

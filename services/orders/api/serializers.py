@@ -152,7 +152,7 @@ class OrderTransitionSerializer(serializers.ModelSerializer[OrderTransition]):
 
 
 class OrderDetailSerializer(OrderSerializer):
-    history = OrderTransitionSerializer(many=True)
+    history = OrderTransitionSerializer(source="shown_history", many=True)
 
     class Meta:
         model = Order

@@ -82,8 +82,7 @@ class OrdersView(GenericAPIView[Order]):
         require_expected(quote, wish.expected)
         with request.idempotency.transaction() as keep:
             order = place_order(quote, wish.validated_data["payment_method"], _origin(caller))
-            placed = selectors.find_order(order.pk, owner=None)
-            return keep(Response(represent(OrderDetailSerializer, placed), status=HTTP_201_CREATED))
+            return keep(Response(represent(OrderDetailSerializer, order), status=HTTP_201_CREATED))
 
 
 class OrderView(APIView):

@@ -16,7 +16,8 @@ from atoll.ids import uuid7
 class Neighbours:
     """``users`` and ``products`` by id, in the JSON of these services.
 
-    ``asked`` and ``headers`` hold the address and headers of every request that came in.
+    ``asked`` and ``headers`` hold the address and headers of every request that came in. With
+    ``together`` an answer waits until another request has come in, too.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Neighbours:
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.failing_with: int | None = None
+        self.together: threading.Barrier | None = None
         self.url = ""
 
     def user(self, **changes: Any) -> UUID:
@@ -60,6 +62,8 @@ class Neighbours:
         parts = urlsplit(path)
         if parts.path == "/auth/service-token":
             return 200, {"accessToken": "token-of-orders", "expiresIn": 600}
+        if self.together:
+            self.together.wait(timeout=10)
         if parts.path == "/products":
             wanted = parse_qs(parts.query)["ids"][0].split(",")
             return 200, [self.products[product_id] for product_id in wanted if product_id in self.products]

@@ -1,3 +1,4 @@
+import threading
 from decimal import Decimal
 
 import pytest
@@ -73,6 +74,27 @@ def test_users_and_products_are_each_asked_once(neighbours, as_user):
     as_user(neighbours.user()).post("/orders", body((lamp, 1), (rope, 1)))
     assert len([path for path in neighbours.asked if path.startswith("/users/")]) == 1
     assert len([path for path in neighbours.asked if path.startswith("/products")]) == 1
+
+
+def test_users_and_products_are_asked_at_the_same_time(neighbours, as_user):
+    client, lamp = as_user(neighbours.user()), neighbours.product()
+    neighbours.together = threading.Barrier(2)
+    assert client.post("/orders", body((lamp, 1))).status_code == 201
+
+
+def test_an_account_that_cannot_order_is_refused_also_while_products_is_away(
+    neighbours, nobody_there, as_user, monkeypatch
+):
+    client, lamp = as_user(neighbours.user(isActive=False)), neighbours.product()
+    monkeypatch.setenv("PRODUCT_SERVICE_URL", nobody_there)
+    refused(client.post("/orders", body((lamp, 1))), 403, "account_inactive")
+
+
+def test_the_answer_is_the_order_as_it_reads_afterwards(neighbours, as_user):
+    """The answer is built from the values that were written, without reading them back."""
+    client, lamp, rope = as_user(neighbours.user()), neighbours.product("24.90"), neighbours.product("79.50")
+    answer = client.post("/orders", body((lamp, 2), (rope, 1))).json()
+    assert client.get(f"/orders/{answer['id']}").json() == answer
 
 
 def test_neighbours_are_asked_in_the_name_of_the_service_with_the_correlation_of_the_request(

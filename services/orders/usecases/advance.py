@@ -16,6 +16,7 @@ from atoll.errors import NotFound
 from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
 from services.orders.state_machine import FINAL, MONEY_BACK, REASONS, Event, State, Status, Step, next_step
+from services.orders.statements import move_order
 from services.orders.usecases.effects import Effects, time_to_compensate
 
 log = structlog.get_logger("services.orders")
@@ -59,11 +60,20 @@ def advance(order: Order, event: Event, origin: Origin, *, reason: str = "", not
     rows = compensations_of(order)
     before = _state(order, rows)
     step = next_step(before, event)
-    if step.state.status != before.status:
-        _write_status(order, step.state.status, reason or event.value)
     note = note or reason
-    undoing = _write_compensations(order, rows, step, event, note)
-    record(order, event, origin, before=before.status, after=step.state.status, note=note, undoing=undoing)
+    has_moved = step.state.status != before.status
+    if has_moved:
+        _set_status(order, step.state.status, reason or event.value)
+    changed = _change_compensations(order, rows, step, event, note)
+    entry = entry_of(
+        order, event, origin, before=before.status, note=note, undoing=", ".join(map(str, changed))
+    )
+    if has_moved:
+        move_order(order, entry)
+    else:
+        entry.save()
+    for row in changed:
+        row.save()
     effects = Effects(order, rows)
     for effect in step.effects:
         effects.apply(effect)
@@ -77,21 +87,20 @@ def compensations_of(order: Order) -> Rows:
     return {Compensation(row.kind): row for row in OrderCompensation.objects.filter(order=order)}
 
 
-def record(
+def entry_of(
     order: Order,
     event: Event,
     origin: Origin,
     *,
     before: Status | None,
-    after: Status,
     note: str = "",
     undoing: str = "",
-) -> None:
-    """Write one line of the order's history."""
-    OrderTransition.objects.create(
+) -> OrderTransition:
+    """A line of the order's history, not stored yet; the order has its new status."""
+    return OrderTransition(
         order=order,
         from_status=before or "",
-        to_status=after,
+        to_status=order.status,
         event=event,
         message_id=origin.message_id,
         actor=origin.actor,
@@ -108,17 +117,18 @@ def _state(order: Order, rows: Mapping[Compensation, OrderCompensation]) -> Stat
     return state
 
 
-def _write_status(order: Order, status: Status, reason: str) -> None:
-    order.status = status
+def _set_status(order: Order, status: Status, reason: str) -> None:
+    order.status, order.updated_at = status, timezone.now()
     if status in MONEY_BACK:
         order.reason = reason[:MAX_REASON_LENGTH]
     if status in FINAL and order.finished_at is None:
-        order.finished_at = timezone.now()
-    order.save(update_fields=["status", "reason", "finished_at", "updated_at"])
+        order.finished_at = order.updated_at
 
 
-def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, reason: str) -> str:
-    """Write the states that the step reached. Returns them as the history stores them."""
+def _change_compensations(
+    order: Order, rows: Rows, step: Step, event: Event, reason: str
+) -> list[OrderCompensation]:
+    """Give the compensations the states that the step reached. Returns them; the caller stores them."""
     now = timezone.now()
     for compensation, reached in step.compensations:
         if reached is not CompensationState.ASKED:
@@ -129,7 +139,6 @@ def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, rea
             rows[compensation] = OrderCompensation(
                 order=order, kind=compensation, asked_at=now, due_at=now + time_to_compensate()
             )
-        rows[compensation].save()
         if reached is CompensationState.FAILED:
             log.error(
                 "compensation failed, a person must look at the order",
@@ -138,4 +147,4 @@ def _write_compensations(order: Order, rows: Rows, step: Step, event: Event, rea
                 after=event.value,
                 reason=reason,
             )
-    return ", ".join(str(rows[compensation]) for compensation, _ in step.compensations)
+    return [rows[compensation] for compensation, _ in step.compensations]

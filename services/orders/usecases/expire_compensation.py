@@ -6,7 +6,7 @@ from django.db import transaction
 
 from services.orders.compensation import Compensation, Trigger
 from services.orders.state_machine import EVENTS, Status
-from services.orders.usecases.advance import Origin, advance, compensations_of, lock_order, record
+from services.orders.usecases.advance import Origin, advance, compensations_of, entry_of, lock_order
 
 
 @transaction.atomic(savepoint=False)
@@ -21,6 +21,6 @@ def expire_compensation(order_id: UUID, compensation: Compensation, ask: int, or
     if row is not None and row.asks != ask:
         status = Status(order.status)
         note = f"Deadline of ask {ask}; it was asked {row.asks} times since."
-        record(order, event, origin, before=status, after=status, note=note)
+        entry_of(order, event, origin, before=status, note=note).save()
     else:
         advance(order, event, origin, note="not confirmed in time")

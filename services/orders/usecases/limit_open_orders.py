@@ -7,8 +7,14 @@ from django.conf import settings
 from django.db import connection
 
 from atoll.errors import Conflict
-from services.orders.models import Order
 from services.orders.state_machine import OPEN
+
+# Two statements in one round trip. The second one has a newer snapshot than the lock, so it counts the orders
+# of the transactions that this one waited for.
+COUNT = """
+SELECT pg_advisory_xact_lock(%(lock)s);
+SELECT count(*) FROM orders_order WHERE user_id = %(user_id)s AND status = ANY(%(open)s)
+"""
 
 
 def limit_open_orders(user_id: UUID) -> None:
@@ -17,10 +23,11 @@ def limit_open_orders(user_id: UUID) -> None:
     Call it in the transaction that places the order. An advisory lock makes other transactions
     that place an order of the same user wait until this one ends, so no race exceeds the limit.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number(user_id)])
     most: int = settings.MAX_OPEN_ORDERS
-    if Order.objects.filter(user_id=user_id, status__in=OPEN).count() < most:
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, {"lock": _lock_number(user_id), "user_id": user_id, "open": sorted(OPEN)})
+        [number] = cursor.fetchone()
+    if number < most:
         return
     raise Conflict(
         f"You have {most} orders that are not finished yet, and cannot have more. Wait until one is "

@@ -5,15 +5,17 @@ from django.utils import timezone
 from atoll.bus.operations import personal_data
 from services.orders.models import Order, OrderLine
 from services.orders.state_machine import PLACED, Event
-from services.orders.usecases.advance import Origin, record
+from services.orders.statements import insert_order
+from services.orders.usecases.advance import Origin, entry_of
 from services.orders.usecases.effects import Effects, time_allowed
 from services.orders.usecases.limit_open_orders import limit_open_orders
-from services.orders.usecases.quote_order import Quote, no_account
+from services.orders.usecases.quote_order import Quote, QuotedLine, no_account
 
 
 def place_order(quote: Quote, payment_method: str, origin: Origin) -> Order:
     """Store the order and its lines, announce it, reserve its stock and start its deadline.
 
+    The order has its lines and history in memory, for the answer. It is only for reading.
     Call it in a transaction. The deadline is ``ORDER_DEADLINE_S`` from now. Raises Conflict
     (``too_many_open_orders``) at the customer's limit of open orders, and NotAllowed when the
     account was deleted after the quote.
@@ -24,7 +26,7 @@ def place_order(quote: Quote, payment_method: str, origin: Origin) -> Order:
     if personal_data.is_forgotten(customer.id):
         # Deleted after the quote: no personal data of the account may be stored again.
         raise no_account()
-    order = Order.objects.create(
+    order = Order(
         status=PLACED.state.status,
         user_id=customer.id,
         customer_name=customer.name,
@@ -35,20 +37,24 @@ def place_order(quote: Quote, payment_method: str, origin: Origin) -> Order:
         currency=quote.currency,
         payment_method=payment_method,
         created_at=now,
+        updated_at=now,
         deadline_at=now + time_allowed(),
     )
-    lines = OrderLine.objects.bulk_create(
-        OrderLine(
-            order=order,
-            product_id=line.product.id,
-            name=line.product.name,
-            quantity=line.quantity,
-            unit_price=line.product.price,
-        )
-        for line in quote.lines
-    )
-    record(order, Event.PLACED, origin, before=None, after=PLACED.state.status)
+    lines = [_line(order, line) for line in quote.lines]
+    entry = entry_of(order, Event.PLACED, origin, before=None)
+    insert_order(order, lines, entry)
     effects = Effects(order, lines=lines)
     for effect in PLACED.effects:
         effects.apply(effect)
+    order.shown_lines, order.item_count, order.shown_history = lines, len(lines), [entry]
     return order
+
+
+def _line(order: Order, line: QuotedLine) -> OrderLine:
+    return OrderLine(
+        order=order,
+        product_id=line.product.id,
+        name=line.product.name,
+        quantity=line.quantity,
+        unit_price=line.product.price,
+    )

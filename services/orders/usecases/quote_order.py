@@ -7,7 +7,7 @@ from uuid import UUID
 
 from atoll import money
 from atoll.errors import Conflict, InvalidInput, NotAllowed, Unprocessable
-from services.orders.clients import Customer, Product, fetch_customer, fetch_products
+from services.orders.clients import Customer, Product, fetch_customer_and_products
 from services.orders.models import MAX_LINES, MAX_QUANTITY
 
 
@@ -91,10 +91,9 @@ def quote_order(user_id: UUID, items: Sequence[RequestedItem]) -> Quote:
     currency, Unavailable when a service does not answer.
     """
     wanted = _merge(items)
-    customer = fetch_customer(user_id)
+    customer, products = fetch_customer_and_products(user_id, list(wanted))
     if customer is None or not customer.is_active:
         raise no_account()
-    products = fetch_products(list(wanted))
     missing = [str(wish) for wish in wanted if wish not in products or not products[wish].is_active]
     if missing:
         raise Unprocessable(

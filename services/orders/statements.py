@@ -1,0 +1,67 @@
+"""The SQL of the hot path: an order is placed by one statement, and moves by one statement.
+
+The ORM needs a statement for each of the tables. Rules do not depend on the way of writing: constraints and
+triggers of the database hold them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from services.orders.models import Order, OrderLine, OrderTransition
+
+_ENTRY = """
+INSERT INTO orders_ordertransition
+    (order_id, from_status, to_status, event, message_id, actor, correlation_id, reason, undoing, at)
+VALUES
+    (%(id)s, %(entry_from_status)s, %(entry_to_status)s, %(entry_event)s, %(entry_message_id)s,
+     %(entry_actor)s, %(entry_correlation_id)s, %(entry_reason)s, %(entry_undoing)s, %(entry_at)s)
+"""
+
+# The lines get their ids in the order of the arrays.
+PLACE = f"""
+WITH placed AS (
+    INSERT INTO orders_order
+        (id, user_id, customer_name, customer_email, customer_name_as_of, customer_email_as_of, status,
+         total, currency, payment_method, reason, created_at, updated_at, deadline_at)
+    VALUES
+        (%(id)s, %(user_id)s, %(customer_name)s, %(customer_email)s, %(customer_name_as_of)s,
+         %(customer_email_as_of)s, %(status)s, %(total)s, %(currency)s, %(payment_method)s, %(reason)s,
+         %(created_at)s, %(updated_at)s, %(deadline_at)s)
+), lines AS (
+    INSERT INTO orders_orderline (order_id, product_id, name, quantity, unit_price)
+    SELECT %(id)s, line.* FROM unnest(
+        %(product_ids)s::uuid[], %(names)s::text[], %(quantities)s::int[], %(unit_prices)s::numeric[]) AS line
+)
+{_ENTRY}"""  # noqa: S608
+
+MOVE = f"""
+WITH moved AS (
+    UPDATE orders_order
+    SET status = %(status)s, reason = %(reason)s, finished_at = %(finished_at)s, updated_at = %(updated_at)s
+    WHERE id = %(id)s
+)
+{_ENTRY}"""  # noqa: S608
+
+
+def insert_order(order: Order, lines: Sequence[OrderLine], entry: OrderTransition) -> None:
+    """Write a new order, its lines and the first entry of its history."""
+    columns = {
+        "product_ids": [line.product_id for line in lines],
+        "names": [line.name for line in lines],
+        "quantities": [line.quantity for line in lines],
+        "unit_prices": [line.unit_price for line in lines],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(PLACE, _values(order, entry) | columns)
+
+
+def move_order(order: Order, entry: OrderTransition) -> None:
+    """Write the status of an order, what depends on it, and the entry of its history."""
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE, _values(order, entry))
+
+
+def _values(order: Order, entry: OrderTransition) -> dict[str, Any]:
+    return vars(order) | {f"entry_{name}": value for name, value in vars(entry).items()}
