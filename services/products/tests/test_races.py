@@ -5,6 +5,7 @@ from functools import partial
 from uuid import uuid4
 
 import pytest
+from django.db import connection, transaction
 from django.db.models import Sum
 
 from atoll.testing.races import at_once
@@ -83,3 +84,32 @@ def test_commit_and_release_at_once_do_one_of_both_and_no_piece_is_lost(make_pro
     sold = ReservedItem.objects.filter(reservation__state="committed").aggregate(n=Sum("quantity"))["n"] or 0
     cup.refresh_from_db()
     assert (cup.stock_on_hand, cup.stock_reserved) == (100 - sold, 0)
+
+
+def test_a_reservation_that_ends_after_the_first_look_of_its_sale_is_sold(make_product):
+    cup, order_id = make_product(stock_on_hand=10), uuid4()
+
+    def reserve_first(execute, sql, params, many, context):
+        if "FOR UPDATE" in sql and "products_stockreservation" in sql:
+            at_once([partial(reserve_stock, order_id, [(cup.id, 3)])])
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(reserve_first):
+        sold = commit_stock(order_id)
+
+    assert sold.state == StockReservation.objects.get().state == "committed"
+    cup.refresh_from_db()
+    assert (cup.stock_on_hand, cup.stock_reserved) == (7, 0)
+
+
+def test_orders_that_are_decided_in_one_transaction_count_each_other(make_product):
+    """The bus may run the handlers of several messages in one transaction."""
+    cup, orders = make_product(stock_on_hand=7), [uuid4() for _ in range(3)]
+    with transaction.atomic():
+        states = [reserve_stock(order_id, [(cup.id, 3)]).state for order_id in orders]
+        commit_stock(orders[0])
+        release_stock(orders[1])
+        late = reserve_stock(uuid4(), [(cup.id, 4)]).state
+    assert (states, late) == (["held", "held", "rejected"], "held")
+    cup.refresh_from_db()
+    assert (cup.stock_on_hand, cup.stock_reserved) == (4, 4)

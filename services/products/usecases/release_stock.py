@@ -3,12 +3,11 @@
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from atoll.bus import publish
-from services.products.cache import invalidate_on_commit
+from services.products import stock
 from services.products.events import StockReleased, StockReleaseFailed
-from services.products.models import Product, StockReservation
+from services.products.models import StockReservation
 
 State = StockReservation.State
 ALREADY_SOLD = "already_sold"
@@ -20,25 +19,13 @@ def release_stock(order_id: UUID) -> StockReservation:
     If it runs before the reservation, it stores a released row, which rejects the late reservation. For
     a committed order it announces stock.release_failed and changes nothing.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         reservation, _ = StockReservation.objects.locked(order_id, state_if_new=State.RELEASED)
         if reservation.state == State.HELD:
-            _give_back(reservation)
+            stock.move(order_id, stock.RELEASE)
+            reservation.state = State.RELEASED
         publish(_answer(reservation), key=str(order_id))
     return reservation
-
-
-def _give_back(reservation: StockReservation) -> None:
-    quantities = dict(reservation.items.values_list("product_id", "quantity"))
-    products = Product.objects.locked(quantities)
-    now = timezone.now()
-    for product_id, product in products.items():
-        product.stock_reserved -= quantities[product_id]
-        product.updated_at = now
-    Product.objects.bulk_update(products.values(), ["stock_reserved", "updated_at"])
-    reservation.state = State.RELEASED
-    reservation.save(update_fields=["state", "updated_at"])
-    invalidate_on_commit(products)
 
 
 def _answer(reservation: StockReservation) -> StockReleased | StockReleaseFailed:

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from atoll import wire
 from atoll.bus import publish
 from atoll.errors import InvalidInput
-from services.products.cache import invalidate_on_commit
+from services.products import stock
 from services.products.events import Shortage, StockRejected, StockReserved
-from services.products.models import Product, ReservedItem, StockReservation
+from services.products.models import StockReservation
 
 State = StockReservation.State
 
@@ -25,11 +24,20 @@ def reserve_stock(order_id: UUID, items: Iterable[tuple[UUID, int]]) -> StockRes
     Raises InvalidInput without items and for a quantity below 1.
     """
     wanted = _wanted(items)
-    with transaction.atomic():
-        reservation, is_new = StockReservation.objects.locked(order_id, state_if_new=State.HELD)
-        if is_new:
-            _decide(reservation, wanted)
+    with transaction.atomic(savepoint=False):
+        reservation = _reserved(order_id, wanted)
         _announce(reservation)
+    return reservation
+
+
+def _reserved(order_id: UUID, wanted: Counter[UUID]) -> StockReservation:
+    is_new, shortages = stock.reserve(order_id, wanted)
+    if not is_new:
+        return StockReservation.objects.select_for_update().get(order_id=order_id)
+    reservation = StockReservation(order_id=order_id, state=State.HELD)
+    if shortages:
+        reservation.state, reservation.shortages = State.REJECTED, shortages
+        reservation.save(update_fields=["state", "shortages", "updated_at"])
     return reservation
 
 
@@ -42,37 +50,6 @@ def _wanted(items: Iterable[tuple[UUID, int]]) -> Counter[UUID]:
     if not wanted:
         raise InvalidInput("An order without items cannot reserve stock.")
     return wanted
-
-
-def _decide(reservation: StockReservation, wanted: Counter[UUID]) -> None:
-    products = Product.objects.locked(wanted)
-    shortages = [
-        Shortage(product_id=product_id, requested=quantity, available=available)
-        for product_id, quantity in wanted.items()
-        if (available := _available(products.get(product_id))) < quantity
-    ]
-    if shortages:
-        reservation.state = State.REJECTED
-        reservation.shortages = [
-            {"productId": str(s.product_id), "requested": s.requested, "available": s.available}
-            for s in shortages
-        ]
-        reservation.save(update_fields=["state", "shortages", "updated_at"])
-        return
-    now = timezone.now()
-    for product_id, product in products.items():
-        product.stock_reserved += wanted[product_id]
-        product.updated_at = now
-    Product.objects.bulk_update(products.values(), ["stock_reserved", "updated_at"])
-    ReservedItem.objects.bulk_create(
-        ReservedItem(reservation=reservation, product_id=product_id, quantity=quantity)
-        for product_id, quantity in sorted(wanted.items())
-    )
-    invalidate_on_commit(products)
-
-
-def _available(product: Product | None) -> int:
-    return product.stock_available if product is not None and product.is_active else 0
 
 
 def _announce(reservation: StockReservation) -> None:

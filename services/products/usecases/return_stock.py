@@ -3,10 +3,9 @@
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from atoll.bus import publish
-from services.products.cache import invalidate_on_commit
+from services.products import stock
 from services.products.events import StockReturned, StockReturnFailed
 from services.products.models import MAX_STOCK, Product, StockReservation
 
@@ -22,7 +21,7 @@ def return_stock(order_id: UUID) -> StockReservation | None:
     For an order without a sale, and for a stock above MAX_STOCK, it announces stock.return_failed and
     changes nothing.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         reservation = StockReservation.objects.select_for_update().filter(order_id=order_id).first()
         refusal = NOT_SOLD
         if reservation is not None and reservation.state in {State.COMMITTED, State.HELD}:
@@ -39,19 +38,14 @@ def return_stock(order_id: UUID) -> StockReservation | None:
 def _took_back(reservation: StockReservation) -> bool:
     """Returns False, without a change, if the stock would exceed MAX_STOCK."""
     was_sold = reservation.state == State.COMMITTED
+    if was_sold and not _has_room(reservation):
+        return False
+    stock.move(reservation.order_id, stock.RETURN_SOLD if was_sold else stock.RETURN_UNSOLD)
+    reservation.state = State.RETURNED
+    return True
+
+
+def _has_room(reservation: StockReservation) -> bool:
     quantities = dict(reservation.items.values_list("product_id", "quantity"))
     products = Product.objects.locked(quantities)
-    now = timezone.now()
-    for product_id, product in products.items():
-        if was_sold:
-            product.stock_on_hand += quantities[product_id]
-        else:
-            product.stock_reserved -= quantities[product_id]
-        if product.stock_on_hand > MAX_STOCK:
-            return False
-        product.updated_at = now
-    Product.objects.bulk_update(products.values(), ["stock_on_hand", "stock_reserved", "updated_at"])
-    reservation.state = State.RETURNED
-    reservation.save(update_fields=["state", "updated_at"])
-    invalidate_on_commit(products)
-    return True
+    return all(product.stock_on_hand + quantities[one] <= MAX_STOCK for one, product in products.items())
