@@ -13,9 +13,10 @@ another company: a failure of the caller does not roll it back.
 
 import time
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from atoll import money
 from services.payments.models import SandboxCharge, SandboxRefund
@@ -34,6 +35,15 @@ State = SandboxCharge.State
 DECLINED_BY_BANK = "card_declined"
 UNSUPPORTED_METHOD = "unsupported_payment_method"
 
+INSERT = """
+INSERT INTO payments_sandboxcharge
+    (id, key, memo, amount, currency, method, state, reason, requests, created_at)
+VALUES
+    (%(id)s, %(key)s, %(memo)s, %(amount)s, %(currency)s, %(method)s, %(state)s, %(reason)s, %(requests)s,
+     %(created_at)s)
+ON CONFLICT (key) DO NOTHING
+"""
+
 
 class SandboxProvider:
     """See the module. Each answer takes ``settings.SANDBOX_LATENCY_S`` seconds."""
@@ -42,22 +52,28 @@ class SandboxProvider:
         time.sleep(settings.SANDBOX_LATENCY_S)
         amount = money.from_minor_units(minor_units, currency)
         terms = {"amount": amount, "currency": currency, "method": method, "memo": memo}
+        charge = SandboxCharge(key=key, state=State.FAILED, requests=1, **terms)
+        self._decide(charge)
         with transaction.atomic(durable=True):
-            charge, _ = SandboxCharge.objects.select_for_update().get_or_create(
-                key=key, defaults={**terms, "state": State.FAILED}
-            )
-            blank = charge.state == State.CANCELLED and not charge.method
-            if not blank and any(getattr(charge, name) != value for name, value in terms.items()):
-                raise KeyReused(f"The charge {key} was made with other terms before.")
-            charge.requests += 1
-            if charge.state == State.FAILED:
-                self._decide(charge)
-            charge.save()
+            is_new = _insert(charge)
+            if not is_new:
+                charge = self._repeated(key, terms)
         if charge.state == State.FAILED:
             raise ProviderUnavailable(NAME, "the provider failed; no money was taken")
         if charge.method == "card-timeout" and charge.requests == 1:
             raise ProviderTimeout(NAME, "no answer in time; the money may have been taken")
-        return _answer(charge)
+        return _answer(charge, is_new=is_new)
+
+    def _repeated(self, key: str, terms: dict[str, Any]) -> SandboxCharge:
+        charge = SandboxCharge.objects.select_for_update().get(key=key)
+        blank = charge.state == State.CANCELLED and not charge.method
+        if not blank and any(getattr(charge, name) != value for name, value in terms.items()):
+            raise KeyReused(f"The charge {key} was made with other terms before.")
+        charge.requests += 1
+        if charge.state == State.FAILED:
+            self._decide(charge)
+        charge.save()
+        return charge
 
     def cancel(self, key: str) -> Cancellation:
         time.sleep(settings.SANDBOX_LATENCY_S)
@@ -86,9 +102,16 @@ class SandboxProvider:
                 charge.state, charge.reason = State.DECLINED, UNSUPPORTED_METHOD
 
 
-def _answer(charge: SandboxCharge) -> Charge:
+def _insert(charge: SandboxCharge) -> bool:
+    """False: a charge has this key already."""
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, vars(charge))
+        return bool(cursor.rowcount)
+
+
+def _answer(charge: SandboxCharge, *, is_new: bool) -> Charge:
     match charge.state:
-        case State.CAPTURED if not SandboxRefund.objects.filter(charge=charge).exists():
+        case State.CAPTURED if is_new or not SandboxRefund.objects.filter(charge=charge).exists():
             return Charge(outcome=Outcome.CAPTURED, reference=f"ch_{charge.id.hex}")
         case State.DECLINED:
             return Charge(outcome=Outcome.DECLINED, reason=charge.reason)

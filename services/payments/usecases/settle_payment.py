@@ -8,8 +8,14 @@ from atoll.bus import publish
 from services.payments.events import PaymentCompleted, PaymentFailed
 from services.payments.models import REASON_MAX_CHARS, Payment
 from services.payments.provider import CANCELLED, Charge, Outcome
+from services.payments.statements import settle_requested
 
 Status = Payment.Status
+_STATUS = {
+    Outcome.CAPTURED: Status.COMPLETED,
+    Outcome.DECLINED: Status.FAILED,
+    Outcome.CANCELLED: Status.REFUSED,
+}
 
 
 def settle_payment(order_id: UUID, charge: Charge | None) -> Payment:
@@ -18,25 +24,17 @@ def settle_payment(order_id: UUID, charge: Charge | None) -> Payment:
     A settled payment does not change, and its status is announced again. ``charge`` is None when the
     provider was not asked, because the payment must not be charged.
     """
-    with transaction.atomic():
-        payment = Payment.objects.select_for_update().get(order_id=order_id)
-        if charge is not None and payment.status == Status.REQUESTED:
-            _settle(payment, charge)
+    with transaction.atomic(savepoint=False):
+        payment = _settled(order_id, charge) if charge else None
+        if payment is None:
+            payment = Payment.objects.select_for_update().get(order_id=order_id)
         publish(_event(payment), key=str(order_id))
     return payment
 
 
-def _settle(payment: Payment, charge: Charge) -> None:
-    match charge.outcome:
-        case Outcome.CAPTURED:
-            payment.status = Status.COMPLETED
-        case Outcome.DECLINED:
-            payment.status = Status.FAILED
-        case Outcome.CANCELLED:
-            payment.status = Status.REFUSED
-    payment.charge_reference = charge.reference
-    payment.reason = charge.reason[:REASON_MAX_CHARS]
-    payment.save(update_fields=["status", "charge_reference", "reason", "updated_at"])
+def _settled(order_id: UUID, charge: Charge) -> Payment | None:
+    reason = charge.reason[:REASON_MAX_CHARS]
+    return settle_requested(order_id, _STATUS[charge.outcome], reference=charge.reference, reason=reason)
 
 
 def _event(payment: Payment) -> PaymentCompleted | PaymentFailed:
