@@ -98,8 +98,8 @@ format: $(DEV) ## bring the code into shape
 bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 	@$(RUN) -m bench.startup
 
-bench-orders: $(DEV) ## orders confirmed per second, on each broker
-	@$(RUN) -m bench.orders
+bench-orders: $(DEV) ## what an order costs, orders confirmed per second; against=REVISION only=rabbitmq quick=1
+	@PYTHONPATH=.:platform $(RUN) -m bench.orders $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(quick),--quick)
 
 bench-registry: $(DEV) ## the cost of a heartbeat and the effect of a flood; before=COMMIT compares
 	@PYTHONPATH=.:platform $(RUN) -m bench.registry $(before)

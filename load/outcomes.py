@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 
@@ -37,6 +37,7 @@ class Outcomes:
 
     def __init__(self, customers: Sequence[Customer], figures: Figures) -> None:
         self.accepted_orders = 0
+        self._first, self._last = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
         self._figures = figures
         self._lock = threading.Lock()
         self._open: dict[Customer, dict[str, float]] = {customer: {} for customer in customers}
@@ -53,6 +54,11 @@ class Outcomes:
     def open_orders(self) -> int:
         with self._lock:
             return sum(map(len, self._open.values()))
+
+    @property
+    def span_s(self) -> float:
+        """Seconds from the first acceptance to the last end, of the orders that are known to be final."""
+        return max(0.0, (self._last - self._first).total_seconds())
 
     def follow(self, poll_s: float) -> None:
         """Look at one customer's newest orders every ``poll_s`` seconds, on a thread, until ``conclude``."""
@@ -112,11 +118,13 @@ class Outcomes:
         return len(wanted)
 
     def _note(self, customer: Customer, order: Json, due_s: float) -> None:
-        took = datetime.fromisoformat(order["finishedAt"]) - datetime.fromisoformat(order["createdAt"])
+        created = datetime.fromisoformat(order["createdAt"])
+        finished = datetime.fromisoformat(order["finishedAt"])
         reason = order.get("reason")
         status = f"{order['status']}: {reason}" if reason else str(order["status"])
-        self._figures.final(due_s, took.total_seconds(), status)
+        self._figures.final(due_s, (finished - created).total_seconds(), status)
         with self._lock:
+            self._first, self._last = min(self._first, created), max(self._last, finished)
             del self._open[customer][order["id"]]
 
     def _newest(self, customer: Customer, number: int) -> list[Json]:

@@ -50,7 +50,7 @@ class Result:
 
 
 def all_suites() -> list[Suite]:
-    """The suites of the library, of every project, of demo and load, and over several projects."""
+    """The suites of the library, of every project, of demo, load and bench, and over several projects."""
     root = conf.root()
     table, tests = root / "platform" / "pyproject.toml", root / "platform" / "tests"
     # The longest first, since suites run beside each other.
@@ -65,7 +65,7 @@ def all_suites() -> list[Suite]:
     for project in conf.projects().values():
         folder = root / project.package.replace(".", "/")
         found.append(Suite(project.name, folder / "pyproject.toml", folder))
-    for name in ("demo", "load"):
+    for name in ("demo", "load", "bench"):
         found.append(Suite(name, root / name / "pyproject.toml", root / name))
     for name in ("architecture", "contracts", "journeys"):
         folder = root / "tests" / name

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import psutil
@@ -43,12 +44,16 @@ def eventually(check: Callable[[], Answer], *, timeout_s: float = 20.0, what: st
 class Platform:
     """One running ``up``: ``start()``, use it over HTTP, ``stop()``.
 
-    ``variables`` are added to its environment; without any it runs on embedded engines.
+    ``variables`` are added to its environment; without any it runs on embedded engines. ``root`` is the
+    folder of its code; without it, of this code.
     """
 
-    def __init__(self, name: str, variables: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, variables: dict[str, str] | None = None, *, root: Path | None = None
+    ) -> None:
         self.name = name
-        self.home = conf.root() / ".atoll" / f"platform-{name}"
+        self.root = root or conf.root()
+        self.home = self.root / ".atoll" / f"platform-{name}"
         self.variables = variables or {}
         self.process: subprocess.Popen[str] | None = None
         self._output: IO[str] | None = None
@@ -63,7 +68,7 @@ class Platform:
             and not key.endswith(("_URL", "_SECRET", "SECRET_KEY"))
         }
         return inherited | {
-            "ATOLL_ROOT": str(conf.root()),
+            "ATOLL_ROOT": str(self.root),
             "ATOLL_HOME": str(self.home),
             "ATOLL_PORT_OFFSET": str(PORT_OFFSET),
             # Many shoppers sign up from one address here. The limits have tests of their own.
@@ -95,7 +100,7 @@ class Platform:
         """Run ``manage.py`` as a person beside this platform would."""
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=conf.root(),
+            cwd=self.root,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -111,7 +116,7 @@ class Platform:
         self._output = (self.home / "up.out").open("w+")
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up"],
-            cwd=conf.root(),
+            cwd=self.root,
             env=self.environment,
             stdout=self._output,
             stderr=subprocess.STDOUT,
