@@ -29,7 +29,7 @@ class Fault:
 
 
 SERVICES = ("users", "products", "orders", "payments")
-BUSES = ("orders-bus", "products-bus")
+BUSES = ("orders-bus",)
 WORKERS = ("orders-worker", "products-worker", "payments-worker", "payments-worker-2", "users-worker")
 PAUSABLE = ("orders-bus", "products-worker", "payments-worker")
 

@@ -22,9 +22,11 @@ from tests.chaos.proxy import Proxy
 
 PORT_OFFSET = 3000
 READY_TIMEOUT_S = 240.0
-# These services run `bus` beside plain Celery workers. The workers of the others include the bus.
-SPLIT = ("orders", "products")
+# These services run `bus` beside plain Celery workers. The workers of the others include the bus, and run
+# handlers on the fast path.
+SPLIT = ("orders",)
 PREFORK = ("orders",)
+# The second worker of these services has the fast path off.
 TWICE = ("payments",)
 # The other services publish to this service before its first start.
 LATE = ("orders-bus", "orders-worker")
@@ -241,17 +243,17 @@ def arranged(specs: list[Spec]) -> list[Spec]:
             spec = replace(spec, argv=(*spec.argv, "--pool", "prefork", "--concurrency", "2"))
         found.append(spec)
         if project in TWICE:
-            found.append(_another(spec, f"{spec.name}-2", spec.argv))
+            found.append(_another(spec, f"{spec.name}-2", spec.argv, BUS_FAST_PATH="0"))
     return found
 
 
-def _another(spec: Spec, name: str, argv: tuple[str, ...]) -> Spec:
+def _another(spec: Spec, name: str, argv: tuple[str, ...], **variables: str) -> Spec:
     state = Path(spec.env["ATOLL_LIFECYCLE_FILE"]).with_name(f"{name}.state")
     return replace(
         spec,
         name=name,
         argv=argv,
-        env=dict(spec.env) | {"ATOLL_LIFECYCLE_FILE": str(state)},
+        env=dict(spec.env) | {"ATOLL_LIFECYCLE_FILE": str(state)} | variables,
         probe=probes.lifecycle(state),
         log=spec.log.with_name(f"{name}.log"),
     )

@@ -21,6 +21,8 @@ POINTS = frozenset(
         "relay.before_mark",
         "ingest.before_store",
         "ingest.after_store",
+        "fast.in_handler",
+        "fast.before_commit",
         "deliver.after_claim",
         "deliver.in_handler",
         "deliver.after_commit",

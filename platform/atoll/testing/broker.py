@@ -7,7 +7,7 @@ acknowledgements. It passes ``atoll.testing.conformance``, like RabbitMQ.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, Literal
 
@@ -182,7 +182,10 @@ class MemoryConsumer:
                 while queue.waiting and len(taken) < limit:
                     taken.append((queue, queue.waiting.popleft()))
         self._held += taken
-        return [copy.arrival for _, copy in taken]
+        return [
+            replace(copy.arrival, is_redelivered=True) if copy.redelivered else copy.arrival
+            for _, copy in taken
+        ]
 
     def acknowledge(self) -> None:
         """Acknowledge all taken messages: they do not come back."""

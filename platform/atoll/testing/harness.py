@@ -6,7 +6,7 @@ real commits.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -14,12 +14,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Min, Q
+from django.db.models import Max, Min, Q
 
 from atoll import conf, wire
 from atoll.bus.broker.messages import Arrival
 from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.handlers import known, registry
 from atoll.bus.inbox import receiving
 from atoll.bus.models import Delivery, Inbox, Outbox
@@ -44,7 +45,8 @@ class Bus(Records):
 
     ``published``, ``sent``, ``handled`` and ``dead`` read; ``deliver``, ``settle``,
     ``advance`` and ``wait_for`` act. Every message comes twice and every handler runs
-    twice, unless ``repeats`` is set to False: every handler must survive that.
+    twice, unless ``repeats`` is set to False: every handler must survive that. With
+    ``is_fast``, handlers run in the transaction that stores their messages, where they can.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,8 @@ class Bus(Records):
         self._broker = MemoryBroker(copies=2)
         self.clock = DatabaseClock()
         self.repeats = True
+        self.is_fast = False
+        self._fast_path = FastPath(first=0)
         self.max_runs = MAX_RUNS
         self._repeated: set[str] = set()
 
@@ -95,7 +99,7 @@ class Bus(Records):
                         "version": 1,
                     }
                 )
-                found.extend(receiving.receive([Arrival("test", name, body, {}, {})]))
+                found.extend(self.receive([Arrival("test", name, body, {}, {})]))
                 for delivery_id in found:
                     self._execute(delivery_id)
         rows = Delivery.objects.in_bulk(found)
@@ -225,11 +229,25 @@ class Bus(Records):
                 arrivals = consumer.take(BATCH)
                 if not arrivals:
                     return moved
-                receiving.receive(arrivals)
+                received = self.receive(arrivals)
                 consumer.acknowledge()
                 moved += len(arrivals)
+                self._repeat_settled(received)
         finally:
             consumer.close()
+
+    def receive(self, arrivals: Sequence[Arrival]) -> list[UUID]:
+        """Store messages as ingest does. Returns all new deliveries, those that ran already included."""
+        newest = Inbox.objects.aggregate(id=Max("id"))["id"] or 0
+        receiving.receive(arrivals, self._fast_path if self.is_fast else None)
+        self._drop_timeouts()
+        new = Delivery.objects.filter(message_id__gt=newest).order_by("message_id", "id")
+        return list(new.values_list("id", flat=True))
+
+    def _repeat_settled(self, delivery_ids: Sequence[UUID]) -> None:
+        if self.repeats:
+            for row in Delivery.objects.filter(id__in=delivery_ids, status__in=SETTLED):
+                self._repeat(row.message, row.id)
 
     def _run(self, runs: "Counter[str]") -> int:
         """Run due deliveries in the order of their times."""
@@ -250,14 +268,18 @@ class Bus(Records):
 
     def _execute(self, delivery_id: UUID, now: datetime | None = None) -> int:
         attempts = executor.execute(delivery_id, now)
-        if attempts and connection.in_atomic_block:
-            # The handler's time-outs end with its transaction, and here the transaction goes on.
+        if attempts:
+            self._drop_timeouts()
+        return attempts
+
+    def _drop_timeouts(self) -> None:
+        """The handler's time-outs end with its transaction, and in a test the transaction goes on."""
+        if connection.in_atomic_block:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SET LOCAL statement_timeout TO DEFAULT;"
+                    "SET LOCAL statement_timeout TO DEFAULT; SET LOCAL lock_timeout TO DEFAULT;"
                     "SET LOCAL idle_in_transaction_session_timeout TO DEFAULT"
                 )
-        return attempts
 
     def _repeat(self, message: Inbox, delivery_id: UUID) -> None:
         """Publish the message that was just handled again, under an id of its own."""
@@ -272,7 +294,7 @@ class Bus(Records):
         repetition = str(uuid7())
         self._repetitions.add(repetition)
         document = wire.loads(message.body.encode()) | {"id": repetition, "serviceId": message.service_id}
-        receiving.receive([Arrival("repetition", message.name, wire.dumps(document), {}, {})])
+        self.receive([Arrival("repetition", message.name, wire.dumps(document), {}, {})])
 
     def _next_due(self) -> datetime | None:
         now = self.now()

@@ -24,18 +24,48 @@ from .worker import running
 pytestmark = pytest.mark.processes
 real = pytest.mark.django_db(transaction=True)
 ASKED = 8
+# More than the first messages of a worker, which take the counted path.
+MANY = 230
 
 
 def notes() -> list[str]:
     return list(Note.objects.order_by("pk").values_list("text", flat=True))
 
 
-def settled() -> bool:
+def settled(asked: int = ASKED) -> bool:
     return (
-        Note.objects.count() >= ASKED
+        Note.objects.count() >= asked
         and not Outbox.objects.exclude(status="published").exists()
         and not Delivery.objects.exclude(status="done").exists()
     )
+
+
+def request_notes(count: int) -> None:
+    for number in range(count):
+        with transaction.atomic():
+            publish(NoteRequested(str(number)))
+
+
+@real
+def test_with_the_fast_path_off_only_the_pool_runs_handlers(
+    rabbitmq: str, tmp_path: Path, until: Until
+) -> None:
+    with running(tmp_path / "pool", BUS_FAST_PATH="false", ATOLL_FAULT="fast.in_handler:kill"):
+        request_notes(MANY)
+        until(lambda: settled(MANY))
+
+
+@real
+def test_one_worker_with_the_fast_path_and_one_without_share_the_messages(
+    rabbitmq: str, tmp_path: Path, until: Until
+) -> None:
+    with (
+        running(tmp_path / "fast"),
+        running(tmp_path / "pool", BUS_FAST_PATH="false", ATOLL_INSTANCE="library-service-second"),
+    ):
+        request_notes(2 * MANY)
+        until(lambda: settled(2 * MANY))
+    assert sorted(notes(), key=int) == [str(number) for number in range(2 * MANY)]
 
 
 @real
@@ -43,16 +73,15 @@ def settled() -> bool:
 def test_killed_there_everything_takes_effect_exactly_once(
     rabbitmq: str, tmp_path: Path, until: Until, point: str
 ) -> None:
+    asked = MANY if point.startswith("fast.") else ASKED
     with running(tmp_path / "killed", ATOLL_FAULT=f"{point}:kill") as worker:
-        for number in range(ASKED):
-            with transaction.atomic():
-                publish(NoteRequested(str(number)))
+        request_notes(asked)
         assert worker.ended() == -signal.SIGKILL
     with running(tmp_path / "whole"):
-        until(settled)
-    assert sorted(notes()) == [str(number) for number in range(ASKED)]
-    assert Outbox.objects.filter(name="note.written").count() == ASKED
-    assert Inbox.objects.count() == ASKED
+        until(lambda: settled(asked))
+    assert sorted(notes(), key=int) == [str(number) for number in range(asked)]
+    assert Outbox.objects.filter(name="note.written").count() == asked
+    assert Inbox.objects.count() == asked
     assert max(Delivery.objects.values_list("attempts", flat=True)) <= 2
 
 

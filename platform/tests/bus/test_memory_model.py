@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from atoll.bus.broker import envelope
 from atoll.bus.broker.messages import Arrival
+from atoll.bus.delivery import handler_speed
 from atoll.testing.broker import MemoryConsumer
 
 from .bus_machine import BusMachine
@@ -22,6 +23,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("handlers")]
 
 # The search ends at the first violation, usually within a few examples; 30 of them once held none.
 CATCHING_EXAMPLES = 200
+
+
+@pytest.fixture(autouse=True)
+def no_rest_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers that failed stay on the fast path, so that more of its failures are seen."""
+    monkeypatch.setattr(handler_speed, "REST_S", 0.0)
 
 
 def run(examples: int, *phases: Phase) -> None:

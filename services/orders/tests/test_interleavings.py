@@ -35,9 +35,11 @@ def happen(bus, what: str, order: Order) -> None:
 
 @given(story=st.lists(st.sampled_from(MESSAGES), max_size=12))
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_every_story_ends_final_along_the_state_machine_with_nothing_left_to_compensate(bus, story):
+@pytest.mark.parametrize("is_fast", [False, True], ids=["counted", "fast"])
+def test_every_story_ends_final_along_the_state_machine_with_nothing_left_to_compensate(bus, is_fast, story):
+    bus.is_fast = is_fast
     order = placed()
 
     for what in story:

@@ -131,4 +131,5 @@ class KombuConsumer(Consumer):
             properties=properties,
             headers=dict(message.headers or {}),
             problem=message.problem,
+            is_redelivered=bool(info.get("redelivered")),
         )

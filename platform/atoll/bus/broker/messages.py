@@ -27,6 +27,7 @@ class Arrival:
     """A message as the broker handed it over, not parsed yet.
 
     ``problem`` says why properties and headers are incomplete; empty when they are complete.
+    ``is_redelivered``: a consumer may have had it before.
     """
 
     queue: str
@@ -35,3 +36,4 @@ class Arrival:
     properties: dict[str, Any]
     headers: dict[str, Any]
     problem: str = ""
+    is_redelivered: bool = False

@@ -10,12 +10,14 @@ from atoll.bus.handlers.registry import Handler
 from atoll.bus.message import Message
 
 
-def decode(handler: Handler, claim: Claim) -> tuple[Any, Message]:
+def decode(handler: Handler, claim: Claim, data: dict[str, Any] | None = None) -> tuple[Any, Message]:
     """The handler's arguments; Dead when the payload does not fit, since time will not mend it.
 
-    The message keeps its data and version as they came.
+    ``data`` is that of the claim's body, if it was read already. The message keeps its data and version as
+    they came.
     """
-    data = wire.loads(claim.body.encode()).get("data", {})
+    if data is None:
+        data = wire.loads(claim.body.encode()).get("data", {})
     message = Message(
         id=claim.message_id,
         type=claim.name,

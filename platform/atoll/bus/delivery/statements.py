@@ -4,6 +4,8 @@ A name that begins with an underscore is a fragment of statements in this file. 
 database's; tests pass their own time as ``now``.
 """
 
+from atoll.postgresql.prepared import Prepared
+
 _NOW = "COALESCE(%(now)s::timestamptz, statement_timestamp())"
 
 # The first open or dead delivery in the lane of ``delivery``. An ORDER BY that one index serves, and no
@@ -62,12 +64,13 @@ RETURNING delivery.id, delivery.handler, delivery.attempts,
 
 # An attempt that was counted but lost with the server's power is counted again: cheaper than waiting
 # for the disk before each attempt.
-_DO_NOT_WAIT_FOR_DISK = "SET LOCAL synchronous_commit = off;"
+DO_NOT_WAIT_FOR_DISK = "SET LOCAL synchronous_commit = off;"
 
 # The second half of the condition is for a lane that is left from a handler that was ordered once;
 # another version of the service may have made it ordered since.
-CLAIM_UNORDERED = f"""
-{_DO_NOT_WAIT_FOR_DISK}
+CLAIM_UNORDERED = Prepared(
+    "atoll_claim",
+    f"""
 WITH due AS (
     SELECT delivery.id, delivery.created_at, FALSE AS is_in_lane, FALSE AS is_overtaken
     FROM atoll_bus_delivery AS delivery
@@ -76,10 +79,16 @@ WITH due AS (
         SELECT FROM atoll_bus_knownhandler WHERE ordered AND retired_at IS NULL))
     FOR UPDATE SKIP LOCKED
 )
-{_BEGIN_ATTEMPT}"""
+{_BEGIN_ATTEMPT}""",
+    id="uuid",
+    now="timestamptz",
+    runnable="text[]",
+    has_ordered="boolean",
+    lease_s="float8",
+)
 
 CLAIM_IN_LANE = f"""
-{_DO_NOT_WAIT_FOR_DISK}
+{DO_NOT_WAIT_FOR_DISK}
 WITH due AS (
     SELECT delivery.id, delivery.created_at, TRUE AS is_in_lane, {_IS_OVERTAKEN} AS is_overtaken
     FROM atoll_bus_delivery AS delivery
@@ -89,7 +98,7 @@ WITH due AS (
 {_BEGIN_ATTEMPT}"""
 
 CLAIM_NEXT_IN_LANE = f"""
-{_DO_NOT_WAIT_FOR_DISK}
+{DO_NOT_WAIT_FOR_DISK}
 WITH due AS (
     SELECT delivery.id, delivery.created_at, TRUE AS is_in_lane, {_IS_OVERTAKEN} AS is_overtaken
     FROM atoll_bus_delivery AS delivery
@@ -107,7 +116,7 @@ _IS_DUE = """delivery.status IN ('pending', 'running') AND delivery.hint_at <= s
 
 CLAIM_LONGEST_DUE = f"""
 {_DO_NOT_SORT}
-{_DO_NOT_WAIT_FOR_DISK}
+{DO_NOT_WAIT_FOR_DISK}
 WITH due AS (
     SELECT delivery.id, delivery.created_at, FALSE AS is_in_lane, FALSE AS is_overtaken
     FROM atoll_bus_delivery AS delivery
@@ -122,7 +131,7 @@ WITH due AS (
 # The sweep parks what is not the first of its lane.
 CLAIM_LONGEST_DUE_IN_LANE = f"""
 {_DO_NOT_SORT}
-{_DO_NOT_WAIT_FOR_DISK}
+{DO_NOT_WAIT_FOR_DISK}
 WITH due AS (
     SELECT delivery.id, delivery.created_at, TRUE AS is_in_lane, {_IS_OVERTAKEN} AS is_overtaken
     FROM atoll_bus_delivery AS delivery
@@ -136,12 +145,72 @@ WITH due AS (
 
 # The first statement of the handler's transaction: it locks the row, checks the number of the attempt,
 # and is committed together with the handler's effects.
-DONE = """
+TIMEOUTS = """
 SET LOCAL statement_timeout = %(timeout_ms)s;
 SET LOCAL idle_in_transaction_session_timeout = %(timeout_ms)s;
+"""
+
+DONE = Prepared(
+    "atoll_done",
+    """
 UPDATE atoll_bus_delivery
 SET status = 'done', error = '', error_group = '', traceback = '', finished_at = statement_timestamp()
 WHERE id = %(id)s AND status = 'running' AND attempts = %(attempt)s
+""",
+    id="uuid",
+    attempt="integer",
+)
+
+# For the fast path, in the transaction that stored the deliveries.
+DONE_IN_LANES = """
+UPDATE atoll_bus_delivery SET status = 'done', finished_at = statement_timestamp() WHERE id = ANY(%(ids)s)
+"""
+
+# The first attempts of deliveries that were stored without a hint, for the fast path. ``claimed_at`` marks
+# them before they run: if the process ends meanwhile, no batch takes them again, and their next hint has
+# them counted one by one.
+MARK_FOR_BATCH = f"""
+{_DO_NOT_SORT}
+{DO_NOT_WAIT_FOR_DISK}
+WITH due AS (
+    SELECT delivery.id FROM atoll_bus_delivery AS delivery
+    WHERE {_IS_DUE} AND delivery.lane = '' AND delivery.status = 'pending'
+      AND delivery.attempts = 0 AND delivery.claimed_at IS NULL AND delivery.hint_at <= delivery.created_at
+    ORDER BY delivery.hint_at LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE atoll_bus_delivery AS delivery
+SET claimed_at = statement_timestamp(), hint_at = statement_timestamp() + make_interval(secs => %(grace_s)s)
+FROM due, atoll_bus_inbox AS message
+WHERE delivery.id = due.id AND message.id = delivery.message_id
+RETURNING delivery.id, delivery.handler, 1, message.message_id, message.kind, message.name,
+    COALESCE(NULLIF(delivery.edited_body, ''), message.body), message.service_id,
+    message.correlation_id, message.version, message.sent_at,
+    EXTRACT(EPOCH FROM statement_timestamp() - delivery.created_at)::float8,
+    delivery.lane, delivery.position, FALSE
+"""
+
+DONE_IN_BATCH = """
+UPDATE atoll_bus_delivery
+SET status = 'done', attempts = 1, waits_for = '', finished_at = statement_timestamp()
+WHERE id = ANY(%(ids)s) AND status = 'pending' AND attempts = 0
+RETURNING id
+"""
+
+# The lanes in which a new delivery may not begin at once: one of the lane is open or dead, or a later one
+# was settled. Without a position a delivery is the last of its lane.
+LANES_WITH_WAITING = """
+SELECT DISTINCT wanted.handler, wanted.lane
+FROM unnest(%(handlers)s::text[], %(lanes)s::text[], %(positions)s::bigint[])
+    AS wanted (handler, lane, position)
+WHERE EXISTS (
+    SELECT FROM atoll_bus_delivery AS open
+    WHERE open.handler = wanted.handler AND open.lane = wanted.lane AND open.lane <> ''
+      AND open.status IN ('pending', 'running', 'dead'))
+  OR wanted.position < (
+    SELECT max(later.position) FROM atoll_bus_delivery AS later
+    WHERE later.handler = wanted.handler AND later.lane = wanted.lane AND later.lane <> ''
+      AND later.status IN ('done', 'ignored'))
 """
 
 FINISH = """

@@ -18,6 +18,7 @@ from django.db import IntegrityError, connection
 from atoll.bus.delivery import statements, unattended
 from atoll.bus.handlers import known
 from atoll.bus.inbox.store import HINT_GRACE_S
+from atoll.postgresql.prepared import Prepared
 
 # Renewed while a handler's ``before`` runs (lease_renewal.py).
 LEASE_S = 30.0
@@ -91,7 +92,10 @@ def mark_done(claim: Claim, timeout_s: float) -> bool:
 
     False when the claim was lost.
     """
-    return _settle(statements.DONE, claim, timeout_ms=int(timeout_s * 1000))
+    values = {"id": claim.id, "attempt": claim.attempt, "timeout_ms": int(timeout_s * 1000)}
+    with connection.cursor() as cursor:
+        statements.DONE.execute(cursor, values, first=statements.TIMEOUTS)
+        return bool(cursor.rowcount)
 
 
 def finish(claim: Claim, status: str, error: str, traceback: str = "", group: str = "") -> bool:
@@ -157,13 +161,15 @@ def sweep(limit: int, now: datetime | None = None, *, runs_handlers: bool = True
     return due
 
 
-def claim_with(sql: str, parameters: dict[str, Any]) -> Claim | None:
+def claim_with(statement: str | Prepared, parameters: dict[str, Any]) -> Claim | None:
     """Begin an attempt by one of the statements whose names begin with CLAIM."""
+    values = parameters | {"lease_s": LEASE_S, "runnable": known.reload_if_old().runnable()}
     try:
         with connection.cursor() as cursor:
-            cursor.execute(
-                sql, parameters | {"lease_s": LEASE_S, "runnable": known.reload_if_old().runnable()}
-            )
+            if isinstance(statement, Prepared):
+                statement.execute(cursor, values, first=statements.DO_NOT_WAIT_FOR_DISK)
+            else:
+                cursor.execute(statement, values)
             row = cursor.fetchone()
     except IntegrityError:
         # delivery_one_per_lane: another one of the lane was claimed at the same moment.

@@ -16,6 +16,7 @@ from atoll.bus.topic_match import is_pattern, matches
 from atoll.errors import Misuse
 
 Kind = Literal["event", "command"]
+Where = Literal["auto", "pool"]
 Function = TypeVar("Function", bound=Callable[..., None])
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -39,6 +40,7 @@ class Handler:
     ordered: bool = False
     stable_id: str = ""
     aliases: tuple[str, ...] = ()
+    run: Where = "auto"
 
     @cached_property
     def id(self) -> str:
@@ -82,6 +84,7 @@ def on(
     ordered: bool = False,
     name: str = "",
     aliases: Sequence[str] = (),
+    run: Where = "auto",
 ) -> Callable[[Function], Function]:
     """React to an event type, or to all event types that match a pattern such as ``order.*``.
 
@@ -96,6 +99,8 @@ def on(
     ``name`` is what the service's database calls the handler; without it, the
     function's module and name. ``aliases`` are earlier names: with the old one among
     them, a function that was moved, renamed or given a ``name`` stays the same handler.
+    With ``run="pool"`` it always runs in the worker's pool; otherwise several messages may be handled in
+    one transaction while the function is fast (``delivery/fast_path.py``).
     Raises Misuse when another function has one of the names.
     """
 
@@ -110,6 +115,7 @@ def on(
                 ordered=ordered,
                 stable_id=name,
                 aliases=tuple(aliases),
+                run=run,
             )
         )
         return function
@@ -126,13 +132,14 @@ def handles(
     ordered: bool = False,
     name: str = "",
     aliases: Sequence[str] = (),
+    run: Where = "auto",
 ) -> Callable[[Function], Function]:
     """Carry out a command addressed to this service, or a timer it scheduled for itself.
 
     With ``before``, ``before(payload, message)`` runs first, outside any
     transaction: the place for the network. It may run more than once, so it must
     be repeatable; what it returns is the handler's third argument. ``ordered``,
-    ``name`` and ``aliases`` are as for ``on``; a timer has no key.
+    ``name``, ``aliases`` and ``run`` are as for ``on``; a timer has no key.
     Raises Misuse when the command has a handler already.
     """
     if is_pattern(command):
@@ -153,6 +160,7 @@ def handles(
                 ordered=ordered,
                 stable_id=name,
                 aliases=tuple(aliases),
+                run=run,
             )
         )
         return function

@@ -28,7 +28,7 @@ from atoll.bus.broker.transport import Transport
 from atoll.bus.handlers import enrolment, known
 from atoll.bus.inbox import consumer_lock
 from atoll.bus.inbox.consumer_status import ConsumerStatus
-from atoll.bus.inbox.receiving import receive, refuse
+from atoll.bus.inbox.receiving import FastPath, receive, refuse
 from atoll.bus.inbox.store import LockIsShared
 from atoll.bus.inbox.suspects import Suspects
 
@@ -36,7 +36,11 @@ log = structlog.get_logger("atoll.bus")
 
 PREFETCH = 200
 BATCH = 100
+# With handlers to run, a batch is a commit, and its first message waits for its last one.
+FAST_BATCH = 20
 POLL_S = 0.5
+# While a backlog waits in the inbox.
+LOOK_S = 0.001
 RESTORE_EVERY_S = 2.0
 STAND_BY_S = 1.0
 SETTLE_S = 0.2
@@ -48,9 +52,11 @@ class Ingestor:
     """One consumer of the service's queues, with a thread, a broker connection and a database connection
     of its own. It reconnects by itself."""
 
-    def __init__(self, hint: Hint, *, runs_handlers: bool = True) -> None:
-        """``runs_handlers`` is False in ``PROJECT bus``."""
+    def __init__(self, hint: Hint, *, runs_handlers: bool = True, fast_path: FastPath | None = None) -> None:
+        """``runs_handlers`` is False in ``PROJECT bus``. Without ``fast_path`` it runs no handlers itself."""
         self._hint = hint
+        self._fast_path = fast_path
+        self._batch = FAST_BATCH if fast_path else BATCH
         self._runs_handlers = runs_handlers
         self._stopping = threading.Event()
         self.consuming = threading.Event()
@@ -142,8 +148,11 @@ class Ingestor:
         next_restore = time.monotonic() + RESTORE_EVERY_S
         # Messages are taken one by one until the suspect is out of the way.
         while not self._stopping.is_set() and one_by_one == self._suspects.is_careful:
-            if arrivals := consumer.take(1 if one_by_one else BATCH, POLL_S):
+            is_behind = self._fast_path is not None and self._fast_path.is_behind.is_set()
+            if arrivals := consumer.take(1 if one_by_one else self._batch, LOOK_S if is_behind else POLL_S):
                 self._store(consumer, arrivals)
+            if is_behind:
+                self._work_off()
             consumer.keep_alive()
             if time.monotonic() > next_restore:
                 if known.reload().has_ordered != self._is_alone:
@@ -156,9 +165,13 @@ class Ingestor:
         condemned = [arrival for arrival in arrivals if self._suspects.condemned(arrival)]
         for arrival in condemned:
             refuse(arrival, "Receiving broke whenever this message came, so it was not read.")
-        fresh = receive([arrival for arrival in arrivals if arrival not in condemned])
+        fresh = receive([arrival for arrival in arrivals if arrival not in condemned], self._fast_path)
         faults.point("ingest.after_store")
         consumer.acknowledge()
         self._suspects.stored(arrivals)
         if fresh:
             self._hint(fresh)
+
+    def _work_off(self) -> None:
+        if self._fast_path and (left := self._fast_path.work_off()):
+            self._hint(left)

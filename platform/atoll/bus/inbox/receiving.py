@@ -1,8 +1,10 @@
 """Storing arrivals: readable messages in the inbox, the others in quarantine."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -15,6 +17,7 @@ from atoll.bus.handlers import known
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.inbox import store as inbox
 from atoll.bus.inbox.senders import Rule
+from atoll.bus.inbox.store import Delivery
 
 log = structlog.get_logger("atoll.bus")
 
@@ -25,9 +28,22 @@ FRESH_S = 5.0
 PROGRAM_LIMIT_EXCEEDED = "54"
 
 
-def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
+class FastPath(Protocol):
+    """``atoll.bus.delivery.fast_path.FastPath``, which this room does not know."""
+
+    is_behind: threading.Event
+
+    def store(
+        self, messages: Sequence[Envelope], *, counted: Collection[str], without_hint: Collection[str]
+    ) -> list[Delivery] | None: ...
+
+    def work_off(self) -> list[UUID]: ...
+
+
+def receive(arrivals: Sequence[Arrival], fast_path: FastPath | None = None) -> list[UUID]:
     """Store a batch; the ids of new deliveries that want a hint.
 
+    With a ``fast_path`` handlers run in the transaction that stores; their deliveries want no hint.
     A message that cannot be read, or that its sender may not send (senders.py), goes into quarantine.
     A readable message is stored even when nothing handles it. When it returns, everything is committed
     and may be acknowledged. Raises LockIsShared, as ``inbox.store`` does.
@@ -51,24 +67,50 @@ def receive(arrivals: Sequence[Arrival]) -> list[UUID]:
             refuse(arrival, f"Reading it failed: {error!r}")
     if not readable:
         return []
+    without_hint = _old([message for _, message in readable])
     try:
-        messages = [message for _, message in readable]
-        fresh = inbox.store(messages, without_hint=_old(messages))
+        stored = _store_and_run(readable, without_hint, fast_path) if fast_path else None
+        if stored is not None:
+            return [one.id for one in stored if one.envelope.dedupe_key not in without_hint]
+        fresh = inbox.store([message for _, message in readable], without_hint=without_hint)
     except inbox.Unhandled:
-        return receive(arrivals)
+        return receive(arrivals, fast_path)
     except (DatabaseError, ValueError) as error:
         if not _is_about_messages(error):
             raise
         fresh = _store_one_by_one(readable)
     for _, message in readable:
-        log.info(
-            "message received",
-            message_type=message.name,
-            message_id=message.message_id,
-            sender=message.service_id,
-            correlation_id=message.correlation_id,
-        )
+        _log_received(message)
     return fresh
+
+
+def _store_and_run(
+    readable: Sequence[tuple[Arrival, Envelope]], without_hint: Collection[str], fast_path: FastPath
+) -> list[Delivery] | None:
+    """The new deliveries that did not run, or None when nothing was stored."""
+    stored = fast_path.store(
+        [message for _, message in readable],
+        counted={message.dedupe_key for arrival, message in readable if arrival.is_redelivered},
+        without_hint=without_hint,
+    )
+    if stored is None:
+        return None
+    ran = {delivery.envelope.dedupe_key for delivery in stored if delivery.status != "pending"}
+    for _, message in readable:
+        # The handler's line has these facts, too.
+        if message.dedupe_key not in ran:
+            _log_received(message)
+    return [delivery for delivery in stored if delivery.status == "pending"]
+
+
+def _log_received(message: Envelope) -> None:
+    log.info(
+        "message received",
+        message_type=message.name,
+        message_id=message.message_id,
+        sender=message.service_id,
+        correlation_id=message.correlation_id,
+    )
 
 
 def read(arrival: Arrival, rule: Rule | None) -> Envelope:

@@ -1,7 +1,7 @@
 """The inbox's SQL: store a batch of messages, each once."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,16 +9,19 @@ from django.db import connection
 
 from atoll.bus.broker.envelope import MAX_ID_CHARACTERS, Envelope
 from atoll.bus.handlers import known
+from atoll.bus.handlers.known import Roster
 from atoll.bus.inbox import consumer_lock
-from atoll.ids import uuid7
+from atoll.postgresql.prepared import Prepared
 
 # Ingest sends the first hint itself; the sweep repeats it after this many seconds.
 HINT_GRACE_S = 10
 
 # Nothing is stored when the list of handlers has changed since it was read: the fingerprint tells
 # whether it has, and the lock keeps changes out until the commit.
-STORE = f"""
-SELECT pg_advisory_xact_lock_shared(%(lock)s);
+LOCK = "SELECT pg_advisory_xact_lock_shared(%(lock)s);"
+STORE = Prepared(
+    "atoll_store",
+    f"""
 WITH roster AS MATERIALIZED (
     SELECT ({known.FINGERPRINT}) AS fingerprint
 ), fresh AS (
@@ -27,39 +30,67 @@ WITH roster AS MATERIALIZED (
          version, key, key_sequence, sent_at, received_at)
     SELECT arrival.*, statement_timestamp()
     FROM unnest(
-        %(dedupe_keys)s::text[], %(message_ids)s::text[], %(kinds)s::text[], %(names)s::text[],
-        %(bodies)s::text[], %(service_ids)s::text[], %(correlation_ids)s::text[], %(versions)s::int[],
-        %(keys)s::text[], %(key_sequences)s::bigint[], %(sent_ats)s::timestamptz[]) AS arrival
+        %(dedupe_keys)s, %(message_ids)s, %(kinds)s, %(names)s,
+        %(bodies)s, %(service_ids)s, %(correlation_ids)s, %(versions)s,
+        %(keys)s, %(key_sequences)s, %(sent_ats)s) AS arrival
     WHERE (SELECT fingerprint FROM roster) = %(fingerprint)s
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id, dedupe_key, key_sequence
 ), stored AS (
     INSERT INTO atoll_bus_delivery
         (id, message_id, handler, lane, position, status, attempts, next_attempt_at, hint_at, hints,
-         token, error, traceback, created_at)
+         token, error, traceback, created_at, finished_at)
     SELECT
         wanted.id, fresh.id, wanted.handler, wanted.lane,
         CASE WHEN wanted.lane <> '' THEN COALESCE(fresh.key_sequence, fresh.id) END,
-        'pending', 0, statement_timestamp(),
-        statement_timestamp() + make_interval(secs => wanted.grace_s), 0, '', '', '', statement_timestamp()
+        wanted.status, CASE WHEN wanted.status = 'pending' THEN 0 ELSE 1 END, statement_timestamp(),
+        statement_timestamp() + make_interval(secs => wanted.grace_s), 0, '', '', '', statement_timestamp(),
+        CASE WHEN wanted.status = 'done' THEN statement_timestamp() END
     FROM fresh
-    JOIN unnest(%(delivery_ids)s::uuid[], %(delivery_keys)s::text[], %(handlers)s::text[],
-                %(lanes)s::text[], %(graces_s)s::int[])
-        AS wanted (id, dedupe_key, handler, lane, grace_s) USING (dedupe_key)
+    JOIN unnest(%(delivery_ids)s, %(delivery_keys)s, %(handlers)s,
+                %(lanes)s, %(graces_s)s, %(statuses)s)
+        AS wanted (id, dedupe_key, handler, lane, grace_s, status) USING (dedupe_key)
     RETURNING id
 )
 SELECT roster.fingerprint, stored.id FROM roster LEFT JOIN stored ON TRUE
-"""  # noqa: S608
+""",  # noqa: S608
+    fingerprint="text",
+    dedupe_keys="text[]",
+    message_ids="text[]",
+    kinds="text[]",
+    names="text[]",
+    bodies="text[]",
+    service_ids="text[]",
+    correlation_ids="text[]",
+    versions="integer[]",
+    keys="text[]",
+    key_sequences="bigint[]",
+    sent_ats="timestamptz[]",
+    delivery_ids="uuid[]",
+    delivery_keys="text[]",
+    handlers="text[]",
+    lanes="text[]",
+    graces_s="integer[]",
+    statuses="text[]",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row to be written: one message for one handler."""
+    """A row to be written: one message for one handler.
+
+    With another ``status`` than ``pending`` the caller runs the handler in the same transaction.
+    """
 
     id: UUID
-    dedupe_key: str
+    envelope: Envelope
     handler_id: str
     lane: str
+    status: str = "pending"
+
+
+# Says how a delivery begins: pending, or done because its handler runs in the same transaction.
+Begin = Callable[[Sequence[Delivery]], Sequence[Delivery]]
 
 
 class LockIsShared(Exception):
@@ -73,41 +104,92 @@ class Unhandled(Exception):
 def store(envelopes: Sequence[Envelope], *, without_hint: Collection[str] = ()) -> list[UUID]:
     """Store new messages, with a delivery for each known handler; the ids of deliveries that want a hint.
 
-    One statement stores all or nothing. A message with a known dedupe key is dropped. The sweep delivers
-    messages ``without_hint``, which are dedupe keys. Stores nothing and raises LockIsShared when a
-    handler is ordered and this thread shares the consumer lock, and Unhandled when the handlers changed
-    meanwhile and leave a command without one.
+    The sweep delivers messages ``without_hint``, which are dedupe keys. Otherwise like ``add``.
+    """
+    return [
+        delivery.id
+        for delivery in add(envelopes, without_hint=without_hint)
+        if delivery.envelope.dedupe_key not in without_hint
+    ]
+
+
+def add(
+    envelopes: Sequence[Envelope],
+    *,
+    without_hint: Collection[str] = (),
+    begin: Begin = list,
+    settings: str = "",
+) -> list[Delivery]:
+    """Store new messages, with a delivery for each known handler; the new deliveries as ``begin`` made them.
+
+    One statement stores all or nothing. A message with a known dedupe key is dropped. ``settings`` are SQL
+    that runs first. Stores nothing and raises LockIsShared when a handler is ordered and this thread
+    shares the consumer lock, and Unhandled when the handlers changed meanwhile and leave a command
+    without one.
     """
     while True:
         roster = known.roster()
         if roster.has_ordered and consumer_lock.is_shared():
             raise LockIsShared
-        deliveries = [
-            Delivery(uuid7(), envelope.dedupe_key, handler_id, _lane(envelope) if ordered else "")
-            for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
-            if not envelope.for_nobody
-            for handler_id, ordered in roster.takers(envelope.kind, envelope.name).items()
-        ]
-        fingerprint, stored = _store(envelopes, deliveries, without_hint, roster.fingerprint)
+        wanted = begin(
+            [
+                Delivery(
+                    delivery_id(envelope, handler_id),
+                    envelope,
+                    handler_id,
+                    _lane(envelope) if ordered else "",
+                )
+                for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
+                if not envelope.for_nobody
+                for handler_id, ordered in roster.takers(envelope.kind, envelope.name).items()
+            ]
+        )
+        fingerprint, stored = _add(settings, envelopes, wanted, without_hint, roster.fingerprint)
         if fingerprint == roster.fingerprint:
-            break
+            return [delivery for delivery in wanted if delivery.id in stored]
         now = known.reload()
         if any(e.kind == "command" and not now.takers(e.kind, e.name) for e in envelopes):
             raise Unhandled
-    unhinted = {d.id for d in deliveries if d.dedupe_key in without_hint}
-    return [delivery_id for delivery_id in stored if delivery_id not in unhinted]
 
 
-def _store(
+def _deliveries(envelopes: Sequence[Envelope], roster: Roster) -> list[Delivery]:
+    return [
+        Delivery(delivery_id(message, handler_id), message, handler_id, _lane(message) if ordered else "")
+        for message in {message.dedupe_key: message for message in envelopes}.values()
+        if not message.for_nobody
+        for handler_id, ordered in roster.takers(message.kind, message.name).items()
+    ]
+
+
+def delivery_id(envelope: Envelope, handler_id: str) -> UUID:
+    """The id of a delivery, a UUID of version 8: the same whenever and by whichever process it is stored.
+
+    Handlers pass it on as their idempotency key, and an attempt that was undone together with its row is
+    repeated under the same key. The time of the message's id, if it has one, comes first, so that the
+    index grows at its end.
+    """
+    digest = hashlib.sha256(f"{handler_id} {envelope.dedupe_key}".encode()).digest()
+    try:
+        message_id = UUID(envelope.message_id)
+    except ValueError:
+        message_id = None
+    time = message_id.bytes[:6] if message_id and message_id.version == 7 else digest[16:22]
+    version, variant = 0x80 | digest[0] & 0x0F, 0x80 | digest[2] & 0x3F
+    return UUID(bytes=bytes([*time, version, digest[1], variant, *digest[3:10]]))
+
+
+def _add(
+    settings: str,
     envelopes: Sequence[Envelope],
     deliveries: Sequence[Delivery],
     without_hint: Collection[str],
     fingerprint: str,
-) -> tuple[str, list[UUID]]:
+) -> tuple[str, set[UUID]]:
     """The handlers' fingerprint in the database, and the ids that were stored: none when it differs."""
+    keys = [delivery.envelope.dedupe_key for delivery in deliveries]
     with connection.cursor() as cursor:
-        cursor.execute(
-            STORE,
+        STORE.execute(
+            cursor,
             {
                 "lock": known.LOCK,
                 "fingerprint": fingerprint,
@@ -122,15 +204,17 @@ def _store(
                 "keys": [e.key for e in envelopes],
                 "key_sequences": [e.key_sequence for e in envelopes],
                 "sent_ats": [e.sent_at for e in envelopes],
-                "graces_s": [0 if d.dedupe_key in without_hint else HINT_GRACE_S for d in deliveries],
+                "graces_s": [0 if key in without_hint else HINT_GRACE_S for key in keys],
                 "delivery_ids": [d.id for d in deliveries],
-                "delivery_keys": [d.dedupe_key for d in deliveries],
+                "delivery_keys": keys,
                 "handlers": [d.handler_id for d in deliveries],
                 "lanes": [d.lane for d in deliveries],
+                "statuses": [d.status for d in deliveries],
             },
+            first=settings + LOCK,
         )
         rows = cursor.fetchall()
-    return rows[0][0], [delivery_id for _, delivery_id in rows if delivery_id is not None]
+    return rows[0][0], {identifier for _, identifier in rows if identifier is not None}
 
 
 def _lane(envelope: Envelope) -> str:

@@ -18,6 +18,7 @@ from atoll import conf, process_title
 from atoll.bus import contracts
 from atoll.bus.broker import transports
 from atoll.bus.delivery import attempt_slots, in_flight
+from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.handlers.attendance import Attendance
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.operations import retention
@@ -76,7 +77,11 @@ class BusStep(bootsteps.StartStopStep):
         settings_check.report_database()
         self._attendance.start()
         if conf.flag("BUS_IN_WORKER", default=True):
-            self._threads = WorkerThreads(Hints(worker.app), self._registration)
+            # A handler in a prefork pool has a process of its own, which it may end.
+            is_fast = conf.flag("BUS_FAST_PATH", True, settings.ATOLL_PROJECT) and not self._children()
+            self._threads = WorkerThreads(
+                Hints(worker.app), self._registration, fast_path=FastPath() if is_fast else None
+            )
             self._threads.start()
         else:
             self._registration.ready()

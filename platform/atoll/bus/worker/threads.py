@@ -7,6 +7,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
 from atoll.bus.broker import transports
+from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.delivery.sweeper import Sweeper
 from atoll.bus.inbox import readiness
 from atoll.bus.inbox.consumer_status import Problem
@@ -28,12 +29,24 @@ class WorkerThreads:
     """Ingest and relay with a database and a broker connection each, the sweeper with a database connection,
     and retention, which connects now and then."""
 
-    def __init__(self, hints: Hints, registration: WorkerRegistration, *, runs_handlers: bool = True) -> None:
-        """``runs_handlers`` is False in ``PROJECT bus``."""
-        self._ingestor = Ingestor(hints, runs_handlers=runs_handlers)
+    def __init__(
+        self,
+        hints: Hints,
+        registration: WorkerRegistration,
+        *,
+        runs_handlers: bool = True,
+        fast_path: FastPath | None = None,
+    ) -> None:
+        """``runs_handlers`` is False in ``PROJECT bus``; ``fast_path`` is as for ``Ingestor``."""
+        self._ingestor = Ingestor(hints, runs_handlers=runs_handlers, fast_path=fast_path)
         self._relay = Relay(runs_handlers=runs_handlers)
+
+        def work_off() -> None:
+            if not (fast_path and fast_path.note_backlog()):
+                hints.send_empty()
+
         self._sweeper = Sweeper(
-            hints, hints.send_empty, may_hint=self._relay.connected.is_set, runs_handlers=runs_handlers
+            hints, work_off, may_hint=self._relay.connected.is_set, runs_handlers=runs_handlers
         )
         self._janitor = Janitor()
         self._registration = registration

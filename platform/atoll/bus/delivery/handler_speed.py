@@ -1,0 +1,48 @@
+"""How long handlers take on the fast path: a slow one goes to the worker's pool for a while.
+
+Only runs on the fast path count. A busy machine makes each run in the pool slow, and a handler that was
+judged by those would never come back to the path that costs less.
+"""
+
+import time
+from collections import defaultdict, deque
+
+# Of the last SAMPLES runs the 90th percentile counts, once there are FEWEST.
+SAMPLES, FEWEST = 20, 5
+SLOW_S = 0.02
+# One run that took so long is enough.
+STUCK_S = 0.25
+# A slow handler stays in the pool for this long, and for twice as long when it is still slow afterwards.
+FIRST_REST_S, LONGEST_REST_S = 10.0, 300.0
+# A handler that failed stays in the pool for this long, since each failure undoes a batch.
+REST_S = 5.0
+
+
+class HandlerSpeed:
+    """Belongs to the thread of the fast path."""
+
+    def __init__(self) -> None:
+        self._runs: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
+        self._rests_until: dict[str, float] = {}
+        self._next_rest_s: dict[str, float] = {}
+
+    def ran(self, handler_id: str, took_s: float) -> None:
+        """The handler's function ended without an error."""
+        runs = self._runs[handler_id]
+        runs.append(took_s)
+        is_slow = len(runs) >= FEWEST and sorted(runs)[len(runs) * 9 // 10] >= SLOW_S
+        if is_slow or took_s >= STUCK_S:
+            rest_s = self._next_rest_s.get(handler_id, FIRST_REST_S)
+            self._rests_until[handler_id] = time.monotonic() + rest_s
+            self._next_rest_s[handler_id] = min(2 * rest_s, LONGEST_REST_S)
+            runs.clear()
+        elif len(runs) == SAMPLES:
+            self._next_rest_s.pop(handler_id, None)
+
+    def failed(self, handler_id: str) -> None:
+        """The handler raised an exception."""
+        self._rests_until[handler_id] = time.monotonic() + REST_S
+
+    def is_fast(self, handler_id: str) -> bool:
+        """Whether the handler may run on the fast path. A handler that has not run yet may."""
+        return time.monotonic() >= self._rests_until.get(handler_id, 0.0)
