@@ -10,6 +10,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerAway
 
 from atoll.bus.broker.amqp_bindings import AmqpBindings
+from atoll.bus.broker.amqp_passing import PassingQueue
 from atoll.bus.broker.amqp_publisher import ConfirmingPublisher
 from atoll.bus.broker.consumer import Consumer, KombuConsumer
 from atoll.bus.broker.publisher import Publisher
@@ -100,13 +101,36 @@ class Amqp(Transport):
 
 
 class AmqpConsumer(KombuConsumer):
+    """Where thousands of messages wait, new ones come first, over a passing queue."""
+
+    _passing: PassingQueue | None = None
+
+    def start(self, prefetch: int) -> Sequence[str]:
+        queues = super().start(prefetch)
+        names = self._bindings.names
+        self._own_queues = [names.event_queue.name, names.command_queue.name]
+        # One message at a time is asked for to find a bad one.
+        if prefetch > 1:
+            self._passing = PassingQueue(self._connection, names, self._arrived_early.append)
+            self._passing.look(self._own_queues, self._channel)
+        return queues
+
+    def restore(self) -> None:
+        super().restore()
+        if self._passing:
+            self._passing.look(self._own_queues, self._channel)
+
     def keep_alive(self) -> None:
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=0)
         self._connection.heartbeat_check()
 
-    def _acknowledge(self, tags: Sequence[Any]) -> None:
-        self._channel.basic_ack(tags[-1], multiple=True)
+    def _acknowledge(self, messages: Sequence[Any]) -> None:
+        last: dict[Any, Any] = {message.channel: message for message in messages}
+        for channel, message in last.items():
+            # A passing queue that was closed has taken its messages along.
+            if channel.is_open:
+                channel.basic_ack(message.delivery_tag, multiple=True)
 
 
 def kombu_transport(url: str) -> str:

@@ -64,6 +64,8 @@ class KombuConsumer(Consumer):
         self._channel: Any = None
         self._queues: dict[str, str] = {}
         self._arrived: list[Any] = []
+        # New messages that pass a backlog; they are taken first.
+        self._arrived_early: list[Any] = []
         self._taken: list[Any] = []
 
     def open(self) -> None:
@@ -83,23 +85,26 @@ class KombuConsumer(Consumer):
 
     def take(self, limit: int, timeout_s: float) -> list[Arrival]:
         # A message may have come while bindings were made again.
-        wait_s = self.linger_s if self._arrived else timeout_s
-        while len(self._arrived) < limit:
+        wait_s = self.linger_s if self._waiting() else timeout_s
+        while self._waiting() < limit:
             try:
                 self._connection.drain_events(timeout=wait_s)
             except TimeoutError:
                 break
             wait_s = self.linger_s
-        taken = self._arrived[:limit]
-        del self._arrived[:limit]
+        taken = self._arrived_early[:limit]
+        del self._arrived_early[:limit]
+        room = limit - len(taken)
+        taken += self._arrived[:room]
+        del self._arrived[:room]
         self._taken += taken
         return [self._arrival(message) for message in taken]
 
     def in_hand(self) -> list[Arrival]:
-        return [self._arrival(message) for message in (*self._taken, *self._arrived)]
+        return [self._arrival(message) for message in (*self._taken, *self._arrived_early, *self._arrived)]
 
     def acknowledge(self) -> None:
-        self._acknowledge([message.delivery_tag for message in self._taken])
+        self._acknowledge(self._taken)
         self._taken.clear()
 
     def restore(self) -> None:
@@ -116,7 +121,10 @@ class KombuConsumer(Consumer):
         """Put back into the queues the messages of consumers that have ended."""
 
     @abstractmethod
-    def _acknowledge(self, tags: Sequence[Any]) -> None: ...
+    def _acknowledge(self, messages: Sequence[Any]) -> None: ...
+
+    def _waiting(self) -> int:
+        return len(self._arrived_early) + len(self._arrived)
 
     def _arrival(self, message: Any) -> Arrival:
         """Without a known exchange, the routing key is the queue's name."""

@@ -31,7 +31,7 @@ def of(names: Topology) -> Permissions:
     the document of contracts names, which its relay makes and binds."""
     queues = [queue.name for queue in (names.event_queue, names.command_queue, names.work_queue)]
     own = [*queues, names.events.name, names.commands.name]
-    used = [*map(_escaped, own), *_of_celery(names)]
+    used = [*map(_escaped, own), *_of_celery(names), rf"{_escaped(names.passing_prefix)}\w+"]
     theirs = [_escaped(queue) for queue in _receivers(names)]
     return Permissions(
         configure=_one_of((*used, *theirs)),

@@ -119,8 +119,8 @@ class RedisConsumer(KombuConsumer):
         self._channel.put_back(older_than_s)
         self._next_put_back = time.monotonic() + PUT_BACK_EVERY_S
 
-    def _acknowledge(self, tags: Sequence[Any]) -> None:
-        self._channel.acknowledge(tags)
+    def _acknowledge(self, messages: Sequence[Any]) -> None:
+        self._channel.acknowledge([message.delivery_tag for message in messages])
 
 
 class PlainPublisher(KombuPublisher):

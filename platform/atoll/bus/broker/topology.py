@@ -48,6 +48,11 @@ class Topology:
         return self._queue(f"{self.prefix}cmd.{self.service}")
 
     @property
+    def passing_prefix(self) -> str:
+        """The names of the service's passing queues begin with it (amqp_passing.py)."""
+        return f"{self.prefix}pass.{self.service}."
+
+    @property
     def work_queue(self) -> Queue:
         """Hints for the service's Celery workers."""
         name = f"{self.prefix}work.{self.service}"
