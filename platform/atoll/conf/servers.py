@@ -91,7 +91,7 @@ def cache_settings(name: str) -> dict[str, Any]:
     """Django's ``CACHES`` for one project."""
     return {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "atoll.redis_cache.RedisCache",
             "LOCATION": redis_url(),
             "KEY_PREFIX": name,
             "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},

@@ -6,7 +6,7 @@ SHARED_IMPORTS = (
     *("asyncio", "yaml", "jsonschema", "inflection", "uritemplate", "requests", "redis", "structlog"),
     *("psycopg2.extras", "jwt", "argon2", "cryptography.hazmat.primitives.asymmetric.rsa"),
     *("prometheus_client.multiprocess", "uuid_utils", "pygments.formatters.html", "httptools", "uvloop"),
-    *("django.core.management", "django.core.cache.backends.redis", "django.core.servers.basehttp"),
+    *("django.core.management", "atoll.redis_cache", "django.core.servers.basehttp"),
     *("django.core.handlers.wsgi", "django.core.handlers.asgi", "django.db.backends.postgresql.base"),
     *("django.db.migrations.executor", "django.template.engine", "django.template.loaders.cached"),
     *("django.templatetags.i18n", "django.test.signals", "django.middleware.common"),

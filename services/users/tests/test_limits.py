@@ -188,7 +188,7 @@ def test_when_the_counters_are_away_signing_in_still_works(
     make_user("ada@example.com")
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "atoll.redis_cache.RedisCache",
             "LOCATION": "redis://127.0.0.1:9159/0",
         }
     }
