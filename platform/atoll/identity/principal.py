@@ -12,7 +12,7 @@ class Principal:
 
     ``id`` is the user's UUID as text, or the service's name on the wire. ``roles`` are the roles when
     the token was issued; a change of roles revokes the token. ``session`` names the sign-in of the token.
-    ``issued_at`` is in seconds since 1970.
+    ``issued_at`` and ``expires_at`` are in seconds since 1970.
     """
 
     id: str
@@ -24,6 +24,7 @@ class Principal:
     name: str | None
     session: str | None = field(default=None, compare=False)
     issued_at: int = field(default=0, compare=False)
+    expires_at: float = field(default=0.0, compare=False)
 
     is_authenticated: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False

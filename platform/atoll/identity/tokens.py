@@ -116,6 +116,7 @@ def _user(claims: dict[str, Any]) -> Principal:
         name=_text(claims, "name"),
         session=_text(claims, "sid"),
         issued_at=int(claims["iat"]),
+        expires_at=float(claims["exp"]),
     )
 
 
@@ -132,6 +133,7 @@ def _service(claims: dict[str, Any]) -> Principal:
         email=None,
         name=None,
         issued_at=int(claims["iat"]),
+        expires_at=float(claims["exp"]),
     )
 
 

@@ -20,6 +20,7 @@ from atoll.identity.principal import Principal
 from atoll.identity.revocation_source import published_revocations
 from atoll.identity.revocations import Mark
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
+from atoll.identity.verified_tokens import VerifiedTokens, digest_of
 
 log = logging.getLogger(__name__)
 
@@ -27,20 +28,34 @@ Fetch = Callable[[], Any]
 FROM_USERS = "atoll.identity.verification.fetch_from_users"
 WAIT_FOR_FETCH_S = 6.0
 
+_verified = VerifiedTokens()
+
 
 def verify(token: str) -> Principal:
-    """The principal of a valid token.
+    """The principal of a valid token. The signature and the claims of a repeated token are not checked
+    again; its key and its revocation are.
 
     Raises InvalidToken for anything but a valid access or service token that was not
     revoked, and Unavailable while this process has never seen a key set and users is away.
     """
+    digest = digest_of(token)
+    held = _verified.find(digest)
+    if held is not None and key_source().find(held.kid) is held.key:
+        principal = held.principal
+    else:
+        principal = _principal_of_new(token, digest)
+    if revocation_check()(principal):
+        raise InvalidToken()
+    return principal
+
+
+def _principal_of_new(token: str, digest: bytes) -> Principal:
     kid = key_id(token)
     key = key_source().find(kid)
     if key is None:
         raise InvalidToken()
     principal = principal_of(token, key)
-    if revocation_check()(principal):
-        raise InvalidToken()
+    _verified.remember(digest, principal, kid, key)
     return principal
 
 
@@ -152,6 +167,7 @@ def _nothing_is_revoked(principal: Principal) -> bool:
 
 
 def forget_keys() -> None:
-    """Forget the key sets and the list of revocations of this process, like a restart."""
+    """Forget the key sets, the revocations and the verified tokens of this process, like a restart."""
+    _verified.clear()
     _source.cache_clear()
     published_revocations.cache_clear()
