@@ -80,6 +80,29 @@ def test_structlog_writes_the_same_lines(lines):
     assert (line["event"], line["order_id"], line["correlation_id"]) == ("order placed", "7", CORRELATION)
 
 
+def test_an_exception_in_structlog_is_one_line_with_its_traceback(lines):
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        structlog.get_logger("atoll.test").exception("failed", order_id="7")
+    (line,) = lines()
+    assert (line["event"], line["level"], line["order_id"]) == ("failed", "error", "7")
+    assert line["exception"].startswith("Traceback")
+    assert "exc_info" not in line
+
+
+def test_a_field_of_structlog_replaces_no_fixed_key_but_the_correlation_id(lines):
+    structlog.get_logger("atoll.test").info("hello", service="forged", correlation_id=CORRELATION)
+    (line,) = lines()
+    assert (line["service"], line["correlation_id"]) == ("order-service", CORRELATION)
+
+
+def test_no_line_looks_for_its_place_in_the_code(lines, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("atoll.test"), "findCaller", None, raising=False)
+    logging.getLogger("atoll.test").info("hello")
+    assert len(lines()) == 1
+
+
 def test_a_warning_is_a_line_like_the_others(lines):
     with warnings.catch_warnings():
         # pytest keeps warnings to itself; a process does not.
