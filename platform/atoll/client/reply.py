@@ -1,6 +1,7 @@
 """The answer of a service, with a status below 500."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from requests.structures import CaseInsensitiveDict
@@ -33,9 +34,13 @@ class Reply:
     ) -> None:
         self.service = service
         self.status = status
-        self.headers = CaseInsensitiveDict(headers)
+        self._headers = headers
         self.content = content
         self.instance_id = instance_id
+
+    @cached_property
+    def headers(self) -> CaseInsensitiveDict[str]:
+        return CaseInsensitiveDict(self._headers)
 
     @property
     def ok(self) -> bool:

@@ -1,18 +1,27 @@
 """HTTP with pooled connections; one request is sent once.
 
-The session follows no redirects (a service that redirects makes a mistake), keeps no cookies, reads
-neither proxies nor netrc from the environment, and retries nothing.
+It follows no redirects (a service that redirects makes a mistake), keeps no cookies, reads neither proxies
+nor netrc from the environment, and retries nothing. urllib3 does the work directly: a session of requests
+around it costs three times as much (docs/decisions/0070).
 """
 
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+from urllib3.util import parse_url
 
 from atoll.client.failures import NoReply, NotSent, TimedOut
 
@@ -24,6 +33,7 @@ POOLS = 32
 CONNECTIONS_PER_INSTANCE = 32
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+SCHEME_CHARS = len("https://")
 
 
 @dataclass(frozen=True)
@@ -56,27 +66,15 @@ class _TLSPool(_ExpiringIdle, HTTPSConnectionPool):
     pass
 
 
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-
 class Transport:
     """Thread-safe. Every failure of the network becomes NotSent, NoReply or TimedOut."""
 
     def __init__(self) -> None:
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers.clear()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = _Adapter(pool_connections=POOLS, pool_maxsize=CONNECTIONS_PER_INSTANCE, max_retries=0)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._pool_of = lru_cache(maxsize=POOLS)(_open_pool)
 
     def close(self) -> None:
-        self._session.close()
+        """Forget the pools, which closes their idle connections."""
+        self._pool_of.cache_clear()
 
     def send(
         self,
@@ -90,44 +88,70 @@ class Transport:
     ) -> Raw:
         """``timeout_s`` is for connecting, waiting and reading together."""
         end = time.monotonic() + timeout_s
-        timeout = Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), total=timeout_s)
+        server, target = _split(url)
         try:
-            reply = self._session.request(
+            reply = self._pool_of(server).urlopen(
                 method,
-                url,
-                params=params,
-                headers=dict(headers),
-                data=body,
-                timeout=timeout,  # type: ignore[arg-type]  # requests passes urllib3's own through
-                allow_redirects=False,
-                stream=True,
+                target + _query(params, target),
+                body=body,
+                headers=headers,
+                timeout=Timeout(connect=min(CONNECT_TIMEOUT_S, timeout_s), total=timeout_s),
+                retries=False,
+                redirect=False,
+                preload_content=False,
             )
-            with reply:
-                return Raw(reply.status_code, reply.headers, _read(reply, end))
-        except (requests.ConnectTimeout, requests.exceptions.InvalidURL) as error:
+            return Raw(reply.status, reply.headers, _read(reply, end))
+        except (NewConnectionError, ConnectTimeoutError, LocationParseError) as error:
             raise NotSent(_reason(error)) from error
-        except requests.Timeout as error:
+        except ReadTimeoutError as error:
             raise TimedOut(_reason(error)) from error
-        except requests.ConnectionError as error:
-            raise (NotSent if _never_connected(error) else NoReply)(_reason(error)) from error
-        except requests.RequestException as error:
+        except (HTTPError, ValueError) as error:
             raise NoReply(_reason(error)) from error
 
 
-def _read(reply: requests.Response, end: float) -> bytes:
+def _open_pool(server: str) -> HTTPConnectionPool:
+    parts = parse_url(server)
+    if parts.scheme == "https":
+        return _TLSPool(
+            parts.host or "",
+            parts.port,
+            maxsize=CONNECTIONS_PER_INSTANCE,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=DEFAULT_CA_BUNDLE_PATH,
+        )
+    return _Pool(parts.host or "", parts.port, maxsize=CONNECTIONS_PER_INSTANCE)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """``http://host:port`` and the rest."""
+    start = url.find("/", SCHEME_CHARS)
+    return (url, "/") if start < 0 else (url[:start], url[start:])
+
+
+def _query(params: Mapping[str, Any] | None, target: str) -> str:
+    """A value may be a list; None leaves a parameter out."""
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    if not given:
+        return ""
+    return ("&" if "?" in target else "?") + urlencode(given, doseq=True)
+
+
+def _read(reply: BaseHTTPResponse, end: float) -> bytes:
     content = bytearray()
-    for chunk in reply.iter_content(CHUNK_BYTES):
-        content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise NoReply(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
-        if time.monotonic() > end:
-            raise TimedOut("the answer came too slowly")
+    try:
+        for chunk in reply.stream(CHUNK_BYTES, decode_content=True):
+            content += chunk
+            if len(content) > MAX_ANSWER_BYTES:
+                raise NoReply(f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+            if time.monotonic() > end:
+                raise TimedOut("the answer came too slowly")
+    except BaseException:
+        # A connection with an unread rest serves no other request.
+        reply.close()
+        raise
+    finally:
+        reply.release_conn()
     return bytes(content)
-
-
-def _never_connected(error: requests.ConnectionError) -> bool:
-    cause = error.args[0] if error.args else None
-    return type(getattr(cause, "reason", cause)).__name__ in {"NewConnectionError", "NameResolutionError"}
 
 
 def _reason(error: Exception) -> str:

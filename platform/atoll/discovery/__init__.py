@@ -30,7 +30,12 @@ def resolve(service: str) -> list[Instance]:
     Where ``USER_SERVICE_URL`` is set, ``user-service`` is at that address, and no registry is asked.
     """
     fixed = conf.service_url(service)
-    return [Instance.from_url(fixed)] if fixed else discovery().resolve(service)
+    return [_at(fixed)] if fixed else discovery().resolve(service)
+
+
+@functools.lru_cache(maxsize=64)
+def _at(url: str) -> Instance:
+    return Instance.from_url(url)
 
 
 os.register_at_fork(after_in_child=discovery.cache_clear)

@@ -115,6 +115,17 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
+            case "/stall":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab")
+                self.server.hanging.wait(20)
+            case "/chunked":
+                port = str(self.client_address[1]).encode()
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                self.wfile.write(b"2\r\nab\r\n" + b"5\r\n" + port + b"\r\n0\r\n\r\n")
+            case "/empty":
+                self.send_response(204)
+                self.send_header("X-Port", str(self.client_address[1]))
+                self.end_headers()
             case "/garbage":
                 self.wfile.write(b"no http at all\r\n\r\n")
                 self.close_connection = True
@@ -190,6 +201,38 @@ def test_an_answer_that_breaks_off_may_have_been_received(send, path):
 def test_no_answer_in_time_is_a_time_out(send):
     with pytest.raises(TimedOut):
         send("/hang", timeout_s=0.1)
+
+
+def test_an_answer_that_stalls_is_a_time_out(send):
+    with pytest.raises(TimedOut):
+        send("/stall", timeout_s=0.2)
+
+
+def test_an_answer_above_the_limit_is_refused_and_the_next_one_is_read(send, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("atoll.client.transport.MAX_ANSWER_BYTES", 3)
+        with pytest.raises(NoReply, match="larger than 3 bytes"):
+            send("/plain")
+
+    assert send("/plain").status == 200
+
+
+def test_answers_in_chunks_and_without_a_body_leave_the_connection_open(send):
+    port = send("/empty").headers["x-port"]
+
+    assert send("/chunked").content == b"ab" + port.encode()
+    assert send("/plain").content.split()[2] == port.encode()
+
+
+def test_parameters_are_encoded_lists_repeat_them_and_none_leaves_them_out(send):
+    asked = send("/plain?a=1", params={"b": ["x", "y z"], "c": None, "d": "ä&"}).content.split()
+
+    assert asked[1] == b"/plain?a=1&b=x&b=y+z&d=%C3%A4%26"
+
+
+def test_an_address_that_is_none_was_certainly_not_sent(send):
+    with pytest.raises(NotSent):
+        send("/", port="no-port")
 
 
 def test_an_idle_connection_older_than_the_limit_is_not_used(send, monkeypatch):
