@@ -45,14 +45,14 @@ MIDDLEWARE = [
     "atoll.api.middleware.NoNul",
     "atoll.api.middleware.BodyLimit",
     "atoll.api.middleware.Probes",
-    "django.middleware.security.SecurityMiddleware",
+    "atoll.api.middleware.pages.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "atoll.api.middleware.pages.SessionMiddleware",
+    "atoll.api.middleware.pages.CommonMiddleware",
+    "atoll.api.middleware.pages.CsrfViewMiddleware",
+    "atoll.api.middleware.pages.AuthenticationMiddleware",
+    "atoll.api.middleware.pages.MessageMiddleware",
+    "atoll.api.middleware.pages.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -119,6 +119,10 @@ SILENCED_SYSTEM_CHECKS = [
     # TLS ends in front of the platform; redirects and HSTS belong there.
     "security.W004",
     "security.W008",
+    # Our subclasses of Django's three are in MIDDLEWARE (atoll.api.middleware.pages).
+    "security.W001",
+    "security.W002",
+    "security.W003",
     # Django's own Redis cache counts with INCR, atomically, as django-ratelimit requires.
     "django_ratelimit.W001",
 ]

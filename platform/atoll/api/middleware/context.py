@@ -46,10 +46,10 @@ class RequestContext(Middleware):
 
 
 def _work(request: HttpRequest, begun: float) -> AbstractContextManager[None]:
-    offered = request.headers.get("X-Deadline-Ms", "")
+    offered = request.META.get("HTTP_X_DEADLINE_MS", "")
     left_s = int(offered) / 1000 if DEADLINE_MS.fullmatch(offered) else None
     return context.work(
-        correlation_id=context.accept_correlation_id(request.headers.get("X-Correlation-ID")),
+        correlation_id=context.accept_correlation_id(request.META.get("HTTP_X_CORRELATION_ID")),
         deadline=None if left_s is None else begun + left_s,
     )
 
@@ -63,7 +63,7 @@ def _past_deadline(begun: float) -> HttpResponse | None:
 
 def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpResponse:
     took_s = time.monotonic() - begun
-    request_id = context.accept_correlation_id(request.headers.get("X-Request-ID"))
+    request_id = context.accept_correlation_id(request.META.get("HTTP_X_REQUEST_ID"))
     response["X-Correlation-ID"] = context.correlation_id() or ""
     response["X-Request-ID"] = request_id
     response["X-Response-Time"] = f"{took_s * 1000:.1f}"
@@ -71,7 +71,7 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
     route = _route(request)
     metrics.observe_request(request.method or "", route, response.status_code, took_s)
     quiet = request.path_info.startswith(QUIET_PATHS) and response.status_code < 400
-    caller = request.headers.get("X-Service-Name", "")
+    caller = request.META.get("HTTP_X_SERVICE_NAME", "")
     # Django would log the error a second time, without the correlation id.
     response._has_been_logged = True  # type: ignore[attr-defined]
     log.log(

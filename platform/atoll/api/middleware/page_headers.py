@@ -4,6 +4,11 @@ from django.http import HttpRequest, HttpResponse
 
 from atoll.api.middleware.two_ways import Middleware
 
+
+def _written(policy: dict[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
+
+
 _PAGE = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -26,6 +31,7 @@ _NOTHING = {
 }
 # An error page has no script at all.
 _ERROR = {**_NOTHING, "style-src": "'self'", "img-src": "'self'"}
+_PAGE_POLICY, _ADMIN_POLICY, _ERROR_POLICY, _NO_POLICY = map(_written, (_PAGE, _ADMIN, _ERROR, _NOTHING))
 
 ERRORS_FROM = 400
 
@@ -38,9 +44,7 @@ class PageHeaders(Middleware):
 
 
 def guard(response: HttpResponse, path: str) -> HttpResponse:
-    response["Content-Security-Policy"] = "; ".join(
-        f"{name} {value}" for name, value in _policy(response, path).items()
-    )
+    response["Content-Security-Policy"] = _policy(response, path)
     response["X-Content-Type-Options"] = "nosniff"
     response["X-Frame-Options"] = "DENY"
     response["Referrer-Policy"] = "same-origin"
@@ -48,9 +52,9 @@ def guard(response: HttpResponse, path: str) -> HttpResponse:
     return response
 
 
-def _policy(response: HttpResponse, path: str) -> dict[str, str]:
+def _policy(response: HttpResponse, path: str) -> str:
     if not response.get("Content-Type", "").startswith("text/html"):
-        return _NOTHING
+        return _NO_POLICY
     if getattr(response, "is_problem_page", False):
-        return _ERROR
-    return _ADMIN if path.startswith("/admin") else _PAGE
+        return _ERROR_POLICY
+    return _ADMIN_POLICY if path.startswith("/admin") else _PAGE_POLICY
