@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-dev
 OLDEST := 3.11
 NEWEST := 3.14
 
-.PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus bench-registry new-service
+.PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads new-service
 .PHONY: ground test-fresh
 
 help: ## this list
@@ -100,6 +100,9 @@ bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 
 bench-orders: $(DEV) ## what an order costs, orders confirmed per second; against=REVISION only=rabbitmq quick=1
 	@PYTHONPATH=.:platform $(RUN) -m bench.orders $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(quick),--quick)
+
+bench-reads: $(DEV) ## processor time of a read, beside a plain Django view
+	@PYTHONPATH=.:platform $(RUN) -m bench.reads
 
 bench-registry: $(DEV) ## the cost of a heartbeat and the effect of a flood; before=COMMIT compares
 	@PYTHONPATH=.:platform $(RUN) -m bench.registry $(before)
