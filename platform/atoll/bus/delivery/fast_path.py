@@ -103,7 +103,9 @@ class FastPath:
             return self._begin(wanted, {*counted, *without_hint})
 
         def run() -> None:
+            began = time.monotonic()
             new[:] = inbox.add(messages, without_hint=without_hint, begin=begin, settings=SETTINGS)
+            self.speed.stored(time.monotonic() - began)
             self._run_all([run for one in new if (run := self._runs.get(one.id))])
             _end_lanes(new)
 

@@ -1,15 +1,18 @@
 """How long handlers take on the fast path: a slow one goes to the worker's pool for a while.
 
-Only runs on the fast path count. A busy machine makes each run in the pool slow, and a handler that was
-judged by those would never come back to the path that costs less.
+A busy machine makes everything slow, and the pool, which costs more, would not help. So a handler is
+compared with the statement that stores its batch as well, and only runs on the fast path count.
 """
 
+import statistics
 import time
 from collections import defaultdict, deque
 
 # Of the last SAMPLES runs the 90th percentile counts, once there are FEWEST.
 SAMPLES, FEWEST = 20, 5
 SLOW_S = 0.02
+# On a busy machine: so many times the typical time of storing a batch.
+SLOW_STORES = 8
 # One run that took so long is enough.
 STUCK_S = 0.25
 # A slow handler stays in the pool for this long, and for twice as long when it is still slow afterwards.
@@ -23,14 +26,20 @@ class HandlerSpeed:
 
     def __init__(self) -> None:
         self._runs: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=SAMPLES))
+        self._stores: deque[float] = deque([0.0], maxlen=SAMPLES)
         self._rests_until: dict[str, float] = {}
         self._next_rest_s: dict[str, float] = {}
+
+    def stored(self, took_s: float) -> None:
+        """The statement that stores a batch took so long."""
+        self._stores.append(took_s)
 
     def ran(self, handler_id: str, took_s: float) -> None:
         """The handler's function ended without an error."""
         runs = self._runs[handler_id]
         runs.append(took_s)
-        is_slow = len(runs) >= FEWEST and sorted(runs)[len(runs) * 9 // 10] >= SLOW_S
+        slow_s = max(SLOW_S, SLOW_STORES * statistics.median(self._stores))
+        is_slow = len(runs) >= FEWEST and sorted(runs)[len(runs) * 9 // 10] >= slow_s
         if is_slow or took_s >= STUCK_S:
             rest_s = self._next_rest_s.get(handler_id, FIRST_REST_S)
             self._rests_until[handler_id] = time.monotonic() + rest_s
