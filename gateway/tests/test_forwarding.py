@@ -263,7 +263,7 @@ def test_slow_requests_of_one_service_do_not_slow_another(
 
     async def behave(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not release.is_set():
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.1)
         writer.write(answer(200, b"{}"))
 
     slow.behaviours["/"] = behave

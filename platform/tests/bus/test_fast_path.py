@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import RFC_4122
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -12,11 +13,13 @@ from django.utils import timezone
 from testproject.models import Note
 
 from atoll.bus import Ignore, Message, on, publish
+from atoll.bus.broker import envelope
 from atoll.bus.broker.messages import Arrival
 from atoll.bus.delivery import executor, fast_path, handler_speed
 from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.handlers import known
 from atoll.bus.handlers.registry import handles
+from atoll.bus.inbox import store
 from atoll.bus.inbox.receiving import receive
 from atoll.bus.models import Delivery, Inbox, Outbox
 
@@ -316,3 +319,27 @@ def test_a_backlog_of_the_pool_is_left_to_the_pool(path: FastPath) -> None:
     assert path.work_off() == []
     assert not path.is_behind.is_set()
     assert not path.note_backlog()
+
+
+NAMED = "0192f3a1-7c00-7abc-8def-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("document", "prefix"),
+    [
+        ({"id": NAMED, "timestamp": "2020-01-01T00:00:00Z"}, NAMED[:13]),
+        ({"id": "order-1", "timestamp": "2020-01-01T00:00:00Z"}, "016f5e66-e800"),
+        ({"id": "order-1", "timestamp": "1960-01-01T00:00:00Z"}, "00000000-0000"),
+        ({"id": "order-1", "timestamp": "yesterday"}, "00000000-0000"),
+        ({"timestamp": "9999-12-31T23:59:59Z"}, "e677d21f-d818"),
+        ({}, "00000000-0000"),
+    ],
+)
+def test_the_id_of_a_delivery_depends_on_message_and_handler_alone_and_sorts_by_time(
+    document: dict[str, Any], prefix: str
+) -> None:
+    body = json.dumps({"eventType": "note.asked", "data": {}, "serviceId": "note-service"} | document)
+    ids = [store.delivery_id(envelope.parse(body.encode(), {}, {}), handler) for handler in ("a", "a", "b")]
+    assert ids[0] == ids[1] != ids[2]
+    assert {str(identifier)[:13] for identifier in ids} == {prefix}
+    assert {(identifier.version, identifier.variant) for identifier in ids} == {(8, RFC_4122)}

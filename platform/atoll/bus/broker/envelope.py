@@ -24,6 +24,7 @@ class Unreadable(Exception):
 class Envelope:
     """A message that was read from the wire.
 
+    ``sent_at`` is the time of reading when the message names none; ``has_time`` tells.
     ``claimed_sender`` is `serviceId` as the body has it. A message that is ``for_nobody`` is stored without
     deliveries, even if a handler takes it by then.
     """
@@ -40,6 +41,7 @@ class Envelope:
     sent_at: datetime
     key: str
     key_sequence: int | None
+    has_time: bool = True
     claimed_sender: Any = None
     for_nobody: bool = False
 
@@ -114,6 +116,7 @@ def parse(
     else:
         digest = hashlib.sha256(_canonical(document)).hexdigest()
         identifier, dedupe_key = digest, f"sha256/{digest}"
+    moment = _moment(document.get("timestamp"))
     return Envelope(
         dedupe_key=dedupe_key,
         message_id=identifier,
@@ -126,7 +129,8 @@ def parse(
             _text(document.get("correlationId")) or _text(properties.get("correlation_id"))
         ),
         version=_version(document.get("version")),
-        sent_at=_moment(document.get("timestamp")),
+        sent_at=moment or datetime.now(UTC),
+        has_time=moment is not None,
         key=_text(headers.get("x-atoll-key")) or "",
         key_sequence=_sequence(headers.get("x-atoll-seq")),
         claimed_sender=claimed,
@@ -166,13 +170,13 @@ def _version(value: Any) -> int:
     return value
 
 
-def _moment(value: Any) -> datetime:
-    """The time of sending, or now: an unknown format is no reason to refuse a message."""
+def _moment(value: Any) -> datetime | None:
+    """The time of sending; None for an unknown format, which is no reason to refuse a message."""
     try:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, ValueError, OverflowError):
-        return datetime.now(UTC)
+        return None
 
 
 def _sequence(value: Any) -> int | None:

@@ -39,12 +39,13 @@ WITH roster AS MATERIALIZED (
 ), stored AS (
     INSERT INTO atoll_bus_delivery
         (id, message_id, handler, lane, position, status, attempts, next_attempt_at, hint_at, hints,
-         token, error, traceback, created_at, finished_at)
+         token, error, traceback, created_at, claimed_at, finished_at)
     SELECT
         wanted.id, fresh.id, wanted.handler, wanted.lane,
         CASE WHEN wanted.lane <> '' THEN COALESCE(fresh.key_sequence, fresh.id) END,
         wanted.status, CASE WHEN wanted.status = 'pending' THEN 0 ELSE 1 END, statement_timestamp(),
         statement_timestamp() + make_interval(secs => wanted.grace_s), 0, '', '', '', statement_timestamp(),
+        CASE WHEN wanted.status <> 'pending' THEN statement_timestamp() END,
         CASE WHEN wanted.status = 'done' THEN statement_timestamp() END
     FROM fresh
     JOIN unnest(%(delivery_ids)s, %(delivery_keys)s, %(handlers)s,
@@ -165,17 +166,24 @@ def delivery_id(envelope: Envelope, handler_id: str) -> UUID:
     """The id of a delivery, a UUID of version 8: the same whenever and by whichever process it is stored.
 
     Handlers pass it on as their idempotency key, and an attempt that was undone together with its row is
-    repeated under the same key. The time of the message's id, if it has one, comes first, so that the
-    index grows at its end.
+    repeated under the same key. The milliseconds of the message's id, or of its timestamp, come first,
+    so that ids sort by time; a message without either has zeros there.
     """
     digest = hashlib.sha256(f"{handler_id} {envelope.dedupe_key}".encode()).digest()
+    version, variant = 0x80 | digest[0] & 0x0F, 0x80 | digest[2] & 0x3F
+    return UUID(bytes=_time_of(envelope) + bytes([version, digest[1], variant, *digest[3:10]]))
+
+
+def _time_of(envelope: Envelope) -> bytes:
+    """Milliseconds since 1970 in six bytes."""
     try:
         message_id = UUID(envelope.message_id)
     except ValueError:
         message_id = None
-    time = message_id.bytes[:6] if message_id and message_id.version == 7 else digest[16:22]
-    version, variant = 0x80 | digest[0] & 0x0F, 0x80 | digest[2] & 0x3F
-    return UUID(bytes=bytes([*time, version, digest[1], variant, *digest[3:10]]))
+    if message_id and message_id.version == 7:
+        return message_id.bytes[:6]
+    milliseconds = int(envelope.sent_at.timestamp() * 1000) if envelope.has_time else 0
+    return max(milliseconds, 0).to_bytes(6)
 
 
 def _add(

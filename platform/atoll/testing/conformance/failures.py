@@ -9,10 +9,10 @@ from atoll import wire
 from atoll.bus.broker import transports
 from atoll.bus.broker.publisher import Publisher
 from atoll.bus.inbox import receiving
-from atoll.bus.models import Inbox, Outbox, Quarantine
+from atoll.bus.models import Delivery, Inbox, Outbox, Quarantine
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.testing.conformance.scenario import OURS, Scenario, announce, numbers, publish_again
+from atoll.testing.conformance.scenario import OURS, Receive, Scenario, announce, numbers, publish_again
 from atoll.testing.transports import CutInMidBatch, TransportUnderTest
 
 POISON = {
@@ -134,7 +134,9 @@ class Failures(Scenario):
         self._store_all(transport, 200)
         assert sorted(self._stored()) == list(range(200))
 
-    def test_under_stress_every_message_is_stored_once(self, transport: TransportUnderTest) -> None:
+    def test_under_stress_every_message_is_stored_once(
+        self, transport: TransportUnderTest, receive: Receive
+    ) -> None:
         """Publishers that are cut off and begin again, consumers that die, copies of everything."""
         chance = random.Random(1)  # noqa: S311
         transport.declare(OURS, "account.opened")
@@ -149,12 +151,13 @@ class Failures(Scenario):
                     relay.step(CutInMidBatch(publisher, transport, after=chance.randrange(1, 40)))
                 transport.mend()
                 doomed = transport.consumer(OURS, prefetch=20)
-                receiving.receive(doomed.take(20, transport.silence_s))
+                receive(doomed.take(20, transport.silence_s))
                 transport.kill(doomed)
             else:
                 relay.step(publisher)
         publish_again()
         relay.step(publisher)
-        self._store_all(transport, 120)
+        self._store_all(transport, 120, receive)
         assert sorted(self._stored()) == list(range(120))
         assert Quarantine.objects.count() == 0
+        assert Delivery.objects.count() == 120

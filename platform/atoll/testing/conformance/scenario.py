@@ -1,8 +1,9 @@
 """What the tests of the conformance suite share: this service's handlers, its messages, its stores."""
 
+import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from django.db.models.functions import Now
 from atoll.bus import Message, handles, on
 from atoll.bus.broker.messages import Arrival
 from atoll.bus.broker.publisher import Publisher
+from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.handlers import registry
 from atoll.bus.inbox import receiving
 from atoll.bus.models import Inbox, Outbox
@@ -20,6 +22,8 @@ from atoll.bus.publishing import publish_raw, send
 from atoll.testing.transports import TAKE_TIMEOUT_S, PatientConsumer, TransportUnderTest
 
 OURS, OTHER = "library-service", "other-service"
+
+Receive = Callable[[Sequence[Arrival]], object]
 
 
 @dataclass
@@ -92,7 +96,20 @@ class Scenario:
         assert transport.capabilities.returns_copies or copies == 0
         return list(first.values())
 
-    def _store_all(self, transport: TransportUnderTest, count: int) -> None:
+    @pytest.fixture(params=["counted", "fast", "switched"])
+    def receive(self, request: pytest.FixtureRequest) -> Receive:
+        """Receiving without the fast path, with it, and with it every second time."""
+        fast_path, turns = FastPath(first=0), itertools.count()
+
+        def received(arrivals: Sequence[Arrival]) -> object:
+            is_fast = request.param == "fast" or (request.param == "switched" and next(turns) % 2)
+            return receiving.receive(arrivals, fast_path if is_fast else None)
+
+        return received
+
+    def _store_all(
+        self, transport: TransportUnderTest, count: int, receive: Receive = receiving.receive
+    ) -> None:
         """Receive as ingest does, until all is there and nothing more comes."""
         consumer = transport.consumer(OURS)
         while True:
@@ -101,7 +118,7 @@ class Scenario:
             arrivals = arrivals or (consumer.take(1) if missing else [])
             if not arrivals:
                 break
-            receiving.receive(arrivals)
+            receive(arrivals)
             consumer.acknowledge()
 
     def _stored(self) -> list[int]:
