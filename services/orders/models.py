@@ -1,6 +1,9 @@
 """Orders with their lines, compensations and history."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -87,6 +90,11 @@ class Order(models.Model):
     def amount(self) -> str:
         """The total with its currency, for people."""
         return money.text(self.total, self.currency)
+
+    @cached_property
+    def pieces(self) -> Sequence[tuple[UUID | str, int]]:
+        """The product and the quantity of each line. The lock of an order sets them without a query."""
+        return list(self.lines.values_list("product_id", "quantity"))
 
     @property
     def refund(self) -> str | None:

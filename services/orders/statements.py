@@ -1,4 +1,4 @@
-"""The SQL of the hot path: an order is placed by one statement, and moves by one statement.
+"""The SQL of the hot path: one statement places an order, one locks it, and one moves it.
 
 The ORM needs a statement for each of the tables. Rules do not depend on the way of writing: constraints and
 triggers of the database hold them.
@@ -6,10 +6,20 @@ triggers of the database hold them.
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
 from services.orders.models import Order, OrderLine, OrderTransition
+
+# The lines of an order never change, so they need no lock.
+LOCK = """
+SELECT *, (
+    SELECT json_agg(json_build_array(product_id, quantity) ORDER BY id)
+    FROM orders_orderline WHERE order_id = orders_order.id
+) AS pieces
+FROM orders_order WHERE id = %(id)s FOR UPDATE OF orders_order
+"""
 
 _ENTRY = """
 INSERT INTO orders_ordertransition
@@ -43,6 +53,11 @@ WITH moved AS (
     WHERE id = %(id)s
 )
 {_ENTRY}"""  # noqa: S608
+
+
+def locked_order(order_id: UUID) -> Order | None:
+    """The order with its ``pieces``, locked until the transaction ends."""
+    return next(iter(Order.objects.raw(LOCK, {"id": order_id})), None)
 
 
 def insert_order(order: Order, lines: Sequence[OrderLine], entry: OrderTransition) -> None:

@@ -16,7 +16,7 @@ from atoll.errors import NotFound
 from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
 from services.orders.state_machine import FINAL, MONEY_BACK, REASONS, Event, State, Status, Step, next_step
-from services.orders.statements import move_order
+from services.orders.statements import locked_order, move_order
 from services.orders.usecases.effects import Effects, time_to_compensate
 
 log = structlog.get_logger("services.orders")
@@ -41,12 +41,10 @@ def lock_order(order_id: UUID) -> Order:
 
     Raises NotFound (``order_not_found``).
     """
-    try:
-        return Order.objects.select_for_update().get(pk=order_id)
-    except Order.DoesNotExist:
-        raise NotFound(
-            f"There is no order {order_id}.", code="order_not_found", title="Order not found"
-        ) from None
+    order = locked_order(order_id)
+    if order is None:
+        raise NotFound(f"There is no order {order_id}.", code="order_not_found", title="Order not found")
+    return order
 
 
 def advance(order: Order, event: Event, origin: Origin, *, reason: str = "", note: str = "") -> Step:

@@ -1,9 +1,10 @@
 """The commands, events and timers of an order, built from its rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from uuid import UUID
 
 from django.conf import settings
 
@@ -26,7 +27,7 @@ from services.orders.events import (
     ReturnStock,
     StockItem,
 )
-from services.orders.models import Order, OrderCompensation, OrderLine
+from services.orders.models import Order, OrderCompensation
 from services.orders.state_machine import Effect
 
 
@@ -44,18 +45,16 @@ class Effects:
     """Applies the effects of one step in the running transaction.
 
     The order's id is the key of each message, so the relay publishes them in the order of their
-    commits. ``compensations`` has the order's rows after the step. ``lines`` saves a query.
+    commits. ``compensations`` has the order's rows after the step.
     """
 
     def __init__(
         self,
         order: Order,
         compensations: Mapping[Compensation, OrderCompensation] | None = None,
-        lines: Sequence[OrderLine] | None = None,
     ) -> None:
         self._order = order
         self._compensations = compensations or {}
-        self._known_lines = lines
 
     def apply(self, effect: Effect) -> None:
         _APPLY[effect](self)
@@ -67,17 +66,11 @@ class Effects:
         bus.publish(event, key=str(self._order.pk))
 
     @property
-    def _lines(self) -> Sequence[OrderLine]:
-        if self._known_lines is None:
-            self._known_lines = list(self._order.lines.all())
-        return self._known_lines
-
-    @property
     def _total(self) -> Decimal:
         return money.exact(self._order.total, self._order.currency)
 
     def _stock_items(self) -> list[StockItem]:
-        return [StockItem(line.product_id, line.quantity) for line in self._lines]
+        return [StockItem(UUID(str(product_id)), quantity) for product_id, quantity in self._order.pieces]
 
     def _reserve_stock(self) -> None:
         self._send(ReserveStock(self._order.pk, self._stock_items()))
@@ -104,7 +97,7 @@ class Effects:
             OrderedItem(
                 line.product_id, line.name, line.quantity, money.exact(line.unit_price, order.currency)
             )
-            for line in self._lines
+            for line in order.shown_lines or ()
         ]
         self._publish(OrderCreated(order.pk, order.user_id, items, self._total, order.currency))
 

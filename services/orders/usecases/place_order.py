@@ -43,10 +43,11 @@ def place_order(quote: Quote, payment_method: str, origin: Origin) -> Order:
     lines = [_line(order, line) for line in quote.lines]
     entry = entry_of(order, Event.PLACED, origin, before=None)
     insert_order(order, lines, entry)
-    effects = Effects(order, lines=lines)
+    order.shown_lines, order.item_count, order.shown_history = lines, len(lines), [entry]
+    order.pieces = [(line.product_id, line.quantity) for line in lines]
+    effects = Effects(order)
     for effect in PLACED.effects:
         effects.apply(effect)
-    order.shown_lines, order.item_count, order.shown_history = lines, len(lines), [entry]
     return order
 
 
