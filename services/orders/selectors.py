@@ -107,8 +107,20 @@ def summary_of(user_id: UUID) -> Summary:
     )
 
 
+def with_status(orders: QuerySet[Order], status: Status) -> QuerySet[Order]:
+    """The orders of the status.
+
+    The second condition follows from the first one by a constraint, and has an index.
+    """
+    if status in OPEN:
+        return orders.filter(status=status, finished_at=None)
+    if status in MONEY_BACK:
+        return orders.filter(status=status, reason__gt="")
+    return orders.filter(status=status)
+
+
 def open_orders() -> QuerySet[Order]:
-    return Order.objects.filter(status__in=OPEN)
+    return Order.objects.filter(finished_at=None)
 
 
 def count_open_orders() -> int:
@@ -126,7 +138,8 @@ def count_overdue_orders() -> int:
 
 def orders_with_goods_out() -> QuerySet[Order]:
     """Refunded orders without a return: their stock counts as sold."""
-    return Order.objects.filter(status=Status.REFUNDED).exclude(compensations__kind=Compensation.RETURN)
+    refunded = with_status(Order.objects.all(), Status.REFUNDED)
+    return refunded.exclude(compensations__kind=Compensation.RETURN)
 
 
 def orders_in_compensation() -> QuerySet[Order]:

@@ -183,7 +183,8 @@ class StockReservation(models.Model):
 class ReservedItem(models.Model):
     """The quantity of one product in a reservation."""
 
-    reservation = models.ForeignKey(StockReservation, models.CASCADE, related_name="items")
+    # The unique constraint below starts with the reservation, so it serves as the index too.
+    reservation = models.ForeignKey(StockReservation, models.CASCADE, related_name="items", db_index=False)
     product = models.ForeignKey(Product, models.PROTECT, related_name="reserved_items")
     quantity = models.PositiveIntegerField()
 

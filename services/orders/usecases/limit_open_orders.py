@@ -7,13 +7,12 @@ from django.conf import settings
 from django.db import connection
 
 from atoll.errors import Conflict
-from services.orders.state_machine import OPEN
 
 # Two statements in one round trip. The second one has a newer snapshot than the lock, so it counts the orders
 # of the transactions that this one waited for.
 COUNT = """
 SELECT pg_advisory_xact_lock(%(lock)s);
-SELECT count(*) FROM orders_order WHERE user_id = %(user_id)s AND status = ANY(%(open)s)
+SELECT count(*) FROM orders_order WHERE user_id = %(user_id)s AND finished_at IS NULL
 """
 
 
@@ -25,7 +24,7 @@ def limit_open_orders(user_id: UUID) -> None:
     """
     most: int = settings.MAX_OPEN_ORDERS
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"lock": _lock_number(user_id), "user_id": user_id, "open": sorted(OPEN)})
+        cursor.execute(COUNT, {"lock": _lock_number(user_id), "user_id": user_id})
         [number] = cursor.fetchone()
     if number < most:
         return
