@@ -10,6 +10,7 @@ its old content, entries are stale for at most ``ENTRY_TTL_S``. Orders take pric
 without this cache.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -82,13 +83,32 @@ def _generation(scope: str) -> str:
     return token or uuid4().hex
 
 
+class _Waiting(threading.local):
+    """The scopes that the running transaction of this thread has changed.
+
+    A rollback leaves its scopes here, and a later commit invalidates them, too. That does no harm.
+    """
+
+    def __init__(self) -> None:
+        self.scopes: set[str] = set()
+
+
+_waiting = _Waiting()
+
+
 def invalidate_on_commit(product_ids: Iterable[UUID]) -> None:
-    """Invalidate these products and all searches after the commit of the running transaction."""
-    scopes = [CATALOGUE, *map(product_scope, product_ids)]
-    transaction.on_commit(lambda: _invalidate(scopes))
+    """Invalidate these products and all searches after the commit of the running transaction.
+
+    One request to the cache serves all calls in a transaction.
+    """
+    _waiting.scopes |= {CATALOGUE, *map(product_scope, product_ids)}
+    transaction.on_commit(_invalidate)
 
 
-def _invalidate(scopes: list[str]) -> None:
+def _invalidate() -> None:
+    scopes, _waiting.scopes = _waiting.scopes, set()
+    if not scopes:
+        return
     try:
         cache.set_many({f"generation:{scope}": uuid4().hex for scope in scopes}, GENERATION_TTL_S)
     except RedisError as error:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -198,3 +198,35 @@ def test_a_command_s_effect_is_seen_once_its_delivery_is_committed(make_product,
     )
 
     assert selectors.product_page(product.id)["stock"] == 0
+
+
+def test_changes_in_one_transaction_share_one_request_to_the_cache(make_product, monkeypatch):
+    products = [make_product() for _ in range(3)]
+    seen = [selectors.product_page(product.id)["stock"] for product in products]
+    requests = []
+
+    def counted(entries, *arguments):
+        requests.append(entries)
+        return real(entries, *arguments)
+
+    real = caches["default"].set_many
+    monkeypatch.setattr(caches["default"], "set_many", counted)
+    with transaction.atomic():
+        for product in products:
+            reserve_stock(uuid4(), [(product.id, 1)])
+
+    assert len(requests) == 1
+    now = [selectors.product_page(product.id)["stock"] for product in products]
+    assert now == [before - 1 for before in seen]
+
+
+def test_after_a_rollback_of_one_change_the_other_one_is_seen(make_product):
+    undone, done = make_product(), make_product()
+    selectors.product_page(done.id)
+    with transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            reserve_stock(uuid4(), [(undone.id, 1)])
+            raise ZeroDivisionError
+        reserve_stock(uuid4(), [(done.id, 1)])
+    assert selectors.product_page(undone.id)["stock"] == 10
+    assert selectors.product_page(done.id)["stock"] == 9
