@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -59,11 +59,10 @@ def _without_outbox() -> None:
         def publish_after_commit(**message: Any) -> None:
             nonlocal added
             add(**message)
-            columns = [column.name for column in fields(Outgoing)]
             with connection.cursor() as cursor:
                 cursor.execute(
                     "UPDATE atoll_bus_outbox SET status = 'published', published_at = now() "  # noqa: S608
-                    f"WHERE message_id = %s RETURNING {', '.join(columns)}",
+                    f"WHERE message_id = %s RETURNING {', '.join(Outgoing._fields)}",
                     [message["message_id"]],
                 )
                 row = Outgoing(*cursor.fetchone())

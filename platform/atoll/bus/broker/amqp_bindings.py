@@ -1,6 +1,6 @@
 """Queues and bindings on RabbitMQ, where others may delete them and permissions may forbid making them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -20,24 +20,26 @@ class AmqpBindings(Bindings):
         super().__init__(connection, names, exact_matching=True)
         self._logged: set[str] = set()
         self._not_ours: set[str] = set()
+        self._exchange_names = {kind: names.exchange_of(kind).name for kind in ("event", "command")}
 
     def make(self) -> None:
         self._not_ours.clear()
         super().make()
 
-    def renew(self, channel: Any, addresses: Iterable[Address]) -> None:
-        """Bind the known receivers of these addresses once more, on the channel that publishes next.
+    def renewals(self, addresses: Iterable[Address]) -> Iterator[tuple[str, str, str]]:
+        """Queue, exchange and key of each known receiver of these addresses, to be bound once more on the
+        channel that publishes next.
 
         Nothing waits for the broker. It does the commands of one channel in order, so that the bindings
         are there when the first message comes, even if somebody deleted them before.
         """
         for address in addresses:
-            exchange = self.names.exchange_of(address.kind).name
+            exchange = self._exchange_names[address.kind]
             services = () if address in self.held else self.receivers.get(address, ())
             for service in services:
-                queue = self._queue(service, address.kind)
-                if queue.name not in self._not_ours:
-                    channel.queue_bind(queue.name, exchange, address.key, nowait=True)
+                queue = self._queue(service, address.kind).name
+                if queue not in self._not_ours:
+                    yield queue, exchange, address.key
 
     def restore_exchanges(self) -> None:
         """A deleted exchange takes its bindings with it: the connection that makes it anew binds every

@@ -36,6 +36,7 @@ class Bindings:
         self._connection = connection
         self._exact_matching = exact_matching
         self._spare: Any = None
+        self._queues: dict[tuple[str, str], Queue] = {}
         self.receivers: Receivers = {}
         self.held: dict[Address, str] = {}
 
@@ -89,8 +90,10 @@ class Bindings:
 
     def _queue(self, service: str, kind: str) -> Queue:
         """As its owner declares it."""
-        theirs = Topology(service, self.names.prefix, _queue_type(service, self.names.queue_type))
-        return theirs.event_queue if kind == "event" else theirs.command_queue
+        if (service, kind) not in self._queues:
+            theirs = Topology(service, self.names.prefix, _queue_type(service, self.names.queue_type))
+            self._queues[service, kind] = theirs.event_queue if kind == "event" else theirs.command_queue
+        return self._queues[service, kind]
 
     def _channel(self) -> Any:
         """A channel of our own: a refusal closes it, and must not close the one that carries messages."""

@@ -84,7 +84,7 @@ def traceparent(correlation_id: str, message_id: UUID | str) -> str:
         trace = UUID(correlation_id).hex
     except ValueError:
         trace = hashlib.sha256(correlation_id.encode()).hexdigest()[:32]
-    return f"00-{trace}-{UUID(str(message_id)).hex[16:]}-01"
+    return f"00-{trace}-{str(message_id).replace('-', '')[16:]}-01"
 
 
 def parse(

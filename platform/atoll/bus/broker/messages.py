@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A claimed row of the outbox."""
+class Outgoing(NamedTuple):
+    """A row of the outbox that is due."""
 
     id: int
     message_id: UUID
