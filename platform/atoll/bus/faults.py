@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 POINTS = frozenset(
     {
-        "relay.after_claim",
+        "relay.after_read",
         "relay.after_publish",
         "relay.before_mark",
         "ingest.before_store",

@@ -19,9 +19,8 @@ class Kind(models.TextChoices):
 class Outbox(models.Model):
     """A message of this service, written in the transaction of the change that it announces.
 
-    ``id`` gives the order of the announcements. A relay may claim the row from
-    ``next_attempt_at`` on. The claim moves ``next_attempt_at`` one lease into the future and
-    stores the process id of the relay's database session in ``session``.
+    ``id`` gives the order of the announcements. The relay may publish the row from
+    ``next_attempt_at`` on.
     """
 
     class Status(models.TextChoices):
@@ -42,8 +41,6 @@ class Outbox(models.Model):
     attempts = models.IntegerField(default=0, help_text="Refusals by the broker. An outage does not count.")
     error = models.TextField(default="")
     next_attempt_at = models.DateTimeField()
-    session = models.IntegerField(null=True)
-    claimed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True)
 
@@ -119,7 +116,8 @@ class Delivery(models.Model):
         CODE = "code", "a worker with its handler's code"
 
     id = models.UUIDField(primary_key=True)
-    message = models.ForeignKey(Inbox, on_delete=models.CASCADE, related_name="deliveries")
+    # The unique constraint on message and handler is the index.
+    message = models.ForeignKey(Inbox, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     handler = models.TextField()
     status = models.TextField(choices=Status, default=Status.PENDING)
     attempts = models.IntegerField(default=0)

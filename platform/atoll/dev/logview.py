@@ -44,7 +44,14 @@ class Wanted:
             return False
         if self.correlation is None:
             return True
-        return self.correlation in (line.fields.values() if line.fields else line.text)
+        return _carries(line.fields, self.correlation) if line.fields else self.correlation in line.text
+
+
+def _carries(value: Any, wanted: str) -> bool:
+    """Whether a field, or one of the messages that a line lists, has this value."""
+    if isinstance(value, dict | list):
+        return any(_carries(part, wanted) for part in (value.values() if isinstance(value, dict) else value))
+    return bool(value == wanted)
 
 
 def merged(files: list[Path], wanted: Callable[[Line], bool]) -> Iterator[Line]:

@@ -32,20 +32,21 @@ class Subscription:
         self._server.notifies.clear()
         return taken
 
-    def wait(self, timeout_s: float, other: Any | None = None) -> bool:
-        """Sleep until there is a notification, ``other`` is readable or ``timeout_s`` seconds have passed.
+    def wait(self, timeout_s: float, *others: Any) -> set[Any]:
+        """Sleep until there is a notification, one of ``others`` is readable or ``timeout_s`` seconds have
+        passed.
 
-        Returns whether ``other`` is readable.
+        Returns those of ``others`` that are readable. A None among them is left out.
         """
         if self._server.notifies:
-            return False
+            return set()
         # select.select would refuse descriptors from 1024 on.
         with connection.wrap_database_errors, selectors.DefaultSelector() as selector:
-            for socket in (self._server, other):
+            for socket in (self._server, *others):
                 if socket is not None:
                     selector.register(socket, selectors.EVENT_READ)
             ready = selector.select(max(timeout_s, 0.0))
-        return any(key.fileobj is other for key, _ in ready)
+        return {key.fileobj for key, _ in ready}
 
 
 def keep_listening(

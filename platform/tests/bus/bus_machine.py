@@ -128,8 +128,8 @@ class BusMachine(RuleBasedStateMachine):
     @precondition(something_to_relay)
     @rule(limit=st.integers(1, 3), sent=st.integers(0, 3))
     def relay_dies_before_it_marks(self, limit: int, sent: int) -> None:
-        """The broker has some of the claimed messages, and the relay marked none."""
-        self.publisher.publish(outbox.claim(limit)[:sent])
+        """The broker has some of the messages, and the relay marked none."""
+        self.publisher.publish(outbox.due(limit)[:sent])
 
     @precondition(something_to_receive)
     @rule(limit=st.integers(1, 5), is_fast=st.booleans())

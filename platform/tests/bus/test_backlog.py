@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from testproject.models import Note
 
@@ -20,7 +20,7 @@ from atoll.bus.inbox.receiving import CROWD, FRESH_S, receive
 from atoll.bus.models import Delivery, Outbox
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.relay import Relay
+from atoll.bus.outbox.pace import ALONE_S, BATCH, PAUSE_S, POLL_EVERY_S, SLICE, Pace
 from atoll.ids import uuid7
 
 from .test_lanes import arrive as arrive_in_lane
@@ -30,6 +30,28 @@ from .test_lanes import statuses
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
 LONG_AGO = timedelta(hours=1)
+STOCK = """
+INSERT INTO atoll_bus_outbox
+    (message_id, kind, name, destination, key, body, correlation_id,
+     status, attempts, error, next_attempt_at, created_at)
+SELECT gen_random_uuid(), kind, name, destination, key, body, correlation_id,
+    status, attempts, error, next_attempt_at, created_at
+FROM generate_series(1, %s), (SELECT * FROM atoll_bus_outbox ORDER BY id DESC LIMIT 1) AS one
+"""
+
+
+class Clock:
+    """A monotonic clock that the test moves."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @dataclass(frozen=True)
@@ -123,86 +145,58 @@ def test_working_off_leaves_alone_what_a_hint_was_sent_for() -> None:
     assert notes() == []
 
 
-def test_the_newest_messages_can_be_claimed_before_a_backlog() -> None:
-    announce("old 1", "old 2", age=LONG_AGO)
-    announce("new 1", "new 2")
+def stock(count: int) -> None:
+    """Old messages that wait in the outbox."""
+    announce("old", age=LONG_AGO)
+    with connection.cursor() as cursor:
+        cursor.execute(STOCK, [count - 1])
+
+
+def turn(pace: Pace, published: Any) -> list[str]:
+    before = len(published.texts)
+    relay.step(published, pace.read())
+    return list(published.texts[before:])
+
+
+def test_while_new_messages_come_10_000_old_ones_go_out_in_small_slices(
+    clock: Clock,
+) -> None:
+    stock(10_000)
     published: Any = Recorder()
-    relay.step(published, outbox.claim_new)
-    assert published.texts == ["new 1", "new 2"]
-    relay.step(published)
-    assert published.texts == ["new 1", "new 2", "old 1", "old 2"]
+    pace = Pace(clock)
+    assert len(turn(pace, published)) == BATCH
+    for number in range(20):
+        announce(f"new {number}")
+        clock.now_s += PAUSE_S
+        assert turn(pace, published) == [f"new {number}", *["old"] * SLICE]
+        announce(f"newer {number}")
+        assert turn(pace, published) == [f"newer {number}"]
+        assert 0 < pace.pause_s() <= PAUSE_S
+    clock.now_s += ALONE_S
+    assert len(turn(pace, published)) == BATCH
+    assert pace.pause_s() == 0
 
 
-def test_a_new_message_never_overtakes_an_older_one_of_its_key() -> None:
+def test_a_new_message_passes_old_ones_but_none_of_its_key(clock: Clock) -> None:
+    announce("first", age=LONG_AGO, key="account 1")
+    stock(BATCH)
+    announce("second", "third", key="account 1")
+    announce("fourth", "fifth", key="account 2")
+    published: Any = Recorder()
+    pace = Pace(clock)
+    turn(pace, published)
+    assert published.texts[0] == "first"
+    assert turn(pace, published) == ["second", "third", "fourth", "fifth", "old"]
+    assert pace.pause_s() == POLL_EVERY_S
+
+
+def test_messages_of_a_key_that_are_all_new_go_together_and_those_behind_an_old_one_wait() -> None:
     announce("first", age=LONG_AGO, key="account 1")
     announce("second", key="account 1")
-    announce("other", key="account 2")
-    published: Any = Recorder()
-    relay.step(published, outbox.claim_new)
-    assert published.texts == ["other"]
-    relay.step(published)
-    assert published.texts == ["other", "first", "second"]
-
-
-def test_a_relay_that_is_behind_publishes_new_messages_first_and_pauses_between_old_ones(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(relay, "BATCH", 2)
-    monkeypatch.setattr(relay, "SLICE", 1)
-    announce("old 1", "old 2", "old 3", "old 4", age=LONG_AGO)
-    published: Any = Recorder()
-    steps = Relay()
-    assert steps.publish(published, now=100.0) == 0.0
-    announce("new")
-    steps.note_news(100.0)
-    assert steps.publish(published, now=100.0) == relay.PAUSE_S
-    assert published.texts == ["old 1", "old 2", "new", "old 3"]
-    announce("newer")
-    # Within the pause, only what is new.
-    assert steps.publish(published, now=100.01) == pytest.approx(relay.PAUSE_S - 0.01)
-    assert published.texts == ["old 1", "old 2", "new", "old 3", "newer"]
-    # No news for a while: at full speed again.
-    later = 100.0 + relay.NEWS_S + 1
-    assert steps.publish(published, now=later) == relay.POLL_EVERY_S
-    assert published.texts[-1] == "old 4"
-
-
-class Announcing(Recorder):
-    """A publisher that announces a new message after certain rows, and stops its relay after another."""
-
-    def __init__(self, news: dict[str, str], last: set[str]) -> None:
-        super().__init__()
-        self._news, self._last = news, last
-        self.relay = Relay(open_publisher=lambda: self)  # type: ignore[arg-type, return-value]
-
-    def publish(self, rows: Sequence[Outgoing]) -> Outcome:
-        outcome = super().publish(rows)
-        if news := self._news.pop(self.texts[-1], ""):
-            announce(news)
-        if self.texts[-1] in self._last:
-            self.relay.stop()
-        return outcome
-
-    def socket(self) -> None:
-        return None
-
-    def keep_alive(self) -> None:
-        return None
-
-    def close(self) -> None:
-        return None
-
-
-def test_news_slows_a_relay_down_that_goes_through_its_backlog_at_full_speed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(relay, "BATCH", 2)
-    monkeypatch.setattr(relay, "SLICE", 1)
-    monkeypatch.setattr(relay, "PAUSE_S", 60.0)
-    announce("old 1", "old 2", "old 3", "old 4", "old 5", age=LONG_AGO)
-    broker = Announcing({"old 2": "new", "old 3": "newer"}, last={"newer", "old 5"})
-    broker.relay.run()
-    assert broker.texts == ["old 1", "old 2", "new", "old 3", "newer"]
+    announce("third", "fourth", key="account 2")
+    texts = [json.loads(row.body)["data"]["text"] for row in outbox.new(10)]
+    assert texts == ["third", "fourth"]
+    assert outbox.new(1) == []
 
 
 def test_a_backlog_goes_through_lanes_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def test_an_event_that_the_broker_cannot_route_to_its_receiver_is_kept_until_it_
     listen()
     to = open_publisher()
     to.prepare()
-    monkeypatch.setattr(AmqpBindings, "renew", lambda *_: None)
+    monkeypatch.setattr(AmqpBindings, "renewals", lambda *_: ())
     unbind(transports.current().names.event_queue, "account.opened")
     announce(1)
     assert relay.step(to) == 1

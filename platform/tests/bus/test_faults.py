@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from testproject.models import Note
 from atoll.bus import faults, publish
 from atoll.bus.broker.transports import open_publisher
 from atoll.bus.models import Delivery, Inbox, Outbox
-from atoll.bus.outbox import relay
+from atoll.bus.outbox import holder, relay
 
 from .conftest import Until
 from .worker import running
@@ -114,6 +115,23 @@ def test_order_holds_through_a_kill_with_another_instance_standing_by(
 
 
 @real
+def test_when_the_holders_process_is_killed_a_worker_that_stands_by_publishes(
+    rabbitmq: str, tmp_path: Path, until: Until
+) -> None:
+    with (
+        running(tmp_path / "first") as first,
+        running(tmp_path / "second", ATOLL_INSTANCE="library-service-second"),
+    ):
+        first.kill()
+        killed = time.monotonic()
+        with transaction.atomic():
+            publish(NoteRequested("after"))
+        until(lambda: notes() == ["after"])
+        # Not by the end of a silent session.
+        assert time.monotonic() - killed < holder.SILENT_S / 2
+
+
+@real
 def test_a_relay_that_fails_after_publishing_publishes_again_and_gives_nothing_up(
     rabbitmq: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +163,7 @@ def test_a_fault_hits_the_pass_it_was_asked_for_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["relay.somewhere:kill", "relay.after_claim:explode", "relay.after_claim", "relay.after_claim:kill@x"],
+    ["relay.somewhere:kill", "relay.after_read:explode", "relay.after_read", "relay.after_read:kill@x"],
 )
 def test_a_fault_that_does_not_exist_is_refused_at_the_start(text: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="is not POINT:ACTION"):

@@ -190,7 +190,7 @@ def test_messages_that_a_broker_brings_in_another_order_are_never_run_out_of_ord
     listen()
     declare()
     announce(range(10))
-    rows = outbox.claim(100)
+    rows = outbox.due(100)
     random.Random(99).shuffle(rows)
     publisher = open_publisher()
     assert len(publisher.publish(rows).published) == 30

@@ -1,29 +1,33 @@
 """From the outbox to the broker: no row skipped, none out of order, none lost in an outage."""
 
+import os
+import select
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from structlog.testing import capture_logs
 from testproject.models import Note
 
 from atoll.bus import Message, handles, on, publish, send
 from atoll.bus.broker import transports
-from atoll.bus.broker.publisher import Publisher
+from atoll.bus.broker.publisher import Outcome, Publisher
 from atoll.bus.broker.transports import open_publisher
 from atoll.bus.handlers import registry
 from atoll.bus.models import Inbox, Outbox
-from atoll.bus.outbox import relay
+from atoll.bus.outbox import pace, relay, wakeup
 from atoll.bus.outbox import store as outbox
 from atoll.bus.outbox.relay import Relay
+from atoll.bus.outbox.relay_log import log_batch
+from atoll.bus.outbox.wakeup import Bell
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
-from .database_sessions import another_connection
 from .receiver import receiving
-from .recording_publisher import RecordingPublisher
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
@@ -99,9 +103,7 @@ def test_a_relay_killed_before_it_marks_publishes_again_and_the_inbox_drops_the_
     seen = listen()
     with receiving():
         announce(1)
-        assert len(publisher.publish(outbox.claim(10)).published) == 1
-        assert relay.step(publisher) == 0
-        Outbox.objects.update(next_attempt_at="2000-01-01T00:00:00Z")
+        assert len(publisher.publish(outbox.due(10)).published) == 1
         assert relay.step(publisher) == 1
         announce(2)
         relay.step(publisher)
@@ -177,36 +179,17 @@ def test_properties_and_headers_are_those_of_the_contract(rabbitmq: str) -> None
     assert headers == {"x-atoll-key": "account-7", "x-atoll-seq": str(row.key_sequence)}
 
 
-def test_several_relays_share_the_work_and_publish_each_row_once() -> None:
-    announce(*range(300))
-    publishers = [RecordingPublisher(), RecordingPublisher()]
-    start = threading.Barrier(2)
-
-    def work(publisher: RecordingPublisher) -> None:
-        start.wait()
-        while rows := outbox.claim(20):
-            outbox.mark_published(publisher.publish(rows).published)
-        connection.close()
-
-    threads = [threading.Thread(target=work, args=(publisher,)) for publisher in publishers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    published = [row.id for publisher in publishers for row in publisher.rows]
-    assert len(published) == len(set(published)) == 300
-    assert all(publisher.rows for publisher in publishers)
-
-
-def test_a_later_message_of_a_key_waits_while_an_earlier_one_is_under_way() -> None:
-    announce(1, key="a")
-    first = outbox.claim(10)
-    assert first[0].key_sequence is not None
-    announce(2, key="a")
+def test_a_row_that_a_relay_of_the_version_before_has_claimed_is_left_alone_with_those_behind_it() -> None:
+    announce(1, 2, key="a")
     announce(3, key="b")
-    assert [row.key for row in outbox.claim(10)] == ["b"]
-    outbox.mark_published([row.id for row in first])
-    assert [(row.key, row.key_sequence) for row in outbox.claim(10)] == [("a", first[0].key_sequence + 1)]
+    claimed = Outbox.objects.order_by("id")[0]
+    Outbox.objects.filter(pk=claimed.pk).update(next_attempt_at=Now() + timedelta(seconds=30))
+    assert [row.key for row in outbox.due(10)] == ["b"]
+    outbox.mark_published([claimed.pk])
+    assert [(row.key, row.key_sequence) for row in outbox.due(10)] == [
+        ("a", claimed.key_sequence + 1),
+        ("b", outbox.due(10)[1].key_sequence),
+    ]
 
 
 def test_a_broker_outage_costs_no_attempt_and_the_backlog_goes_out_by_itself(
@@ -238,37 +221,69 @@ def test_a_broker_lost_in_the_middle_of_a_batch_gives_the_doubtful_rows_back(bro
     with pytest.raises(Exception):  # noqa: B017
         relay.step(publisher)
     assert [row.attempts for row in Outbox.objects.all()] == [0, 0]
-    assert len(outbox.claim(10)) == 2
+    assert len(outbox.due(10)) == 2
 
 
-def test_a_relay_takes_back_what_one_that_is_gone_had_claimed(until: Until) -> None:
+def test_a_row_waits_after_a_refusal() -> None:
     announce(1, 2)
-    with another_connection() as holder:
-        holder.execute("SELECT pg_backend_pid()")
-        session = holder.fetchone()[0]
-        assert len(outbox.claim(10)) == 2
-        Outbox.objects.update(session=session, claimed_at=Now())
-        assert outbox.take_back() == 0
-    until(lambda: outbox.take_back() == 2)
-    assert len(outbox.claim(10)) == 2
+    first, second = outbox.due(10)
+    outbox.mark_refused({first.id: "not now", second.id: "not yet"})
+    assert outbox.due(10) == []
+    assert list(Outbox.objects.order_by("id").values_list("attempts", "error")) == [
+        (1, "not now"),
+        (1, "not yet"),
+    ]
 
 
-def test_a_row_that_waits_after_a_refusal_is_nobodys_to_take_back() -> None:
-    announce(1)
-    (row,) = outbox.claim(10)
-    outbox.mark_refused(row.id, "not now")
-    assert outbox.take_back() == 0
-    assert outbox.claim(10) == []
+def test_a_batch_has_one_log_line_for_each_outcome_with_the_facts_of_its_messages() -> None:
+    announce(1, 2, 3)
+    rows = outbox.due(10)
+    outcome = Outcome(published=[rows[0].id, rows[2].id], refused={rows[1].id: "not now"})
+    with capture_logs() as lines:
+        log_batch(rows, outcome)
+    published, refused = lines
+    assert (published["event"], published["count"]) == ("messages published", 2)
+    assert [message["message_id"] for message in published["messages"]] == [
+        str(rows[0].message_id),
+        str(rows[2].message_id),
+    ]
+    assert refused == {
+        "event": "messages refused by the broker",
+        "log_level": "error",
+        "count": 1,
+        "message_type": "account.opened",
+        "message_id": str(rows[1].message_id),
+        "correlation_id": rows[1].correlation_id,
+        "reason": "not now",
+    }
 
 
-def test_a_commit_wakes_the_relay(broker: str, until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay, "POLL_EVERY_S", 3600.0)
+def test_a_bell_wakes_its_thread_once_for_many_rings_and_not_from_a_forked_child() -> None:
+    bell = Bell()
+    assert not bell.silence()
+    assert bell.ring()
+    assert bell.ring()
+    assert select.select([bell], [], [], 0)[0] == [bell]
+    assert bell.silence()
+    assert select.select([bell], [], [], 0)[0] == []
+    bell._process = os.getpid() + 1
+    assert not bell.ring()
+    bell.close()
+
+
+@pytest.mark.parametrize("is_here", [True, False], ids=["of its process", "of another process"])
+def test_a_commit_wakes_the_relay(
+    broker: str, until: Until, monkeypatch: pytest.MonkeyPatch, is_here: bool
+) -> None:
+    monkeypatch.setattr(pace, "POLL_EVERY_S", 3600.0)
     seen = listen()
     under_test = Relay()
     thread = threading.Thread(target=under_test.run)
     with receiving():
         thread.start()
-        assert under_test.connected.wait(10)
+        assert under_test.holds.wait(10)
+        if not is_here:
+            monkeypatch.setattr(wakeup, "_answering", None)
         for number in range(5):
             announce(number)
             until(lambda: len(seen) == number + 1)  # noqa: B023

@@ -204,7 +204,7 @@ def test_a_step_under_way_holds_up_neither_publishing_nor_relaying_nor_handling(
             cursor.execute("SET lock_timeout = '200ms'")
         with transaction.atomic():
             publish_raw("note.asked", {}, key="a")
-        (row,) = outbox.claim(10)
+        (row,) = outbox.due(10)
         outbox.mark_published([row.id])
         delivery_id = store_one("note.asked", {})
         claim = deliveries.claim(delivery_id)

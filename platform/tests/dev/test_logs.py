@@ -51,6 +51,19 @@ def test_one_correlation_id_is_followed_across_processes(folder: Path, capsys: p
     ]
 
 
+def test_a_line_about_several_messages_is_found_by_each_of_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    messages = [
+        {"message_id": "1", "correlation_id": "a"},
+        {"message_id": "2", "correlation_id": "their-work"},
+    ]
+    (folder / "orders-worker.log").write_text(line("04.000000", "messages published", messages=messages))
+    assert printed(capsys, "--correlation", "their-work") == [("orders-worker", "messages published")]
+    assert ("orders-worker", "messages published") in printed(capsys, "--correlation", "a")
+    assert ("orders-worker", "messages published") not in printed(capsys, "--correlation", "b")
+
+
 def test_a_correlation_id_that_no_line_carries_is_said_so(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert logs.main(["--correlation", "nobody"]) == 0
     said = capsys.readouterr()

@@ -19,7 +19,6 @@ from atoll.bus.delivery import unattended
 from atoll.bus.delivery.executor import Hint
 from atoll.bus.delivery.lanes import LaneWaker
 from atoll.bus.handlers import known, retiring
-from atoll.bus.outbox import store as outbox
 
 log = structlog.get_logger("atoll.bus")
 
@@ -117,8 +116,5 @@ class Sweeper:
 
 def _take_back() -> None:
     """Release the claims of ended processes, for instance of the worker that this one replaces."""
-    messages, attempts = outbox.take_back(), deliveries.take_back()
-    if messages:
-        outbox.wake_relays()
-    if messages or attempts:
-        log.warning("claims of ended processes taken back", messages=messages, deliveries=attempts)
+    if attempts := deliveries.take_back():
+        log.warning("claims of ended processes taken back", deliveries=attempts)

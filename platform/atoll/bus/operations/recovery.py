@@ -19,7 +19,7 @@ from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import receiving, senders
 from atoll.bus.inbox import store as inbox
 from atoll.bus.models import Delivery, Outbox, Quarantine
-from atoll.bus.outbox import store as outbox
+from atoll.bus.outbox import wakeup
 
 INCOMPLETE = "It cannot be read again: only a part was kept, or it is longer than a message may be."
 BODY_BYTES = Func("body", function="octet_length", output_field=BigIntegerField())
@@ -73,7 +73,7 @@ def publish_again(ids: RowIds) -> int:
         found = Outbox.objects.filter(id__in=ids).update(
             status=Outbox.Status.PENDING, next_attempt_at=Now(), published_at=None, error=""
         )
-        outbox.wake_relays()
+        wakeup.after_commit()
     return found
 
 

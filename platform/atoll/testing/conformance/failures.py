@@ -121,7 +121,7 @@ class Failures(Scenario):
     def test_publishers_at_the_same_time_lose_nothing(self, transport: TransportUnderTest) -> None:
         transport.declare(OURS, "account.opened")
         announce(*range(200))
-        rows = outbox.claim(200)
+        rows = outbox.due(200)
         publishers = [transport.publisher() for _ in range(4)]
         published: list[int] = []
 

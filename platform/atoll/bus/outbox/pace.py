@@ -1,0 +1,58 @@
+"""What a relay reads next, so that a backlog makes way for new messages.
+
+Receivers' queues are first in, first out: a message waits behind all that was published before it. So while
+new messages come, the old ones go out in small slices. Alone they go at full speed.
+"""
+
+import time
+from collections.abc import Callable
+
+from atoll.bus.broker.messages import Outgoing
+from atoll.bus.outbox import store as outbox
+
+BATCH = 500
+SLICE = 10
+PAUSE_S = 0.02
+# Old messages are alone when no new one has come for so long.
+ALONE_S = 2.0
+# Commits wake the relay; the poll finds the rows of a lost wake, a lease that ended, or a refusal.
+POLL_EVERY_S = 1.0
+
+
+class Pace:
+    """Chooses the rows of each turn of one relay."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._is_behind = False
+        self._news_at = self._next_slice = float("-inf")
+
+    def read(self) -> list[Outgoing]:
+        """All that is new, and the oldest rows when it is their turn."""
+        if not self._is_behind:
+            return self._oldest(BATCH)
+        now = self._clock()
+        new = outbox.new(BATCH)
+        if new:
+            self._news_at = now
+        if self._shares(now) and now < self._next_slice:
+            return new
+        self._next_slice = now + PAUSE_S
+        taken = {row.id for row in new}
+        old = self._oldest(SLICE if self._shares(now) else BATCH)
+        return [*new, *(row for row in old if row.id not in taken)]
+
+    def pause_s(self) -> float:
+        """The seconds until the next turn, if no commit wakes the relay before."""
+        if not self._is_behind:
+            return POLL_EVERY_S
+        now = self._clock()
+        return self._next_slice - now if self._shares(now) else 0.0
+
+    def _oldest(self, limit: int) -> list[Outgoing]:
+        rows = outbox.due(limit)
+        self._is_behind = len(rows) == limit
+        return rows
+
+    def _shares(self, now: float) -> bool:
+        return now - self._news_at < ALONE_S
