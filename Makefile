@@ -107,8 +107,8 @@ bench-reads: $(DEV) ## processor time of a read, beside a plain Django view
 bench-registry: $(DEV) ## the cost of a heartbeat and the effect of a flood; before=COMMIT compares
 	@PYTHONPATH=.:platform $(RUN) -m bench.registry $(before)
 
-bench-bus: $(DEV) ## the bus beside its parts alone; needs RabbitMQ, PostgreSQL and Redis
-	@PYTHONPATH=.:platform $(RUN) -m bench.bus
+bench-bus: $(DEV) ## the bus beside its parts alone; needs RabbitMQ and Redis; against=REVISION only=PARTS quick=1
+	@PYTHONPATH=.:platform $(RUN) -m bench.bus $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(quick),--quick)
 
 new-service: $(DEV) ## name=reviews: a service of your own beside ours
 	@test -n "$(name)" || { echo "Say its name: make new-service name=reviews"; exit 1; }

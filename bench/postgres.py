@@ -47,14 +47,13 @@ class Counts:
         )
 
 
+@dataclass(frozen=True)
 class Server:
-    """A running server. ``prefix`` begins the names of the databases that count."""
+    """A running server. ``url`` names no database; ``prefix`` begins the names of those that count."""
 
-    def __init__(self, made: postgres.Postgres, pid: int, prefix: str) -> None:
-        self.pid = pid
-        self.prefix = prefix
-        # Without a database: every project adds its own.
-        self.url = made.url("").rstrip("/")
+    url: str
+    pid: int
+    prefix: str
 
     def counts(self) -> Counts:
         (row,) = self.rows("postgres", COUNTS, {"prefix": f"{self.prefix}%"})
@@ -84,7 +83,7 @@ def running(prefix: str) -> Iterator[Server]:
                 **account,  # type: ignore[call-overload]
             )
             try:
-                server = Server(made, process.pid, prefix)
+                server = Server(made.url("").rstrip("/"), process.pid, prefix)
                 _wait(server, process, log)
                 server.rows("postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
                 yield server

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
@@ -16,11 +16,11 @@ PER_TRANSACTION = 500
 THREADS = 8
 
 
-def backlog(first: int, count: int) -> None:
-    """Publish ``count`` events, numbered from ``first``. Returns after their commits."""
-    for start in range(first, first + count, PER_TRANSACTION):
+def backlog(numbers: Sequence[int]) -> None:
+    """Publish an event for each number. Returns after their commits."""
+    for start in range(0, len(numbers), PER_TRANSACTION):
         with transaction.atomic():
-            for number in range(start, min(start + PER_TRANSACTION, first + count)):
+            for number in numbers[start : start + PER_TRANSACTION]:
                 publish(Booked(number, False, FILLER))
 
 
@@ -32,17 +32,16 @@ class OpenLoop:
     intended time of publishing, and the time after the commit.
     """
 
-    first: int
+    numbers: Sequence[int]
     per_s: float
     committed: dict[int, tuple[int, int]] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, seconds: float) -> None:
-        """Publish for ``seconds``, or until ``stop``."""
+    def run(self) -> None:
+        """Publish all numbers, or until ``stop``."""
         begun = time.time_ns()
         moments = [
-            (self.first + number, begun + int(number / self.per_s * 1e9))
-            for number in range(int(seconds * self.per_s))
+            (number, begun + int(place / self.per_s * 1e9)) for place, number in enumerate(self.numbers)
         ]
         threads = [
             threading.Thread(target=self._send, args=(iter(moments[offset::THREADS]),))

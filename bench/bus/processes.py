@@ -51,6 +51,10 @@ class Process:
     def _is_ready(self) -> bool:
         return self._lifecycle.exists() and self._lifecycle.read_text() == "ready"
 
+    def go(self) -> None:
+        """Send SIGUSR1, for which `bench.bus.relaying` waits."""
+        self._process.send_signal(signal.SIGUSR1)
+
     def cpu_s(self) -> float:
         """Return the process's CPU time so far, over all its threads."""
         times = psutil.Process(self._process.pid).cpu_times()

@@ -1,4 +1,4 @@
-"""A process with only a relay, until SIGTERM: ``python -m bench.bus.relaying``."""
+"""A process with only a relay, until SIGTERM: ``python -m bench.bus.relaying``. SIGUSR1 starts the relay."""
 
 import signal
 import threading
@@ -13,12 +13,13 @@ def main() -> None:
     from atoll.bus.outbox.relay import Relay
 
     relay = Relay()
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    going, stopping = threading.Event(), threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: going.set())
+    signal.signal(signal.SIGTERM, lambda *_: (going.set(), stopping.set()))
+    lifecycle.set_state("ready")
+    going.wait()
     thread = threading.Thread(target=relay.run)
     thread.start()
-    relay.connected.wait()
-    lifecycle.set_state("ready")
     stopping.wait()
     relay.stop()
     thread.join()

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from atoll import conf
-from bench import postgres
+from bench import ending, postgres
 from bench.checkout import UnknownRevision, checked_out
 from bench.orders.measure import Figures, measure
 from bench.orders.subject import PREFIX, brokers, subject
@@ -59,6 +59,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def main(argv: list[str]) -> int:
+    ending.exit_on_sigterm()
     chosen = arguments(argv)
     try:
         with places(chosen.against) as roots:
