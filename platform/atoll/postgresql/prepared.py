@@ -19,7 +19,7 @@ class Prepared:
     changes between transactions cannot use it.
     """
 
-    def __init__(self, name: str, sql: str, **types: str) -> None:
+    def __init__(self, name: str, sql: str, /, **types: str) -> None:
         """``name`` is unique in the process. ``types`` gives PostgreSQL's type of each parameter."""
         self._name = name
         for number, parameter in enumerate(types, start=1):

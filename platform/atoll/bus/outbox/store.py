@@ -15,23 +15,39 @@ from django.db import connection
 
 from atoll.bus.broker.messages import Outgoing
 from atoll.bus.outbox import wakeup
+from atoll.postgresql.prepared import Prepared
 
 # The age up to which a message counts as new while older ones wait.
 NEW_S = 1.0
 
-ADD = """
+MESSAGE = {
+    "message_id": "uuid",
+    "kind": "text",
+    "name": "text",
+    "destination": "text",
+    "body": "text",
+    "correlation_id": "text",
+}
+
+ADD = Prepared(
+    "atoll_add",
+    """
 INSERT INTO atoll_bus_outbox
     (message_id, kind, name, destination, key, body, correlation_id,
      status, attempts, error, next_attempt_at, created_at)
 VALUES
     (%(message_id)s, %(kind)s, %(name)s, %(destination)s, '', %(body)s, %(correlation_id)s,
      'pending', 0, '', statement_timestamp(), statement_timestamp())
-"""
+""",
+    **MESSAGE,
+)
 
 # The row lock on the key's counter makes the writers of one key wait for each other, so that within a key
 # the order of ids is the order of commits. A counter begins at the clock's milliseconds: after an unused
 # counter was deleted, or the whole database, the numbers go on above all that the receivers have seen.
-ADD_KEYED = """
+ADD_KEYED = Prepared(
+    "atoll_add_keyed",
+    """
 WITH counter AS (
     INSERT INTO atoll_bus_keysequence (key, last, used_at)
     VALUES (%(key)s, (EXTRACT(EPOCH FROM statement_timestamp()) * 1000)::bigint, statement_timestamp())
@@ -45,10 +61,15 @@ SELECT
     %(message_id)s, %(kind)s, %(name)s, %(destination)s, %(key)s, counter.last, %(body)s, %(correlation_id)s,
     'pending', 0, '', statement_timestamp(), statement_timestamp()
 FROM counter
-"""
+""",
+    **MESSAGE,
+    key="text",
+)
 
 # The columns are those of Outgoing.
-DUE = """
+DUE = Prepared(
+    "atoll_due",
+    """
 SELECT id, message_id, kind, name, destination, key, key_sequence, body, correlation_id, created_at
 FROM atoll_bus_outbox AS candidate
 WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
@@ -57,10 +78,14 @@ WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
       WHERE earlier.status = 'pending' AND earlier.key <> '' AND earlier.key = candidate.key
         AND earlier.id < candidate.id AND earlier.next_attempt_at > statement_timestamp()))
 ORDER BY id LIMIT %(limit)s
-"""
+""",
+    limit="integer",
+)
 
 # A message with a key goes only if all earlier ones of its key that wait go with it.
-NEW = """
+NEW = Prepared(
+    "atoll_new",
+    """
 WITH newest AS MATERIALIZED (
     SELECT *, created_at > statement_timestamp() - make_interval(secs => %(new_s)s)
         AND next_attempt_at <= statement_timestamp() AS may_go
@@ -73,13 +98,20 @@ WHERE may_go AND (key = '' OR NOT EXISTS (
     WHERE earlier.status = 'pending' AND earlier.key <> '' AND earlier.key = candidate.key
       AND earlier.id < candidate.id AND earlier.id NOT IN (SELECT id FROM newest WHERE may_go)))
 ORDER BY id
-"""
+""",
+    limit="integer",
+    new_s="double precision",
+)
 
-PUBLISHED = """
+PUBLISHED = Prepared(
+    "atoll_published",
+    """
 UPDATE atoll_bus_outbox
 SET status = 'published', published_at = statement_timestamp(), error = ''
 WHERE id = ANY(%(ids)s) AND status = 'pending'
-"""
+""",
+    ids="bigint[]",
+)
 
 # 1 s, 2 s, 4 s, ... at most 30 s between attempts.
 REFUSED = """
@@ -106,8 +138,8 @@ def add(
 ) -> None:
     """Write a row and wake the relay when the transaction commits."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            ADD_KEYED if key else ADD,
+        (ADD_KEYED if key else ADD).execute(
+            cursor,
             {
                 "message_id": message_id,
                 "kind": kind,
@@ -136,7 +168,8 @@ def new(limit: int) -> list[Outgoing]:
 
 def mark_published(ids: Sequence[int]) -> None:
     if ids:
-        _run(PUBLISHED, {"ids": list(ids)})
+        with connection.cursor() as cursor:
+            PUBLISHED.execute(cursor, {"ids": list(ids)})
 
 
 def mark_refused(reasons: Mapping[int, str]) -> None:
@@ -152,17 +185,13 @@ def mark_unroutable(reasons: Mapping[int, str]) -> None:
     _keep(UNROUTABLE, reasons)
 
 
-def _read(sql: str, parameters: dict[str, Any]) -> list[Outgoing]:
+def _read(query: Prepared, parameters: dict[str, Any]) -> list[Outgoing]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        query.execute(cursor, parameters)
         return [Outgoing._make(row) for row in cursor.fetchall()]
 
 
 def _keep(sql: str, reasons: Mapping[int, str]) -> None:
     if reasons:
-        _run(sql, {"ids": list(reasons), "errors": list(reasons.values())})
-
-
-def _run(sql: str, parameters: dict[str, Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, {"ids": list(reasons), "errors": list(reasons.values())})
