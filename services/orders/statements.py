@@ -10,16 +10,22 @@ from uuid import UUID
 
 from django.db import connection
 
+from atoll.postgresql.prepared import Prepared
 from services.orders.models import Order, OrderLine, OrderTransition
 
+_COLUMNS = [field.column for field in Order._meta.concrete_fields]
+
 # The lines of an order never change, so they need no lock.
-LOCK = """
-SELECT *, (
+LOCK = Prepared(
+    "lock_order",
+    f"""
+SELECT {", ".join(_COLUMNS)}, (
     SELECT json_agg(json_build_array(product_id, quantity) ORDER BY id)
-    FROM orders_orderline WHERE order_id = orders_order.id
-) AS pieces
+    FROM orders_orderline WHERE order_id = orders_order.id)
 FROM orders_order WHERE id = %(id)s FOR UPDATE OF orders_order
-"""
+""",  # noqa: S608
+    id="uuid",
+)
 
 _ENTRY = """
 INSERT INTO orders_ordertransition
@@ -28,9 +34,22 @@ VALUES
     (%(id)s, %(entry_from_status)s, %(entry_to_status)s, %(entry_event)s, %(entry_message_id)s,
      %(entry_actor)s, %(entry_correlation_id)s, %(entry_reason)s, %(entry_undoing)s, %(entry_at)s)
 """
+_TYPES = {
+    "entry_from_status": "text",
+    "entry_to_status": "text",
+    "entry_event": "text",
+    "entry_message_id": "text",
+    "entry_actor": "text",
+    "entry_correlation_id": "text",
+    "entry_reason": "text",
+    "entry_undoing": "text",
+    "entry_at": "timestamptz",
+}
 
 # The lines get their ids in the order of the arrays.
-PLACE = f"""
+PLACE = Prepared(
+    "place_order",
+    f"""
 WITH placed AS (
     INSERT INTO orders_order
         (id, user_id, customer_name, customer_email, customer_name_as_of, customer_email_as_of, status,
@@ -44,20 +63,57 @@ WITH placed AS (
     SELECT %(id)s, line.* FROM unnest(
         %(product_ids)s::uuid[], %(names)s::text[], %(quantities)s::int[], %(unit_prices)s::numeric[]) AS line
 )
-{_ENTRY}"""  # noqa: S608
+{_ENTRY}""",  # noqa: S608
+    id="uuid",
+    user_id="uuid",
+    customer_name="text",
+    customer_email="text",
+    customer_name_as_of="timestamptz",
+    customer_email_as_of="timestamptz",
+    status="text",
+    total="numeric",
+    currency="text",
+    payment_method="text",
+    reason="text",
+    created_at="timestamptz",
+    updated_at="timestamptz",
+    deadline_at="timestamptz",
+    product_ids="uuid[]",
+    names="text[]",
+    quantities="int[]",
+    unit_prices="numeric[]",
+    **_TYPES,
+)
 
-MOVE = f"""
+MOVE = Prepared(
+    "move_order",
+    f"""
 WITH moved AS (
     UPDATE orders_order
     SET status = %(status)s, reason = %(reason)s, finished_at = %(finished_at)s, updated_at = %(updated_at)s
     WHERE id = %(id)s
 )
-{_ENTRY}"""  # noqa: S608
+{_ENTRY}""",  # noqa: S608
+    id="uuid",
+    status="text",
+    reason="text",
+    finished_at="timestamptz",
+    updated_at="timestamptz",
+    **_TYPES,
+)
 
 
 def locked_order(order_id: UUID) -> Order | None:
     """The order with its ``pieces``, locked until the transaction ends."""
-    return next(iter(Order.objects.raw(LOCK, {"id": order_id})), None)
+    with connection.cursor() as cursor:
+        LOCK.execute(cursor, {"id": order_id})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *values, pieces = row
+    order = Order.from_db(connection.alias, _COLUMNS, values)
+    order.pieces = pieces or ()
+    return order
 
 
 def insert_order(order: Order, lines: Sequence[OrderLine], entry: OrderTransition) -> None:
@@ -69,13 +125,13 @@ def insert_order(order: Order, lines: Sequence[OrderLine], entry: OrderTransitio
         "unit_prices": [line.unit_price for line in lines],
     }
     with connection.cursor() as cursor:
-        cursor.execute(PLACE, _values(order, entry) | columns)
+        PLACE.execute(cursor, _values(order, entry) | columns)
 
 
 def move_order(order: Order, entry: OrderTransition) -> None:
     """Write the status of an order, what depends on it, and the entry of its history."""
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, _values(order, entry))
+        MOVE.execute(cursor, _values(order, entry))
 
 
 def _values(order: Order, entry: OrderTransition) -> dict[str, Any]:

@@ -14,12 +14,15 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from atoll.postgresql.prepared import Prepared
 from services.products.cache import invalidate_on_commit
 from services.products.models import StockReservation
 
 # Without `reservation` (another transaction made it) nothing is locked or changed. The sum is taken from
 # the locked rows, so it is the newest one.
-RESERVE = """
+RESERVE = Prepared(
+    "reserve_stock",
+    """
 WITH reservation AS (
     INSERT INTO products_stockreservation (order_id, state, shortages, created_at, updated_at)
     VALUES (%(order_id)s, 'held', '[]', %(now)s, %(now)s)
@@ -52,9 +55,16 @@ SELECT EXISTS (SELECT FROM reservation), (
         ORDER BY array_position(%(product_ids)s::uuid[], product_id))
     FROM shortage
 )
-"""
+""",
+    order_id="uuid",
+    product_ids="uuid[]",
+    quantities="numeric[]",
+    now="timestamptz",
+)
 
-MOVE = """
+MOVE = Prepared(
+    "move_stock",
+    """
 WITH reservation AS (
     UPDATE products_stockreservation SET state = %(after)s, updated_at = %(now)s
     WHERE order_id = %(order_id)s AND state = %(before)s
@@ -72,7 +82,14 @@ SET stock_on_hand = stock_on_hand + %(on_hand)s * item.quantity,
     updated_at = %(now)s
 FROM item WHERE product.id = item.id
 RETURNING product.id
-"""
+""",
+    order_id="uuid",
+    before="text",
+    after="text",
+    on_hand="int",
+    reserved="int",
+    now="timestamptz",
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +122,7 @@ def reserve(order_id: UUID, wanted: Mapping[UUID, int]) -> tuple[bool, list[dict
         "now": timezone.now(),
     }
     with connection.cursor() as cursor:
-        cursor.execute(RESERVE, values)
+        RESERVE.execute(cursor, values)
         is_new, shortages = cursor.fetchone()
     if is_new and not shortages:
         invalidate_on_commit(wanted)
@@ -116,7 +133,7 @@ def move(order_id: UUID, change: Move) -> bool:
     """Apply the change to the reservation and the stock of its items. False: it is not in ``before``."""
     values: dict[str, Any] = {**vars(change), "order_id": order_id, "now": timezone.now()}
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, values)
+        MOVE.execute(cursor, values)
         moved = [product_id for (product_id,) in cursor.fetchall()]
     if moved:
         invalidate_on_commit(moved)
