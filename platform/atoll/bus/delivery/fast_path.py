@@ -90,8 +90,8 @@ class FastPath:
         """Store the messages and run handlers; the new deliveries, or None when the batch was undone.
 
         ``counted`` are the dedupe keys of messages that take the counted path. Messages ``without_hint``
-        wait for ``work_off``. Raises LockIsShared and Unhandled as ``inbox.store.add`` does, and the database's
-        error when the session has ended.
+        wait for ``work_off``. Raises LockIsShared and Unhandled as ``inbox.store.add`` does, and the
+        database's error when the session has ended.
         """
         if without_hint:
             self.is_behind.set()
