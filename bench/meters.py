@@ -29,10 +29,24 @@ def cpu_of_process(pid: int) -> float:
         return 0.0
 
 
-def cpu_of_rabbitmq() -> float | None:
-    """Seconds of RabbitMQ on this machine; None without one."""
+def cpu_of_rabbitmq(port: int) -> float | None:
+    """Seconds of the RabbitMQ node of this machine that listens on ``port``; None without one.
+
+    Of all nodes, where this account may not see who listens.
+    """
     nodes = [process for process in psutil.process_iter(["name"]) if process.info["name"] == "beam.smp"]
-    return sum(_cpu(process, with_ended=True) for process in nodes) if nodes else None
+    listening = [node for node in nodes if _listens(node, port)] or nodes
+    return sum(_cpu(process, with_ended=True) for process in listening) if listening else None
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    try:
+        return any(
+            found.status == psutil.CONN_LISTEN and found.laddr.port == port
+            for found in process.net_connections(kind="tcp")
+        )
+    except psutil.Error:
+        return False
 
 
 def published() -> int | None:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from atoll.testing.running import Platform, eventually
 from bench import meters
@@ -14,6 +15,7 @@ LATENCY_PER_S = 10.0
 LATENCY_CONNECTIONS = 16
 WARM_UP_S = 3.0
 SETTLE_S = 120.0
+AMQP_PORT = 5672
 # The work that follows a confirmation, and the delay of PostgreSQL's counters.
 AFTERMATH_S = 1.5
 OPEN = "SELECT count(*) FROM orders_order WHERE status IN ('pending', 'awaiting_payment')"
@@ -57,10 +59,11 @@ def read(platform: Platform, server: Server) -> Reading:
     cpu_s = {row["name"]: meters.cpu_of_tree(row["pid"]) for row in state["processes"] if row["pid"]}
     cpu_s["supervisor"] = sum(map(meters.cpu_of_process, (state["pid"], state["keeper"]["pid"])))
     cpu_s["postgres"] = meters.cpu_of_tree(server.pid)
-    if "RABBITMQ_URL" in platform.variables and (broker_s := meters.cpu_of_rabbitmq()) is not None:
+    broker = platform.variables.get("RABBITMQ_URL")
+    if broker and (broker_s := meters.cpu_of_rabbitmq(urlsplit(broker).port or AMQP_PORT)) is not None:
         cpu_s["rabbitmq"] = broker_s
     counts = server.counts()
-    return Reading(cpu_s, counts, meters.published() if "RABBITMQ_URL" in platform.variables else None)
+    return Reading(cpu_s, counts, meters.published() if broker else None)
 
 
 def _run(platform: Platform, per_s: float | None, connections: int, seconds: float) -> Run:
