@@ -9,12 +9,12 @@ import time
 from collections import defaultdict, deque
 
 # Of the last SAMPLES runs the 90th percentile counts, once there are FEWEST.
-SAMPLES, FEWEST = 20, 5
+SAMPLES, FEWEST = 50, 20
 SLOW_S = 0.02
 # On a busy machine: so many times the typical time of storing a batch.
-SLOW_STORES = 8
-# One run that took so long is enough.
-STUCK_S = 0.25
+SLOW_STORES = 20
+# One run that took so many times longer than a slow one is enough.
+STUCK = 12
 # A slow handler stays in the pool for this long, and for twice as long when it is still slow afterwards.
 FIRST_REST_S, LONGEST_REST_S = 10.0, 300.0
 # A handler that failed stays in the pool for this long, since each failure undoes a batch.
@@ -40,7 +40,7 @@ class HandlerSpeed:
         runs.append(took_s)
         slow_s = max(SLOW_S, SLOW_STORES * statistics.median(self._stores))
         is_slow = len(runs) >= FEWEST and sorted(runs)[len(runs) * 9 // 10] >= slow_s
-        if is_slow or took_s >= STUCK_S:
+        if is_slow or took_s >= STUCK * slow_s:
             rest_s = self._next_rest_s.get(handler_id, FIRST_REST_S)
             self._rests_until[handler_id] = time.monotonic() + rest_s
             self._next_rest_s[handler_id] = min(2 * rest_s, LONGEST_REST_S)
