@@ -13,7 +13,7 @@ from django.db import connection
 from atoll.postgresql.prepared import Prepared
 from services.orders.models import Order, OrderLine, OrderTransition
 
-_COLUMNS = [field.column for field in Order._meta.concrete_fields]
+_COLUMNS = [field.attname for field in Order._meta.concrete_fields]
 
 # The lines of an order never change, so they need no lock.
 LOCK = Prepared(
