@@ -74,6 +74,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["atoll.identity.drf.IsSignedIn"],
     "DEFAULT_PARSER_CLASSES": ["atoll.api.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["atoll.api.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "atoll.api.negotiation.ContentNegotiation",
     "DEFAULT_PAGINATION_CLASS": "atoll.api.pagination.PageNumberPagination",
     "DEFAULT_FILTER_BACKENDS": ["atoll.api.filters.StrictFilterBackend"],
     "DEFAULT_METADATA_CLASS": "atoll.api.metadata.AllowedMethods",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from rest_framework.pagination import BasePagination
@@ -30,9 +31,7 @@ class PageNumberPagination(BasePagination):
     def paginate_queryset(
         self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
     ) -> list[Any]:
-        self.request = request
-        self.number = self._positive("page", 1)
-        self.size = min(self._positive("pageSize", self.page_size), self.max_page_size)
+        window = self.window(request)
         # Pages of an unordered query could repeat and skip rows.
         if isinstance(queryset, QuerySet):
             if not queryset.ordered:
@@ -40,8 +39,15 @@ class PageNumberPagination(BasePagination):
             self.total = queryset.count()
         else:
             self.total = len(queryset)
+        return list(queryset[window]) if window.start < self.total else []
+
+    def window(self, request: Request) -> slice:
+        """The rows that the request asks for. Raises InvalidInput for a parameter that is no number."""
+        self.request = request
+        self.number = self._positive("page", 1)
+        self.size = min(self._positive("pageSize", self.page_size), self.max_page_size)
         start = (self.number - 1) * self.size
-        return list(queryset[start : start + self.size]) if start < self.total else []
+        return slice(start, start + self.size)
 
     def _positive(self, name: str, default: int) -> int:
         given = self.request.query_params.get(name)
@@ -52,7 +58,10 @@ class PageNumberPagination(BasePagination):
         return int(given)
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response(data, headers={"X-Total-Count": str(self.total), "Link": self._links()})
+        return Response(data, headers=self.headers())
+
+    def headers(self) -> dict[str, str]:
+        return {"X-Total-Count": str(self.total), "Link": self._links()}
 
     def _links(self) -> str:
         last = max(1, -(-self.total // self.size))
@@ -61,12 +70,22 @@ class PageNumberPagination(BasePagination):
             pages["prev"] = min(self.number - 1, last)
         if self.number < last:
             pages["next"] = self.number + 1
-        return ", ".join(f'<{self._reference(page)}>; rel="{relation}"' for relation, page in pages.items())
+        before, after = self._around_the_page()
+        return ", ".join(
+            f'<?{before}page={page}{after}>; rel="{relation}"' for relation, page in pages.items()
+        )
 
-    def _reference(self, page: int) -> str:
-        query = self.request.query_params.copy()
-        query["page"] = str(page)
-        return f"?{query.urlencode()}"
+    def _around_the_page(self) -> tuple[str, str]:
+        """The other parameters of the query, in their order."""
+        before: list[str] = []
+        after: list[str] = []
+        part = before
+        for name, values in self.request.query_params.lists():
+            if name == "page":
+                part = after
+            else:
+                part += [urlencode({name: value}) for value in values]
+        return "".join(f"{given}&" for given in before), "".join(f"&{given}" for given in after)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         return schema

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.http import HttpResponse
 from rest_framework.renderers import BaseRenderer
 
 from atoll import wire
@@ -11,6 +12,15 @@ from atoll import wire
 def render(data: Any) -> bytes:
     """The JSON of the data; empty for None."""
     return b"" if data is None else wire.dumps(wire.camelize(data))
+
+
+def json_answer(data: Any, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """An answer that is rendered at once. It costs less than REST framework's, which is a template."""
+    return rendered_answer(render(data), headers)
+
+
+def rendered_answer(content: bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(content, content_type=JSONRenderer.media_type, headers=headers)
 
 
 class JSONRenderer(BaseRenderer):

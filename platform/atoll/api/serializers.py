@@ -46,10 +46,10 @@ def _shared(kind: Callable[[], serializers.BaseSerializer[Any]]) -> serializers.
     return kind()
 
 
-def represent(kind: Callable[[], serializers.BaseSerializer[Any]], instance: Any) -> Any:
-    """``kind(instance).data``, for a serializer class that does not read the request.
+def validated(kind: Callable[[], serializers.BaseSerializer[Any]], data: Any) -> Any:
+    """``kind(data=data).validated_data``, for a serializer class that reads no context.
 
-    To build the fields of a model serializer takes longer than to use them. So a process builds each
-    serializer once.
+    To build the fields of a serializer takes longer than to use them. So a process builds each serializer
+    once. Raises ValidationError.
     """
-    return _shared(kind).to_representation(instance)
+    return _shared(kind).run_validation(data)

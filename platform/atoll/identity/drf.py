@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
@@ -45,10 +45,9 @@ class BearerAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
-        raw = get_authorization_header(request)
-        if not raw.strip():
+        header: str = request._request.META.get("HTTP_AUTHORIZATION", "")
+        if not header.strip():
             return None
-        header = raw.decode("latin-1")
         scheme = header.split(None, 1)[0]
         if scheme.lower() != "bearer":
             raise SignInNeeded(f"The scheme of Authorization must be Bearer, not {scheme[:16]!r}.")

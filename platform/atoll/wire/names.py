@@ -2,7 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from atoll.wire.errors import WireError
 
@@ -10,6 +14,7 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
 _AFTER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_+([A-Za-z0-9])")
 
 
+@lru_cache(maxsize=4096)
 def camel(name: str) -> str:
     """``order_id`` → ``orderId``; a leading underscore stays."""
     return _AFTER_UNDERSCORE.sub(lambda match: match[1].upper(), name) if "_" in name else name
@@ -22,6 +27,9 @@ def underscore(name: str) -> str:
 
 def camelize(value: Any) -> Any:
     """Every dict key, at any depth, in camelCase. Keys that are no text stay."""
+    # First the types that answers are made of: a look whether a type is a Mapping costs more.
+    if value is None or isinstance(value, (str, int, Decimal, UUID, datetime)):
+        return value
     if isinstance(value, Mapping):
         return {camel(key) if isinstance(key, str) else key: camelize(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -79,9 +79,13 @@ class JSONEncoder(json.JSONEncoder):
         return _MARKED_DECIMAL.sub(r"\1", text) if _DECIMAL in text else text
 
 
+# One encoder for all: json.dumps makes one for every call.
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. Raises ValueError or TypeError for values that JSON lacks."""
-    return json.dumps(value, cls=JSONEncoder, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def to_payload(instance: Any) -> dict[str, Any]:
