@@ -1,20 +1,19 @@
-"""Read-through cache of product pages and searches.
+"""Read-through cache of the rendered pages of lists and searches.
 
-The key of an entry contains the *generation* of its scope, a random token. A change of the scope
-replaces the token after its commit, so readers no longer find the old entries. A reader takes the
-token before it reads the database. So it stores data from before the change under the old token,
-and no reader gets stale data after the invalidation.
+Each entry names the *generation* of the catalogue, a random token, at the time before its data were read.
+A change of the catalogue replaces the token after its commit, and an entry with another token counts as
+none. A reader takes the token before it reads the database. So it stores data from before the change with
+the old token, and no reader gets stale data after the invalidation.
 
 If the cache is away, the database answers. If the cache misses an invalidation and comes back with
 its old content, entries are stale for at most ``ENTRY_TTL_S``. Orders take prices from reads
-without this cache.
+without this cache, and a single product costs no more than its entry would (docs/decisions/0070).
 """
 
-import threading
 import time
-from collections.abc import Callable, Iterable
-from typing import TypeVar
-from uuid import UUID, uuid4
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import uuid4
 
 import structlog
 from django.core.cache import cache
@@ -24,9 +23,9 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-CATALOGUE = "catalogue"
+GENERATION = "generation:catalogue"
 ENTRY_TTL_S = 60
-# Longer than the life of an entry. After an early loss of the token (eviction, restart) the scope is empty.
+# Longer than the life of an entry. After an early loss of the token (eviction, restart) the cache is empty.
 GENERATION_TTL_S = 3600
 # After a failure, reads use the database for this time, so they do not each wait for a time-out.
 AWAY_S = 5.0
@@ -49,67 +48,43 @@ class _Away:
 away = _Away()
 
 
-def product_scope(product_id: UUID) -> str:
-    return f"product:{product_id}"
-
-
-def read_through(scope: str, key: str, compute: Callable[[], T]) -> T:
-    """The entry, or the result of ``compute``, which becomes the entry unless it is None."""
+def read_through(key: str, compute: Callable[[], T]) -> T:
+    """The entry, or the result of ``compute``, which becomes the entry. A hit is one command."""
     if away.now():
         return compute()
+    entry = f"catalogue:{key}"
     try:
-        entry = f"{scope}:{_generation(scope)}:{key}"
-        cached: T | None = cache.get(entry)
+        found: dict[str, Any] = cache.get_many([GENERATION, entry])
+        token = found.get(GENERATION) or _first_generation()
     except RedisError as error:
         away.note(error)
         return compute()
-    if cached is not None:
-        return cached
-    value = compute()
-    if value is not None:
-        try:
-            cache.set(entry, value, ENTRY_TTL_S)
-        except RedisError as error:
-            away.note(error)
-    return value
+    stored_with, value = found.get(entry, (None, None))
+    if stored_with == token:
+        stored: T = value
+        return stored
+    fresh = compute()
+    try:
+        cache.set(entry, (token, fresh), ENTRY_TTL_S)
+    except RedisError as error:
+        away.note(error)
+    return fresh
 
 
-def _generation(scope: str) -> str:
-    name = f"generation:{scope}"
-    token: str | None = cache.get(name)
-    if token is None:
-        cache.add(name, uuid4().hex, GENERATION_TTL_S)
-        token = cache.get(name)
-    return token or uuid4().hex
+def _first_generation() -> str:
+    cache.add(GENERATION, uuid4().hex, GENERATION_TTL_S)
+    return cache.get(GENERATION) or uuid4().hex
 
 
-class _Waiting(threading.local):
-    """The scopes that the running transaction of this thread has changed.
-
-    A rollback leaves its scopes here, and a later commit invalidates them, too. That does no harm.
-    """
-
-    def __init__(self) -> None:
-        self.scopes: set[str] = set()
-
-
-_waiting = _Waiting()
-
-
-def invalidate_on_commit(product_ids: Iterable[UUID]) -> None:
-    """Invalidate these products and all searches after the commit of the running transaction.
-
-    One request to the cache serves all calls in a transaction.
-    """
-    _waiting.scopes |= {CATALOGUE, *map(product_scope, product_ids)}
-    transaction.on_commit(_invalidate)
+def invalidate_on_commit() -> None:
+    """Invalidate all entries after the commit of the running transaction, once however often it is called."""
+    waiting = transaction.get_connection().run_on_commit
+    if not any(entry[1] is _invalidate for entry in waiting):
+        transaction.on_commit(_invalidate)
 
 
 def _invalidate() -> None:
-    scopes, _waiting.scopes = _waiting.scopes, set()
-    if not scopes:
-        return
     try:
-        cache.set_many({f"generation:{scope}": uuid4().hex for scope in scopes}, GENERATION_TTL_S)
+        cache.set(GENERATION, uuid4().hex, GENERATION_TTL_S)
     except RedisError as error:
         away.note(error)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from django.contrib.postgres.search import SearchQuery, SearchRank, TrigramWordSimilarity
 from django.db import connection, transaction
@@ -44,12 +45,32 @@ def within_budget(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return page
 
 
+ROW_OF_PRODUCT = """
+SELECT id, sku, name, description, category, price, currency, stock_on_hand - stock_reserved,
+       stock_on_hand, stock_reserved, is_active, created_at, updated_at
+FROM products_product WHERE id = %s
+"""
+
+
+def row_of(product_id: UUID) -> dict[str, Any] | None:
+    """One product as the API shows it; None for an unknown id."""
+    with connection.cursor() as cursor:
+        cursor.execute(ROW_OF_PRODUCT, [product_id])
+        found = cursor.fetchone()
+    return None if found is None else _shown(dict(zip(ROW, found, strict=True)))
+
+
 def rows(products: QuerySet[Product], window: slice = slice(None)) -> list[dict[str, Any]]:
     """Products as the API shows them; ``stock`` is the available stock."""
     shown: QuerySet[Product, dict[str, Any]] = products.annotate(
         stock=F("stock_on_hand") - F("stock_reserved")
     ).values(*ROW)
-    return [row | {"price": money.exact(row["price"], row["currency"])} for row in shown[window]]
+    return [_shown(row) for row in shown[window]]
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    row["price"] = money.exact(row["price"], row["currency"])
+    return row
 
 
 class Ordering(StrEnum):

@@ -1,6 +1,6 @@
 """Queries about the catalogue. Reads that set prices of orders do not use the cache."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple
 from hashlib import sha256
 from typing import Any
@@ -8,32 +8,20 @@ from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Sum
 
-from services.products.cache import CATALOGUE, product_scope, read_through
+from services.products.cache import read_through
 from services.products.errors import ProductNotFound
 from services.products.models import Product, ReservedItem, StockReservation
-from services.products.search import Criteria, ProductSearch, rows, within_budget
+from services.products.search import Criteria, ProductSearch, row_of, rows, within_budget
 
 Row = dict[str, Any]
 
 
 def product_page(product_id: UUID, *, with_inactive: bool = False) -> Row:
-    """One product, from the cache. Raises ProductNotFound, also for an inactive one by default."""
-    row = read_through(product_scope(product_id), "page", lambda: _row(product_id))
+    """One product. Raises ProductNotFound, also for an inactive one by default."""
+    row = row_of(product_id)
     if row is None or not (row["is_active"] or with_inactive):
         raise ProductNotFound(product_id)
     return row
-
-
-def product_as_stored(product_id: UUID) -> Row:
-    """One product, active or not, from the database. Raises ProductNotFound."""
-    row = _row(product_id)
-    if row is None:
-        raise ProductNotFound(product_id)
-    return row
-
-
-def _row(product_id: UUID) -> Row | None:
-    return next(iter(rows(Product.objects.filter(id=product_id))), None)
 
 
 def active_products(product_ids: Iterable[UUID]) -> list[Row]:
@@ -42,19 +30,19 @@ def active_products(product_ids: Iterable[UUID]) -> list[Row]:
     return within_budget(rows(found))
 
 
-class CachedSearch:
-    """A ProductSearch with its length and pages in the cache."""
+def catalogue_page(
+    criteria: Criteria, fields: frozenset[str], window: slice, render: Callable[[list[Row]], bytes]
+) -> tuple[int, bytes]:
+    """The number of all matches, and the rendered rows of the window, from the cache."""
+    asked = (astuple(criteria), sorted(fields), window.start, window.stop)
+    key = sha256(repr(asked).encode()).hexdigest()
 
-    def __init__(self, criteria: Criteria) -> None:
-        self._search = ProductSearch(criteria)
-        self._key = sha256(repr(astuple(criteria)).encode()).hexdigest()
+    def read() -> tuple[int, bytes]:
+        search = ProductSearch(criteria)
+        total = len(search)
+        return total, render(search[window] if window.start < total else [])
 
-    def __len__(self) -> int:
-        return read_through(CATALOGUE, f"{self._key}:count", self._search.__len__)
-
-    def __getitem__(self, window: slice) -> list[Row]:
-        key = f"{self._key}:{window.start}:{window.stop}"
-        return read_through(CATALOGUE, key, lambda: self._search[window])
+    return read_through(key, read)
 
 
 def count_active() -> int:

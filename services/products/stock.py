@@ -125,7 +125,7 @@ def reserve(order_id: UUID, wanted: Mapping[UUID, int]) -> tuple[bool, list[dict
         RESERVE.execute(cursor, values)
         is_new, shortages = cursor.fetchone()
     if is_new and not shortages:
-        invalidate_on_commit(wanted)
+        invalidate_on_commit()
     return is_new, json.loads(shortages or "[]")
 
 
@@ -134,7 +134,7 @@ def move(order_id: UUID, change: Move) -> bool:
     values: dict[str, Any] = {**vars(change), "order_id": order_id, "now": timezone.now()}
     with connection.cursor() as cursor:
         MOVE.execute(cursor, values)
-        moved = [product_id for (product_id,) in cursor.fetchall()]
+        moved = bool(cursor.fetchall())
     if moved:
-        invalidate_on_commit(moved)
-    return bool(moved)
+        invalidate_on_commit()
+    return moved

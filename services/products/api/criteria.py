@@ -1,6 +1,7 @@
 """The query string of a list of products. An unknown filter is an error."""
 
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from atoll import money
 from atoll.api.fieldsets import FIELDS
 from atoll.api.pagination import PARAMETERS
 from atoll.api.queries import check_query
-from atoll.api.serializers import StrictSerializer
+from atoll.api.serializers import StrictSerializer, validated
 from services.products.models import CATEGORY_PATTERN, shop_currency
 from services.products.search import Criteria, Ordering
 
@@ -96,11 +97,14 @@ def _check_price(name: str, price: Decimal | None, currency: str) -> None:
 
 
 def _read(kind: type[StrictSerializer], query: QueryDict) -> dict[str, Any]:
-    check_query(query, {*kind().fields, *NO_CRITERIA})
+    check_query(query, _known(kind))
     given = {name: str(value) for name, value in query.dict().items() if name not in NO_CRITERIA}
-    serializer = kind(data=given)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
+    return dict(validated(kind, given))
+
+
+@cache
+def _known(kind: type[StrictSerializer]) -> frozenset[str]:
+    return frozenset({*kind().fields, *NO_CRITERIA})
 
 
 def read_ids(query: QueryDict) -> list[UUID] | None:

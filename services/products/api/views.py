@@ -1,9 +1,8 @@
 """The HTTP API of products. Everybody may read; the role catalogue may write."""
 
-from collections.abc import Sequence
-from typing import Any, cast
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.generics import GenericAPIView
@@ -14,6 +13,7 @@ from rest_framework.views import APIView
 from atoll.api.fieldsets import fields_parameter, only, read_fields
 from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.pagination import PageNumberPagination
+from atoll.api.renderers import json_answer, render, rendered_answer
 from atoll.errors import NotAllowed
 from atoll.identity.drf import IsCatalogue, IsCatalogueOrReadOnly, principal, principal_or_none
 from atoll.identity.roles import CATALOGUE, SUPPORT
@@ -32,7 +32,7 @@ from services.products.api.serializers import (
 )
 from services.products.models import Product
 from services.products.search import ROW
-from services.products.selectors import CachedSearch, active_products, product_as_stored, product_page
+from services.products.selectors import Row, active_products, catalogue_page, product_page
 from services.products.usecases.create_product import create_product
 from services.products.usecases.delete_product import delete_product
 from services.products.usecases.receive_stock import receive_stock
@@ -65,7 +65,7 @@ class ProductsView(GenericAPIView[Product]):
         parameters=[CriteriaSerializer, ProductIdsSerializer, fields_parameter()],
         responses=ProductSerializer(many=True),
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """Search the catalogue, or read up to 100 products by id; the answer leaves out unknown ids."""
         fields = read_fields(request.query_params, ROW)
         ids = read_ids(request.query_params)
@@ -76,11 +76,13 @@ class ProductsView(GenericAPIView[Product]):
         criteria = read_criteria(request.query_params)
         if not criteria.is_active and not _may_see_inactive(request):
             raise NotAllowed("Only the roles catalogue and support see products that left the catalogue.")
-        # Pagination needs only the length and slices of a sequence.
-        found = cast("Sequence[Any]", CachedSearch(criteria))
         pages = PageNumberPagination()
-        rows = pages.paginate_queryset(found, request, self)
-        return pages.get_paginated_response([only(fields, row) for row in rows])
+
+        def rendered(rows: list[Row]) -> bytes:
+            return render([only(fields, row) for row in rows])
+
+        pages.total, content = catalogue_page(criteria, fields, pages.window(request), rendered)
+        return rendered_answer(content, pages.headers())
 
     @extend_schema(
         operation_id="products_create", request=NewProductSerializer, responses={201: ProductSerializer}
@@ -94,7 +96,7 @@ class ProductsView(GenericAPIView[Product]):
             product = create_product(**given.validated_data, actor=_actor(request))
             return keep(
                 Response(
-                    product_as_stored(product.id),
+                    product_page(product.id, with_inactive=True),
                     status=status.HTTP_201_CREATED,
                     headers={"Location": f"/products/{product.id}"},
                 )
@@ -105,9 +107,9 @@ class ProductView(APIView):
     permission_classes = (IsCatalogueOrReadOnly,)
 
     @extend_schema(responses=ProductSerializer)
-    def get(self, request: Request, product_id: UUID) -> Response:
+    def get(self, request: Request, product_id: UUID) -> HttpResponseBase:
         """One product; the roles catalogue and support also see inactive products."""
-        return Response(product_page(product_id, with_inactive=_may_see_inactive(request)))
+        return json_answer(product_page(product_id, with_inactive=_may_see_inactive(request)))
 
     @extend_schema(request=ProductChangesSerializer(partial=True), responses=ProductSerializer)
     def patch(self, request: Request, product_id: UUID) -> Response:
@@ -115,7 +117,7 @@ class ProductView(APIView):
         given = ProductChangesSerializer(data=request.data, partial=True)
         given.is_valid(raise_exception=True)
         update_product(product_id, given.validated_data)
-        return Response(product_as_stored(product_id))
+        return Response(product_page(product_id, with_inactive=True))
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, product_id: UUID) -> Response:
@@ -135,4 +137,4 @@ class StockView(APIView):
         given.is_valid(raise_exception=True)
         with request.idempotency.transaction() as keep:
             receive_stock(product_id, **given.validated_data, actor=_actor(request))
-            return keep(Response(product_as_stored(product_id)))
+            return keep(Response(product_page(product_id, with_inactive=True)))

@@ -1,21 +1,23 @@
 """No cache entry is older than the last commit, and the service works without the cache."""
 
+import json
 import socket
 import threading
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache, caches
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from atoll.api.renderers import render
 from services.products import cache as catalogue_cache
 from services.products import selectors
-from services.products.cache import CATALOGUE, read_through
+from services.products.cache import GENERATION, read_through
 from services.products.errors import ProductNotFound
 from services.products.models import Product
-from services.products.search import Criteria
+from services.products.search import ROW, Criteria
 from services.products.usecases.delete_product import delete_product
 from services.products.usecases.release_stock import release_stock
 from services.products.usecases.reserve_stock import reserve_stock
@@ -24,84 +26,126 @@ from services.products.usecases.update_product import update_product
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ALL = Criteria()
+FIELDS = frozenset(ROW)
 
 
-def names() -> list[str]:
-    return [row["name"] for row in selectors.CachedSearch(ALL)[0:20]]
+def page(criteria: Criteria = ALL, window: slice = slice(0, 20)) -> tuple[int, list[dict[str, object]]]:
+    total, content = selectors.catalogue_page(criteria, FIELDS, window, render)
+    return total, json.loads(content)
 
 
-def test_a_page_and_a_search_are_read_from_the_database_once(make_product):
-    product = make_product()
-    first = selectors.product_page(product.id), len(selectors.CachedSearch(ALL)), names()
+def names() -> list[object]:
+    return [row["name"] for row in page()[1]]
+
+
+def test_a_page_of_a_list_is_read_from_the_database_once(make_product):
+    make_product()
+    first = page()
 
     with CaptureQueriesContext(connection) as queries:
-        second = selectors.product_page(product.id), len(selectors.CachedSearch(ALL)), names()
+        second = page()
 
     assert second == first
+    assert first[0] == len(first[1]) == 1
     assert len(queries) == 0
+
+
+def test_a_hit_is_one_command_to_the_cache(make_product, monkeypatch):
+    make_product()
+    page()
+    asked: list[str] = []
+    client = cache._connections["default"]
+    for name in ("get", "get_many", "set", "add"):
+        command = getattr(type(client), name)
+
+        def noted(self, *arguments, command=command, name=name, **options):
+            asked.append(name)
+            return command(self, *arguments, **options)
+
+        monkeypatch.setattr(type(client), name, noted)
+
+    page()
+
+    assert asked == ["get_many"]
+
+
+def test_pages_with_other_fields_or_of_another_window_are_other_entries(make_product):
+    make_product(name="Cup")
+    make_product(name="Mug")
+
+    assert page(window=slice(0, 1))[1][0]["name"] == "Cup"
+    assert page(window=slice(1, 2))[1][0]["name"] == "Mug"
+    assert page(window=slice(40, 60)) == (2, [])
+    total, content = selectors.catalogue_page(
+        ALL, frozenset({"name"}), slice(0, 1), lambda rows: render([{"name": row["name"]} for row in rows])
+    )
+    assert (total, content) == (2, b'[{"name":"Cup"}]')
 
 
 def test_a_change_is_seen_as_soon_as_it_is_committed_and_not_before(make_product):
     product = make_product(name="Cup")
-    assert (selectors.product_page(product.id)["name"], names()) == ("Cup", ["Cup"])
+    assert names() == ["Cup"]
 
     with transaction.atomic():
         update_product(product.id, {"name": "Mug"})
         with CaptureQueriesContext(connection) as queries:
-            assert selectors.product_page(product.id)["name"] == "Cup"
+            assert names() == ["Cup"]
         assert len(queries) == 0
 
-    assert (selectors.product_page(product.id)["name"], names()) == ("Mug", ["Mug"])
+    assert names() == ["Mug"]
 
 
 def test_a_change_that_is_rolled_back_leaves_the_entry_alone(make_product):
     product = make_product(name="Cup")
-    selectors.product_page(product.id)
+    names()
 
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         update_product(product.id, {"name": "Mug"})
         raise ZeroDivisionError
 
     with CaptureQueriesContext(connection) as queries:
-        assert selectors.product_page(product.id)["name"] == "Cup"
+        assert names() == ["Cup"]
     assert len(queries) == 0
 
 
-def test_stock_that_is_reserved_or_released_is_seen_on_page_and_search(make_product):
+def test_a_transaction_of_many_changes_invalidates_once(make_product, monkeypatch):
+    product, generations = make_product(name="Cup"), []
+    monkeypatch.setattr(type(cache._connections["default"]), "set", lambda *a, **k: generations.append(a[1]))
+
+    with transaction.atomic():
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            update_product(product.id, {"name": "Jug"})
+            raise ZeroDivisionError
+        update_product(product.id, {"name": "Mug"})
+        update_product(product.id, {"name": "Pot"})
+
+    assert generations == [GENERATION]
+
+
+def test_stock_that_is_reserved_or_released_is_seen_in_a_search(make_product):
     product, order_id = make_product(stock_on_hand=2), uuid4()
     in_stock = Criteria(in_stock=True)
-    assert selectors.product_page(product.id)["stock"] == 2
-    assert len(selectors.CachedSearch(in_stock)) == 1
+    assert page(in_stock)[0] == 1
 
     reserve_stock(order_id, [(product.id, 2)])
     assert selectors.product_page(product.id)["stock"] == 0
-    assert len(selectors.CachedSearch(in_stock)) == 0
+    assert page(in_stock)[0] == 0
 
     release_stock(order_id)
     assert selectors.product_page(product.id)["stock"] == 2
-    assert len(selectors.CachedSearch(in_stock)) == 1
+    assert page(in_stock)[0] == 1
 
 
 def test_a_deleted_product_is_gone_at_once(make_product):
     product = make_product()
-    selectors.product_page(product.id)
+    assert page()[0] == 1
 
     delete_product(product.id)
 
+    assert page()[0] == 0
     with pytest.raises(ProductNotFound):
         selectors.product_page(product.id)
     assert selectors.product_page(product.id, with_inactive=True)["is_active"] is False
-
-
-def test_one_product_s_change_keeps_the_pages_of_others(make_product):
-    cup, pot = make_product(), make_product()
-    selectors.product_page(pot.id)
-
-    update_product(cup.id, {"name": "Mug"})
-
-    with CaptureQueriesContext(connection) as queries:
-        selectors.product_page(pot.id)
-    assert len(queries) == 0
 
 
 def test_a_reader_that_read_before_the_commit_cannot_store_what_it_read_after_the_invalidation(make_product):
@@ -110,14 +154,14 @@ def test_a_reader_that_read_before_the_commit_cannot_store_what_it_read_after_th
     seen: list[str] = []
 
     def slow_reader() -> None:
-        def compute() -> dict[str, str]:
-            row = {"name": Product.objects.get(id=product.id).name}
+        def compute() -> str:
+            name = Product.objects.get(id=product.id).name
             has_read.set()
             assert may_store.wait(timeout=10)
-            return row
+            return name
 
         try:
-            seen.append(read_through(catalogue_cache.product_scope(product.id), "page", compute)["name"])
+            seen.append(read_through("name", compute))
         finally:
             connection.close()
 
@@ -129,7 +173,7 @@ def test_a_reader_that_read_before_the_commit_cannot_store_what_it_read_after_th
     reader.join(timeout=10)
 
     assert seen == ["Cup"]
-    assert selectors.product_page(product.id)["name"] == "Mug"
+    assert read_through("name", lambda: "Mug") == "Mug"
 
 
 def test_the_same_race_with_a_flush_of_the_cache_in_between_stores_nothing_stale(make_product):
@@ -137,12 +181,12 @@ def test_the_same_race_with_a_flush_of_the_cache_in_between_stores_nothing_stale
 
     def compute() -> list[str]:
         read = [Product.objects.get(id=product.id).name]
-        cache.delete(f"generation:{CATALOGUE}")
+        cache.delete(GENERATION)
         update_product(product.id, {"name": "Mug"})
         return read
 
-    assert read_through(CATALOGUE, "names", compute) == ["Cup"]
-    assert read_through(CATALOGUE, "names", lambda: ["Mug"]) == ["Mug"]
+    assert read_through("names", compute) == ["Cup"]
+    assert read_through("names", lambda: ["Mug"]) == ["Mug"]
 
 
 def test_prices_for_orders_come_past_the_cache(make_product):
@@ -165,31 +209,32 @@ def cache_away(settings):
 
 def test_with_the_cache_away_the_database_answers_and_writes_succeed(cache_away, make_product):
     product = make_product(name="Cup")
-    assert selectors.product_page(product.id)["name"] == "Cup"
-    assert (len(selectors.CachedSearch(ALL)), names()) == (1, ["Cup"])
+    assert (page()[0], names()) == (1, ["Cup"])
 
     update_product(product.id, {"name": "Mug"})
 
-    assert (selectors.product_page(product.id)["name"], names()) == ("Mug", ["Mug"])
+    assert names() == ["Mug"]
 
 
 def test_after_a_failure_reads_do_not_ask_the_cache_for_a_while(cache_away, make_product, monkeypatch):
-    product = make_product()
-    selectors.product_page(product.id)
+    make_product()
+    page()
     asked: list[str] = []
-    monkeypatch.setattr(type(cache._connections["default"]), "get", lambda *a, **k: asked.append("get"))
+    monkeypatch.setattr(
+        type(cache._connections["default"]), "get_many", lambda *a, **k: asked.append("get") or {}
+    )
 
-    selectors.product_page(product.id)
+    page()
     assert asked == []
 
     monkeypatch.setattr(catalogue_cache.away, "until", 0.0)
-    selectors.product_page(product.id)
+    page()
     assert asked != []
 
 
 def test_a_command_s_effect_is_seen_once_its_delivery_is_committed(make_product, bus):
     product = make_product(stock_on_hand=2)
-    assert selectors.product_page(product.id)["stock"] == 2
+    assert page(Criteria(in_stock=True))[0] == 1
 
     bus.deliver(
         "reserve.stock",
@@ -197,36 +242,4 @@ def test_a_command_s_effect_is_seen_once_its_delivery_is_committed(make_product,
         times=1,
     )
 
-    assert selectors.product_page(product.id)["stock"] == 0
-
-
-def test_changes_in_one_transaction_share_one_request_to_the_cache(make_product, monkeypatch):
-    products = [make_product() for _ in range(3)]
-    seen = [selectors.product_page(product.id)["stock"] for product in products]
-    requests = []
-
-    def counted(entries, *arguments):
-        requests.append(entries)
-        return real(entries, *arguments)
-
-    real = caches["default"].set_many
-    monkeypatch.setattr(caches["default"], "set_many", counted)
-    with transaction.atomic():
-        for product in products:
-            reserve_stock(uuid4(), [(product.id, 1)])
-
-    assert len(requests) == 1
-    now = [selectors.product_page(product.id)["stock"] for product in products]
-    assert now == [before - 1 for before in seen]
-
-
-def test_after_a_rollback_of_one_change_the_other_one_is_seen(make_product):
-    undone, done = make_product(), make_product()
-    selectors.product_page(done.id)
-    with transaction.atomic():
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
-            reserve_stock(uuid4(), [(undone.id, 1)])
-            raise ZeroDivisionError
-        reserve_stock(uuid4(), [(done.id, 1)])
-    assert selectors.product_page(undone.id)["stock"] == 10
-    assert selectors.product_page(done.id)["stock"] == 9
+    assert page(Criteria(in_stock=True))[0] == 0

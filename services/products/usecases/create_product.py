@@ -62,5 +62,5 @@ def create_product(
             ProductCreated(product_id=product.id, changes=announced(product)),
             key=str(product.id),
         )
-        invalidate_on_commit([product.id])
+        invalidate_on_commit()
     return product

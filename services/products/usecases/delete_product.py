@@ -29,5 +29,5 @@ def delete_product(product_id: UUID) -> Product:
                 ProductDeleted(product_id=product.id, changes=announced(product, ["is_active"])),
                 key=str(product.id),
             )
-            invalidate_on_commit([product.id])
+            invalidate_on_commit()
     return product

@@ -32,5 +32,5 @@ def fill_catalogue(products: Iterable[Product], *, actor: str) -> int:
             for product in new
             if product.stock_on_hand
         )
-        invalidate_on_commit([])
+        invalidate_on_commit()
     return len(new)

@@ -46,5 +46,5 @@ def receive_stock(product_id: UUID, *, amount: int, reason: str, actor: str) -> 
             ProductUpdated(product_id=product.id, changes=announced(product, ["stock_on_hand"])),
             key=str(product.id),
         )
-        invalidate_on_commit([product.id])
+        invalidate_on_commit()
     return movement

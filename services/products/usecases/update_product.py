@@ -49,5 +49,5 @@ def update_product(product_id: UUID, values: Mapping[str, Any]) -> Product:
             ProductUpdated(product_id=product.id, changes=announced(product, changed)),
             key=str(product.id),
         )
-        invalidate_on_commit([product.id])
+        invalidate_on_commit()
     return product
