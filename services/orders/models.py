@@ -38,6 +38,7 @@ class Order(models.Model):
 
     shown_lines: "list[OrderLine] | None" = None
     shown_history: "list[OrderTransition] | None" = None
+    shown_compensations: "list[OrderCompensation] | None" = None
     item_count: int | None = None
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -103,7 +104,8 @@ class Order(models.Model):
             return REFUNDS[CompensationState.DONE]
         if self.status not in MONEY_BACK:
             return None
-        for row in self.compensations.all():
+        known = self.shown_compensations
+        for row in self.compensations.all() if known is None else known:
             if row.kind == Compensation.REFUND and row.ended_by != Event.PAYMENT_VOIDED:
                 return REFUNDS[CompensationState(row.state)]
         return None

@@ -13,6 +13,7 @@ from atoll.errors import NotFound
 from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import Order, OrderLine
 from services.orders.state_machine import MONEY_BACK, OPEN, Status
+from services.orders.statements import read_order
 
 RECENT = 5
 # Enough for two orders of 100 lines, the maximum, or for a hundred orders of usual size.
@@ -75,12 +76,9 @@ def show_lines(orders: Sequence[Order]) -> None:
 
 def find_order(order_id: UUID, *, owner: UUID | None) -> Order:
     """One order with lines and history. Raises NotFound, also for an order of another user."""
-    order = orders_of(owner).prefetch_related("lines", "history").filter(pk=order_id).first()
-    if order is None:
+    order = read_order(order_id)
+    if order is None or owner not in (None, order.user_id):
         raise NotFound("You have no order with this id.", code="order_not_found", title="Order not found")
-    order.shown_lines = list(order.lines.all())
-    order.item_count = len(order.shown_lines)
-    order.shown_history = list(order.history.all())
     return order
 
 

@@ -5,13 +5,19 @@ triggers of the database hold them.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from atoll.postgresql.prepared import Prepared
-from services.orders.models import Order, OrderLine, OrderTransition
+from services.orders.models import Order, OrderCompensation, OrderLine, OrderTransition
+
+ENTRY_FIELDS = (
+    "from_status", "to_status", "event", "message_id", "actor", "correlation_id", "reason", "undoing", "at",
+)  # fmt: skip
 
 _COLUMNS = [field.attname for field in Order._meta.concrete_fields]
 
@@ -101,6 +107,55 @@ WITH moved AS (
     updated_at="timestamptz",
     **_TYPES,
 )
+
+# One statement for four tables. In JSON an amount and a time are texts, which lose nothing.
+READ = Prepared(
+    "read_order",
+    f"""
+SELECT {", ".join(_COLUMNS)},
+    (SELECT json_agg(json_build_array(product_id, name, quantity, unit_price::text) ORDER BY id)
+     FROM orders_orderline WHERE order_id = placed.id),
+    (SELECT json_agg(json_build_array(kind, state, ended_by) ORDER BY id)
+     FROM orders_ordercompensation WHERE order_id = placed.id),
+    (SELECT json_agg(json_build_array(from_status, to_status, event, message_id, actor, correlation_id,
+                                      reason, undoing, at) ORDER BY id)
+     FROM orders_ordertransition WHERE order_id = placed.id)
+FROM orders_order AS placed WHERE id = %(id)s
+""",  # noqa: S608
+    id="uuid",
+)
+
+
+def read_order(order_id: UUID) -> Order | None:
+    """The order with its lines, compensations and history in memory, only for reading; None if absent."""
+    with connection.cursor() as cursor:
+        READ.execute(cursor, {"id": order_id})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    *values, lines, compensations, history = row
+    order = Order.from_db(connection.alias, _COLUMNS, values)
+    order.shown_lines = [_line(order, *line) for line in lines or ()]
+    order.item_count = len(order.shown_lines)
+    order.shown_compensations = [_compensation(*row) for row in compensations or ()]
+    order.shown_history = [_entry(*entry) for entry in history or ()]
+    return order
+
+
+def _line(order: Order, product_id: str, name: str, quantity: int, unit_price: str) -> OrderLine:
+    return OrderLine(
+        order=order, product_id=UUID(product_id), name=name, quantity=quantity, unit_price=Decimal(unit_price)
+    )
+
+
+def _compensation(kind: str, state: str, ended_by: str) -> OrderCompensation:
+    return OrderCompensation(kind=kind, state=state, ended_by=ended_by)
+
+
+def _entry(*values: str) -> OrderTransition:
+    entry = OrderTransition(**dict(zip(ENTRY_FIELDS, values, strict=True)))
+    entry.at = datetime.fromisoformat(values[-1])
+    return entry
 
 
 def locked_order(order_id: UUID) -> Order | None:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
@@ -13,11 +14,12 @@ from rest_framework.views import APIView
 from atoll.api.fieldsets import FIELDS, fields_parameter, only, read_fields
 from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.queries import check_query
-from atoll.api.serializers import represent
+from atoll.api.renderers import json_answer
 from atoll.errors import InvalidInput, NotFound
 from atoll.identity import Principal
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, principal
 from services.orders import selectors
+from services.orders.api import answers
 from services.orders.api.filters import OrderFilter
 from services.orders.api.serializers import (
     CancelOrderSerializer,
@@ -62,9 +64,7 @@ class OrdersView(GenericAPIView[Order]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         if {"items", "item_count"} & fields:
             selectors.show_lines(page)
-        return self.get_paginated_response(
-            [only(fields, represent(OrderSerializer, order)) for order in page]
-        )
+        return self.get_paginated_response([only(fields, answers.shown(order)) for order in page])
 
     @extend_schema(request=PlaceOrderSerializer, responses={201: OrderDetailSerializer})
     @idempotent
@@ -82,17 +82,17 @@ class OrdersView(GenericAPIView[Order]):
         require_expected(quote, wish.expected)
         with request.idempotency.transaction() as keep:
             order = place_order(quote, wish.validated_data["payment_method"], _origin(caller))
-            return keep(Response(represent(OrderDetailSerializer, order), status=HTTP_201_CREATED))
+            return keep(Response(answers.detail(order), status=HTTP_201_CREATED))
 
 
 class OrderView(APIView):
     permission_classes = (IsSignedIn,)
 
     @extend_schema(responses=OrderDetailSerializer)
-    def get(self, request: Request, order_id: UUID) -> Response:
+    def get(self, request: Request, order_id: UUID) -> HttpResponseBase:
         """One order with everything that happened to it."""
         order = selectors.find_order(order_id, owner=_owner(principal(request)))
-        return Response(represent(OrderDetailSerializer, order))
+        return json_answer(answers.detail(order))
 
 
 class CancelOrderView(APIView):
@@ -107,7 +107,7 @@ class CancelOrderView(APIView):
         seen = selectors.find_order(order_id, owner=_owner(caller))
         by = "customer" if caller.id == str(seen.user_id) else "staff"
         cancel_order(order_id, _origin(caller), reason=wish.validated_data["reason"] or f"cancelled_by_{by}")
-        return Response(represent(OrderDetailSerializer, selectors.find_order(order_id, owner=None)))
+        return Response(answers.detail(selectors.find_order(order_id, owner=None)))
 
 
 class SummaryView(APIView):
