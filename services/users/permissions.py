@@ -9,11 +9,10 @@ from services.users.models import User
 from services.users.selectors import account
 
 
-def visible_account(caller: Principal, user_id: UUID) -> User:
-    """The account, if it is the caller's own or the caller is support or a service. Else raises NotFound."""
+def check_reading(caller: Principal, user_id: UUID) -> None:
+    """Raises NotFound unless the account is the caller's own or the caller is support or a service."""
     if not (caller.is_service or caller.is_support or _is_self(caller, user_id)):
         raise UserNotFound()
-    return account(user_id)
 
 
 def changeable_account(caller: Principal, user_id: UUID) -> User:

@@ -6,10 +6,11 @@ from atoll.api.fields import ExactBoolean, ExactText
 from atoll.api.serializers import StrictSerializer
 from services.users.api.fields import Email, Name, Password, Roles
 from services.users.models import User
+from services.users.statements import SHOWN
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """An account in answers."""
+    """An account in answers. `selectors.account_as_shown` makes that of a read by id itself."""
 
     roles = serializers.SerializerMethodField()
 
@@ -19,7 +20,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields = ("id", "email", "name", "roles", "is_active", "created_at", "updated_at")
+        fields = SHOWN
         read_only_fields = fields
 
 

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.permissions import BasePermission
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from atoll.api.idempotency import IdempotentRequest, idempotent
-from atoll.api.serializers import represent
+from atoll.api.renderers import json_answer
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsSupport, principal
 from services.users import permissions
 from services.users.api.filters import UserFilter
@@ -25,7 +26,7 @@ from services.users.api.serializers import (
 )
 from services.users.models import User
 from services.users.passwords import require_good_password
-from services.users.selectors import account, accounts
+from services.users.selectors import account_as_shown, accounts
 from services.users.usecases.delete_user import delete_user
 from services.users.usecases.register_user import prepare_user, register_user
 from services.users.usecases.update_user import Changes, update_user
@@ -61,8 +62,9 @@ class UserView(APIView):
         return [IsSignedInOrService() if self.request.method == "GET" else IsSignedIn()]
 
     @extend_schema(responses=UserSerializer)
-    def get(self, request: Request, user_id: UUID) -> Response:
-        return Response(represent(UserSerializer, permissions.visible_account(principal(request), user_id)))
+    def get(self, request: Request, user_id: UUID) -> HttpResponseBase:
+        permissions.check_reading(principal(request), user_id)
+        return json_answer(account_as_shown(user_id))
 
     @extend_schema(request=UserChangeSerializer, responses=UserSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
@@ -114,5 +116,5 @@ class OwnAccountView(APIView):
     permission_classes = (IsSignedIn,)
 
     @extend_schema(responses=UserSerializer)
-    def get(self, request: Request) -> Response:
-        return Response(UserSerializer(account(UUID(principal(request).id))).data)
+    def get(self, request: Request) -> HttpResponseBase:
+        return json_answer(account_as_shown(principal(request).id))
