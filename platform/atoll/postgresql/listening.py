@@ -46,7 +46,7 @@ class Subscription:
                 if socket is not None:
                     selector.register(socket, selectors.EVENT_READ)
             ready = selector.select(max(timeout_s, 0.0))
-        return {key.fileobj for key, _ in ready}
+        return {key.fileobj for key, _ in ready} - {self._server}
 
 
 def keep_listening(
