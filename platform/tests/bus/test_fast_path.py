@@ -1,17 +1,21 @@
 """The fast path: handlers run in the transaction that stores their messages."""
 
 import json
+from asyncio import CancelledError
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
 from uuid import RFC_4122
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, connection, transaction
 from django.utils import timezone
 from testproject.models import Note
 
+from atoll import context
 from atoll.bus import Ignore, Message, on, publish
 from atoll.bus.broker import envelope
 from atoll.bus.broker.messages import Arrival
@@ -105,7 +109,9 @@ def test_a_copy_runs_nothing(path: FastPath) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [RuntimeError("broken"), Ignore("not mine"), SystemExit(1)], ids=["error", "ignore", "exit"]
+    "failure",
+    [RuntimeError("broken"), Ignore("not mine"), SystemExit(1), CancelledError()],
+    ids=["error", "ignore", "exit", "cancelled"],
 )
 def test_a_batch_that_fails_is_undone_and_each_delivery_runs_by_itself_counted(
     path: FastPath, failure: BaseException
@@ -248,20 +254,115 @@ def test_a_session_that_ended_is_an_interruption(path: FastPath) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
-    with pytest.raises(OperationalError):
+    with pytest.raises(InterfaceError, match="consumer's lock"):
         receive(arrivals(1), path)
     assert Inbox.objects.count() == 0
 
 
-def test_what_runs_after_the_commit_and_fails_undoes_nothing(path: FastPath) -> None:
+def swallow_an_error(event: NoteAsked, message: Message) -> None:
+    """The last statement fails, and nobody hears of it."""
+    with suppress(IntegrityError):
+        Note.objects.create(id=event_note().id, text="twice")
+
+
+def end_the_transaction(event: NoteAsked, message: Message) -> None:
+    transaction.set_rollback(True)
+
+
+def swallow_below_the_orm(event: NoteAsked, message: Message) -> None:
+    with suppress(Exception), connection.connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+
+
+def event_note() -> Note:
+    return Note.objects.create(text="once")
+
+
+@pytest.mark.parametrize("handler", [swallow_an_error, end_the_transaction, swallow_below_the_orm])
+def test_a_handler_that_breaks_the_transaction_in_silence_loses_no_message(
+    path: FastPath, handler: Callable[..., None]
+) -> None:
+    on("note.asked", name="breaks")(handler)
+    on("note.asked", name="writes")(write)
+    fresh = receive(arrivals(1), path)
+    assert len(fresh) == 2
+    assert set(statuses().values()) == {("pending", 0)}
+    assert not path.speed.is_fast("breaks")
+    assert path.speed.is_fast("writes")
+
+
+def test_a_handler_that_closes_the_session_interrupts_the_consumer(path: FastPath) -> None:
+    @on("note.asked", name="closes")
+    def close(event: NoteAsked, message: Message) -> None:
+        connection.close()
+
+    with pytest.raises(InterfaceError, match="consumer's lock"):
+        receive(arrivals(1), path)
+    assert Inbox.objects.count() == 0
+    connection.close()
+    with pytest.raises(InterfaceError, match="consumer's lock"):
+        path.store([], counted=(), without_hint=())
+
+
+def test_an_error_that_a_lost_session_caused_does_not_look_like_one_of_the_message(path: FastPath) -> None:
+    @on("note.asked", name="wraps")
+    def wrap(event: NoteAsked, message: Message) -> None:
+        connection.connection.close()
+        raise ValueError
+
+    with pytest.raises(InterfaceError, match="consumer's lock"):
+        receive(arrivals(1), path)
+
+
+def test_what_runs_after_the_commit_has_its_context_and_fails_for_itself(path: FastPath) -> None:
+    seen: list[object] = []
+
     @on("note.asked", name="hooks")
     def hook(event: NoteAsked, message: Message) -> None:
         Note.objects.create(text=event.text)
+        transaction.on_commit(lambda: seen.append((context.correlation_id(), context.idempotency_key())))
         transaction.on_commit(lambda: 1 / 0)
 
-    assert receive(arrivals(1, 2), path) == []
+    on("note.asked", name="waits", run="pool")(write)
+    assert len(receive(arrivals(1, 2), path)) == 2
     assert notes() == ["1", "2"]
-    assert set(statuses().values()) == {("done", 1)}
+    keys = Delivery.objects.filter(handler="hooks").order_by("message_id").values_list("id", flat=True)
+    assert seen == [(f"correlation-{n}", str(key)) for n, key in zip((1, 2), keys, strict=True)]
+
+
+def test_a_message_that_comes_before_an_earlier_one_of_its_lane_keeps_that_one_from_running(
+    path: FastPath,
+) -> None:
+    on("note.asked", ordered=True, name="ordered")(write)
+    (late,) = receive([arrival(5, key="a"), arrival(4, key="a")], path)
+    executor.execute(late)
+    assert (notes(), statuses()["m-4"][0]) == (["5"], "dead")
+
+
+def test_handlers_of_one_message_do_not_see_each_others_changes_of_its_data(path: FastPath) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def change(event: dict[str, Any], message: Message) -> None:
+        seen.append(dict(event))
+        event.clear()
+
+    on("note.asked", name="first")(change)
+
+    @on("note.asked", name="second")
+    def change_again(event: dict[str, Any], message: Message) -> None:
+        change(event, message)
+
+    assert receive(arrivals(1), path) == []
+    assert seen == [{"text": "1"}] * 2
+
+
+def test_of_two_messages_with_one_id_the_stored_one_runs(path: FastPath) -> None:
+    on("note.asked")(write)
+    first, second = arrivals(1, 2)
+    second = replace(second, body=second.body.replace(b"m-2", b"m-1"))
+    receive([first, second], path)
+    assert notes() == ["1"]
+    assert json.loads(Inbox.objects.get().body)["data"] == {"text": "1"}
 
 
 def crowd(*numbers: int) -> list[Arrival]:

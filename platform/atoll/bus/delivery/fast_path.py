@@ -25,7 +25,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import InterfaceError, connection, transaction
+from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 from atoll import context
 from atoll.bus import faults
@@ -35,6 +36,7 @@ from atoll.bus.delivery.handler_speed import HandlerSpeed
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handlers import known, registry
 from atoll.bus.handlers.registry import Handler
+from atoll.bus.inbox import consumer_lock
 from atoll.bus.inbox import store as inbox
 from atoll.bus.inbox.store import Delivery, LockIsShared, Unhandled
 
@@ -48,14 +50,18 @@ FIRST_S = 3.0
 SETTINGS = """
 SET LOCAL statement_timeout = '2s';
 SET LOCAL lock_timeout = '500ms';
-SET LOCAL idle_in_transaction_session_timeout = '30s';
+SET LOCAL idle_in_transaction_session_timeout = '{}s';
 """
+# After so long without a statement PostgreSQL ends the session of a consumer whose host is gone. One that
+# consumes alone keeps its lock until the broker has its messages back (inbox/consumer_lock.py).
+IDLE_S, IDLE_ALONE_S = 30, 90
 
 
 # Of a backlog, so many deliveries run between two looks at the queue.
 SLICE = 5
 # The pool works off a backlog when this path has found nothing to run in it for so long.
 FRUITLESS_S = 3.0
+SESSION_ENDED = "The session with the consumer's lock has ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,10 @@ class _Run:
     claim: Claim
     handler: Handler
     data: dict[str, Any] | None = None
+
+
+class BrokenTransaction(Exception):
+    """A handler swallowed an error of the database, or ended the transaction, so that nothing can commit."""
 
 
 class FastPath:
@@ -104,7 +114,7 @@ class FastPath:
 
         def run() -> None:
             began = time.monotonic()
-            new[:] = inbox.add(messages, without_hint=without_hint, begin=begin, settings=SETTINGS)
+            new[:] = inbox.add(messages, without_hint=without_hint, begin=begin, settings=_settings())
             self.speed.stored(time.monotonic() - began)
             self._run_all([run for one in new if (run := self._runs.get(one.id))])
             _end_lanes(new)
@@ -127,7 +137,7 @@ class FastPath:
 
         def run() -> None:
             with connection.cursor() as cursor:
-                cursor.execute(SETTINGS + statements.DONE_IN_BATCH, {"ids": [*runs]})
+                cursor.execute(_settings() + statements.DONE_IN_BATCH, {"ids": [*runs]})
                 begun = {identifier for (identifier,) in cursor.fetchall()}
             self._run_all([one for one in runs.values() if one.claim.id in begun])
 
@@ -141,22 +151,28 @@ class FastPath:
         return time.monotonic() - self._worked_off_at < FRUITLESS_S
 
     def _in_one_transaction(self, run: Callable[[], None]) -> bool:
-        """False when it failed and was undone. Raises the error when the session has ended."""
+        """False when it failed and was undone. Raises InterfaceError when the session has ended.
+
+        Django opens another session by itself, and that has no consumer's lock.
+        """
         self._running = None
-        connection.ensure_connection()
         session = connection.connection
+        if session is None:
+            raise InterfaceError(SESSION_ENDED)
         try:
             with transaction.atomic():
                 run()
                 faults.point("fast.before_commit")
         except (LockIsShared, Unhandled):
             raise
-        except (Exception, SystemExit) as error:
-            # Django opens another session by itself, and that has no consumer's lock.
+        except BaseException as error:
+            # A handler may raise anything, and must not end the consumer's thread.
             if connection.connection is not session:
-                raise
+                raise InterfaceError(SESSION_ENDED) from error
             self._note_failure(error)
             return False
+        if connection.connection is not session:
+            raise InterfaceError(SESSION_ENDED)
         return True
 
     def _is_among_the_first(self, count: int) -> bool:
@@ -175,12 +191,15 @@ class FastPath:
         """
         self._runs = {}
         waiting = _lanes_with_waiting(wanted)
-        begun: set[tuple[str, str]] = set()
+        begun: dict[tuple[str, str], int] = {}
+        read: set[str] = set()
         decided: list[Delivery] = []
         for delivery in wanted:
             lane = (delivery.handler_id, delivery.lane)
             claim = _first_attempt(delivery)
-            is_free = delivery.envelope.dedupe_key not in counted and lane not in waiting
+            message, position = delivery.envelope, delivery.envelope.key_sequence or 0
+            is_overtaken = bool(delivery.lane) and position < begun.get(lane, 0)
+            is_free = message.dedupe_key not in counted and lane not in waiting and not is_overtaken
             handler = self._code(claim) if is_free else None
             if handler is None:
                 if delivery.lane:
@@ -188,9 +207,12 @@ class FastPath:
                 decided.append(delivery)
                 continue
             status = "running" if delivery.lane and lane not in begun else "done"
-            begun.add(lane)
+            begun[lane] = position
             decided.append(replace(delivery, status=status))
-            self._runs[claim.id] = _Run(claim, handler, delivery.envelope.data)
+            # The handlers of one message must not see what another one changes in its data.
+            data = None if message.dedupe_key in read else message.data
+            read.add(message.dedupe_key)
+            self._runs[claim.id] = _Run(claim, handler, data)
         return decided
 
     def _mark_due(self) -> list[Claim]:
@@ -215,7 +237,11 @@ class FastPath:
     def _run_all(self, runs: Sequence[_Run]) -> None:
         for run in runs:
             self._running = run
-            self.speed.ran(run.handler.id, _run(run))
+            session, hooks = connection.connection, len(connection.run_on_commit)
+            took_s = _run(run)
+            _must_be_sound(session)
+            _guard_hooks(run, hooks)
+            self.speed.ran(run.handler.id, took_s)
         self._running = None
 
     def _note_failure(self, error: BaseException) -> None:
@@ -223,6 +249,40 @@ class FastPath:
         if handler:
             self.speed.failed(handler)
         log.info("batch undone, its deliveries run one by one", handler=handler, error=repr(error))
+
+
+def _settings() -> str:
+    return SETTINGS.format(IDLE_S if consumer_lock.is_shared() else IDLE_ALONE_S)
+
+
+def _must_be_sound(session: Any) -> None:
+    """Raise BrokenTransaction when Django or PostgreSQL would roll the transaction back without an error."""
+    is_sound = (
+        connection.connection is session
+        and not connection.needs_rollback
+        and session.get_transaction_status() == TRANSACTION_STATUS_INTRANS
+    )
+    if not is_sound:
+        raise BrokenTransaction("The handler left the transaction in a state that cannot be committed.")
+
+
+def _guard_hooks(run: _Run, first: int) -> None:
+    """Give what a handler does after the commit its context, and let no error of it reach other handlers."""
+    hooks: list[Any] = connection.run_on_commit
+    for place in range(first, len(hooks)):
+        savepoints, hook, is_robust = hooks[place]
+        if not is_robust:
+            hooks[place] = (savepoints, _in_context(run.claim, hook), True)
+
+
+def _in_context(claim: Claim, hook: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        with context.work(correlation_id=claim.correlation_id, idempotency_key=str(claim.id)):
+            hook()
+
+    # Django names it when it fails.
+    run.__qualname__ = getattr(hook, "__qualname__", repr(hook))
+    return run
 
 
 def _end_lanes(new: Sequence[Delivery]) -> None:

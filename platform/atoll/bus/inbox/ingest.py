@@ -82,8 +82,8 @@ class Ingestor:
             except LockIsShared:
                 pause_s = self._backoff.failed()
                 log.info("ingest makes way, a handler of another version is ordered")
-            except Exception as error:
-                # Whatever the error is, retrying is better than a service that receives nothing.
+            except BaseException as error:
+                # Any error: trying again is better than a service that receives nothing.
                 pause_s = self._backoff.failed()
                 self._note_interruption(error, transport, consumer, retry_in_s=pause_s)
             finally:
@@ -99,7 +99,7 @@ class Ingestor:
         self._stopping.set()
 
     def _note_interruption(
-        self, error: Exception, transport: Transport, consumer: Consumer, *, retry_in_s: float
+        self, error: BaseException, transport: Transport, consumer: Consumer, *, retry_in_s: float
     ) -> None:
         is_transient = isinstance(error, transport.transient_errors)
         self.status.mark_interrupted(error, is_away=is_transient and transport.is_away(error))

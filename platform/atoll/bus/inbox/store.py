@@ -132,19 +132,7 @@ def add(
         roster = known.roster()
         if roster.has_ordered and consumer_lock.is_shared():
             raise LockIsShared
-        wanted = begin(
-            [
-                Delivery(
-                    delivery_id(envelope, handler_id),
-                    envelope,
-                    handler_id,
-                    _lane(envelope) if ordered else "",
-                )
-                for envelope in {envelope.dedupe_key: envelope for envelope in envelopes}.values()
-                if not envelope.for_nobody
-                for handler_id, ordered in roster.takers(envelope.kind, envelope.name).items()
-            ]
-        )
+        wanted = begin(_deliveries(envelopes, roster))
         fingerprint, stored = _add(settings, envelopes, wanted, without_hint, roster.fingerprint)
         if fingerprint == roster.fingerprint:
             return [delivery for delivery in wanted if delivery.id in stored]
@@ -154,9 +142,13 @@ def add(
 
 
 def _deliveries(envelopes: Sequence[Envelope], roster: Roster) -> list[Delivery]:
+    first: dict[str, Envelope] = {}
+    for message in envelopes:
+        # The statement stores the first of several copies, too.
+        first.setdefault(message.dedupe_key, message)
     return [
         Delivery(delivery_id(message, handler_id), message, handler_id, _lane(message) if ordered else "")
-        for message in {message.dedupe_key: message for message in envelopes}.values()
+        for message in first.values()
         if not message.for_nobody
         for handler_id, ordered in roster.takers(message.kind, message.name).items()
     ]

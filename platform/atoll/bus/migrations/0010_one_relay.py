@@ -5,6 +5,8 @@ Relays of the version before still claim rows beside those of this one, so that 
 
 Django makes an index for LIKE beside each index of a text column; the bus has no such query. The unique
 constraint on message and handler serves every query by message.
+
+The tables are locked in the order in which messages are stored: inbox, delivery, outbox.
 """
 
 import django.db.models.deletion
@@ -39,6 +41,13 @@ class Migration(migrations.Migration):
     dependencies = [("atoll_bus", "0008_help_texts")]
 
     operations = [
+        drop_index(
+            "atoll_bus_inbox_correlation_id_b65e01c3_like",
+            "atoll_bus_inbox (correlation_id text_pattern_ops)",
+        ),
+        drop_index(
+            "atoll_bus_inbox_dedupe_key_644e139d_like", "atoll_bus_inbox (dedupe_key text_pattern_ops)"
+        ),
         migrations.SeparateDatabaseAndState(
             state_operations=[
                 migrations.RemoveField("outbox", "session"),
@@ -62,13 +71,6 @@ class Migration(migrations.Migration):
         drop_index(
             "atoll_bus_outbox_correlation_id_a3b8d921_like",
             "atoll_bus_outbox (correlation_id text_pattern_ops)",
-        ),
-        drop_index(
-            "atoll_bus_inbox_correlation_id_b65e01c3_like",
-            "atoll_bus_inbox (correlation_id text_pattern_ops)",
-        ),
-        drop_index(
-            "atoll_bus_inbox_dedupe_key_644e139d_like", "atoll_bus_inbox (dedupe_key text_pattern_ops)"
         ),
         drop_index("atoll_bus_keysequence_key_5f1dde5e_like", "atoll_bus_keysequence (key text_pattern_ops)"),
         drop_index(

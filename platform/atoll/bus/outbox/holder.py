@@ -28,6 +28,7 @@ WHERE held.locktype = 'advisory' AND held.granted AND held.database = holder.dat
   AND held.classid = %(lock)s >> 32 AND held.objid = %(lock)s & 4294967295 AND held.objsubid = 1
   AND holder.datname = current_database()
   AND holder.state_change < statement_timestamp() - make_interval(secs => %(silent_s)s)
+  AND (holder.state <> 'active' OR holder.wait_event = 'ClientWrite')
 """
 
 

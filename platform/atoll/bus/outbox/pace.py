@@ -11,6 +11,8 @@ from atoll.bus.broker.messages import Outgoing
 from atoll.bus.outbox import store as outbox
 
 BATCH = 500
+# A batch is marked after its last confirm. A larger one could take longer than a holder may be silent.
+BATCH_CHARACTERS = 4 * 2**20
 SLICE = 10
 PAUSE_S = 0.02
 # Old messages are alone when no new one has come for so long.
@@ -30,7 +32,7 @@ class Pace:
     def read(self) -> list[Outgoing]:
         """All that is new, and the oldest rows when it is their turn."""
         if not self._is_behind:
-            return self._oldest(BATCH)
+            return _bounded(self._oldest(BATCH))
         now = self._clock()
         new = outbox.new(BATCH)
         if new:
@@ -40,7 +42,7 @@ class Pace:
         self._next_slice = now + PAUSE_S
         taken = {row.id for row in new}
         old = self._oldest(SLICE if self._shares(now) else BATCH)
-        return [*new, *(row for row in old if row.id not in taken)]
+        return _bounded([*new, *(row for row in old if row.id not in taken)])
 
     def pause_s(self) -> float:
         """The seconds until the next turn, if no commit wakes the relay before."""
@@ -56,3 +58,13 @@ class Pace:
 
     def _shares(self, now: float) -> bool:
         return now - self._news_at < ALONE_S
+
+
+def _bounded(rows: list[Outgoing]) -> list[Outgoing]:
+    """The first rows, of BATCH_CHARACTERS at most; at least one. The others stay due."""
+    size = 0
+    for place, row in enumerate(rows):
+        size += len(row.body)
+        if size > BATCH_CHARACTERS:
+            return rows[: max(place, 1)]
+    return rows
