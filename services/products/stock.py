@@ -18,8 +18,9 @@ from atoll.postgresql.prepared import Prepared
 from services.products.cache import invalidate_on_commit
 from services.products.models import StockReservation
 
-# Without `reservation` (another transaction made it) nothing is locked or changed. The sum is taken from
-# the locked rows, so it is the newest one.
+# Without `reservation` (another transaction made it) nothing is locked or changed. Old and new sums are those
+# of the locked rows: the row that UPDATE itself sees is that of the statement's beginning, and PostgreSQL
+# checks constraints on it even when the row has changed since.
 RESERVE = Prepared(
     "reserve_stock",
     """
@@ -31,7 +32,8 @@ WITH reservation AS (
 ), wanted AS (
     SELECT * FROM unnest(%(product_ids)s::uuid[], %(quantities)s::numeric[]) AS item (product_id, quantity)
 ), product AS MATERIALIZED (
-    SELECT product.id, CASE WHEN is_active THEN stock_on_hand - stock_reserved ELSE 0 END AS available
+    SELECT product.id, stock_on_hand, stock_reserved,
+        CASE WHEN is_active THEN stock_on_hand - stock_reserved ELSE 0 END AS available
     FROM products_product AS product, reservation
     WHERE product.id = ANY(%(product_ids)s::uuid[])
     ORDER BY product.id FOR NO KEY UPDATE OF product
@@ -45,9 +47,11 @@ WITH reservation AS (
     WHERE NOT EXISTS (SELECT FROM shortage) ORDER BY product_id
     RETURNING product_id, quantity
 ), reserved AS (
-    UPDATE products_product AS product
-    SET stock_reserved = stock_reserved + item.quantity, updated_at = %(now)s
-    FROM item WHERE product.id = item.product_id
+    UPDATE products_product
+    SET stock_on_hand = locked.stock_on_hand, stock_reserved = locked.stock_reserved + item.quantity,
+        updated_at = %(now)s
+    FROM item JOIN product AS locked ON locked.id = item.product_id
+    WHERE products_product.id = item.product_id
 )
 SELECT EXISTS (SELECT FROM reservation), (
     SELECT jsonb_agg(

@@ -1,6 +1,7 @@
 """Twenty orders at the very same moment, on connections of their own."""
 
 import random
+import threading
 from functools import partial
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from atoll.testing.races import at_once
+from atoll.testing.running import eventually
 from services.products.models import Product, ReservedItem, StockReservation
 from services.products.usecases.commit_stock import commit_stock
 from services.products.usecases.release_stock import release_stock
@@ -113,3 +115,32 @@ def test_orders_that_are_decided_in_one_transaction_count_each_other(make_produc
     assert (states, late) == (["held", "held", "rejected"], "held")
     cup.refresh_from_db()
     assert (cup.stock_on_hand, cup.stock_reserved) == (4, 4)
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')"
+        )
+        return cursor.fetchone()[0]
+
+
+def test_a_reservation_that_waited_for_a_release_gets_the_pieces(make_product):
+    cup = make_product(stock_on_hand=10)
+    first, second = uuid4(), uuid4()
+    reserve_stock(first, [(cup.id, 10)])
+    outcomes = []
+
+    def reserve() -> None:
+        outcomes.append(reserve_stock(second, [(cup.id, 5)]).state)
+        connection.close()
+
+    waiting = threading.Thread(target=reserve)
+    with transaction.atomic():
+        release_stock(first)
+        waiting.start()
+        eventually(waits_for_a_lock)
+    waiting.join(20)
+    assert outcomes == ["held"]
+    cup.refresh_from_db()
+    assert (cup.stock_on_hand, cup.stock_reserved) == (10, 5)
