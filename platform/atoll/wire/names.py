@@ -14,10 +14,20 @@ _WORD_START = re.compile(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])")
 _AFTER_UNDERSCORE = re.compile(r"(?<=[A-Za-z0-9])_+([A-Za-z0-9])")
 
 
-@lru_cache(maxsize=4096)
+# Clients choose names, too, and a long one must not stay in memory.
+_LONGEST_KEPT = 64
+
+
 def camel(name: str) -> str:
     """``order_id`` → ``orderId``; a leading underscore stays."""
+    return _kept_camel(name) if len(name) <= _LONGEST_KEPT else _camel(name)
+
+
+def _camel(name: str) -> str:
     return _AFTER_UNDERSCORE.sub(lambda match: match[1].upper(), name) if "_" in name else name
+
+
+_kept_camel = lru_cache(maxsize=4096)(_camel)
 
 
 def underscore(name: str) -> str:
