@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from demo.shopper import Json, Refused, Shopper
 
-SIGN_IN_AGAIN = 401
+SIGN_IN_AGAIN = "invalid_token"
 LEAST_STOCK = 50
 # No email address contains a part of the password, which users would refuse.
 PASSWORD = "Quiet Moorings 4 Us"  # noqa: S105 - of accounts that exist for a load run
@@ -54,7 +54,7 @@ class Connection:
         try:
             return question(self._shopper)
         except Refused as refused:
-            if refused.status != SIGN_IN_AGAIN:
+            if refused.code != SIGN_IN_AGAIN:
                 raise
         self._sign(self.customer.token(ended=self._shopper.authorization()))
         return question(self._shopper)

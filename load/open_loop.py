@@ -17,6 +17,8 @@ SEED = 7
 # Of answers that say that no order was placed.
 CLEAR = range(400, 500)
 UNCLEAR = frozenset({408})
+# Another request with the key was still running.
+UNCLEAR_CODES = frozenset({"request_in_flight"})
 
 
 class OpenLoop:
@@ -114,9 +116,18 @@ class OpenLoop:
 
     def _failed(self, due_s: float, error: Exception) -> None:
         self._figures.failed(due_s, kind_of(error))
-        if not (isinstance(error, Refused) and error.status in CLEAR and error.status not in UNCLEAR):
+        if not _says_that_nothing_was_placed(error):
             with self._lock:
                 self.unclear += 1
+
+
+def _says_that_nothing_was_placed(error: Exception) -> bool:
+    return (
+        isinstance(error, Refused)
+        and error.status in CLEAR
+        and error.status not in UNCLEAR
+        and error.code not in UNCLEAR_CODES
+    )
 
 
 def kind_of(error: Exception) -> str:

@@ -45,7 +45,11 @@ class Shop:
             case ("GET", "/api/products"):
                 return 200, [{"id": "lamp", "name": "Lamp", "stock": self.stock}]
         if token in self.ended:
-            return 401, {"code": "token_expired"}
+            return 403, {
+                "error": "invalid_token",
+                "message": "This token has expired.",
+                "code": "invalid_token",
+            }
         customer = token.partition(" ")[0]
         match (method, parts.path):
             case ("POST", "/api/orders"):

@@ -62,8 +62,12 @@ def fetch_customer_and_products(
     """
     in_context = copy_context().run
     asked = _threads().submit(in_context, fetch_products, product_ids)
-    customer = fetch_customer(user_id)
-    return customer, asked.result() if customer and customer.is_active else {}
+    try:
+        customer = fetch_customer(user_id)
+        return customer, asked.result() if customer and customer.is_active else {}
+    finally:
+        # Without an answer of users nobody needs the products, which may still wait for a thread.
+        asked.cancel()
 
 
 def fetch_customer(user_id: UUID) -> Customer | None:
