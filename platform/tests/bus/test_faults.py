@@ -61,7 +61,7 @@ def test_one_worker_with_the_fast_path_and_one_without_share_the_messages(
     rabbitmq: str, tmp_path: Path, until: Until
 ) -> None:
     with (
-        running(tmp_path / "fast"),
+        running(tmp_path / "fast", BUS_FAST_PATH="true"),
         running(tmp_path / "pool", BUS_FAST_PATH="false", ATOLL_INSTANCE="library-service-second"),
     ):
         request_notes(2 * MANY)
@@ -75,7 +75,7 @@ def test_killed_there_everything_takes_effect_exactly_once(
     rabbitmq: str, tmp_path: Path, until: Until, point: str
 ) -> None:
     asked = MANY if point.startswith("fast.") else ASKED
-    with running(tmp_path / "killed", ATOLL_FAULT=f"{point}:kill") as worker:
+    with running(tmp_path / "killed", ATOLL_FAULT=f"{point}:kill", BUS_FAST_PATH="true") as worker:
         request_notes(asked)
         assert worker.ended() == -signal.SIGKILL
     with running(tmp_path / "whole"):
