@@ -88,7 +88,8 @@ class FastPath:
         self.is_behind = threading.Event()
         self.is_behind.set()
         self.speed = HandlerSpeed()
-        self._worked_off_at = float("-inf")
+        # At a start the pool leaves the backlog to this path for a while.
+        self._worked_off_at = time.monotonic()
         self._first_left = first
         self._first_until: float | None = None
         self._runs: dict[UUID, _Run] = {}
@@ -131,6 +132,7 @@ class FastPath:
         claims = self._mark_due()
         if not claims:
             self.is_behind.clear()
+            self._worked_off_at = float("-inf")
             return []
         self._worked_off_at = time.monotonic()
         runs = {claim.id: _Run(claim, handler) for claim in claims if (handler := self._code(claim))}
