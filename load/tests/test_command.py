@@ -106,8 +106,11 @@ def test_another_web_server_is_no_gateway(shop, capsys, monkeypatch, page):
     )
 
 
-def test_ctrl_c_ends_the_run_and_prints_its_results(shop, capsys, monkeypatch):
+def test_ctrl_c_ends_the_run_and_prints_its_results(shop, capsys, request):
     shop.fate = "pending"
+    # A shell ignores it for its background jobs, and so for all that they start.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def interrupt() -> None:
         shop.at_order.wait(10)

@@ -12,6 +12,7 @@ from atoll.bus.delivery import backlog, executor, unattended
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.handlers import enrolment, known, registry
 from atoll.bus.inbox.receiving import receive
+from atoll.bus.inbox.store import HINT_GRACE_S
 from atoll.bus.models import Delivery, Inbox, KnownHandler, Quarantine
 
 from .arrivals import store, store_one
@@ -153,24 +154,40 @@ def test_hints_and_empty_hints_of_an_old_worker_count_no_attempt_and_the_hint_is
 
 
 @pytest.mark.parametrize(
-    ("hints", "attended", "within_s"),
+    ("due_for_s", "attended", "within_s"),
     [
         (0, True, unattended.SOON_S),
-        (9, False, unattended.SOON_S),
-        (10, True, unattended.LATER_S),
-        (10, False, unattended.UNSURE_S),
+        (unattended.SOON_FOR_S - 5, False, unattended.SOON_S),
+        (unattended.SOON_FOR_S + 1, True, unattended.LATER_S),
+        (unattended.SOON_FOR_S + 1, False, unattended.UNSURE_S),
     ],
 )
 def test_a_hint_that_misses_the_right_worker_again_and_again_is_repeated_less_often(
-    hints: int, attended: bool, within_s: float
+    due_for_s: float, attended: bool, within_s: float
 ) -> None:
     start(new, runs_handlers=attended)
     start(old)
     row = store_one("note.added", {"text": "x"})
-    Delivery.objects.update(hints=hints, hint_at=Now() + timedelta(hours=1))
+    due_since = Now() - timedelta(seconds=due_for_s)
+    Delivery.objects.update(next_attempt_at=due_since, hint_at=Now() + timedelta(hours=1))
     assert executor.execute(row) == 0
     found = Delivery.objects.annotate(now=Now()).get()
     assert timedelta(seconds=within_s - 1) < found.hint_at - found.now <= timedelta(seconds=within_s)
+
+
+def test_a_hint_that_gets_lost_after_many_that_missed_the_right_worker_is_repeated_as_soon_as_any() -> None:
+    start(new)
+    start(old)
+    row = store_one("note.added", {"text": "x"})
+    for _ in range(8):
+        Delivery.objects.update(hint_at=Now())
+        assert deliveries.sweep(10) == [row]
+        assert executor.execute(row) == 0
+    Delivery.objects.update(hint_at=Now())
+    # This one never arrives.
+    assert deliveries.sweep(10) == [row]
+    found = Delivery.objects.annotate(now=Now()).get()
+    assert found.hint_at - found.now <= timedelta(seconds=HINT_GRACE_S)
 
 
 def test_what_no_worker_can_run_waits_without_hints_until_one_can() -> None:

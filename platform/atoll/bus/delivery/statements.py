@@ -346,10 +346,11 @@ WHERE id IN (
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 """
 
+# The hint was not lost, so that the next one need not wait for longer should it get lost.
 REPEAT_HINT_SOON = f"""
 UPDATE atoll_bus_delivery
-SET hint_at = LEAST(hint_at, statement_timestamp() + make_interval(secs => CASE
-    WHEN hints < %(soon_times)s THEN %(soon_s)s
+SET hints = 0, hint_at = LEAST(hint_at, statement_timestamp() + make_interval(secs => CASE
+    WHEN next_attempt_at > statement_timestamp() - make_interval(secs => %(soon_for_s)s) THEN %(soon_s)s
     WHEN handler IN ({_ATTENDED}) THEN %(later_s)s ELSE %(unsure_s)s END))
 WHERE id = (
     SELECT id FROM atoll_bus_delivery

@@ -14,10 +14,10 @@ from atoll.bus.delivery import statements
 from atoll.bus.handlers import known
 
 AT_ONCE = 2000
-# A hint that reached a worker without the code is repeated after SOON_S seconds, SOON_TIMES times; then
-# after LATER_S, or after UNSURE_S while no worker has announced that it has the code.
+# A hint that reached a worker without the code is repeated after SOON_S seconds while the delivery has been due
+# for less than SOON_FOR_S; then after LATER_S, or after UNSURE_S while no worker has announced the code.
 SOON_S = 1
-SOON_TIMES = 10
+SOON_FOR_S = 15
 LATER_S = 5
 UNSURE_S = 60
 
@@ -58,7 +58,7 @@ def pass_on(delivery_id: UUID) -> None:
                 "id": delivery_id,
                 "runnable": roster.runnable(),
                 "attended_s": known.ATTENDED_S,
-                "soon_times": SOON_TIMES,
+                "soon_for_s": SOON_FOR_S,
                 "soon_s": SOON_S,
                 "later_s": LATER_S,
                 "unsure_s": UNSURE_S,
