@@ -14,8 +14,9 @@ from atoll.bus.delivery import statements
 from atoll.bus.handlers import known
 
 AT_ONCE = 2000
-# A hint that reached a worker without the code is repeated after SOON_S seconds while the delivery has been due
-# for less than SOON_FOR_S; then after LATER_S, or after UNSURE_S while no worker has announced the code.
+# A hint that reached a worker without the code is repeated after SOON_S seconds while the delivery has been
+# due for less than SOON_FOR_S. Later it is repeated after LATER_S, or after UNSURE_S while no worker has
+# announced the code.
 SOON_S = 1
 SOON_FOR_S = 15
 LATER_S = 5
