@@ -57,8 +57,8 @@ SET LOCAL idle_in_transaction_session_timeout = '{}s';
 IDLE_S, IDLE_ALONE_S = 30, 90
 
 
-# Of a backlog, so many deliveries run between two looks at the queue.
-SLICE = 5
+# Of a backlog, so many deliveries run between two looks at the queue: few while new messages come.
+SLICE, SLICE_ALONE = 5, 20
 # The pool works off a backlog when this path has found nothing to run in it for so long.
 FRUITLESS_S = 3.0
 SESSION_ENDED = "The session with the consumer's lock has ended."
@@ -122,14 +122,14 @@ class FastPath:
 
         return new if self._in_one_transaction(run) else None
 
-    def work_off(self) -> list[UUID]:
+    def work_off(self, *, is_alone: bool = False) -> list[UUID]:
         """Run some of the deliveries that have been due longest; those that want a hint instead.
 
-        Clears ``is_behind`` when there are none.
+        ``is_alone``: no new message came at the last look. Clears ``is_behind`` when there are none.
         """
         if attempt_slots.is_leaving():
             return []
-        claims = self._mark_due()
+        claims = self._mark_due(SLICE_ALONE if is_alone else SLICE)
         if not claims:
             self.is_behind.clear()
             self._worked_off_at = float("-inf")
@@ -217,13 +217,13 @@ class FastPath:
             self._runs[claim.id] = _Run(claim, handler, data)
         return decided
 
-    def _mark_due(self) -> list[Claim]:
+    def _mark_due(self, limit: int) -> list[Claim]:
         roster = known.reload_if_old()
         fast = [handler for handler in registry.handlers() if self._is_fast(handler)]
         names = {
             name for handler in fast for name in (*handler.ids, *roster.names_of(roster.name_of(handler)))
         }
-        values: dict[str, Any] = {"runnable": sorted(names), "limit": SLICE, "grace_s": inbox.HINT_GRACE_S}
+        values: dict[str, Any] = {"runnable": sorted(names), "limit": limit, "grace_s": inbox.HINT_GRACE_S}
         with connection.cursor() as cursor:
             cursor.execute(statements.MARK_FOR_BATCH, values)
             return [Claim(*row) for row in cursor.fetchall()]

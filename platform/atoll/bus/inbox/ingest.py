@@ -152,7 +152,7 @@ class Ingestor:
             if arrivals := consumer.take(1 if one_by_one else self._batch, LOOK_S if is_behind else POLL_S):
                 self._store(consumer, arrivals)
             if is_behind:
-                self._work_off()
+                self._work_off(is_alone=not arrivals)
             consumer.keep_alive()
             if time.monotonic() > next_restore:
                 if known.reload().has_ordered != self._is_alone:
@@ -172,6 +172,6 @@ class Ingestor:
         if fresh:
             self._hint(fresh)
 
-    def _work_off(self) -> None:
-        if self._fast_path and (left := self._fast_path.work_off()):
+    def _work_off(self, *, is_alone: bool) -> None:
+        if self._fast_path and (left := self._fast_path.work_off(is_alone=is_alone)):
             self._hint(left)
