@@ -161,6 +161,17 @@ def create_admin(platform: Platform, command: str) -> None:
     assert signed_in.json()["user"]["roles"] == ["admin"]
 
 
+def load(platform: Platform, command: str) -> None:
+    """At a lower rate and for a shorter time."""
+    report = platform.home / "load.html"
+    shorter = command.replace("--per-s 20 --minutes 5", "--per-s 2 --minutes 0.1")
+    assert shorter != command
+    words = shorter.replace("/tmp/load.html", str(report)).split()
+    done = platform.manage(*words[2:])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "<svg" in report.read_text()
+
+
 PROOFS: dict[str, Callable[[Platform, str], None]] = {
     "python manage.py demo": demo,
     "curl ": curl,
@@ -168,6 +179,7 @@ PROOFS: dict[str, Callable[[Platform, str], None]] = {
     "python manage.py status": status,
     "python manage.py products serve": second_instance,
     "python manage.py call": call,
+    "python manage.py load orders": load,
     "python manage.py publish": publish,
     "python manage.py users create_admin": create_admin,
 }

@@ -13,6 +13,7 @@ from atoll.bus.broker.amqp_bindings import AmqpBindings
 from atoll.bus.broker.amqp_passing import PassingQueue
 from atoll.bus.broker.amqp_publisher import ConfirmingPublisher
 from atoll.bus.broker.consumer import Consumer, KombuConsumer
+from atoll.bus.broker.messages import Arrival
 from atoll.bus.broker.publisher import Publisher
 from atoll.bus.broker.transport import CONNECT_TIMEOUT_S, HEARTBEAT_S, Capabilities, Transport
 
@@ -114,6 +115,14 @@ class AmqpConsumer(KombuConsumer):
             self._passing = PassingQueue(self._connection, names, self._arrived_early.append)
             self._passing.look(self._own_queues, self._channel)
         return queues
+
+    def take(self, limit: int, timeout_s: float) -> list[Arrival]:
+        if self._passing and self._passing.is_open:
+            # The broker has sent as many old messages as the prefetch allows; the new ones are behind them.
+            with suppress(TimeoutError):
+                while True:
+                    self._connection.drain_events(timeout=0)
+        return super().take(limit, timeout_s)
 
     def restore(self) -> None:
         super().restore()
