@@ -237,7 +237,7 @@ class Bus(Records):
             consumer.close()
 
     def receive(self, arrivals: Sequence[Arrival]) -> list[UUID]:
-        """Store messages as ingest does. Returns all new deliveries, those that ran already included."""
+        """Store messages as ingest does. Returns all new deliveries, also the ones that ran at once."""
         newest = Inbox.objects.aggregate(id=Max("id"))["id"] or 0
         receiving.receive(arrivals, self._fast_path if self.is_fast else None)
         self._drop_timeouts()

@@ -20,19 +20,18 @@ has the reasons.
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, connection, transaction
-from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
-from atoll import context
 from atoll.bus import faults
 from atoll.bus.broker.envelope import Envelope
-from atoll.bus.delivery import attempt_slots, decoding, in_flight, statements, timeouts
+from atoll.bus.delivery import attempt_slots, statements
 from atoll.bus.delivery.handler_speed import HandlerSpeed
+from atoll.bus.delivery.shared_run import Run, first_attempt, guard_hooks, must_be_sound, run_now
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handlers import known, registry
 from atoll.bus.handlers.registry import Handler
@@ -55,26 +54,11 @@ SET LOCAL idle_in_transaction_session_timeout = '{}s';
 # After so long without a statement PostgreSQL ends the session of a consumer whose host is gone. One that
 # consumes alone keeps its lock until the broker has its messages back (inbox/consumer_lock.py).
 IDLE_S, IDLE_ALONE_S = 30, 90
-
-
 # Of a backlog, so many deliveries run between two looks at the queue: few while new messages come.
 SLICE, SLICE_ALONE = 5, 20
 # The pool works off a backlog when this path has found nothing to run in it for so long.
 FRUITLESS_S = 3.0
 SESSION_ENDED = "The session with the consumer's lock has ended."
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A delivery that runs now, and its code. ``data`` is the message's, if it was read already."""
-
-    claim: Claim
-    handler: Handler
-    data: dict[str, Any] | None = None
-
-
-class BrokenTransaction(Exception):
-    """A handler swallowed an error of the database, or ended the transaction, so that nothing can commit."""
 
 
 class FastPath:
@@ -92,8 +76,8 @@ class FastPath:
         self._worked_off_at = time.monotonic()
         self._first_left = first
         self._first_until: float | None = None
-        self._runs: dict[UUID, _Run] = {}
-        self._running: _Run | None = None
+        self._runs: dict[UUID, Run] = {}
+        self._running: Run | None = None
 
     def store(
         self, messages: Sequence[Envelope], *, counted: Collection[str], without_hint: Collection[str]
@@ -123,7 +107,7 @@ class FastPath:
         return new if self._in_one_transaction(run) else None
 
     def work_off(self, *, is_alone: bool = False) -> list[UUID]:
-        """Run some of the deliveries that have been due longest; those that want a hint instead.
+        """Run some of the longest due deliveries. Returns the deliveries that want a hint instead.
 
         ``is_alone``: no new message came at the last look. Clears ``is_behind`` when there are none.
         """
@@ -135,7 +119,7 @@ class FastPath:
             self._worked_off_at = float("-inf")
             return []
         self._worked_off_at = time.monotonic()
-        runs = {claim.id: _Run(claim, handler) for claim in claims if (handler := self._code(claim))}
+        runs = {claim.id: Run(claim, handler) for claim in claims if (handler := self._code(claim))}
 
         def run() -> None:
             with connection.cursor() as cursor:
@@ -198,7 +182,7 @@ class FastPath:
         decided: list[Delivery] = []
         for delivery in wanted:
             lane = (delivery.handler_id, delivery.lane)
-            claim = _first_attempt(delivery)
+            claim = first_attempt(delivery)
             message, position = delivery.envelope, delivery.envelope.key_sequence or 0
             is_overtaken = bool(delivery.lane) and position < begun.get(lane, 0)
             is_free = message.dedupe_key not in counted and lane not in waiting and not is_overtaken
@@ -214,7 +198,7 @@ class FastPath:
             # The handlers of one message must not see what another one changes in its data.
             data = None if message.dedupe_key in read else message.data
             read.add(message.dedupe_key)
-            self._runs[claim.id] = _Run(claim, handler, data)
+            self._runs[claim.id] = Run(claim, handler, data)
         return decided
 
     def _mark_due(self, limit: int) -> list[Claim]:
@@ -236,13 +220,13 @@ class FastPath:
     def _is_fast(self, handler: Handler) -> bool:
         return handler.before is None and handler.run != "pool" and self.speed.is_fast(handler.id)
 
-    def _run_all(self, runs: Sequence[_Run]) -> None:
+    def _run_all(self, runs: Sequence[Run]) -> None:
         for run in runs:
             self._running = run
             session, hooks = connection.connection, len(connection.run_on_commit)
-            took_s = _run(run)
-            _must_be_sound(session)
-            _guard_hooks(run, hooks)
+            took_s = run_now(run)
+            must_be_sound(session)
+            guard_hooks(run, hooks)
             self.speed.ran(run.handler.id, took_s)
         self._running = None
 
@@ -255,36 +239,6 @@ class FastPath:
 
 def _settings() -> str:
     return SETTINGS.format(IDLE_S if consumer_lock.is_shared() else IDLE_ALONE_S)
-
-
-def _must_be_sound(session: Any) -> None:
-    """Raise BrokenTransaction when Django or PostgreSQL would roll the transaction back without an error."""
-    is_sound = (
-        connection.connection is session
-        and not connection.needs_rollback
-        and session.get_transaction_status() == TRANSACTION_STATUS_INTRANS
-    )
-    if not is_sound:
-        raise BrokenTransaction("The handler left the transaction in a state that cannot be committed.")
-
-
-def _guard_hooks(run: _Run, first: int) -> None:
-    """Give what a handler does after the commit its context, and let no error of it reach other handlers."""
-    hooks: list[Any] = connection.run_on_commit
-    for place in range(first, len(hooks)):
-        savepoints, hook, is_robust = hooks[place]
-        if not is_robust:
-            hooks[place] = (savepoints, _in_context(run.claim, hook), True)
-
-
-def _in_context(claim: Claim, hook: Callable[[], object]) -> Callable[[], None]:
-    def run() -> None:
-        with context.work(correlation_id=claim.correlation_id, idempotency_key=str(claim.id)):
-            hook()
-
-    # Django names it when it fails.
-    run.__qualname__ = getattr(hook, "__qualname__", repr(hook))
-    return run
 
 
 def _end_lanes(new: Sequence[Delivery]) -> None:
@@ -308,54 +262,3 @@ def _lanes_with_waiting(wanted: Sequence[Delivery]) -> set[tuple[str, str]]:
             },
         )
         return set(cursor.fetchall())
-
-
-def _run(run: _Run) -> float:
-    """Run the handler. Returns the seconds that it took."""
-    claim, handler = run.claim, run.handler
-    started = time.monotonic()
-    payload, message = decoding.decode(handler, claim, run.data)
-    with (
-        context.work(
-            correlation_id=claim.correlation_id,
-            idempotency_key=message.idempotency_key,
-            deadline=started + handler.timeout_s,
-        ),
-        in_flight.running(claim, handler.timeout_s),
-        timeouts.within(started, handler.timeout_s, handler.id),
-    ):
-        handler.function(payload, message)
-        faults.point("fast.in_handler")
-    took_s = time.monotonic() - started
-    log.info(
-        "handler done",
-        duration_ms=round(took_s * 1000, 1),
-        message_type=claim.name,
-        message_id=claim.message_id,
-        sender=claim.service_id,
-        handler=claim.handler_id,
-        attempt=claim.attempt,
-        correlation_id=claim.correlation_id,
-    )
-    return took_s
-
-
-def _first_attempt(delivery: Delivery) -> Claim:
-    message = delivery.envelope
-    return Claim(
-        id=delivery.id,
-        handler_id=delivery.handler_id,
-        attempt=1,
-        message_id=message.message_id,
-        kind=message.kind,
-        name=message.name,
-        body=message.body,
-        service_id=message.service_id,
-        correlation_id=message.correlation_id,
-        version=message.version,
-        sent_at=message.sent_at,
-        age_s=0.0,
-        lane=delivery.lane,
-        position=message.key_sequence,
-        is_late=False,
-    )
