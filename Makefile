@@ -13,8 +13,8 @@ DEV := $(VENV)/.installed-dev
 OLDEST := 3.11
 NEWEST := 3.14
 
-.PHONY: help install up down reset status logs demo test test-long chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads new-service
-.PHONY: ground test-fresh
+.PHONY: help install up down reset status logs demo test test-long test-slow-path chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads bench-gateway new-service
+.PHONY: ground test-fresh differential attack-gateway
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -55,8 +55,8 @@ $(DEV): requirements/dev.txt $(LOCAL)
 
 install: $(DEV) ## virtual environment and every pinned package
 
-up: $(LOCAL) ## start the whole platform here; Ctrl-C stops it
-	@exec $(MANAGE) up
+up: $(LOCAL) ## start the whole platform here; Ctrl-C stops it; reload=1 follows your changes
+	@exec $(MANAGE) up $(if $(reload),--reload)
 
 down: $(LOCAL) ## stop a platform that runs here in another terminal
 	@$(MANAGE) down
@@ -79,11 +79,20 @@ test: $(DEV) ## every suite; sets up all it needs
 test-long: $(DEV) ## slower combinations of the bus's tests
 	@$(MANAGE) test workers -- -m long
 
+test-slow-path: $(DEV) ## the suites that handle messages, with the fast path of the bus turned off
+	@BUS_FAST_PATH=false $(MANAGE) test workers bus users orders products payments chaos journeys
+
 test-fresh: | $(VENV)/bin/python ## system=13 user=root part=up: the README in bare Debian systems; needs root
 	@$(RUN) -m tests.fresh $(foreach name,system user part suites keep folder offset only,$(if $(filter command,$(origin $(name))),$(name)='$($(name))'))
 
 chaos: $(DEV) ## minutes=30 seed=N: orders under kill -9, outages and poison, then the checker
 	@$(RUN) -m tests.chaos $(if $(minutes),minutes=$(minutes)) $(if $(seed),seed=$(seed)) $(if $(per_s),per_s=$(per_s))
+
+differential: $(DEV) ## the same bytes through our gateway, nginx and HAProxy; writes docs/gateway-differences.md
+	@REDIS_URL=redis://127.0.0.1:9/0 PYTHONPATH=.:platform $(RUN) -m tests.differential
+
+attack-gateway: $(DEV) ## minutes=1: clients that want to hold the gateway shut, while a customer is served
+	@PYTHONPATH=.:platform $(RUN) -m gateway.tests.attacks $(if $(minutes),--minutes $(minutes)) $(if $(only),--only $(only))
 
 check: $(DEV) ## format, lint, import walls, types, messages, migrations, deployment checks
 	@$(VENV)/bin/ruff format --check .
@@ -98,11 +107,14 @@ format: $(DEV) ## bring the code into shape
 bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 	@$(RUN) -m bench.startup
 
-bench-orders: $(DEV) ## what an order costs, orders confirmed per second; against=REVISION only=rabbitmq quick=1
-	@PYTHONPATH=.:platform $(RUN) -m bench.orders $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(quick),--quick)
+bench-orders: $(DEV) ## what an order costs, orders confirmed per second; against=REVISION only=rabbitmq traces=off quick=1
+	@PYTHONPATH=.:platform $(RUN) -m bench.orders $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(traces),--traces $(traces)) $(if $(quick),--quick)
 
 bench-reads: $(DEV) ## processor time of a read, beside a plain Django view
 	@PYTHONPATH=.:platform $(RUN) -m bench.reads
+
+bench-gateway: $(DEV) ## the gateway beside nginx, HAProxy, Caddy, Express and Django; quick=1 only=NAMES feature=NAME million=1
+	@PYTHONPATH=.:platform $(RUN) -m bench.gateway $(if $(quick),--quick) $(if $(only),--only $(only)) $(if $(feature),--feature $(feature)) $(if $(million),--million)
 
 bench-registry: $(DEV) ## the cost of a heartbeat and the effect of a flood; before=COMMIT compares
 	@PYTHONPATH=.:platform $(RUN) -m bench.registry $(before)

@@ -1,5 +1,6 @@
 """A customer of the platform, who uses it by HTTP through the gateway."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Shopper:
         self._session = requests.Session()
         # Do not use a proxy of the machine for the gateway.
         self._session.trust_env = False
+        self._session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
 
     def health(self) -> Json:
         """The health of the gateway. Raises PlatformNotRunning also for a gateway that is not ready."""
@@ -201,6 +203,10 @@ class Shopper:
                 headers=dict(headers or {}),
                 timeout=self.timeout_s,
             )
+        except requests.exceptions.SSLError as refusal:
+            raise PlatformNotRunning(
+                f"The certificate of {self.gateway_url} is not trusted here: name it in REQUESTS_CA_BUNDLE."
+            ) from refusal
         except requests.ConnectionError as nobody:
             raise PlatformNotRunning(f"Nothing answers at {self.gateway_url}.") from nobody
         try:

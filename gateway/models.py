@@ -8,9 +8,18 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from gateway.aggregate_models import Aggregate as Aggregate
+from gateway.callers import ApiKey as ApiKey
+from gateway.callers import Consumer as Consumer
+from gateway.callers import Grant as Grant
+from gateway.callers import Issuer as Issuer
 from gateway.edge.routes import snapshot
+from gateway.upstream_models import LimitPolicy as LimitPolicy
+from gateway.upstream_models import Service as Service
 
 ONLY_ROW = 1
+CALLER_CHARS = 320
+"""The name of an issuer, and an id of 255 characters."""
 
 
 def all_methods() -> list[str]:
@@ -34,15 +43,46 @@ class Access(models.TextChoices):
 
 
 class Builtin(models.TextChoices):
-    DASHBOARD = "dashboard", "User dashboard"
+    AGGREGATES = snapshot.AGGREGATES, "Aggregates"
+
+
+class Match(models.TextChoices):
+    PREFIX = "prefix", "The path and all below it"
+    EXACT = "exact", "This path alone"
+
+
+class LimitKey(models.TextChoices):
+    USER = "user", "User, or address when signed out"
+    ADDRESS = "address", "Address of the client"
+    API_KEY = "api_key", "API key"
+    ROUTE = "route", "The route: all callers together"
+
+
+class BadToken(models.IntegerChoices):
+    FORBIDDEN = 403, "403 Invalid or expired token"
+    UNAUTHORIZED = 401, "401, with WWW-Authenticate"
 
 
 class Route(models.Model):
     """A prefix and its service. An edit takes effect when it is published."""
 
     name = models.CharField(max_length=63, unique=True, help_text="Lower-case letters, digits and hyphens.")
-    prefix = models.CharField(
-        max_length=200, help_text="Such as /api/orders; takes the path and all below it."
+    prefix = models.CharField("path", max_length=200, help_text="Such as /api/orders.")
+    match = models.CharField(
+        "takes", max_length=10, choices=Match, default=Match.PREFIX, db_default=Match.PREFIX
+    )
+    hosts = ArrayField(
+        models.CharField(max_length=snapshot.MAX_HOST_LENGTH),
+        default=list,
+        db_default=models.Value("{}"),
+        blank=True,
+        help_text="Such as shop.example.com or *.example.com, separated by commas. Empty: every host.",
+    )
+    header_matches = models.JSONField(
+        "header fields",
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
     )
     service = models.CharField(
         max_length=63, blank=True, help_text="A service's name in the registry, such as order-service."
@@ -67,11 +107,30 @@ class Route(models.Model):
     )
     max_body_bytes = models.BigIntegerField("largest body (bytes)", default=1024 * 1024)
     rate_limit = models.PositiveIntegerField(
-        default=6000, help_text="Requests per window for each user, or address when signed out. 0: no limit."
+        default=6000, help_text="Requests per window for each caller. 0: no limit."
     )
     rate_window_s = models.PositiveIntegerField("rate window (s)", default=60)
+    limit_key = models.CharField(
+        "counted by", max_length=10, choices=LimitKey, default=LimitKey.USER, db_default=LimitKey.USER
+    )
+    bad_token = models.PositiveSmallIntegerField(
+        "a bad token gets", choices=BadToken, default=BadToken.FORBIDDEN, db_default=BadToken.FORBIDDEN
+    )
+    cors = models.JSONField(
+        "cross-origin rules", null=True, blank=True, default=None, help_text="Empty: the shared rules."
+    )
+    buffer_bytes = models.PositiveIntegerField(
+        "read whole up to (bytes)",
+        default=snapshot.DEFAULT_BUFFER_BYTES,
+        db_default=snapshot.DEFAULT_BUFFER_BYTES,
+        help_text="A body up to this size is read before the service is asked; a longer one is streamed.",
+    )
+    compress = models.BooleanField(
+        "compress answers", default=False, db_default=False, help_text="For clients that accept it."
+    )
+    websocket = models.BooleanField("WebSocket", default=False, db_default=False)
     priority = models.SmallIntegerField(
-        default=0, help_text="Higher wins; among equals the longer prefix does."
+        default=0, help_text="Higher wins. Among equals: the nearer host, the nearer path, the method."
     )
     enabled = models.BooleanField(default=True)
     shipped = models.BooleanField(default=False, editable=False, help_text="Comes with the repository.")
@@ -102,6 +161,9 @@ class Route(models.Model):
                 name="route_body_bounds",
             ),
             models.CheckConstraint(condition=Q(rate_window_s__gte=1), name="route_window_bounds"),
+            models.CheckConstraint(
+                condition=Q(buffer_bytes__lte=snapshot.MAX_BUFFER_BYTES), name="route_buffer_bounds"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -119,9 +181,11 @@ class Route(models.Model):
             raise ValidationError(str(error)) from None
 
     def compiled(self) -> snapshot.Route:
-        return snapshot.Route(
-            **self.document() | {"methods": tuple(self.methods), "roles": tuple(self.roles)}
-        )
+        """Raises InvalidConfiguration when a value has another form."""
+        try:
+            return snapshot.read_route(self.document())
+        except (TypeError, AttributeError) as error:
+            raise snapshot.InvalidConfiguration(f"Route '{self.name}': {error}.") from error
 
     def document(self) -> dict[str, Any]:
         """The route in the form of a published table."""
@@ -140,6 +204,15 @@ class Route(models.Model):
             "rate_limit": self.rate_limit,
             "rate_window_s": self.rate_window_s,
             "priority": self.priority,
+            "hosts": list(self.hosts),
+            "match": self.match,
+            "header_matches": dict(self.header_matches),
+            "limit_key": self.limit_key,
+            "bad_token": self.bad_token,
+            "cors": self.cors,
+            "buffer_bytes": self.buffer_bytes,
+            "compress": self.compress,
+            "websocket": self.websocket,
         }
 
 
@@ -192,7 +265,12 @@ class Publication(models.Model):
 
     version = models.PositiveIntegerField(primary_key=True)
     document = models.JSONField()
-    by = models.CharField(max_length=200)
+    by = models.CharField(max_length=200, help_text="Who published it, by name.")
+    why = models.CharField(max_length=500, blank=True, default="", db_default="")
+    changes = models.JSONField(
+        default=list, db_default=models.Value([], models.JSONField()), help_text="What it changed, in words."
+    )
+    restores = models.PositiveIntegerField(null=True, blank=True, help_text="The version it brought back.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -214,7 +292,7 @@ class RequestLog(models.Model):
     code = models.CharField(max_length=63, blank=True)
     duration_ms = models.FloatField()
     client = models.CharField(max_length=64)
-    user_id = models.CharField(max_length=64, blank=True, db_index=True)
+    user_id = models.CharField(max_length=CALLER_CHARS, blank=True, db_index=True)
     instance = models.CharField(max_length=100, blank=True)
     retries = models.SmallIntegerField(default=0)
     bytes_in = models.BigIntegerField(default=0)

@@ -1,13 +1,15 @@
-"""Stores the request log of the edge and bounds its size."""
+"""Stores the request log of the edge, whose size it bounds, and the use of API keys."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from django.db import Error, connection
 from django.db.models import Q
 
 from gateway.edge.request_log import Entry
-from gateway.models import RequestLog
+from gateway.models import CALLER_CHARS, RequestLog
+from gateway.usecases.api_keys import record_key_use
 
 MOST_ROWS = 200_000
 # The addresses of clients are personal data.
@@ -27,7 +29,7 @@ def store(batch: list[Entry]) -> None:
                 RequestLog(
                     **entry._asdict()
                     | {"at": datetime.fromtimestamp(entry.at, UTC), "path": entry.path[:TEXT_CHARS]}
-                    | {"method": entry.method[:16]}
+                    | {"method": entry.method[:16], "user_id": entry.user_id[:CALLER_CHARS]}
                 )
                 for entry in batch
             ]
@@ -35,6 +37,15 @@ def store(batch: list[Entry]) -> None:
         if time.monotonic() - _trimmed_at > TRIM_EVERY_S:
             _trimmed_at = time.monotonic()
             trim()
+    except Error:
+        connection.close()
+        raise
+
+
+def note_keys(used: Mapping[str, float]) -> None:
+    """Store when API keys were used last. Raises django.db.Error."""
+    try:
+        record_key_use(used)
     except Error:
         connection.close()
         raise

@@ -21,7 +21,7 @@ def risks(route: Route, known: Collection[str]) -> list[Risk]:
     found = []
     if route.service == REGISTRY:
         found.append(Risk("It leads to the registry, which is for services and operators.", True))
-    if route.service and not route.service_path:
+    if route.service and not route.service_path and route.match != "exact":
         found.append(
             Risk("Without a service path it opens every address of the service, now and later.", True)
         )

@@ -1,5 +1,7 @@
 """Settings of the gateway project: flat values, each final where it stands."""
 
+from pathlib import Path
+
 from atoll import conf
 from atoll import settings as base
 from atoll.admin.theme import unfold_settings
@@ -14,23 +16,23 @@ DEBUG = False
 ALLOWED_HOSTS = conf.allowed_hosts()
 
 INSTALLED_APPS = [
+    "gateway",  # before the platform, since its command "serve" is another one
     *base.ADMIN_APPS,
     *base.PLATFORM_APPS,
-    "gateway",
 ]
 MIDDLEWARE = base.MIDDLEWARE
 ROOT_URLCONF = "gateway.urls"
-ASGI_APPLICATION = "gateway.asgi.application"
-TEMPLATES = base.TEMPLATES
+WSGI_APPLICATION = "gateway.wsgi.application"
+# The gateway's own base.html extends the theme's, so it must be found first.
+TEMPLATES = [{**base.TEMPLATES[0], "DIRS": [Path(__file__).parent / "theme"]}]
 
-# Under ASGI every request has a thread of its own, so no connection could be used twice.
-DATABASES = {"default": conf.database(PROJECT.name) | {"CONN_MAX_AGE": 0}}
+DATABASES = {"default": conf.database(PROJECT.name)}
 CACHES = conf.cache_settings(PROJECT.name)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REST_FRAMEWORK = base.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll gateway")
-UNFOLD = unfold_settings("Atoll gateway", describes_its_api=False)
+UNFOLD = unfold_settings("Atoll gateway")
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
 PASSWORD_HASHERS = base.PASSWORD_HASHERS

@@ -72,8 +72,8 @@ def _plan(options: argparse.Namespace) -> Plan:
 def watch(run: Run, screen: Screen) -> bool:
     """Show the run until its end. Ctrl-C ends the run; True then. A second one raises KeyboardInterrupt."""
     is_interrupted = False
-    run.start()
     try:
+        run.start()
         while run.loop.is_sending:
             run.loop.stopping.wait(DRAW_S)
             screen.draw(run)

@@ -72,8 +72,10 @@ class OpenLoop:
         return any(thread.is_alive() for thread in self._threads)
 
     def join(self) -> None:
+        """Wait for the threads. After Ctrl-C during ``start``, only some of them were started."""
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():
+                thread.join()
 
     def _send(self, connection: Connection, choice: random.Random) -> None:
         while (due_s := self._take()) < self.seconds:

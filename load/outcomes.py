@@ -79,7 +79,7 @@ class Outcomes:
         ``unclear``: the number of orders that may have been placed without an answer.
         """
         self._stopping.set()
-        if self._thread:
+        if self._thread and self._thread.is_alive():
             self._thread.join()
         deadline = time.monotonic() + settle_s
         while True:

@@ -5,6 +5,14 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models.functions import Now
 
+from registry.failing_models import FailingCause as FailingCause
+from registry.failing_models import FailureReport as FailureReport
+from registry.notification_models import Incident as Incident
+from registry.notification_models import Notification as Notification
+from registry.notification_models import NotificationRule as NotificationRule
+from registry.trace_models import Journey as Journey
+from registry.trace_models import Span as Span
+
 
 class Service(models.Model):
     """A name on the wire, and the index of its answer to ``discover``.
@@ -130,6 +138,11 @@ class JournalEntry(models.Model):
         EXTENDED = "extended", "leases extended after the registry was away"
         CREDENTIAL_ISSUED = "credential_issued"
         CREDENTIAL_REVOKED = "credential_revoked"
+        LOG_LEVEL_SET = "log_level_set"
+        LOG_LEVEL_ENDED = "log_level_ended"
+        PROCESS_RESTARTED = "process_restarted"
+        PROCESS_STOPPED = "process_stopped"
+        PROCESS_STARTED = "process_started"
 
     at = models.DateTimeField(db_default=Now())
     kind = models.CharField(max_length=24, choices=Kind)
@@ -152,6 +165,28 @@ class JournalEntry(models.Model):
         return f"{self.kind} {self.service} {self.instance_id}".strip()
 
 
+class LogLevel(models.Model):
+    """The level of the lines of a service that an operator has set until ``ends_at``.
+
+    An empty ``instance_id`` stands for all instances. Rows that are over are deleted with the next change.
+    """
+
+    service = models.CharField(max_length=80)
+    instance_id = models.CharField(max_length=128, blank=True)
+    level = models.CharField(max_length=16)
+    ends_at = models.DateTimeField()
+    actor = models.CharField(max_length=254)
+
+    class Meta:
+        ordering: ClassVar = ["service", "instance_id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["service", "instance_id"], name="log_level_once_per_target")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} of {self.instance_id or self.service}"
+
+
 class Pulse(models.Model):
     """One row: the last moment at which a registry process lived. In a gap no heartbeat could arrive."""
 
@@ -159,3 +194,6 @@ class Pulse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.beat_at:%H:%M:%S}"
+
+
+from registry.figure_models import Figure  # noqa: E402, F401  # Django finds models here

@@ -5,12 +5,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import DateTimeField, F, QuerySet
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, QuerySet
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
 
-from registry.constants import PULSE_LOST
-from registry.models import Instance, Service
-from registry.silence import InstanceState, last_known
+from registry.constants import MAX_INSTANCES_PER_SERVICE, PULSE_LOST
+from registry.models import Instance, LogLevel, Service
+from registry.silence import InstanceState, LogLevelState, last_known
 
 # The moment at which leases are judged. It is now, or the end of the last pulse plus PULSE_LOST: while
 # no registry process lived, no heartbeat could arrive, so leases did not run. statement_timestamp()
@@ -67,8 +68,9 @@ class Visible:
 
 
 def visible(service: Service) -> Visible:
+    levels = log_levels(service)
     instances = [
-        instance_state(row)
+        instance_state(row, levels.get(row.instance_id) or levels.get(""))
         for row in with_health(Instance.objects.filter(service=service)).order_by("instance_id")
     ]
     kept = last_known(instances)
@@ -81,7 +83,17 @@ def visible(service: Service) -> Visible:
     )
 
 
-def instance_state(row: Any) -> InstanceState:
+def log_levels(service: Service) -> dict[str, LogLevelState]:
+    """The levels that operators have set, by instance; the empty name stands for all others."""
+    rows = LogLevel.objects.filter(service=service.name, ends_at__gt=Now())
+    found = rows.annotate(left=ExpressionWrapper(F("ends_at") - Now(), DurationField()))
+    return {
+        row.instance_id: LogLevelState(row.level, row.left.total_seconds())
+        for row in found[:MAX_INSTANCES_PER_SERVICE]
+    }
+
+
+def instance_state(row: Any, log_level: LogLevelState | None = None) -> InstanceState:
     """``row`` comes from `with_health`."""
     return InstanceState(
         pk=row.pk,
@@ -94,6 +106,7 @@ def instance_state(row: Any) -> InstanceState:
         beat_age_s=row.beat_age.total_seconds(),
         registered_at=row.registered_at,
         wire=on_the_wire(row),
+        log_level=log_level,
     )
 
 

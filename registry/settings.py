@@ -3,7 +3,9 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from atoll import conf
+from django.core.exceptions import ImproperlyConfigured
+
+from atoll import conf, mail
 from atoll import settings as base
 from atoll.admin.theme import unfold_settings
 from atoll.logs import logging_config
@@ -50,6 +52,18 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = conf.environment() == "production"
 CSRF_TRUSTED_ORIGINS = conf.trusted_origins()
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# Mails of notifications.
+MAIL = mail.server(PROJECT.name)
+EMAIL_BACKEND = MAIL.backend
+EMAIL_HOST = MAIL.host
+EMAIL_PORT = MAIL.port
+EMAIL_HOST_USER = MAIL.user
+EMAIL_HOST_PASSWORD = MAIL.password
+EMAIL_USE_TLS = MAIL.use_tls
+EMAIL_USE_SSL = MAIL.use_ssl
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = MAIL.sender
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = base.MAX_BODY_BYTES
 APPEND_SLASH = False
 LOGIN_REDIRECT_URL = "admin:index"
@@ -61,6 +75,14 @@ FORMAT_MODULE_PATH = base.FORMAT_MODULE_PATH
 TIME_ZONE = "UTC"
 USE_TZ = True
 SILENCED_SYSTEM_CHECKS = base.SILENCED_SYSTEM_CHECKS
+
+# Whether this process may collect the figures of all instances and send notifications; one process does.
+REGISTRY_COLLECTS = conf.flag("REGISTRY_COLLECTS", conf.environment() != "test")
+
+# The address of a log store, for links of the console, with the places {correlation_id} and {service}.
+LOGS_URL = conf.variable("LOGS_URL") or ""
+if LOGS_URL and not LOGS_URL.startswith(("https://", "http://")):
+    raise ImproperlyConfigured("LOGS_URL must begin with https:// or http://.")
 
 # What may be registered (registry/addresses.py). Ports of databases, brokers and caches are
 # never instances of a service.

@@ -16,6 +16,14 @@ TOGETHER_S = 30.0
 
 
 @dataclass(frozen=True)
+class LogLevelState:
+    """A level that an operator has set, and the seconds until its end when it was read."""
+
+    level: str
+    left_s: float
+
+
+@dataclass(frozen=True)
 class InstanceState:
     """An instance as the database had it when it was read.
 
@@ -32,6 +40,7 @@ class InstanceState:
     beat_age_s: float
     registered_at: datetime
     wire: dict[str, Any]
+    log_level: LogLevelState | None = None
 
     @property
     def is_live(self) -> bool:

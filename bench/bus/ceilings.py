@@ -92,7 +92,7 @@ def pipelined(url: str, exchange: str, key: str, bodies: Iterable[str]) -> None:
 def celery_noop(url: str, prefix: str, folder: Path, count: int) -> Rate:
     """Tasks per second of a worker with ``count`` waiting tasks, after the first thousand."""
     times = folder / "noop.times"
-    with tasks(url, f"{prefix}noop", times) as (noop, worker):
+    with tasks(url, f"{prefix}noop-rate", times) as (noop, worker):
         for number in range(1, count + 1):
             noop(number, False)
         with worker() as process:
@@ -111,7 +111,7 @@ def celery_latency(url: str, prefix: str, folder: Path, per_s: float, seconds: f
     times = folder / "noop.times"
     sent: dict[int, int] = {}
     count = WARM_UP + int(per_s * seconds)
-    with tasks(url, f"{prefix}noop", times) as (noop, worker), worker():
+    with tasks(url, f"{prefix}noop-latency", times) as (noop, worker), worker():
         begun = time.time_ns()
 
         def send(offset: int) -> None:
@@ -133,7 +133,11 @@ def celery_latency(url: str, prefix: str, folder: Path, per_s: float, seconds: f
 
 @contextmanager
 def tasks(url: str, queue: str, times: Path) -> Iterator[tuple[Any, Any]]:
-    """A function that sends a no-op task to ``queue``, and one that starts its worker."""
+    """A function that sends a no-op task to ``queue``, and one that starts its worker.
+
+    Use each name once in a process: kombu remembers the queues that it has declared, so a queue that was
+    deleted is not declared again, and the tasks that are sent before its worker is there are dropped.
+    """
     variables = {
         "RABBITMQ_URL": url,
         "BENCH_QUEUE": queue,

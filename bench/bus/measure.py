@@ -16,6 +16,8 @@ from bench.bus.service import MARGIN_S, Figures, Service, envelope, percentile
 
 MESSAGES = 20_000
 RUNS = 10_000
+# A worker has run the first thousand before it says that it is ready.
+FEWEST_RUNS = 5000
 BACKLOG = 100_000
 # The backlog whose speed without new events is measured is a part of the whole one.
 ALONE_SHARE = 0.25
@@ -86,7 +88,7 @@ class Bench:
 
     def handlers(self) -> Figures:
         """Measure a whole worker with a backlog in its queue."""
-        numbers = self.service.fill_queue(self._scaled(RUNS))
+        numbers = self.service.fill_queue(max(FEWEST_RUNS, self._scaled(RUNS)))
         with self.service.worker() as process:
             meter, before = Meter(self.service.server, process), self.service.handled(numbers)
             self.service.wait_for(numbers)

@@ -1,6 +1,7 @@
 """The cost of an order, the orders confirmed per second, and the time from acceptance to confirmation.
 
     make bench-orders                        on each broker: ``embedded``, ``rabbitmq`` if one answers
+    make bench-orders traces=off             without spans
     make bench-orders against=c8c4065        and the same of that revision, in turn, with ratios
     python -m bench.orders --quick --only rabbitmq
 
@@ -50,6 +51,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("seconds", nargs="?", type=float, default=20.0, help="of each part (20)")
     parser.add_argument("--quick", action="store_true", help="parts of 8 seconds, one round; rough figures")
     parser.add_argument("--only", choices=sorted(brokers()), help="one broker")
+    parser.add_argument(
+        "--traces", choices=("on", "off"), default="on", help="whether spans are recorded (on)"
+    )
     parser.add_argument("--against", metavar="REVISION", help="measure that commit, too, in turn")
     parser.add_argument("--rounds", type=int, help=f"with --against ({ROUNDS})")
     found = parser.parse_args(argv)
@@ -64,7 +68,7 @@ def main(argv: list[str]) -> int:
     try:
         with places(chosen.against) as roots:
             measured = [
-                (broker, name, one(broker, name, root, chosen.seconds))
+                (broker, name, one(broker, name, root, chosen.seconds, traces=chosen.traces))
                 for broker in ([chosen.only] if chosen.only else sorted(brokers(), reverse=True))
                 for _ in range(chosen.rounds)
                 for name, root in roots.items()
@@ -90,9 +94,9 @@ def places(against: str | None) -> Iterator[dict[str, Path]]:
         yield roots
 
 
-def one(broker: str, name: str, root: Path, seconds: float) -> Figures:
+def one(broker: str, name: str, root: Path, seconds: float, *, traces: str = "on") -> Figures:
     with postgres.running(PREFIX) as server:
-        found = measure(subject(broker, root, server), server, seconds)
+        found = measure(subject(broker, root, server, traces=traces), server, seconds)
     print(f"{broker}, {name}: {json.dumps(found)}", flush=True)
     return found
 

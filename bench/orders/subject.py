@@ -16,7 +16,7 @@ def brokers() -> dict[str, dict[str, str]]:
     return found | ({"rabbitmq": {"RABBITMQ_URL": url, "BUS_PREFIX": PREFIX}} if url else {})
 
 
-def subject(broker: str, root: Path, server: Server) -> Platform:
+def subject(broker: str, root: Path, server: Server, *, traces: str = "on") -> Platform:
     """A platform that is not started yet, with empty databases.
 
     Shoppers order faster than two cores confirm; the limit of open orders must not end a measurement.
@@ -26,6 +26,7 @@ def subject(broker: str, root: Path, server: Server) -> Platform:
         "DATABASE_URL": server.url,
         "ATOLL_DATABASE_PREFIX": PREFIX,
         "ORDERS_MAX_OPEN_ORDERS": "100000",
+        "TRACES": "true" if traces == "on" else "false",
         # The interpreter belongs to this checkout, and would import its library.
         "PYTHONPATH": f"{root}{os.pathsep}{root / 'platform'}",
     }

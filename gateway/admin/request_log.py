@@ -5,10 +5,12 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
-from atoll.admin import ReadOnlyAdmin, register_tile, short_id
+from atoll.admin import ReadOnlyAdmin, journey_link, register_tile, short_id
+from atoll.admin.badges import badge
+from atoll.admin.times import TimeFilter
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 from gateway.models import RequestLog
@@ -29,7 +31,7 @@ class RequestLogAdmin(ReadOnlyAdmin):
         "retries",
         "correlation",
     )
-    list_filter = ("at", "route", "method", "status", "code")
+    list_filter = (("at", TimeFilter), "route", "method", "status", "code")
     search_fields = ("=correlation_id", "=user_id", "=client", "path")
     search_help_text = "The whole correlation id, user id or client address, or part of the path"
     date_hierarchy = "at"
@@ -48,12 +50,14 @@ class RequestLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description="correlation id", ordering="correlation_id")
     def correlation(self, request: RequestLog) -> SafeString | str:
-        return short_id(request.correlation_id, search="")
+        return format_html(
+            "{}{}", short_id(request.correlation_id, search=""), journey_link(request.correlation_id)
+        )
 
-    @display(
+    @badge(
         description="status",
         ordering="status",
-        label={"ok": "success", "refused": "warning", "failed": "danger"},
+        colours={"ok": "success", "refused": "warning", "failed": "danger"},
     )
     def outcome(self, request: RequestLog) -> tuple[str, int]:
         kind = "failed" if request.status >= 500 else "refused" if request.status >= 400 else "ok"

@@ -6,9 +6,14 @@ from django import forms
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from atoll.identity.roles import TITLES
+from gateway.admin.header_lines import HeaderLines
+from gateway.admin.own_cors import OwnCorsForm
 from gateway.admin.publishing import METHOD_CHOICES
 from gateway.edge.routes import snapshot
 from gateway.known import known_services
@@ -16,7 +21,9 @@ from gateway.models import Route
 from gateway.risks import REGISTRY, Risk, risks
 
 # After a change of one of these fields, the form asks about the risks again.
-RISKY_FIELDS = frozenset({"service", "service_path", "prefix", "access", "roles", "methods", "enabled"})
+RISKY_FIELDS = frozenset(
+    {"service", "service_path", "prefix", "match", "hosts", "access", "roles", "methods", "enabled"}
+)
 
 
 class KnownNames(UnfoldAdminTextInputWidget):
@@ -32,7 +39,7 @@ class KnownNames(UnfoldAdminTextInputWidget):
         return format_html('{}<datalist id="known-services">{}</datalist>', typed, options)
 
 
-class RouteForm(forms.ModelForm):
+class RouteForm(OwnCorsForm):
     methods = forms.MultipleChoiceField(
         choices=METHOD_CHOICES, initial=snapshot.METHODS, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -42,6 +49,10 @@ class RouteForm(forms.ModelForm):
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Where roles are asked for: who may. An administrator always may.",
     )
+    header_matches = HeaderLines(
+        label="Header fields",
+        help_text="The request must carry all of them. One per line, such as X-Version: 2.",
+    )
     insist = forms.BooleanField(
         required=False, help_text="Only after this page warned you: publish it in spite of the warning."
     )
@@ -49,7 +60,7 @@ class RouteForm(forms.ModelForm):
 
     class Meta:
         model = Route
-        fields = "__all__"  # noqa: DJ007  # the fieldsets of the admin name them
+        fields = "__all__"  # the fieldsets of the admin name them
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -62,7 +73,7 @@ class RouteForm(forms.ModelForm):
         given = super().clean() or {}
         accepted = self.instance.insisted_by and not RISKY_FIELDS & {*self.changed_data}
         if not accepted:
-            opened = Route(service=given.get("service", ""), service_path=given.get("service_path", ""))
+            opened = Route(**{name: given.get(name, "") for name in ("service", "service_path", "match")})
             self._ask_about(risks(opened, self.known), insists=bool(given.get("insist")))
         return given
 

@@ -1,5 +1,5 @@
-"""The data plane of the gateway: raw ASGI, without Django's request and ORM, one module per policy.
+"""The data plane of the gateway: its own HTTP/1.1 server without Django, one module per policy.
 
-A request passes `target` → `routing` → `cors` → `authenticate` → `limits` →
-`headers` → `dispatch` (`balance`, `breaker`, `pool`) and streams back.
+A request passes `target` → `cors` → `preflight` → `routing` → `authenticate` → `limits` →
+`headers` → `dispatch` (`balance`, `breaker`, `pool`) and streams back through `link_rewriting`.
 """

@@ -1,58 +1,70 @@
-"""The ASGI application of the data plane: applies the policies in their order."""
+"""Applies the policies to a request, in their order, and answers it."""
 
-import asyncio
 import logging
 import time
 
 from atoll import context
-from atoll.addresses import Network, bucket, read, within
-from atoll.asgi import Message, Receive, Send
+from atoll.addresses import Network, read, within
 from atoll.client.failures import UpstreamFailure
-from gateway.edge import addresses, dashboard, limits, metrics, target
-from gateway.edge.authenticate import authorise
+from gateway.edge import addresses, cors, metrics, preflight, target, websocket
+from gateway.edge.aggregation import run as aggregation
+from gateway.edge.authenticate import PENDING, authorise, is_open
 from gateway.edge.composition import Components
+from gateway.edge.control_routes import control_route
 from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.exchange import Exchange
-from gateway.edge.request_log import Entry
+from gateway.edge.flow import outside
+from gateway.edge.limits import answers
 from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed
 from gateway.edge.routes.snapshot import METHODS
+from gateway.edge.scraping import Scrape, Scraping
+from gateway.edge.upstream.directory import Upstream
 from gateway.edge.upstream.failures import ClientGone
 
 log = logging.getLogger(__name__)
 
 JSON = b"application/json"
 HEALTH = b"/health"
-READS = frozenset({"GET", "HEAD", "OPTIONS"})
 KNOWN_METHODS = frozenset(METHODS)
 CLIENT_CLOSED_REQUEST = 499  # nginx's number, for the log alone: the client has gone
 
 
 class Edge:
-    """Answers every request except those of the admin. ``components`` must have been started."""
+    """``components`` must have been started. ``scrape`` gives the metrics of all edge processes; without
+    it, those of this process are given."""
 
-    def __init__(self, components: Components) -> None:
+    def __init__(self, components: Components, scrape: Scrape | None = None) -> None:
         self._components = components
+        self._scraping = Scraping(scrape or self._own_metrics)
+        self._limits_rates = components.config.rate_limits
+        self._trusted = components.config.trusted_proxies
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one request. Never raises an error."""
         code = ""
+        table = self._components.tables.current
+        if table is not None:
+            cors.announce(exchange, table.cors)
         try:
-            await self._handle(exchange)
+            if self._trusted:
+                self._believe_proxy(exchange, self._trusted)
+            known = exchange.head.route
+            if known is not None and known[0] is exchange.line and known[1] is table:
+                await self._routed(exchange, table, known[2])
+            elif exchange.error is not None:
+                raise exchange.error
+            else:
+                await self._handle(exchange, table)
         except ErrorResponse as error:
             code = error.code
             await self._reply_error(exchange, error)
         except ClientGone:
-            await self._reply_to_broken_body(exchange)
             exchange.status = CLIENT_CLOSED_REQUEST
+            exchange.abort()
         except UpstreamFailure as failure:
             code = "answer_broken_off"
-            self._finish(exchange, code)
-            # A normal end would look like a whole answer, so the connection breaks.
-            raise ConnectionAbortedError(str(failure)) from None
-        except asyncio.CancelledError:
-            exchange.status = CLIENT_CLOSED_REQUEST
-            self._finish(exchange, code)
-            raise
+            log.debug("an answer broke off: %s", failure)
+            exchange.abort()  # a normal end would look like a whole answer
         except Exception:
             code = "internal_error"
             with context.work(correlation_id=exchange.correlation_id):
@@ -61,23 +73,32 @@ class Edge:
             await self._reply_error(exchange, failed)
         self._finish(exchange, code)
 
-    async def _handle(self, exchange: Exchange) -> None:
-        components = self._components
-        if components.config.trusted_proxies:
-            self._believe_proxy(exchange, components.config.trusted_proxies)
+    async def _handle(self, exchange: Exchange, table: Table | None) -> None:
+        route = await self._routed_path(exchange, table)
+        if route is not None and table is not None:
+            exchange.head.route = (exchange.line, table, route)
+            await self._routed(exchange, table, route)
+
+    async def _routed_path(self, exchange: Exchange, table: Table | None) -> CompiledRoute | None:
+        """The route of a request that is none of the gateway's own pages; None when it has been answered.
+
+        It depends on the bytes of the head and on the table alone, so a connection remembers it.
+        """
         target.check(exchange.path, exchange.query)
         if not exchange.path.startswith(HEALTH):  # probes send an address as their Host
-            target.check_host(exchange.host, exchange.scope["http_version"])
+            target.check_host(exchange.host, "1.1" if exchange.is_http_1_1 else "1.0")
         if exchange.method not in KNOWN_METHODS:
             raise method_not_allowed(exchange.method, KNOWN_METHODS)
-        if exchange.fields.get(b"upgrade", b"").lower() == b"websocket":
-            raise ErrorResponse(
-                501, "Not implemented", "no_websockets", "This gateway does not forward WebSockets yet."
-            )
+        if exchange.head.expectation:
+            _check_expectation(exchange.head.expectation)
+        permissions = preflight.answer(exchange, table) if table is not None else None
+        if permissions is not None:
+            exchange.start(204, permissions, length=0)
+            exchange.end()
+            return None
         if await self._own_page(exchange):
-            return
-        table, cors = components.tables.current, components.tables.cors
-        if table is None or cors is None:
+            return None
+        if table is None:
             raise ErrorResponse(
                 503,
                 "Service temporarily unavailable",
@@ -85,35 +106,56 @@ class Edge:
                 "The gateway has not seen its routing table yet.",
                 headers=[(b"retry-after", b"1")],
             )
-        if exchange.origin is not None and cors.active:
-            exchange.answer_headers += cors.fields(exchange.origin)
-            if cors.is_preflight(exchange):
-                await exchange.start(204, cors.preflight_fields(exchange.origin))
-                await exchange.body(b"", more=False)
-                return
-        await self._routed(exchange, table)
+        return table.match(exchange.method, exchange.path, exchange.host, exchange.fields)
 
-    async def _routed(self, exchange: Exchange, table: Table) -> None:
-        route = exchange.route = table.match(exchange.method, exchange.path)
+    async def _routed(self, exchange: Exchange, table: Table, route: CompiledRoute) -> None:
+        components = self._components
+        exchange.route = route
+        exchange.trace = components.traces.begin(exchange)
+        if route.cors is not table.cors:
+            cors.announce(exchange, route.cors)
         settings = route.route
-        is_read = exchange.method in READS
         bad_token: ErrorResponse | None = None
-        try:
-            exchange.principal = await self._components.authenticator.principal(exchange.authorization)
-        except ErrorResponse as error:
-            # A public page stays open to an expired token; the service decides about it.
-            bad_token = error
-        await self._limit(exchange, route)
-        is_open = settings.access == "public" or (is_read and route.reads_are_public)
-        if bad_token is not None and not is_open:
+        if exchange.authorization is not None or b"x-api-key" in exchange.fields:
+            try:
+                principal = components.authenticator.remembered(exchange)
+                if principal is PENDING:
+                    principal = await outside(components.authenticator.principal(exchange))
+                exchange.principal = principal
+            except ErrorResponse as error:
+                # A public page stays open to an expired token; the service decides about it.
+                bad_token = error
+        if self._limits_rates:
+            await self._limit(exchange, route)
+        if bad_token is not None and not is_open(settings, exchange.method):
             raise bad_token
-        authorise(settings.access, settings.roles, is_read=is_read, principal=exchange.principal)
+        authorise(settings, exchange.method, exchange.principal)
         if settings.service is not None:
-            upstream = self._components.directory.upstream(settings.service)
-            await self._components.forwarder.forward(exchange, route, upstream)
+            upstream = components.directory.upstream(settings.service)
+            if exchange.head.upgrade == b"websocket":
+                await self._websocket(exchange, route, upstream)
+            else:
+                await components.forwarder.forward(exchange, route, upstream)
         else:
-            rest = exchange.path[len(route.prefix) :]
-            await dashboard.answer(exchange, rest, self._components.fetcher, settings.timeout_s)
+            declared = table.snapshot.aggregates
+            await outside(aggregation.answer(exchange, declared, components.fetcher, settings.timeout_s))
+
+    async def _websocket(self, exchange: Exchange, route: CompiledRoute, upstream: Upstream) -> None:
+        if not route.route.websocket:
+            raise ErrorResponse(501, "Not implemented", "no_websockets", "This route takes no WebSockets.")
+        websocket.check_handshake(exchange)
+        origin = exchange.origin
+        websocket.check_origin(exchange, is_allowed=origin is not None and route.cors.allows(origin))
+
+        async def is_valid() -> bool:
+            try:
+                await self._components.authenticator.principal(exchange)
+            except ErrorResponse as error:
+                # Without keys, and above the limit for bad tokens, nothing is said about this token.
+                return error.status >= 500 or error.status == 429
+            return True
+
+        await self._components.forwarder.open_websocket(exchange, route, upstream, is_valid)
 
     def _believe_proxy(self, exchange: Exchange, trusted: tuple[Network, ...]) -> None:
         if within(read(exchange.client), trusted):
@@ -123,53 +165,76 @@ class Edge:
             exchange.client = addresses.client(exchange.client, exchange.forwarded_for, trusted)
 
     async def _limit(self, exchange: Exchange, route: CompiledRoute) -> None:
-        settings = route.route
-        if not settings.rate_limit or not self._components.config.rate_limits:
+        components = self._components
+        counting = components.limits.of(route.name, exchange.principal)
+        if counting is None:
             return
-        principal = exchange.principal
-        asker = f"user:{principal.id}" if principal is not None else f"ip:{bucket(exchange.client)}"
-        verdict = await self._components.limiter.take(
-            f"{route.name}:{asker}", settings.rate_limit, settings.rate_window_s
-        )
-        exchange.answer_headers += limits.fields(route.policy, route.name, verdict)
+        rule, asker = counting.rule, counting.asker(exchange.principal, exchange.client)
+        verdict = components.limiter.spend(rule, asker)
+        if verdict is None:
+            verdict = await outside(components.limiter.take(rule, asker))
+        exchange.answer_headers += answers.fields(rule, verdict)
         if not verdict.allowed:
-            raise limits.too_many(settings.rate_limit, settings.rate_window_s, verdict)
+            raise answers.too_many(rule, verdict)
 
     async def _own_page(self, exchange: Exchange) -> bool:
         path = exchange.path
-        if path == b"/metrics":
-            if not within(read(exchange.client), self._components.config.metrics_networks):
-                return False
-            content_type, status, body = metrics.CONTENT_TYPE, 200, self._components.metrics.render()
-        elif path.startswith(HEALTH):
+        if path.startswith(HEALTH):
             page = self._components.health.answer(path)
             if page is None:
                 return False
             content_type, (status, body) = JSON, page
+        elif path == b"/metrics":
+            if not within(read(exchange.client), self._components.config.metrics_networks):
+                return False
+            content_type, status, body = metrics.CONTENT_TYPE, 200, await outside(self._scraping.text())
         else:
-            return False
+            return await self._controlled(exchange)
         if exchange.method not in ("GET", "HEAD"):
             raise method_not_allowed(exchange.method, {"GET", "HEAD"})
         await exchange.reply(status, content_type, body, [(b"cache-control", b"no-store")])
         return True
 
+    async def _controlled(self, exchange: Exchange) -> bool:
+        """Forward pages to the control process and the registry; ``/`` may lead to the console."""
+        components = self._components
+        if exchange.path == b"/" and components.config.leads_to_console:
+            return await self._lead_to_console(exchange)
+        route = control_route(exchange.path)
+        if route is None or not components.config.control_url:
+            return False
+        if route.is_private and not within(read(exchange.client), components.config.admin_networks):
+            return False
+        exchange.route = route.compiled
+        if route.is_private:
+            cors.announce(exchange, route.compiled.cors)
+        upstream = components.directory.upstream(route.service)
+        await components.forwarder.forward(exchange, route.compiled, upstream, host=exchange.host)
+        return True
+
+    async def _lead_to_console(self, exchange: Exchange) -> bool:
+        """Redirect a browser from ``/``, unless a route takes it."""
+        table = self._components.tables.current
+        if exchange.method not in ("GET", "HEAD") or not within(
+            read(exchange.client), self._components.config.admin_networks
+        ):
+            return False
+        if table is not None and table.candidates(exchange.path, exchange.host):
+            return False
+        await exchange.reply(
+            302, b"text/plain", b"", [(b"location", b"/console/"), (b"cache-control", b"no-store")]
+        )
+        return True
+
+    async def _own_metrics(self) -> bytes:
+        return metrics.render(self._components.metrics.state())
+
     async def _reply_error(self, exchange: Exchange, error: ErrorResponse) -> None:
-        """Raises ConnectionAbortedError when another answer has begun."""
+        """Breaks the connection when another answer has begun."""
         if exchange.status:
-            raise ConnectionAbortedError(error.message)
-        await exchange.reply(error.status, JSON, error.body(exchange.correlation_id), error.headers)
-
-    async def _reply_to_broken_body(self, exchange: Exchange) -> None:
-        """Answer 400 to a client that may still be connected.
-
-        The server reports a malformed body as a client that has gone. Without this answer it
-        would send 500.
-        """
-        if not exchange.status:
-            broken = ErrorResponse(
-                400, "Invalid request", "body_broken_off", "The body ended early or is malformed."
-            )
-            await self._reply_error(exchange, broken)
+            exchange.abort()
+            return
+        await exchange.reply(error.status, JSON, error.body(exchange.correlation_id), list(error.headers))
 
     def _finish(self, exchange: Exchange, code: str) -> None:
         components = self._components
@@ -178,22 +243,16 @@ class Edge:
         components.metrics.observe(route, exchange.status, seconds, exchange.retries)
         if route == "-" and exchange.status < 400:
             return  # probes and scrapes of the gateway itself
-        if components.request_log.wants(exchange.status):
-            components.request_log.add(
-                Entry(
-                    at=time.time(),
-                    correlation_id=exchange.correlation_id,
-                    method=exchange.method,
-                    path=exchange.path.decode("latin-1"),
-                    route=route,
-                    status=exchange.status,
-                    duration_ms=round(seconds * 1000, 2),
-                    client=exchange.client,
-                    user_id=exchange.principal.id if exchange.principal is not None else "",
-                    instance=exchange.instance,
-                    retries=exchange.retries,
-                    bytes_in=exchange.bytes_in,
-                    bytes_out=exchange.bytes_out,
-                    code=code,
-                )
-            )
+        if exchange.trace is not None:
+            components.traces.end(exchange, exchange.trace, route, seconds, code)
+        components.request_log.add(exchange, route, seconds, code)
+
+
+def _check_expectation(expectation: bytes) -> None:
+    if expectation != b"100-continue":
+        raise ErrorResponse(
+            417,
+            "Expectation failed",
+            "expectation_failed",
+            "The only expectation that is known is 100-continue.",
+        )

@@ -1,63 +1,60 @@
-"""Verifies bearer tokens with the public keys of the users service.
+"""Finds the principal of a request: an access token of users or of a foreign issuer, or an API key.
 
-The principal of a verified token is cached by the token's digest until the token expires or its
-key goes, so that the next request needs no RSA.
+A verified token is remembered until it expires or its key goes. So the next request with it needs no
+signature check, and `Authenticator.remembered` answers without waiting. `BadTokens` bounds the checks of
+tokens that are refused.
 """
 
 import asyncio
-import base64
-import hashlib
-import json
-import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from atoll.identity.jwks import KeySet, Refresh
-from atoll.identity.key_file import KeyFile
+from atoll.identity.jwks import KeySet
 from atoll.identity.principal import Principal
 from atoll.identity.revocations import Revocations
 from atoll.identity.roles import TITLES
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
 from gateway.edge.error_responses import ErrorResponse, unavailable
+from gateway.edge.identity import foreign_tokens
+from gateway.edge.identity.api_keys import API_KEY_FIELD, PREFIX_BYTES, ApiKeys, Machine, carries_key
+from gateway.edge.identity.bad_tokens import BadTokens
+from gateway.edge.identity.consumers import Consumer
+from gateway.edge.identity.issuers import Issuer
+from gateway.edge.identity.key_source import KeySource
+from gateway.edge.identity.revocation_watch import RevocationWatch
+from gateway.edge.identity.trust import Trust, Trusted
+from gateway.edge.identity.verified import Verified, VerifiedTokens
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from gateway.edge.exchange import Exchange
+    from gateway.edge.routes.snapshot import Route
 
-MAX_VERIFIED = 10_000
-DIGEST_BYTES = 16
-WAIT_FOR_REVOCATIONS_S = 1.0
+READS = frozenset(("GET", "HEAD", "OPTIONS"))
 CHALLENGE = b'Bearer realm="atoll"'
+INVALID = [(b"www-authenticate", CHALLENGE + b', error="invalid_token"')]
+REFRESH_EVERY_S = 15.0
 
 FetchKeys = Callable[[], Awaitable[Any]]
 
 
-class Verified:
-    """Principals by the digest of their token. A full cache drops the oldest entry."""
+class Pending(Enum):
+    """The answer of `Authenticator.remembered` when `Authenticator.principal` must be awaited."""
 
-    def __init__(self, now: Callable[[], float] = time.time, most: int = MAX_VERIFIED) -> None:
-        self._now = now
-        self._most = most
-        self._held: dict[bytes, tuple[Principal, float, str]] = {}
+    PENDING = "the token must be verified, or the list of revocations fetched"
 
-    def get(self, digest: bytes) -> tuple[Principal, str] | None:
-        held = self._held.get(digest)
-        if held is None:
-            return None
-        if held[1] <= self._now():
-            del self._held[digest]
-            return None
-        return held[0], held[2]
 
-    def put(self, digest: bytes, principal: Principal, expires: float, kid: str) -> None:
-        if len(self._held) >= self._most:
-            del self._held[next(iter(self._held))]
-        self._held[digest] = (principal, expires, kid)
+PENDING = Pending.PENDING
+
+
+class UnknownKey(InvalidToken):
+    """The key may be published in the next moment, so this is not remembered about the token."""
 
 
 class Authenticator:
-    """``fetch`` gets the key set, ``fetch_revocations`` the revocations. Both may raise OSError, ValueError
-    and ErrorResponse. Without ``fetch_revocations`` no token is revoked."""
+    """``fetch`` gets the key set of users, ``fetch_revocations`` its revocations. Both may raise OSError,
+    ValueError and ErrorResponse. Without ``fetch_revocations`` no token is revoked."""
 
     def __init__(
         self,
@@ -67,107 +64,148 @@ class Authenticator:
         keys: KeySet | None = None,
         keep: Path | None = None,
         revocations: Revocations | None = None,
+        trust: Trust | None = None,
     ) -> None:
-        self._fetch = fetch
-        self._fetch_revocations = fetch_revocations
-        self._revocations = revocations or Revocations()
-        self._catching_up: asyncio.Task[None] | None = None
-        self._revocations_away = False
-        self._keys = keys or KeySet()
-        self._file = KeyFile(keep)
-        self._verified = Verified()
-        self._refreshing: asyncio.Task[None] | None = None
-        self._file.load_into(self._keys)
+        self.trust = trust or Trust()
+        self.api_keys = ApiKeys()
+        self.bad_tokens = BadTokens()
+        self._own_keys = keys or KeySet()
+        self._own = KeySource("users", self._own_keys, fetch, keep)
+        self._revocations = RevocationWatch(fetch_revocations, revocations)
+        self._verified = VerifiedTokens()
 
     @property
     def loaded(self) -> bool:
-        return self._keys.loaded
+        return self._own_keys.loaded
 
-    async def principal(self, authorization: bytes | None) -> Principal | None:
-        """None without a token. Raises ErrorResponse: 403 for an invalid token, 503 while there is no key."""
+    def use(self, issuers: Iterable[Issuer], consumers: Iterable[Consumer]) -> None:
+        """Take over the issuers and consumers of a table. Needs a running event loop."""
+        self.api_keys.replace(consumers)
+        if self.trust.replace(issuers):
+            self._verified.clear()
+            self.bad_tokens.forget()
+            self.trust.refresh_if_due()
+
+    async def keep_fresh(self) -> None:
+        """Fetch the keys of foreign issuers again, until the task is cancelled."""
+        while True:
+            self.trust.refresh_if_due()
+            await asyncio.sleep(REFRESH_EVERY_S)
+
+    def remembered(self, exchange: "Exchange") -> Principal | Pending | None:
+        """The principal where nothing needs to wait; None without a credential.
+
+        Raises ErrorResponse for a bad token or key: 403, or 401 where the route says so. Raises it with 429
+        for a token that must be verified when the address has sent too many bad ones.
+        """
+        offered = exchange.fields.get(API_KEY_FIELD)
+        if offered is not None and offered.startswith(PREFIX_BYTES):
+            return self._machine(exchange, offered)
+        authorization = exchange.authorization
         if authorization is None:
             return None
-        scheme, _, token = authorization.partition(b" ")
-        if scheme.lower() != b"bearer":
-            raise invalid_token()
-        digest = hashlib.blake2b(token, digest_size=DIGEST_BYTES).digest()
-        held = self._verified.get(digest)
+        held = self._verified.get(authorization)
+        if held is None:
+            return self._unknown(exchange, authorization)
+        if held.keys is not self._own_keys:
+            return held.principal
+        if not self._revocations.is_current():
+            return PENDING
+        if self._revocations.covers(held.principal):
+            raise invalid_token(exchange)
+        return held.principal
+
+    async def principal(self, exchange: "Exchange") -> Principal | None:
+        """As `remembered`, and waits where that is needed. Raises ErrorResponse also for 503 while there is
+        no key."""
+        found = self.remembered(exchange)
+        if not isinstance(found, Pending):
+            return found
+        authorization = exchange.authorization or b""
         try:
-            if held is not None and self._keys.peek(held[1]) is not None:
-                principal = held[0]
-            else:
-                principal = await self._verify(token.strip().decode("latin-1"), digest)
-            await self._require_unrevoked(principal)
+            held = self._verified.get(authorization) or await self._checked(exchange, authorization)
+            if held.keys is self._own_keys:
+                await self._revocations.catch_up()
+                if self._revocations.covers(held.principal):
+                    raise InvalidToken
         except InvalidToken:
-            raise invalid_token() from None
-        return principal
+            raise invalid_token(exchange) from None
+        return held.principal
 
-    async def _require_unrevoked(self, principal: Principal) -> None:
-        """Raises InvalidToken. Waits for new revocations only when the list is too old."""
-        fetch = self._fetch_revocations
-        if fetch is None:
-            return
-        if self._revocations.due() is not Refresh.NO:
-            self._catching_up = asyncio.get_running_loop().create_task(self._catch_up(fetch))
-        if self._catching_up is not None and self._revocations.is_stale:
-            await asyncio.wait({self._catching_up}, timeout=WAIT_FOR_REVOCATIONS_S)
-        if self._revocations.covers(principal):
-            raise InvalidToken
+    def _unknown(self, exchange: "Exchange", authorization: bytes) -> Principal | Pending:
+        scheme, _, credential = authorization.partition(b" ")
+        if scheme.lower() != b"bearer":
+            raise invalid_token(exchange)
+        if credential.lstrip().startswith(PREFIX_BYTES):
+            return self._machine(exchange, credential.strip())
+        if self.bad_tokens.holds(authorization):
+            raise invalid_token(exchange)
+        self.bad_tokens.check_address(exchange.client)
+        return PENDING
 
-    async def _catch_up(self, fetch: FetchKeys) -> None:
+    def _machine(self, exchange: "Exchange", key: bytes) -> Machine:
+        """Raises ErrorResponse for a bad key, and for more than one credential."""
+        if sum(name == b"authorization" or carries_key(name, value) for name, value in exchange.headers) > 1:
+            raise _refused(exchange, "two_credentials", "Send one access token or one API key, not both.")
+        machine = self.api_keys.find(key)
+        if machine is None:
+            raise _refused(
+                exchange,
+                "invalid_api_key",
+                "The API key is unknown, was withdrawn or has expired: ask for a new one.",
+                title="Invalid or expired API key",
+            )
+        return machine
+
+    async def _checked(self, exchange: "Exchange", authorization: bytes) -> Verified:
         try:
-            self._revocations.accept(await fetch())
-            self._revocations_away = False
-        except (ErrorResponse, OSError, ValueError) as error:
-            self._revocations.fail()
-            if not self._revocations_away:
-                log.warning(
-                    "revocations could not be fetched, tokens stay valid until they expire: %s", error
-                )
-            self._revocations_away = True
-        except BaseException:
-            self._revocations.fail()
+            return await self._verify(authorization)
+        except InvalidToken as refusal:
+            self.bad_tokens.count(exchange.client)
+            if not isinstance(refusal, UnknownKey):
+                self.bad_tokens.remember(authorization)
             raise
 
-    async def _verify(self, token: str, digest: bytes) -> Principal:
+    async def _verify(self, authorization: bytes) -> Verified:
+        """Raises InvalidToken, and ErrorResponse while there is no key."""
+        token = authorization.partition(b" ")[2].strip().decode("latin-1")
+        named = None if self.trust.is_empty else foreign_tokens.claimed_issuer(token)
+        trusted = self.trust.find(named) if named is not None else None
+        verified = await (self._verify_own(token) if trusted is None else _verify_foreign(token, trusted))
+        self._verified.put(authorization, verified)
+        return verified
+
+    async def _verify_own(self, token: str) -> Verified:
         kid = key_id(token)
-        found = self._keys.find(kid)
-        if found.refresh is not Refresh.NO:
-            self._start_refresh()
-        key = found.key
+        key = await self._own.find(kid)
         if key is None:
-            if self._refreshing is not None:
-                await asyncio.shield(self._refreshing)
-            key = self._keys.peek(kid)
-        if key is None:
-            if not self._keys.loaded:
+            if not self.loaded:
                 raise unavailable("user-service", "The public keys of the tokens cannot be fetched.")
-            raise InvalidToken
+            raise UnknownKey
         principal = principal_of(token, key)
-        self._verified.put(digest, principal, _expiry(token), kid)
-        return principal
-
-    def _start_refresh(self) -> None:
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
-
-    async def _refresh(self) -> None:
-        try:
-            document = await self._fetch()
-            self._keys.accept(document)
-        except (ErrorResponse, OSError, ValueError) as error:
-            self._keys.fail()
-            log.warning("the token keys could not be fetched, the last keys stay: %s", error)
-            return
-        except BaseException:
-            self._keys.fail()
-            raise
-        self._file.save(document)
+        return Verified(principal, principal.expires_at, self._own_keys, kid)
 
 
-def authorise(access: str, roles: tuple[str, ...], *, is_read: bool, principal: Principal | None) -> None:
-    """Raises ErrorResponse where the route is closed to the principal: 401 without a token, else 403."""
-    if access == "public" or (is_read and access.startswith("public_read")):
+async def _verify_foreign(token: str, trusted: Trusted) -> Verified:
+    header = foreign_tokens.read_header(token, trusted.issuer)
+    key = await trusted.source.find(header.kid)
+    if key is None:
+        name = trusted.issuer.name
+        if not trusted.source.keys.loaded:
+            raise unavailable(name, f"The public keys of {name} cannot be fetched.")
+        raise UnknownKey
+    principal = foreign_tokens.principal_of(token, header, key, trusted.issuer)
+    return Verified(principal, principal.expires_at, trusted.source.keys, header.kid)
+
+
+def is_open(route: "Route", method: str) -> bool:
+    """Whether the route asks for no principal."""
+    return route.access == "public" or (method in READS and route.access.startswith("public_read"))
+
+
+def authorise(route: "Route", method: str, principal: Principal | None) -> None:
+    """Raises ErrorResponse where the route is closed to the principal: 401 without a credential, else 403."""
+    if is_open(route, method):
         return
     if principal is None:
         raise ErrorResponse(
@@ -177,23 +215,29 @@ def authorise(access: str, roles: tuple[str, ...], *, is_read: bool, principal: 
             "Sign in and send the access token as 'Authorization: Bearer ...'.",
             headers=[(b"www-authenticate", CHALLENGE)],
         )
-    if roles and not principal.holds_one_of(*roles):
-        needed = " or ".join(TITLES[role] for role in roles)
+    if isinstance(principal, Machine) and not principal.may_use(route.name, method):
+        raise ErrorResponse(
+            403,
+            "Not allowed",
+            "key_not_allowed",
+            f"The API key of {principal.consumer} may not use {method} on the route {route.name}.",
+        )
+    if route.roles and not principal.holds_one_of(*route.roles):
+        needed = " or ".join(TITLES[role] for role in route.roles)
         raise ErrorResponse(403, "Not allowed", "not_allowed", f"This needs the role {needed}.")
 
 
-def invalid_token() -> ErrorResponse:
-    return ErrorResponse(
-        403,
-        "Invalid or expired token",
-        "invalid_token",
-        "The access token is invalid or has expired: sign in again.",
-        headers=[(b"www-authenticate", CHALLENGE + b', error="invalid_token"')],
-    )
+def invalid_token(exchange: "Exchange") -> ErrorResponse:
+    return _refused(exchange, "invalid_token", "The access token is invalid or has expired: sign in again.")
 
 
-def _expiry(token: str) -> float:
-    """The ``exp`` of a verified token."""
-    payload = token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return float(claims["exp"])
+def _refused(
+    exchange: "Exchange", code: str, message: str, title: str = "Invalid or expired token"
+) -> ErrorResponse:
+    status = exchange.route.route.bad_token if exchange.route is not None else 403
+    return ErrorResponse(status, title, code, message, headers=list(INVALID))
+
+
+def asker(principal: Principal) -> str:
+    """The caller by which a limit counts: ``user:ID``, ``key:CONSUMER``."""
+    return f"key:{principal.consumer}" if isinstance(principal, Machine) else f"user:{principal.id}"

@@ -1,22 +1,48 @@
 """Reads request bodies and enforces their limits.
 
-A body of known length up to ``BUFFERED_BYTES`` is read whole, so that the request can be sent again.
-Every other body streams through, one piece in memory.
+A body of up to ``buffer_bytes`` is read whole before a service is asked. So a slow client holds no
+thread of a service, and the request can be sent again. A longer body streams, one piece in memory.
 """
 
-import asyncio
-import time
+from collections import Counter
 
 from atoll.client.failures import UpstreamFailure
 from gateway.edge.error_responses import ErrorResponse, too_large
 from gateway.edge.exchange import Exchange
-from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.connection import NO_DEADLINE, Connection
 from gateway.edge.upstream.failures import ClientGone
 
-BUFFERED_BYTES = 64 * 1024
-READ_TIMEOUT_S = 30.0
-GRACE_S = 30.0
-SLOWEST_BYTES_PER_S = 1024
+FIRST_BYTES = 64 * 1024
+"""Of a longer body, so many are read before the service is asked."""
+
+
+class BodyRoom:
+    """Bounds the bytes of all bodies that are being read whole, in all and for one address."""
+
+    def __init__(self, most_bytes: int = 64 * 1024 * 1024, per_address_bytes: int = 16 * 1024 * 1024) -> None:
+        self._most = most_bytes
+        self._per_address = per_address_bytes
+        self._of: Counter[str] = Counter()
+        self.held_bytes = 0
+
+    def take(self, address: str, count: int) -> None:
+        """Raises ErrorResponse (503) when there is no room."""
+        if self.held_bytes + count > self._most or self._of[address] + count > self._per_address:
+            raise ErrorResponse(
+                503,
+                "Service temporarily unavailable",
+                "overloaded",
+                "Too many bodies are being read. Try again.",
+                headers=[(b"retry-after", b"1"), (b"connection", b"close")],
+            )
+        self.held_bytes += count
+        self._of[address] += count
+
+    def give_back(self, address: str, count: int) -> None:
+        self.held_bytes -= count
+        self._of[address] -= count
+        if self._of[address] <= 0:
+            del self._of[address]
 
 
 class Body:
@@ -36,78 +62,42 @@ class Body:
         return b"content-length: %d\r\n" % self.length
 
 
-NO_BODY = Body(b"", 0, whole=True)
-
-
-async def open_body(exchange: Exchange, limit_bytes: int) -> Body | None:
-    """None for a request without a body. Raises ErrorResponse (400, 408, 413, 501) and ClientGone.
-
-    The gateway forwards one framing. Chunked overrides a length (RFC 9112 §6.3).
-    """
-    length, chunked = _framing(exchange)
-    if length is None and not chunked and exchange.scope["http_version"].startswith("1"):
+async def open_body(
+    exchange: Exchange, room: BodyRoom, *, limit_bytes: int, buffer_bytes: int
+) -> Body | None:
+    """None for a request without a body. Raises ErrorResponse (400, 408, 413, 503)."""
+    body = exchange.request_body
+    if body is None:
         return None
+    length = body.length
     if length is not None and length > limit_bytes:
         raise too_large(limit_bytes)
-    if length == 0:
-        return NO_BODY
-    if length is not None and length <= BUFFERED_BYTES:
-        return await _read_whole(exchange, length)
-    data, more = await _next_piece(exchange)
-    if not more:
-        if length is None and not data:
-            return None if not chunked else NO_BODY
+    wanted = min(limit_bytes + 1, buffer_bytes if length is None or length <= buffer_bytes else FIRST_BYTES)
+    if length is not None and body.complete and length <= wanted:
+        return Body(await exchange.receive(length), length, whole=True)
+    data = await _read_first(exchange, room, wanted if length is None else min(wanted, length))
+    if len(data) > limit_bytes:
+        raise too_large(limit_bytes)
+    if body.complete and not body.is_held:
         return Body(data, len(data), whole=True)
     return Body(data, length, whole=False)
 
 
-def _framing(exchange: Exchange) -> tuple[int | None, bool]:
-    length: int | None = None
-    chunked = False
-    for name, value in exchange.headers:
-        if name == b"transfer-encoding":
-            if value.strip().lower() != b"chunked":
-                raise ErrorResponse(
-                    501,
-                    "Not implemented",
-                    "transfer_encoding",
-                    "Only the transfer encoding 'chunked' is understood.",
-                )
-            chunked = True
-        elif name == b"content-length":
-            if not value.isdigit() or (length is not None and int(value) != length):
-                raise ErrorResponse(
-                    400, "Invalid request", "content_length", "Content-Length is not one number of bytes."
-                )
-            length = int(value)
-    return (None, True) if chunked else (length, False)
-
-
-async def _read_whole(exchange: Exchange, length: int) -> Body:
-    data, more = await _next_piece(exchange)
-    if more and len(data) < length:
-        pieces = [data]
-        while more and sum(map(len, pieces)) < length:
-            data, more = await _next_piece(exchange)
-            pieces.append(data)
-        data = b"".join(pieces)
-    if len(data) != length:
-        raise ErrorResponse(
-            400, "Invalid request", "body_length", "The body is not as long as Content-Length says."
-        )
-    exchange.bytes_in = length
-    return Body(data, length, whole=True)
-
-
-async def _next_piece(exchange: Exchange) -> tuple[bytes, bool]:
+async def _read_first(exchange: Exchange, room: BodyRoom, wanted: int) -> bytes:
+    pieces: list[bytes] = []
+    held = 0
+    address = exchange.connection.address
     try:
-        async with asyncio.timeout(READ_TIMEOUT_S):
-            message = await exchange.receive()
-    except TimeoutError:
-        raise _too_slow() from None
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message.get("body", b""), message.get("more_body", False)
+        while held < wanted:
+            piece = await exchange.receive(min(wanted - held, FIRST_BYTES))
+            if not piece:
+                break
+            room.take(address, len(piece))
+            held += len(piece)
+            pieces.append(piece)
+    finally:
+        room.give_back(address, held)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 async def pump(
@@ -126,40 +116,21 @@ async def pump(
 async def _stream(
     exchange: Exchange, body: Body, connection: Connection, limit_bytes: int, timeout_s: float
 ) -> None:
-    began = time.perf_counter()
-    loop = asyncio.get_running_loop()
-    data, more, total = body.first, True, 0
-    while True:
+    """While the client is slow, the upstream has no deadline: the door judges the client."""
+    total = 0
+    data = body.first
+    loop = exchange.connection.loop
+    while data:
         total += len(data)
-        exchange.bytes_in = total
         if total > limit_bytes:
             raise too_large(limit_bytes)
-        if body.length is not None and total > body.length:
-            raise ErrorResponse(
-                400, "Invalid request", "body_length", "The body is longer than Content-Length."
-            )
-        if data:
-            connection.write(data if body.length is not None else b"%x\r\n%b\r\n" % (len(data), data))
-            connection.deadline = loop.time() + timeout_s
-            await connection.wait_writable()
-        if not more or total == body.length:
-            break
-        spent_s = time.perf_counter() - began
-        if spent_s > GRACE_S and total / spent_s < SLOWEST_BYTES_PER_S:
-            raise _too_slow()
-        data, more = await _next_piece(exchange)
+        connection.write(data if body.length is not None else b"%x\r\n%b\r\n" % (len(data), data))
+        connection.deadline = loop.time() + timeout_s
+        await connection.wait_writable()
+        if not connection.status:
+            connection.deadline = NO_DEADLINE
+        data = await exchange.receive()
     if body.length is None:
         connection.write(b"0\r\n\r\n")
-    elif total < body.length:
-        raise ClientGone
     connection.request_sent = True
-
-
-def _too_slow() -> ErrorResponse:
-    return ErrorResponse(
-        408,
-        "Request timeout",
-        "request_timeout",
-        "The body arrived too slowly.",
-        headers=[(b"connection", b"close")],
-    )
+    connection.deadline = loop.time() + timeout_s

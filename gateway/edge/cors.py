@@ -1,45 +1,50 @@
-"""Cross-origin rules (Fetch standard). The gateway alone sets these fields and drops those of services."""
+"""Cross-origin rules (Fetch standard). The gateway alone sets these fields and drops those of services.
 
-from gateway.edge.exchange import Exchange
-from gateway.edge.routes.snapshot import Cors
+Where rules allow any other origin, each answer has ``Vary: Origin``, also one to a request without Origin:
+a cache would else give the answer for one origin to another.
+"""
+
+from gateway.edge.exchange import Exchange, Headers
+from gateway.edge.routes.route import Cors
 
 VARY_ORIGIN = (b"vary", b"Origin")
+ALLOW_ORIGIN = b"access-control-allow-origin"
 
 
 class CorsPolicy:
+    """``methods`` are those that pages of other origins may use."""
+
     def __init__(self, cors: Cors) -> None:
-        self._origins = frozenset(origin.encode() for origin in cors.origins)
+        self.methods = frozenset(cors.methods)
+        self._headers = ", ".join(cors.headers).encode()
+        self._max_age_s = str(cors.max_age_s).encode()
         self._any = "*" in cors.origins
-        self._credentials = cors.credentials
-        self._exposed = ", ".join(cors.exposed).encode()
-        self._preflight = [
-            (b"access-control-allow-methods", ", ".join(cors.methods).encode()),
-            (b"access-control-allow-headers", ", ".join(cors.headers).encode()),
-            (b"access-control-max-age", str(cors.max_age_s).encode()),
+        self.active = bool(cors.origins)
+        allowed: Headers = [(b"access-control-expose-headers", ", ".join(cors.exposed).encode()), VARY_ORIGIN]
+        if cors.credentials:
+            allowed.append((b"access-control-allow-credentials", b"true"))
+        self._by_origin = {
+            origin.encode(): [(ALLOW_ORIGIN, origin.encode()), *allowed] for origin in cors.origins
+        }
+        refused: Headers = [VARY_ORIGIN] if self.active else []
+        self._others = self._by_origin.get(b"*", refused)
+
+    def fields(self, origin: bytes | None) -> Headers:
+        """The fields of an answer; not to be changed. An origin that is not listed gets no permission."""
+        return self._others if origin is None else self._by_origin.get(origin, self._others)
+
+    def allows(self, origin: bytes) -> bool:
+        return self._any or origin in self._by_origin
+
+    def permissions(self, methods: tuple[str, ...]) -> Headers:
+        """What a preflight for an allowed origin is told beside `fields`."""
+        return [
+            (b"access-control-allow-methods", ", ".join(methods).encode()),
+            (b"access-control-allow-headers", self._headers),
+            (b"access-control-max-age", self._max_age_s),
         ]
 
-    @property
-    def active(self) -> bool:
-        return self._any or bool(self._origins)
 
-    def is_preflight(self, exchange: Exchange) -> bool:
-        return exchange.method == "OPTIONS" and b"access-control-request-method" in exchange.fields
-
-    def fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
-        """The fields of an answer to ``origin``. An origin that is not listed gets no permission."""
-        if self._any:
-            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", self._exposed)]
-        if origin not in self._origins:
-            return [VARY_ORIGIN]
-        fields = [
-            (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", self._exposed),
-            VARY_ORIGIN,
-        ]
-        if self._credentials:
-            fields.append((b"access-control-allow-credentials", b"true"))
-        return fields
-
-    def preflight_fields(self, origin: bytes) -> list[tuple[bytes, bytes]]:
-        """The further fields of a preflight's answer. An origin that is not listed gets none."""
-        return list(self._preflight) if self._any or origin in self._origins else []
+def announce(exchange: Exchange, policy: CorsPolicy) -> None:
+    """Set the cross-origin fields of the answer. Call it before anything else adds to its fields."""
+    exchange.answer_headers = policy.fields(exchange.origin).copy()

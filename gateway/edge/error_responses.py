@@ -6,6 +6,14 @@ from atoll import wire
 
 HeaderList = list[tuple[bytes, bytes]]
 
+# A browser shows an answer of the gateway as data: it runs nothing, loads nothing and tells nobody.
+OWN_ANSWER_FIELDS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+NO_STORE = (b"cache-control", b"no-store")  # caches may keep a 404 or 405 without it (RFC 9111 §4.2.2)
+
 
 class ErrorResponse(Exception):
     """An error answer, raised. ``title`` is its ``error`` field, ``code`` is for programs."""
@@ -25,7 +33,7 @@ class ErrorResponse(Exception):
         self.title = title
         self.code = code
         self.message = message
-        self.headers = headers or []
+        self.headers = [NO_STORE, *(headers or [])]
         self.details = details or {}
 
     def body(self, correlation_id: str) -> bytes:

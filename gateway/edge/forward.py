@@ -1,33 +1,46 @@
 """Forwards one request to a service and streams both bodies."""
 
-import asyncio
-from collections.abc import Callable
+from collections import Counter
+from contextlib import suppress
 
 from atoll.client.failures import TimedOut, UpstreamFailure
-from gateway.edge import headers
-from gateway.edge.bodies import Body, open_body, pump
+from atoll.identity.principal import Principal
+from gateway.edge import compression, headers, websocket
+from gateway.edge.bodies import Body, BodyRoom, open_body, pump
 from gateway.edge.error_responses import timed_out, unavailable
-from gateway.edge.exchange import Exchange
+from gateway.edge.exchange import Exchange, now_field
+from gateway.edge.flow import Flow
 from gateway.edge.link_rewriting import LinkRewriter
 from gateway.edge.routes.routing import CompiledRoute
-from gateway.edge.upstream.connection import Connection
+from gateway.edge.upstream.connection import NO_DEADLINE, Connection
 from gateway.edge.upstream.directory import Upstream
 from gateway.edge.upstream.dispatch import Answer, Call, Dispatcher
 from gateway.edge.upstream.failures import ClientGone
 
 SERVICE_NAME = b"api-gateway"
+STREAMS_PER_INSTANCE = 4
+"""Uploads that stream at a time: each holds a thread of the instance until its client has sent it."""
 
 
 class Forwarder:
-    def __init__(self, dispatcher: Dispatcher, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._loop = loop
+        self._room = BodyRoom()
+        self._streams: Counter[str] = Counter()
 
-    async def forward(self, exchange: Exchange, route: CompiledRoute, upstream: Upstream) -> None:
-        """Answer the client with the service's answer. Raises ErrorResponse and ClientGone."""
+    async def forward(
+        self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, *, host: bytes = b""
+    ) -> None:
+        """Answer the client with the service's answer. Raises ErrorResponse and ClientGone.
+
+        ``host`` goes to the service as its Host, in place of the instance's authority.
+        """
         settings = route.route
-        body = await open_body(exchange, settings.max_body_bytes)
-        tasks: list[asyncio.Task[None]] = []
+        body = None
+        if exchange.request_body is not None:
+            body = await open_body(
+                exchange, self._room, limit_bytes=settings.max_body_bytes, buffer_bytes=settings.buffer_bytes
+            )
         call = Call(
             service=upstream.name,
             method=exchange.method,
@@ -35,43 +48,82 @@ class Forwarder:
             fields=_fields(exchange, body),
             timeout_s=settings.timeout_s,
             has_key=b"idempotency-key" in exchange.fields,
+            host=host,
+            trace=exchange.trace,
         )
         if body is None or body.whole:
-            call.body = body.first if body is not None else b""
-            call.on_slow = self._watcher(exchange, tasks)
+            if body is not None:
+                call.body = body.first
+            await self._exchange(exchange, route, upstream, call)
         else:
-            streamed = body
-            call.stream = lambda connection: tasks.append(
-                self._loop.create_task(
-                    pump(
-                        exchange,
-                        streamed,
-                        connection,
-                        limit_bytes=settings.max_body_bytes,
-                        timeout_s=settings.timeout_s,
-                    )
-                )
+            await self._upload(exchange, route, upstream, call, body)
+
+    async def open_websocket(
+        self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, is_valid: websocket.StillValid
+    ) -> None:
+        """Join the client and the service, or answer with the service's refusal."""
+        call = Call(
+            service=upstream.name,
+            method="GET",
+            target=_target(exchange, route),
+            fields=_fields(exchange, None) + websocket.REQUEST_FIELDS,
+            timeout_s=route.route.timeout_s,
+            upgrades=True,
+            trace=exchange.trace,
+        )
+        answer = await self._ask(exchange, upstream, call)
+        if answer.connection.status != 101:
+            await self._answer(exchange, route, answer, call.timeout_s)
+            return
+        connection = answer.detach()
+        try:
+            try:
+                websocket.check_answer(connection)
+            except UpstreamFailure as failure:
+                raise unavailable(
+                    upstream.name, f"{upstream.name} cannot be reached: {failure}."
+                ) from failure
+            lines = connection.answer.lines if connection.answer is not None else []
+            exchange.switch([*lines, *websocket.ANSWER_LINES])
+            with suppress(ClientGone):  # a client may be the first to end a WebSocket
+                await websocket.Splice(exchange, connection, is_valid).run()
+                exchange.connection.close()
+        finally:
+            connection.close()
+            answer.forget()
+
+    async def _upload(
+        self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, call: Call, body: Body
+    ) -> None:
+        if self._streams[upstream.name] >= STREAMS_PER_INSTANCE * max(1, len(upstream.endpoints)):
+            raise unavailable(
+                upstream.name, f"{upstream.name} takes no more large uploads now.", code="overloaded"
             )
+        pumps: list[Flow] = []
+        settings = route.route
+
+        def stream(connection: Connection) -> None:
+            sending = pump(
+                exchange, body, connection, limit_bytes=settings.max_body_bytes, timeout_s=settings.timeout_s
+            )
+            pumps.append(Flow(sending).start())
+
+        call.stream = stream
+        self._streams[upstream.name] += 1
         try:
             await self._exchange(exchange, route, upstream, call)
         finally:
-            for task in tasks:
-                task.cancel()
-
-    def _watcher(self, exchange: Exchange, tasks: list[asyncio.Task[None]]) -> Callable[[Connection], None]:
-        """Watches for a client that leaves during any attempt. A quick answer needs no watcher."""
-        slow: list[Connection] = []
-
-        def on_slow(connection: Connection) -> None:
-            slow.append(connection)
-            if not tasks:
-                tasks.append(self._loop.create_task(watch_client(exchange, slow)))
-
-        return on_slow
+            self._streams[upstream.name] -= 1
+            for one in pumps:
+                one.throw(ClientGone())
 
     async def _exchange(
         self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, call: Call
     ) -> None:
+        answer = await self._ask(exchange, upstream, call)
+        await self._answer(exchange, route, answer, call.timeout_s)
+
+    async def _ask(self, exchange: Exchange, upstream: Upstream, call: Call) -> Answer:
         try:
             answer = await self._dispatcher.ask(upstream, call)
         except TimedOut:
@@ -80,42 +132,83 @@ class Forwarder:
             raise unavailable(upstream.name, f"{upstream.name} cannot be reached: {failure}.") from failure
         exchange.retries = answer.retries
         exchange.instance = answer.endpoint.id
-        failure_: BaseException | None = None
+        return answer
+
+    async def _answer(
+        self, exchange: Exchange, route: CompiledRoute, answer: Answer, timeout_s: float
+    ) -> None:
         try:
-            await self._relay(exchange, route, answer, call.timeout_s)
+            if answer.connection.complete:
+                self._relay_whole(exchange, route, answer)
+            else:
+                await self._relay(exchange, route, answer, timeout_s)
         except BaseException as error:
-            failure_ = error
+            answer.finish(error)
             raise
-        finally:
-            answer.finish(failure_)
+        answer.finish(None)
+
+    def _relay_whole(self, exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
+        """Relay an answer whose body has arrived with its head."""
+        _start(exchange, route, answer)
+        body = answer.connection.take()
+        answer.finish(None)  # the client's next request may use the connection
+        exchange.end(body)
 
     async def _relay(
         self, exchange: Exchange, route: CompiledRoute, answer: Answer, timeout_s: float
     ) -> None:
-        connection = answer.connection
-        kept = headers.to_client(connection.headers)
-        LinkRewriter(route, answer.endpoint.origin.authority).rewrite(kept)
-        await exchange.start(connection.status, kept)
+        connection, client = answer.connection, exchange.connection
+        _start(exchange, route, answer)
         data = connection.take()
+        if not data:
+            exchange.flush()
         while not connection.complete:
             if data:
-                await exchange.body(data, more=True)
-            connection.deadline = self._loop.time() + timeout_s
+                exchange.write(data)
+                if client.is_stalled:
+                    connection.deadline = NO_DEADLINE  # the door judges the client
+                    await client.wait_writable()
+            connection.deadline = client.loop.time() + timeout_s
             data = await connection.read()
-        while data:
+        while True:
             rest = connection.take()
-            await exchange.body(data, more=bool(rest))
             if not rest:
-                return
+                break
+            if data:
+                exchange.write(data)
+                await client.wait_writable()
             data = rest
-        await exchange.body(b"", more=False)
+        exchange.end(data, _trailers(exchange, connection))
 
 
-async def watch_client(exchange: Exchange, connections: list[Connection]) -> None:
-    """Wait until the client has gone, then end the exchange on the last of ``connections``."""
-    while (await exchange.receive())["type"] != "http.disconnect":
-        pass
-    connections[-1].fail(ClientGone())
+def _start(exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
+    head = answer.connection.answer
+    if head is None:
+        raise RuntimeError("the answer has no head yet")
+    lines = head.lines
+    if head.has_links:
+        kept = head.fields_for_client()
+        LinkRewriter(route, answer.endpoint.origin.authority, exchange.host).rewrite(kept)
+        lines = [b"%b: %b" % field for field in kept]
+    if not head.has_date:
+        lines = [*lines, b"date: " + now_field()]  # RFC 9110 §6.6.1
+    length = head.length
+    if length is None and not head.chunked and answer.connection.complete and exchange.method != "HEAD":
+        length = answer.connection.held_bytes
+    if route.route.compress:
+        lines, exchange.coder = compression.encode(exchange, head.status, lines, length)
+        if exchange.coder is not None:
+            length = None
+    exchange.start_lines(head.status, lines, length=length)
+
+
+def _trailers(exchange: Exchange, connection: Connection) -> bytes:
+    """The trailers for a client that takes them (RFC 9110 §6.5.1), without the fields of the gateway."""
+    if not exchange.head.takes_trailers or not connection.trailers:
+        return b""
+    lines = connection.trailers.split(b"\r\n")[:-1]
+    kept = [line for line in lines if headers.returns(line.partition(b":")[0].lower())]
+    return b"".join(line + b"\r\n" for line in kept)
 
 
 def _target(exchange: Exchange, route: CompiledRoute) -> bytes:
@@ -124,15 +217,24 @@ def _target(exchange: Exchange, route: CompiledRoute) -> bytes:
 
 
 def _fields(exchange: Exchange, body: Body | None) -> bytes:
-    pieces = headers.to_service(exchange.headers)
-    pieces.append(own_fields(exchange))
-    if exchange.principal is not None and exchange.principal.is_user:
-        pieces.append(headers.identity(exchange.principal.id, exchange.principal.roles))
+    pieces = [exchange.head.for_service, own_fields(exchange)]
+    if exchange.route is not None:
+        pieces.append(exchange.route.prefix_field)
+    if exchange.principal is not None:
+        pieces.append(identity_fields(exchange, exchange.principal))
     if body is not None:
         pieces.append(body.framing)
     elif exchange.method in ("POST", "PUT", "PATCH"):
         pieces.append(b"content-length: 0\r\n")
     return b"".join(pieces)
+
+
+def identity_fields(exchange: Exchange, principal: Principal) -> bytes:
+    """`headers.identity_of`, made once for a header block and the caller that it names."""
+    made = exchange.head.identity
+    if made is None or made[0] is not principal:
+        made = exchange.head.identity = (principal, headers.identity_of(principal))
+    return made[1]
 
 
 def own_fields(exchange: Exchange) -> bytes:

@@ -1,14 +1,17 @@
 """Decides which header fields pass, in both directions.
 
-A service never gets hop-by-hop fields, fields that ``Connection`` names (RFC 9110 §7.6.1), and the
-client's identity and forwarding fields. Nor does it get names outside ``[A-Za-z0-9-]``, since WSGI and
-ASGI read ``X_User_ID`` and ``X-User-ID`` as one key (CVE-2026-3902). The gateway adds its own fields
-after that, so a client can neither remove nor repeat them.
+A service never gets hop-by-hop fields, fields that ``Connection`` names (RFC 9110 §7.6.1), API keys of the
+gateway, and the client's identity and forwarding fields. Nor does it get names outside ``[A-Za-z0-9-]``,
+since WSGI and ASGI read ``X_User_ID`` and ``X-User-ID`` as one key (CVE-2026-3902). The gateway adds its own
+fields after that, so a client can neither remove nor repeat them.
 """
 
 import json
 import re
 from collections.abc import Iterable
+
+from atoll.identity.principal import Principal
+from gateway.edge.identity.api_keys import API_KEY_FIELD, Machine, carries_key
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -20,22 +23,23 @@ OURS_ALONE = (
     frozenset(
         b"host content-length forwarded via x-real-ip x-client-ip client-ip true-client-ip x-original-url "
         b"x-rewrite-url x-http-method-override x-http-method x-method-override x-correlation-id "
-        b"x-request-id x-response-time x-service-name x-deadline-ms script-name path-info remote-user".split()
+        b"x-request-id x-response-time x-service-name x-deadline-ms script-name path-info remote-user "
+        b"traceparent tracestate".split()
     )
     | HOP_BY_HOP
 )
-OUR_NAMESPACES = (b"x-user-", b"x-forwarded-", b"x-atoll-")
+OUR_NAMESPACES = (b"x-user-", b"x-consumer-", b"x-forwarded-", b"x-atoll-")
+MAY_HOLD_KEYS = frozenset((b"authorization", API_KEY_FIELD))
 NAME = re.compile(rb"[a-z0-9-]+")
 ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 RESPONSE_DROPPED = HOP_BY_HOP | frozenset(
     b"server x-correlation-id x-request-id x-response-time x-service-name".split()
 )
-RESPONSE_NAMESPACES = (b"access-control-", b"x-user-", b"x-atoll-")
+RESPONSE_NAMESPACES = (b"access-control-", b"x-user-", b"x-consumer-", b"x-atoll-")
 MAX_KNOWN_NAMES = 2048
 
 _passes: dict[bytes, bool] = {}
-_returns: dict[bytes, bool] = {}
 
 
 def passes(name: bytes) -> bool:
@@ -58,6 +62,8 @@ def to_service(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
         if known is None:
             known = _learn(_passes, name, passes(name))
         if known:
+            if name in MAY_HOLD_KEYS and carries_key(name, value):
+                continue
             if name == b"cookie":
                 cookies += 1
             pieces += (name, b": ", value, b"\r\n")
@@ -72,20 +78,11 @@ def named_by_connection(value: bytes) -> set[bytes]:
     return {token.strip().lower() for token in value.split(b",")} - {b"close", b"keep-alive", b""}
 
 
-def to_client(headers: HeaderList) -> HeaderList:
-    """The service's fields that the client gets, without those of the gateway."""
-    kept: HeaderList = []
-    named: set[bytes] | None = None
-    for field in headers:
-        name = field[0]
-        known = _returns.get(name)
-        if known is None:
-            known = _learn(_returns, name, returns(name))
-        if known:
-            kept.append(field)
-        elif name == b"connection":
-            named = (named or set()) | named_by_connection(field[1])
-    return [field for field in kept if field[0] not in named] if named else kept
+def identity_of(principal: Principal) -> bytes:
+    """The fields that name the caller to a service: of a user or a machine. A service has none."""
+    if isinstance(principal, Machine):
+        return f"x-consumer-id: {principal.consumer}\r\n".encode()
+    return identity(principal.id, principal.roles) if principal.is_user else b""
 
 
 def identity(user_id: str, roles: Iterable[str]) -> bytes:

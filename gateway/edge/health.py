@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from atoll import wire
-from atoll.health.views import DEGRADED, OK, UNAVAILABLE
+from atoll.health.statuses import DEGRADED, OK, UNAVAILABLE
 from atoll.server import lifecycle
 
 SERVICE = "api-gateway"

@@ -83,7 +83,7 @@ class Parser:
 
 
 class Store(asyncio.Protocol):
-    """One connection. A command without a connection raises StoreAway at once."""
+    """One connection. A command without a connection raises StoreAway at once. Read ``connected`` only."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, url: str) -> None:
         self._loop = loop
@@ -92,10 +92,7 @@ class Store(asyncio.Protocol):
         self._parser = Parser()
         self._pending: deque[asyncio.Future[Reply]] = deque()
         self._outgoing: list[bytes] = []
-
-    @property
-    def connected(self) -> bool:
-        return self._transport is not None
+        self.connected = False
 
     async def connect(self) -> None:
         """Raises StoreAway."""
@@ -137,6 +134,7 @@ class Store(asyncio.Protocol):
 
     def _lost(self) -> None:
         self._transport = None
+        self.connected = False
         self._parser = Parser()
         self._outgoing = []
         while self._pending:
@@ -147,6 +145,7 @@ class Store(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
+        self.connected = True
 
     def data_received(self, data: bytes) -> None:
         try:

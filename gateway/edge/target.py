@@ -19,7 +19,7 @@ HEX = re.compile(rb"[0-9A-Fa-f]{2}")
 HOST = re.compile(rb"[A-Za-z0-9._~%:\[\]-]{1,255}")
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 NEVER_ESCAPED = frozenset(b"/\\;%") | frozenset(range(0x20)) | {0x7F}
-HTTP_1_0 = ("1.0", "1")
+HTTP_1_0 = ("1.0",)
 QUERY = re.compile(rb"[\x21\x23-\x7e]*")
 
 
@@ -48,7 +48,7 @@ def check(path: bytes, query: bytes) -> None:
 def check_host(host: bytes, http_version: str) -> None:
     """Raises ErrorResponse: 400 unless the request has one valid Host (RFC 9112 §3.2).
 
-    HTTP/1.0, which Granian calls "1", needs none. ``host`` is empty for none and for several.
+    HTTP/1.0 needs none. ``host`` is empty for none and for several.
     """
     if not HOST.fullmatch(host) and (host or http_version not in HTTP_1_0):
         raise ErrorResponse(400, "Invalid request", "invalid_host", "Send one Host field with a host name.")

@@ -1,4 +1,4 @@
-"""The edge on Granian in a thread, and a client that sends the given bytes."""
+"""The edge in a thread, and a client that sends the given bytes."""
 
 import asyncio
 import json
@@ -11,21 +11,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
 from atoll import conf
 from atoll.addresses import networks
 from atoll.dev import ports
 from atoll.discovery.instances import Instance
+from atoll.server.listening import listen
 from gateway.edge.app import Edge
-from gateway.edge.composition import Components
+from gateway.edge.composition import Components, Place
 from gateway.edge.config import EdgeConfig
+from gateway.edge.http.server import Server
+from gateway.edge.http.tls import TLS
 from gateway.edge.request_log import Entry, RequestLog
+from gateway.edge.upstream.health_checks import Tell
 from gateway.tests.upstream import Upstream
 
 T = TypeVar("T")
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -94,9 +96,19 @@ class Clock:
 
 
 class Gateway:
-    """``config`` replaces fields of EdgeConfig, among them ``home``."""
+    """``config`` replaces fields of EdgeConfig, among them ``home``. The rest is that of `Components`."""
 
-    def __init__(self, home: Path, document: dict[str, Any], **config: Any) -> None:
+    def __init__(
+        self,
+        home: Path,
+        document: dict[str, Any],
+        *,
+        place: Place | None = None,
+        tell_health: Tell | None = None,
+        **config: Any,
+    ) -> None:
+        self._place = place
+        self._tell_health = tell_health
         self.clock = Clock()
         self.entries: list[Entry] = []
         self.port = ports.free()
@@ -124,19 +136,26 @@ class Gateway:
 
     async def _main(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.components = Components(self._config, RequestLog(self.entries.extend), self.clock)
+        self._stopping = asyncio.Event()
+        self.components = Components(
+            self._config,
+            RequestLog(self.entries.extend),
+            self.clock,
+            place=self._place,
+            tell_health=self._tell_health,
+        )
         self.components.start()
         self.components.tables.publish(self._document)
-        self._server = Server(
-            Edge(self.components),
-            port=self.port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,
-            websockets=False,
-            log_enabled=False,
-        )
+        server = Server(self.components.door, Edge(self.components).serve, self.loop)
+        certificate = self._config.tls_certificate
+        self.tls = TLS(certificate, self._config.tls_key) if certificate is not None else None
+        looking = self.loop.create_task(self.tls.keep_fresh()) if self.tls is not None else None
+        await server.listen([listen("127.0.0.1", self.port)], self.tls)
         self._ready.set()
-        await self._server.serve()
+        await self._stopping.wait()
+        server.stop_listening()
+        if looking is not None:
+            looking.cancel()
         await self.components.stop()
 
     def _listens(self) -> bool:
@@ -165,7 +184,7 @@ class Gateway:
         self.run(lambda: self.components.tables.publish(document))
 
     def close(self) -> None:
-        self.loop.call_soon_threadsafe(self._server.stop)
+        self.loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(10)
         assert not self._thread.is_alive()
 

@@ -13,11 +13,13 @@ from atoll.identity.roles import ADMIN, OPERATOR
 from atoll.testing.rights import signed_in
 from gateway.known import known_services
 from gateway.models import Publication, Route
+from gateway.risks import risks
 from gateway.tests.test_admin import form
 from gateway.usecases.load_routes import load_routes
 
 pytestmark = pytest.mark.django_db
 
+STAN = "Stan Staff (stan@example.com)"
 ADD = "/admin/gateway/route/add/"
 REGISTRY = {"service": "registry", "service_path": "/services"}
 WHOLE = {"service": "user-service", "service_path": ""}
@@ -33,7 +35,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def add(client: Client, **fields: Any) -> str:
-    return client.post(ADD, form(**fields), follow=True).content.decode()
+    return client.post(ADD, form(**fields, _publish=""), follow=True).content.decode()
 
 
 def nothing_changed() -> bool:
@@ -70,7 +72,7 @@ def test_an_administrator_is_warned_first_and_who_insisted_is_kept(
     assert nothing_changed()
 
     assert "Published as version 2" in add(admin, insist="on", **fields)
-    assert Route.objects.get(name="things").insisted_by == "stan"
+    assert Route.objects.get(name="things").insisted_by == STAN
     assert any("insisted: " in entry.change_message for entry in LogEntry.objects.all())
 
 
@@ -94,7 +96,7 @@ def test_what_was_insisted_on_is_asked_again_only_when_it_opens_something_else()
 
     assert "Only an administrator may insist on it." in refused.content.decode()
     route.refresh_from_db()
-    assert (route.timeout_s, route.access, route.insisted_by) == (7, "signed_in", "stan")
+    assert (route.timeout_s, route.access, route.insisted_by) == (7, "signed_in", STAN)
 
 
 def test_switching_such_a_route_on_from_the_list_is_refused() -> None:
@@ -168,3 +170,9 @@ def test_the_names_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert client.services() == [*pages[0], "last-service"]
     assert asked == [("/services", "1"), ("/services", "2")]
+
+
+def test_an_exact_path_without_service_path_opens_one_address_and_no_whole_service() -> None:
+    assert risks(Route(service="a-service", match="exact"), ["a-service"]) == []
+    [risk] = risks(Route(service="a-service"), ["a-service"])
+    assert risk.needs_admin

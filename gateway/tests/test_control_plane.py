@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from gateway import recording
-from gateway.edge.request_log import MAX_QUEUED, PER_SECOND, Entry, RequestLog
+from gateway.edge.request_log import MAX_QUEUED, STORED_PER_SECOND, Entry, RequestLog
 from gateway.edge.routes import snapshot
 from gateway.models import CorsSettings, Publication, Route
 from gateway.models import RequestLog as LoggedRequest
@@ -55,7 +55,8 @@ def entry(**fields: Any) -> Entry:
 def test_the_shipped_routes_are_the_designs_table() -> None:
     loaded = load_routes()
 
-    assert (sorted(loaded.created), loaded.kept) == (sorted(DESIGNED), [])
+    combined = ["aggregate dashboard", "aggregate overview"]
+    assert (sorted(loaded.created), loaded.kept) == ([*combined, *sorted(DESIGNED)], [])
     published = snapshot.read(Publication.objects.get(version=loaded.version).document)
     assert {r.name: (r.prefix, r.service, r.service_path, r.access) for r in published.routes} == DESIGNED
 
@@ -68,6 +69,10 @@ def test_loading_again_creates_what_is_missing_and_keeps_what_was_edited() -> No
 
     loaded = load_routes()
     assert loaded.created == ["orders"]
+    assert [one.name for one in snapshot.read(publish("ada").document).aggregates] == [
+        "dashboard",
+        "overview",
+    ]
     assert Route.objects.get(name="auth").rate_limit == 7
 
 
@@ -91,6 +96,23 @@ def test_a_bad_file_is_refused_whole(tmp_path: Path, text: str, problem: str) ->
     with pytest.raises(CommandError, match=problem):
         call_command("load_routes", file=file)
     assert (Route.objects.count(), Publication.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db
+def test_a_file_may_say_everything_that_a_route_knows(tmp_path: Path) -> None:
+    file = tmp_path / "routes.toml"
+    file.write_text(
+        '[beta]\nprefix = "/beta"\nservice = "user-service"\nservice_path = "/users"\nmatch = "exact"\n'
+        'hosts = ["*.example.com"]\nheader_matches = {"x-version" = "2"}\nbad_token = 401\n'
+        'limit_key = "address"\nbuffer_bytes = 10\nwebsocket = true\ncors = {origins = ["https://a.test"]}\n'
+    )
+    loaded = load_routes(file)
+
+    [route] = snapshot.read(Publication.objects.get(version=loaded.version).document).routes
+    assert (route.match, route.hosts, route.bad_token) == ("exact", ("*.example.com",), 401)
+    assert [(one.name, one.value) for one in route.header_matches] == [("x-version", "2")]
+    assert (route.limit_key, route.buffer_bytes, route.websocket) == ("address", 10, True)
+    assert route.cors == snapshot.Cors(origins=("https://a.test",))
 
 
 @pytest.mark.django_db
@@ -183,7 +205,7 @@ def test_a_flood_is_sampled_and_server_errors_are_kept() -> None:
     now = 0.0
     log = RequestLog(lambda batch: None, clock=lambda: now)
 
-    assert [log.wants(200) for _ in range(PER_SECOND + 5)].count(True) == PER_SECOND
+    assert [log.wants(200) for _ in range(STORED_PER_SECOND + 5)].count(True) == STORED_PER_SECOND
     assert log.sampled_out == 5
     assert log.wants(503)
     now = 1.0
@@ -194,7 +216,7 @@ def test_a_queue_that_is_full_drops_and_counts() -> None:
     written: list[Entry] = []
     log = RequestLog(written.extend)
     for _ in range(MAX_QUEUED + 3):
-        log.add(entry())
+        log.keep(entry())
     assert log.dropped == 3
     log.flush()
     assert len(written) == MAX_QUEUED
@@ -205,7 +227,7 @@ def test_a_database_in_trouble_costs_log_rows_and_nothing_else() -> None:
         raise OSError("no database")
 
     log = RequestLog(fail)
-    log.add(entry())
+    log.keep(entry())
     log.flush()
     assert log.dropped == 1
 

@@ -1,4 +1,4 @@
-"""One exchange through real sockets: client, Granian, edge, upstream."""
+"""One exchange through real sockets: client, edge, upstream."""
 
 import asyncio
 import json

@@ -130,7 +130,7 @@ def test_a_services_inner_fields_do_not_reach_the_client(gateway: Gateway, upstr
     headers = gateway.get("/open/x").headers
 
     assert headers["x-kept"] == "1"
-    assert "secret" not in headers["server"] and "9999" not in headers["x-response-time"]
+    assert "server" not in headers and "9999" not in headers["x-response-time"]
     assert "x-inner" not in headers and "access-control-allow-origin" not in headers
     assert headers["x-correlation-id"] != "evil-evil"
 
@@ -153,15 +153,15 @@ def test_links_lead_to_the_gateway_and_not_behind_it(gateway: Gateway, upstream:
     )
 
 
-def test_length_and_chunks_together_leave_as_chunks_alone(gateway: Gateway, upstream: Upstream) -> None:
+def test_length_and_chunks_together_are_refused(gateway: Gateway, upstream: Upstream) -> None:
     smuggled = b"0\r\n\r\nGET /staff/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-    gateway.raw(
+    refused = gateway.raw(
         b"POST /open/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%b"
         % (len(smuggled), smuggled)
     )
 
-    assert [seen.target for seen in upstream.seen if "jwks" not in seen.target] == ["/open/x"]
-    assert upstream.seen[-1].body == b""
+    assert (refused.status, refused.json()["code"]) == (400, "framing")
+    assert upstream.seen == []
 
 
 @pytest.mark.parametrize(

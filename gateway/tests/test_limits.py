@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from atoll import conf
 from atoll.ids import uuid7
 from atoll.testing.tokens import access_token
-from gateway.edge.limits import KEY, LocalBuckets
+from gateway.edge.limits.bucket import Bucket
+from gateway.edge.limits.rules import Rule
+from gateway.edge.limits.shared_buckets import KEY
 from gateway.edge.resp import CommandError, Parser, StoreAway, encode
 from gateway.tests.harness import Gateway, row, until
 from gateway.tests.upstream import Upstream
@@ -33,7 +35,7 @@ def name() -> Iterator[str]:
 def limited(make_gateway: Make, name: str, **config: str) -> Gateway:
     gateway = make_gateway(row(name, "/open", rate_limit=5, rate_window_s=3600), **config)
     if not config:
-        until(lambda: gateway.components.limiter._script)
+        until(lambda: gateway.components.limiter.shares)
     return gateway
 
 
@@ -92,6 +94,17 @@ def test_with_the_store_away_each_gateway_counts_for_itself(make_gateway: Make, 
     assert gateway.components.limiter.fallbacks == 6
 
 
+def test_what_was_spent_while_the_store_was_away_counts_afterwards(make_gateway: Make, name: str) -> None:
+    gateway = limited(make_gateway, name)
+    gateway.run(gateway.components.store.close)
+    assert [gateway.get("/open/x").status for _ in range(3)] == [200] * 3
+    until(lambda: gateway.components.limiter.shares)
+    other = limited(make_gateway, name)
+
+    until(lambda: not gateway.components.limiter._unreported)
+    assert [other.get("/open/x").status for _ in range(3)] == [200, 200, 429]
+
+
 def test_a_store_that_forgot_the_script_gets_it_again(make_gateway: Make, name: str) -> None:
     gateway = limited(make_gateway, name)
     gateway.run(lambda: setattr(gateway.components.limiter, "_script", b"0" * 40))
@@ -102,7 +115,8 @@ def test_a_store_that_forgot_the_script_gets_it_again(make_gateway: Make, name: 
             len(gateway.components.limiter._script) == 40 and gateway.components.limiter._script != b"0" * 40
         )
     )
-    assert gateway.get("/open/x").headers["ratelimit"].split(";")[1] == "r=4"
+    # The request that the process counted alone was reported.
+    assert gateway.get("/open/x").headers["ratelimit"].split(";")[1] == "r=3"
 
 
 def test_a_lost_connection_to_the_store_is_made_again(make_gateway: Make, name: str) -> None:
@@ -120,27 +134,29 @@ def test_a_lost_connection_to_the_store_is_made_again(make_gateway: Make, name: 
 )
 def test_no_window_ever_lets_twice_the_limit_through(limit: int, window_s: int, gaps_ms: list[int]) -> None:
     now = 0.0
-    buckets = LocalBuckets(lambda: now)
+    bucket = Bucket(Rule("r", limit, window_s), "k")
     let_through: list[float] = []
     for gap in gaps_ms:
-        now += gap
-        if buckets.take("k", limit, window_s).allowed:
+        now += gap / 1000
+        verdict = bucket.spend(now, alone=True)
+        if verdict is not None and verdict.allowed:
             let_through.append(now)
     for start in let_through:
-        within = [at for at in let_through if start <= at < start + window_s * 1000]
+        within = [at for at in let_through if start <= at < start + window_s]
         assert len(within) <= 2 * limit
 
 
 @given(limit=st.integers(1, 20), window_s=st.integers(1, 60))
 def test_after_the_wait_it_names_exactly_one_more_is_let_through(limit: int, window_s: int) -> None:
-    now = 0.0
-    buckets = LocalBuckets(lambda: now)
-    for _ in range(limit):
-        assert buckets.take("k", limit, window_s).allowed
-    refused = buckets.take("k", limit, window_s)
-    assert not refused.allowed
-    now += refused.wait_ms
-    assert buckets.take("k", limit, window_s).allowed
+    bucket = Bucket(Rule("r", limit, window_s), "k")
+    given = [bucket.spend(1.0, alone=True) for _ in range(limit)]
+    assert [verdict and verdict.remaining for verdict in given] == list(reversed(range(limit)))
+    refused = bucket.spend(1.0, alone=True)
+    assert refused is not None and not refused.allowed
+    early = bucket.spend(1.0 + (refused.wait_ms - 2) / 1000, alone=True)
+    assert early is not None and not early.allowed
+    then = bucket.spend(1.0 + refused.wait_ms / 1000, alone=True)
+    assert then is not None and then.allowed
 
 
 @given(st.lists(st.integers(1, 7), max_size=60))

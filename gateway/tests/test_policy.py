@@ -8,7 +8,6 @@ import pytest
 from atoll.client.failures import NoReply, NotSent
 from atoll.client.policy import FAILURES_TO_OPEN
 from atoll.testing.outcomes import OUTCOMES, Outcome
-from gateway.edge.upstream import balance
 from gateway.edge.upstream.directory import Endpoint
 from gateway.tests.harness import NOBODY, Gateway, row, table
 from gateway.tests.upstream import Seen, Upstream, answer
@@ -69,8 +68,8 @@ def test_a_request_is_repeated_where_the_table_repeats_it(
     def first(endpoints: Sequence[Endpoint]) -> Endpoint:
         return endpoints[0]
 
-    monkeypatch.setattr(balance, "choose", first)
     gateway.knows("product-service", ill(outcome), upstream)
+    monkeypatch.setattr(gateway.components.directory.upstream("product-service"), "pick", first)
     repeats = outcome.repeats_read if method == "GET" else outcome.repeats_write
 
     assert (gateway.request(method, "/open/x", b"{}").status == 200) is repeats

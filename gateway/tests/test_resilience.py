@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from atoll.client.budget import Budget
+from gateway.edge.composition import Place
 from gateway.edge.upstream import balance
 from gateway.edge.upstream.breaker import Breaker
 from gateway.tests.harness import NOBODY, Clock, Gateway, row, table, until
@@ -64,19 +65,26 @@ def test_only_what_is_safe_to_repeat_is_repeated(
     assert len(upstream.of("/open")) == times
 
 
+STREAMED = 2_000_000
+
+
 def test_a_body_that_streams_goes_elsewhere_while_nothing_of_it_was_sent(
-    gateway: Gateway, upstream: Upstream
+    make_gateway: Callable[..., Gateway], upstream: Upstream
 ) -> None:
+    gateway = make_gateway(row("open", "/open", max_body_bytes=STREAMED))
     gateway.knows("product-service", NOBODY, upstream)
-    answers = [gateway.request("POST", "/open/x", b"x" * 200_000) for _ in range(6)]
+    answers = [gateway.request("POST", "/open/x", b"x" * STREAMED) for _ in range(6)]
 
-    assert [answer_.json()["bytes"] for answer_ in answers] == [200_000] * 6
+    assert [answer_.json()["bytes"] for answer_ in answers] == [STREAMED] * 6
 
 
-def test_a_body_that_streams_is_never_sent_twice(gateway: Gateway, upstream: Upstream) -> None:
+def test_a_body_that_streams_is_never_sent_twice(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("open", "/open", max_body_bytes=STREAMED))
     upstream.behaviours["/open"] = drop
 
-    assert gateway.request("PUT", "/open/x", b"x" * 200_000).status == 503
+    assert gateway.request("PUT", "/open/x", b"x" * STREAMED).status == 503
     assert len(upstream.of("/open")) == 1
 
 
@@ -148,8 +156,6 @@ def test_one_ill_instance_loses_its_traffic_and_the_service_keeps_it(
     ill = make_upstream()
     ill.answers("/open", answer(502, b"{}"))
     gateway.knows("product-service", ill, upstream)
-    # GET is tried again on the other instance. Five POSTs in a row may all meet the ill one, and then the
-    # whole service rests.
     until(lambda: gateway.get("/open/x").status and len(ill.of("/open")) >= 5)
     asked = len(ill.of("/open"))
 
@@ -157,12 +163,34 @@ def test_one_ill_instance_loses_its_traffic_and_the_service_keeps_it(
     assert len(ill.of("/open")) == asked
 
 
-def test_a_service_working_at_its_limit_refuses_at_once(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.edge.upstream.dispatch.MAX_IN_FLIGHT", 0)
+def test_a_service_working_at_its_limit_refuses_at_once(gateway: Gateway, upstream: Upstream) -> None:
+    document = table(row("open", "/open"), version=2)
+    gateway.publish(document | {"services": [{"name": "product-service", "max_in_flight": 1}]})
+    hanging = asyncio.Event()
+
+    async def hang(seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hanging.wait()
+        writer.close()
+
+    upstream.behaviours["/open/hang"] = hang
+    first = gateway.connect()
+    first.sendall(b"POST /open/hang HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
+    until(lambda: upstream.of("/open/hang"))
 
     assert gateway.get("/open/x").json()["code"] == "overloaded"
+    assert not upstream.of("/open/x")
+    first.close()
+
+
+@pytest.mark.parametrize(("limit", "processes", "share"), [(400, 1, 400), (400, 3, 134), (1, 4, 1)])
+def test_the_processes_of_a_gateway_share_a_services_requests_in_flight(
+    make_gateway: Callable[..., Gateway], limit: int, processes: int, share: int
+) -> None:
+    gateway = make_gateway(row("open", "/open"), place=Place(1, processes))
+    document = table(row("open", "/open"), version=2)
+    gateway.publish(document | {"services": [{"name": "product-service", "max_in_flight": limit}]})
+
+    assert gateway.components.directory.upstream("product-service").max_in_flight == share
 
 
 def test_a_breaker_lets_one_probe_through_at_a_time() -> None:
@@ -170,14 +198,14 @@ def test_a_breaker_lets_one_probe_through_at_a_time() -> None:
     breaker = Breaker(clock)
     for _ in range(5):
         assert breaker.may_ask()
-        breaker.failed(probe=breaker.asked())
+        breaker.failed(breaker.asked())
     assert (breaker.state, breaker.may_ask(), breaker.wait_s()) == ("open", False, 1.0)
 
     clock.now += 1
     assert (breaker.state, breaker.may_ask()) == ("half-open", True)
     probe = breaker.asked()
     assert probe and not breaker.may_ask()
-    breaker.succeeded(probe=True)
+    breaker.succeeded(probe)
     assert (breaker.state, breaker.may_ask()) == ("closed", True)
 
 
@@ -185,28 +213,28 @@ def test_the_rest_doubles_while_probes_fail_and_starts_small_the_next_time() -> 
     clock = Clock()
     breaker = Breaker(clock)
     for _ in range(5):
-        breaker.failed(probe=breaker.asked())
+        breaker.failed(breaker.asked())
     rests = []
     for _ in range(8):
         rests.append(breaker.wait_s())
         clock.now += rests[-1]
-        breaker.failed(probe=breaker.asked())
+        breaker.failed(breaker.asked())
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60]
 
     clock.now += 60
-    breaker.succeeded(probe=breaker.asked())
+    breaker.succeeded(breaker.asked())
     for _ in range(5):
-        breaker.failed(probe=breaker.asked())
+        breaker.failed(breaker.asked())
     assert breaker.wait_s() == 1
 
 
 def test_a_success_in_between_starts_the_count_anew() -> None:
     breaker = Breaker(Clock())
     for _ in range(4):
-        breaker.failed(probe=breaker.asked())
-    breaker.succeeded(probe=breaker.asked())
+        breaker.failed(breaker.asked())
+    breaker.succeeded(breaker.asked())
     for _ in range(4):
-        breaker.failed(probe=breaker.asked())
+        breaker.failed(breaker.asked())
     assert breaker.closed
 
 
@@ -221,16 +249,15 @@ def test_retries_are_a_bounded_share_of_the_requests() -> None:
     assert [budget.withdraw() for _ in range(4)] == [True, True, True, False]
 
 
-def test_the_less_loaded_of_two_is_chosen(gateway: Gateway, upstream: Upstream) -> None:
-    gateway.knows("product-service", upstream, upstream, upstream)
-    one, two, three = gateway.components.directory.upstream("product-service").endpoints
-    one.in_flight, two.in_flight, three.in_flight = 5, 1, 9
-    two.weight = 0.1
+def test_the_less_loaded_of_two_is_chosen_by_its_weight(gateway: Gateway, upstream: Upstream) -> None:
+    gateway.knows("product-service", upstream, upstream)
+    one, two = gateway.components.directory.upstream("product-service").endpoints
+    one.in_flight, two.in_flight, two.weight = 5, 1, 0.1
 
-    assert balance.choose([one, two, three], lambda count: 0) is one
+    assert {balance.two_choices([one, two]) for _ in range(20)} == {one}
     two.weight = 1
-    assert balance.choose([one, two, three], lambda count: 0) is two
-    assert balance.choose([three], lambda count: 0) is three
+    assert {balance.two_choices([one, two]) for _ in range(20)} == {two}
+    assert balance.two_choices([two]) is two
 
 
 def test_an_instance_that_stays_keeps_its_connections(gateway: Gateway, upstream: Upstream) -> None:

@@ -12,12 +12,12 @@ from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.routes import snapshot
 from gateway.edge.routes.routing import Table
 from gateway.edge.routes.tables import Tables
-from gateway.tests.harness import Gateway, row, table
+from gateway.tests.harness import Gateway, row, table, until
 from gateway.tests.upstream import Upstream
 
 BAD_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"prefix": "api"}, "must look like /api/things"),
-    ({"prefix": "/"}, "must look like /api/things"),
+    ({"prefix": "/", "service_path": "/"}, "must look like /things"),
     ({"prefix": "/a/"}, "must look like /api/things"),
     ({"prefix": "/a//b"}, "must look like /api/things"),
     ({"prefix": "/a/../b"}, "must look like /api/things"),
@@ -38,6 +38,40 @@ BAD_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"rate_limit": -1}, "rate limit must not be negative"),
     ({"rate_window_s": 0}, "its window be 1 to 86400"),
     ({"name": "Bad Name"}, "lower-case letters"),
+    ({"match": "regex"}, "match must be one of prefix, exact"),
+    ({"hosts": ["Shop.test"]}, "is no host"),
+    ({"hosts": ["shop.test:80"]}, "is no host"),
+    ({"hosts": ["*"]}, "is no host"),
+    ({"hosts": ["a.*.test"]}, "is no host"),
+    ({"hosts": ["-a.test"]}, "is no host"),
+    ({"hosts": ["a" * 64 + ".test"]}, "is no host"),
+    ({"hosts": [".".join(["a" * 60] * 5)]}, "is no host"),
+    ({"hosts": ["a.test", "a.test"]}, "name each host once"),
+    ({"hosts": [7]}, "hosts has a value of the wrong type"),
+    ({"header_matches": {"X Y": "1"}}, "is no header name"),
+    ({"header_matches": {"x-version": ""}}, "1 to 256 plain characters"),
+    ({"header_matches": {"x-version": "a\r\nb"}}, "1 to 256 plain characters"),
+    ({"header_matches": {"x-user-id": "7"}}, "decides about this field itself"),
+    ({"header_matches": {"authorization": "Basic x"}}, "decides about this field itself"),
+    ({"header_matches": {"host": "a.test"}}, "decides about this field itself"),
+    ({"header_matches": {f"x-{n}": "1" for n in range(17)}}, "16 header fields at most"),
+    ({"limit_key": "moon"}, "must count by one of"),
+    ({"bad_token": 500}, "answered with 403 or with 401"),
+    ({"buffer_bytes": 1024**2 + 1}, "between 0 and 1048576 bytes"),
+    ({"buffer_bytes": True}, "buffer_bytes has a value of the wrong type"),
+    ({"timeout_s": "5"}, "timeout_s has a value of the wrong type"),
+    ({"websocket": "yes"}, "websocket has a value of the wrong type"),
+    ({"cors": {"origins": ["*"], "credentials": True}}, "name the origins"),
+    ({"cors": {"origins": [1]}}, "origins has a value of the wrong type"),
+]
+
+NOT_A_ROUTE: list[dict[str, Any]] = [
+    {"colour": "red"},
+    {"hosts": 7},
+    {"header_matches": ["x-a"]},
+    {"cors": 5},
+    {"cors": {"colour": "red"}},
+    {"methods": None},
 ]
 
 
@@ -46,6 +80,19 @@ def test_a_bad_route_is_refused_with_a_clear_text(fields: dict[str, Any], proble
     with pytest.raises(snapshot.InvalidConfiguration, match="Route") as refused:
         snapshot.read(table(row("thing", "/thing") | fields))
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("fields", NOT_A_ROUTE)
+def test_a_table_of_another_form_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(snapshot.InvalidConfiguration, match="incomplete"):
+        snapshot.read(table(row("thing", "/thing") | fields))
+
+
+def test_a_table_from_before_hosts_and_exact_paths_means_what_it_meant() -> None:
+    [route] = snapshot.read(table(row("thing", "/thing"))).routes
+    assert (route.hosts, route.match, route.header_matches, route.cors) == ((), "prefix", (), None)
+    assert (route.limit_key, route.bad_token, route.buffer_bytes) == ("user", 403, 1_048_576)
+    assert (route.compress, route.websocket) == (False, False)
 
 
 def test_two_routes_that_could_both_win_are_refused() -> None:
@@ -146,7 +193,7 @@ def test_the_last_good_table_is_there_after_a_restart_without_a_database(tmp_pat
 
 def test_before_any_table_was_seen_everything_is_503(gateway: Gateway) -> None:
     def forget() -> None:
-        gateway.components.tables.current = gateway.components.tables.cors = None
+        gateway.components.tables.current = None
 
     gateway.run(forget)
     assert gateway.get("/open/x").json()["code"] == "no_routes"
@@ -182,10 +229,13 @@ def test_answers_and_refusals_carry_the_origin_rules(make_gateway: Callable[...,
         answer = gateway.get(path, Origin=SHOP)
         assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, SHOP)
         assert answer.headers["vary"] == "Origin"
-    assert "access-control-allow-origin" not in gateway.get("/open/x").headers
+    stranger = gateway.get("/open/x")
+    assert "access-control-allow-origin" not in stranger.headers
+    assert stranger.headers["vary"] == "Origin"
 
 
 def test_health_says_what_is_missing(gateway: Gateway) -> None:
+    until(lambda: gateway.components.limiter.shares)
     answer = gateway.get("/health")
     assert answer.status == 200
     body = answer.json()
@@ -231,7 +281,7 @@ def test_a_crash_in_the_gateway_is_a_500_in_shape(gateway: Gateway, monkeypatch:
     def crash(*args: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("gateway.edge.forward.open_body", crash)
+    monkeypatch.setattr("gateway.edge.forward._fields", crash)
     answer = gateway.get("/open/x")
     assert (answer.status, answer.json()["code"]) == (500, "internal_error")
     assert "secret" not in json.dumps(answer.json())

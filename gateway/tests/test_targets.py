@@ -80,12 +80,17 @@ def test_a_canonical_path_arrives_byte_for_byte(gateway: Gateway, upstream: Upst
     assert upstream.seen[-1].target.encode() == b"/products" + path.removeprefix(b"/shop")
 
 
-def test_an_absolute_target_is_routed_by_its_path_and_its_host_goes_nowhere(
-    gateway: Gateway, upstream: Upstream
-) -> None:
-    assert gateway.raw(b"GET http://evil.test/shop/x HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+def test_an_absolute_target_is_routed_by_its_path(gateway: Gateway, upstream: Upstream) -> None:
+    assert gateway.raw(b"GET http://shop.test/shop/x HTTP/1.1\r\nHost: shop.test\r\n\r\n").status == 200
     assert upstream.seen[-1].header("host") == f"127.0.0.1:{upstream.port}"
-    assert gateway.raw(b"GET http://evil.test/staff/x HTTP/1.1\r\nHost: x\r\n\r\n").status == 401
+    assert upstream.seen[-1].header("x-forwarded-host") == "shop.test"
+    assert gateway.raw(b"GET http://shop.test/staff/x HTTP/1.1\r\nHost: shop.test\r\n\r\n").status == 401
+
+
+def test_the_host_of_an_absolute_target_replaces_the_host_field(gateway: Gateway, upstream: Upstream) -> None:
+    assert gateway.raw(b"GET http://shop.test/shop/x HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+    assert upstream.seen[-1].header("x-forwarded-host") == "shop.test"
+    assert gateway.raw(b"GET http://shop.test/shop/x HTTP/1.1\r\n\r\n").status == 400
 
 
 def test_a_target_that_is_too_long_is_refused_with_414(gateway: Gateway) -> None:

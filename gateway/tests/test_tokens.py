@@ -158,7 +158,7 @@ def test_a_remembered_token_is_forgotten_with_its_key(gateway: Gateway) -> None:
     token = access_token(USER)
     assert bearer(gateway, "/mine/x", token).status == 200
     other = RSAAlgorithm.to_jwk(STRANGER.public_key(), as_dict=True)
-    keys = gateway.components.authenticator._keys
+    keys = gateway.components.authenticator._own_keys
     gateway.run(lambda: keys.accept({"keys": [other | {"kid": "new", "alg": "RS256", "use": "sig"}]}))
     gateway.knows("user-service")
 

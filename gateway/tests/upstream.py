@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -43,9 +44,13 @@ REVOCATIONS = "/.well-known/revocations.json"
 
 
 class Upstream:
-    """Answers with the request as JSON. ``behaviours``, by path prefix, replace that."""
+    """Answers with the request as JSON. ``behaviours``, by path prefix, replace that.
 
-    def __init__(self) -> None:
+    With ``tls`` it speaks HTTPS.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.seen: list[Seen] = []
         self.revoked: dict[str, list[Any]] = {}
         self.behaviours: dict[str, Behave] = {}
@@ -96,7 +101,7 @@ class Upstream:
         asyncio.set_event_loop(self._loop)
 
         async def start() -> None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=2**20, ssl=self._tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
         self._loop.run_until_complete(start())

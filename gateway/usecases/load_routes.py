@@ -10,8 +10,10 @@ from django.db import transaction
 from gateway.edge.routes.snapshot import InvalidConfiguration
 from gateway.models import Route
 from gateway.risks import risks
+from gateway.usecases.load_aggregates import load_aggregates
 from gateway.usecases.publish import publish
 
+WHY_CHARS = 500
 FILE = Path(__file__).resolve().parents[1] / "routes.toml"
 
 
@@ -23,8 +25,9 @@ class Loaded:
 
 
 def load_routes(file: Path = FILE, *, by: str = "load_routes") -> Loaded:
-    """Create the missing routes, leave the others as they are, and publish.
+    """Create the missing routes, leave the others as they are, and publish the new ones.
 
+    Changes that operators have not published stay unpublished.
     Raises InvalidConfiguration, which names the route and its mistake. Nothing is changed then.
     """
     try:
@@ -40,8 +43,11 @@ def load_routes(file: Path = FILE, *, by: str = "load_routes") -> Loaded:
                 continue
             _create(name, fields, by)
             created.append(name)
-        version = publish(by).version
-    return Loaded(created, kept, version)
+        told = f"Shipped routes: {', '.join(created) or 'none is new'}"
+        combined = load_aggregates() if file == FILE else []
+        sections = ["aggregates"] if combined else []
+        version = publish(by, told[:WHY_CHARS], routes=created, only=sections).version
+    return Loaded([*created, *combined], kept, version)
 
 
 def _create(name: str, fields: dict[str, object], by: str) -> None:

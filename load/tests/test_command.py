@@ -13,6 +13,7 @@ import pytest
 
 from load import command, screen
 from load.command import main
+from load.open_loop import OpenLoop
 from load.tests.shop import Shop
 
 
@@ -121,6 +122,18 @@ def test_ctrl_c_ends_the_run_and_prints_its_results(shop, capsys, request):
     told = capsys.readouterr().out
     assert "Interrupted" in told
     assert "not final" in told
+
+
+def test_ctrl_c_before_all_connections_order_prints_the_results_too(shop, capsys, monkeypatch):
+    def interrupted(loop: OpenLoop) -> None:
+        loop._threads[0].start()
+        shop.at_order.wait(10)
+        raise KeyboardInterrupt
+
+    shop.fate = "pending"
+    monkeypatch.setattr(OpenLoop, "start", interrupted)
+    assert ran(shop, "--minutes", "10") == 0
+    assert "Interrupted" in capsys.readouterr().out
 
 
 class Page(HTMLParser):

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from atoll import conf, context
+from atoll import conf, context, tracing
 from atoll.server.identity import instance_id
 
 Event = MutableMapping[str, Any]
@@ -110,6 +110,8 @@ class JSONLines(logging.Formatter):
             "correlation_id": context.correlation_id(),
             "logger": record.name,
         }
+        if place := tracing.current_place():
+            line["trace_id"], line["span_id"] = place.trace_id, place.span_id
         if isinstance(record.msg, dict) and hasattr(record, "_logger"):
             _add_structlog(line, record.msg)
         else:
@@ -153,6 +155,9 @@ def _for_people(origin: dict[str, str]) -> list[Any]:
     def add_origin(logger: Any, method: str, event: Event) -> Event:
         event.update(origin)
         event.setdefault("correlation_id", context.correlation_id())
+        if place := tracing.current_place():
+            event.setdefault("trace_id", place.trace_id)
+            event.setdefault("span_id", place.span_id)
         return event
 
     return [

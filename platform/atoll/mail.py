@@ -5,8 +5,8 @@ smtp+starttls://user:password@host:587      in the clear until both sides have a
 smtps://user:password@host:465              TLS from the first byte
 console:                                    nowhere: printed, for development
 
-Without EMAIL_URL, mail is printed in development. In production it cannot be sent: logs must hold no
-secrets.
+Without EMAIL_URL, development keeps mail in files, which the console shows (`atoll.kept_mail`), and tests
+print it. In production it cannot be sent: logs must hold no secrets.
 """
 
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from atoll import conf
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
+KEPT = "atoll.kept_mail.EmailBackend"
+# The mail server of each environment, where none is configured.
+WITHOUT_SERVER = {"production": "", "development": KEPT}
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 FORMS = "smtp://host:25, smtp+starttls://user:password@host:587, smtps://user:password@host:465 or console:"
 
@@ -41,7 +44,7 @@ def server(project_name: str) -> MailServer:
     """Raises ImproperlyConfigured for another form of URL, without quoting it: it may hold a password."""
     url = conf.variable("EMAIL_URL", project_name)
     if not url:
-        return MailServer(backend="" if conf.environment() == "production" else CONSOLE)
+        return MailServer(backend=WITHOUT_SERVER.get(conf.environment(), CONSOLE))
     if url == "console:":
         return MailServer(backend=CONSOLE)
     parts, port = _read(url)

@@ -11,8 +11,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.permissions import AllowAny
 
 from atoll import metrics
-from atoll.admin import site
+from atoll.admin import signing_in, site
 from atoll.health import views as health
+from atoll.identity.oidc import configuration
 
 Pattern = URLPattern | URLResolver
 
@@ -33,8 +34,22 @@ def platform_urls(service_urls: Sequence[Pattern]) -> list[Pattern]:
         path("metrics", require_safe(metrics.view), name="metrics"),
         path("schema", schema, name="schema"),
         path("docs", docs, name="docs"),
+        *sign_in_urls("admin"),
         path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-redirect"),
         path("admin/", site.urls),
+    ]
+
+
+def sign_in_urls(place: str) -> list[URLPattern]:
+    """Where the issuer sends browsers and logout tokens, below ``place``."""
+    return [
+        path(f"{place}{configuration.CALLBACK}", signing_in.callback, name=f"{place}-callback"),
+        path(f"{place}{configuration.SIGNED_OUT}", signing_in.signed_out, name=f"{place}-signed-out"),
+        path(
+            f"{place}{configuration.BACK_CHANNEL}",
+            signing_in.back_channel_logout,
+            name=f"{place}-back-channel",
+        ),
     ]
 
 

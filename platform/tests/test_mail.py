@@ -14,9 +14,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "backend"), [("production", ""), ("development", mail.CONSOLE), ("test", mail.CONSOLE)]
+    ("environment", "backend"), [("production", ""), ("development", mail.KEPT), ("test", mail.CONSOLE)]
 )
-def test_without_a_server_mail_is_printed_but_never_in_production(environment, backend, monkeypatch):
+def test_without_a_server_mail_stays_here_but_never_in_production(environment, backend, monkeypatch):
     monkeypatch.setenv("ATOLL_ENV", environment)
     assert mail.server("users").backend == backend
 

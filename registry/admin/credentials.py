@@ -8,14 +8,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import ModelAdmin
+from atoll.admin.badges import badge
 from atoll.admin.confirming import asks_first
+from atoll.admin.times import TimeFilter
 from atoll.errors import InvalidInput
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
+from registry.admin.affected import of_credentials
 from registry.models import Credential
 from registry.usecases.credentials import OWNER_NAME, check_brought, check_free, ensure, issue, revoke
 
@@ -66,15 +68,18 @@ class CredentialAdmin(ModelAdmin):
     form = IssueForm
     secret_fields = ("digest",)
     list_display = ("service", "label", "state", "created_at", "created_by", "last_used_at")
-    list_filter = ("service", "revoked_at", "created_at")
+    list_filter = ("service", "revoked_at", ("created_at", TimeFilter))
     search_fields = ("service", "label", "created_by")
     search_help_text = "Service, label or who made it"
     actions = ("revoke_selected",)
 
+    def affected(self, rows: QuerySet[Credential]) -> list[str]:
+        return of_credentials(rows)
+
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "revoke")
 
-    @display(description="state", label=BADGE_COLOURS)
+    @badge(description="state", colours=BADGE_COLOURS)
     def state(self, credential: Credential) -> str:
         return "revoked" if credential.revoked_at else "active"
 
@@ -105,7 +110,7 @@ class CredentialAdmin(ModelAdmin):
         headers = {"Cache-Control": "no-store"}
         return TemplateResponse(request, "registry/admin/secret.html", page, headers=headers)
 
-    @admin.action(description="Revoke", permissions=["revoke"])
+    @admin.action(description="Revoke…", permissions=["revoke"])
     @asks_first(
         warning=(
             "A process that uses one of these secrets can no longer register or renew its lease: it is out "

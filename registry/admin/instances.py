@@ -10,17 +10,20 @@ from typing import Any, ClassVar
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from atoll.admin import ReadOnlyAdmin
+from atoll.admin.badges import badge
+from atoll.admin.confirming import CONFIRMED, question
+from atoll.admin.times import TimeFilter
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 from registry import selectors
+from registry.admin.affected import of_instances
 from registry.models import Instance
 from registry.usecases.deregister import deregister
 from registry.usecases.drain import drain, undrain
@@ -95,7 +98,12 @@ class HealthFilter(admin.SimpleListFilter):
 class InstanceAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR), "operate": (OPERATOR,)}
     list_display = ("instance_id", "service", "status", "place", "beat", "version", "zone", "registered_at")
-    list_filter = (HealthFilter, ("service", RelatedDropdownFilter), "is_drained", "registered_at")
+    list_filter = (
+        HealthFilter,
+        ("service", RelatedDropdownFilter),
+        "is_drained",
+        ("registered_at", TimeFilter),
+    )
     search_fields = ("instance_id", "service__name", "host", "metadata")
     search_help_text = "Instance, service, host or metadata"
     date_hierarchy = "registered_at"
@@ -120,7 +128,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         offered = super().get_actions_detail(request, object_id)
         return [shown for shown in offered if not shown.action_name.endswith(f"_{hidden}")]
 
-    @display(description="status", label=BADGE_COLOURS)
+    @badge(description="status", colours=BADGE_COLOURS)
     def status(self, instance: Instance) -> str:
         return selectors.status(instance)
 
@@ -180,16 +188,17 @@ class InstanceAdmin(ReadOnlyAdmin):
         """Show a page with the warning and the instances. Its button runs the action."""
         back_to = reverse("admin:registry_instance_changelist")
         chosen = list(instances)
-        if request.POST.get("confirmed") != chosen_action.name:
-            page = {
-                **self.admin_site.each_context(request),
-                "title": f"{chosen_action.button} instances",
-                "opts": self.opts,
-                "action": chosen_action,
-                "instances": chosen,
-                "back_to": back_to,
-            }
-            return TemplateResponse(request, "registry/admin/confirm.html", page)
+        if request.POST.get(CONFIRMED) != chosen_action.name:
+            return question(
+                self,
+                request,
+                answer=chosen_action.name,
+                warning=chosen_action.warning,
+                button=chosen_action.button,
+                named=[_named(instance) for instance in chosen],
+                affected=() if chosen_action is UNDRAIN else of_instances(chosen),
+                back_to=back_to,
+            )
         for instance in chosen:
             try:
                 chosen_action.run(instance, f"staff:{request.user.get_username()}")
@@ -198,3 +207,7 @@ class InstanceAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, f"{instance} is {chosen_action.done}.")
         return HttpResponseRedirect(back_to)
+
+
+def _named(instance: Instance) -> str:
+    return f"{instance.instance_id}, {instance.service.name}, {instance.host}:{instance.port}"

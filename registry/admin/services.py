@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.decorators import display
 
 from atoll.admin import ReadOnlyAdmin, register_tile
+from atoll.admin.badges import badge
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
 from registry import selectors
@@ -44,7 +45,7 @@ class ServiceAdmin(ReadOnlyAdmin):
             last_known=Count("instances", filter=LAST_KNOWN),
         )
 
-    @display(description="state", label=BADGE_COLOURS)
+    @badge(description="state", colours=BADGE_COLOURS)
     def state(self, service: Any) -> str:
         if not service.total:
             return "no instance"

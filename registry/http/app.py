@@ -14,25 +14,36 @@ from atoll import context, metrics, wire
 from atoll.api.errors import describe, plain_problem
 from atoll.asgi import Receive, Scope, Send
 from atoll.errors import Unavailable
+from registry.console.figures.collector import Collector
+from registry.console.logs.tail import Tails
+from registry.console.logs.views import STREAM as LOGS
+from registry.console.stream import PATH as STREAMS
+from registry.console.stream import Streams
 from registry.http import messages, pools
 from registry.http.auth import Doorkeeper
 from registry.http.beats import Beats, Flusher
 from registry.http.calls import DISCOVER, Calls
 from registry.http.credentials import CredentialCache
+from registry.http.failing import FailingCall
 from registry.http.hub import Hub
 from registry.http.limits import Limits
 from registry.http.listener import Listener
 from registry.http.messages import Disconnected, Request, Response
 from registry.http.metrics import LEFT, REFUSED, InstanceCollector
+from registry.http.spans import SpansCall
 from registry.http.state import RegistryState
 from registry.http.wrong_credentials import WrongCredentials
+from registry.notifications.notifier import Notifier
 from registry.selectors import Answer, service_names
+from registry.traces.batch import MAX_BODY_BYTES as MAX_BATCH_BYTES
+from registry.traces.store import SpanStore
 from registry.usecases.credentials import InvalidCredential, active_credentials
 from registry.usecases.discover import discover as look_up
 
 logger = logging.getLogger("atoll.access")
 
 Call = Callable[[Request, Receive], Awaitable[Response]]
+SPANS, FAILING = "/spans", "/failing"
 CHALLENGE = 'Basic realm="registry", charset="UTF-8"'
 # Metrics count every refusal. The log shows so many a second, since a flood would fill the disk.
 MAX_LOGGED_PER_S = 5
@@ -47,16 +58,23 @@ class RegistryApplication:
         self.state = RegistryState(lambda service: pools.READS.run(self._read, service), self.beats)
         self.hub = Hub(self.state.answer, self.state.invalidate)
         self.limits = Limits()
-        calls = Calls(Doorkeeper(self.credentials, self.wrong_credentials), self.limits, self.hub, self.state)
+        self._streams = Streams(pools.CONSOLE)
+        self._tails = Tails(pools.LOGS)
+        door = Doorkeeper(self.credentials, self.wrong_credentials)
+        calls = Calls(door, self.limits, self.hub, self.state)
         self._writes: dict[str, Call] = {
             "/heartbeat": calls.heartbeat,
             "/register": calls.register,
             "/deregister": calls.deregister,
+            SPANS: SpansCall(door, self.limits, SpanStore()),
+            FAILING: FailingCall(door, self.limits, self._streams.hurry),
         }
         self._reads: dict[str, Call] = {"/services": calls.services, DISCOVER: calls.discover}
         self._listener: Listener | None = None
         self._flusher: Flusher | None = None
         self._instances = InstanceCollector(self.state.count_by_status)
+        self._collector: Collector | None = None
+        self._notifier: Notifier | None = None
         self._learning: asyncio.Task[None] | None = None
         self._logged = (0, 0)
 
@@ -65,6 +83,10 @@ class RegistryApplication:
             await self._live(receive, send)
         elif scope["type"] == "http" and (route := self._route(scope["path"])):
             await self._answer(route, scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == LOGS:
+            await self._tails.answer(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(STREAMS):
+            await self._streams.answer(scope, receive, send)
         else:
             await self._django(scope, receive, send)
 
@@ -79,16 +101,29 @@ class RegistryApplication:
             on_change=in_loop(self._changed),
             on_credentials=in_loop(self.credentials.change),
             on_listening=in_loop(self._set_listening),
-            on_draining=in_loop(self.hub.close),
+            on_draining=in_loop(self._drain),
             used_credentials=self.credentials.take_used,
         )
         self._listener.start()
         self._flusher = Flusher(self.beats)
         self._flusher.start()
         metrics.SERVICE.register(self._instances)
+        if settings.REGISTRY_COLLECTS:
+            self._collector = Collector()
+            self._collector.start()
+            self._notifier = Notifier()
+            self._notifier.start()
 
     async def stop(self) -> None:
         """Write the heartbeats that were accepted, then end the threads."""
+        self._streams.close()
+        self._tails.close()
+        if self._collector is not None:
+            await asyncio.to_thread(self._collector.stop)
+            self._collector = None
+        if self._notifier is not None:
+            await asyncio.to_thread(self._notifier.stop)
+            self._notifier = None
         if self._listener is not None:
             metrics.SERVICE.unregister(self._instances)
             await asyncio.to_thread(self._listener.stop)
@@ -97,6 +132,11 @@ class RegistryApplication:
             await asyncio.to_thread(self._flusher.stop)
             self._flusher = None
         await asyncio.to_thread(pools.close)
+
+    def _drain(self) -> None:
+        self.hub.close()
+        self._streams.close()
+        self._tails.close()
 
     def _set_listening(self, is_listening: bool) -> None:
         self.state.invalidate_all()
@@ -163,7 +203,8 @@ class RegistryApplication:
             problem = plain_problem(405, headers={"Allow": method})
             return Response(problem.body(), problem.status, problem.headers)
         try:
-            return await call(messages.read(scope, offered), receive)
+            most = MAX_BATCH_BYTES if route in (SPANS, FAILING) else messages.MAX_BODY_BYTES
+            return await call(messages.read(scope, offered, most), receive)
         except Disconnected:
             raise
         except Exception as error:

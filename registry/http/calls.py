@@ -53,7 +53,8 @@ class Calls:
             status = await unless_gone(beating, receive)
             self._refresh(ref.service)
         ACCEPTED.inc()
-        return Response({"status": status})
+        level = self._state.log_level(ref.service, ref.instance_id)
+        return Response({"status": status} if level is None else {"status": status, "logLevel": level})
 
     async def register(self, request: Request, receive: Receive) -> Response:
         credential, body = await self._admit(request, receive, limits.REGISTRATIONS)

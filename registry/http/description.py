@@ -1,4 +1,4 @@
-"""The OpenAPI description of the five calls, for ``/schema`` and ``/docs``.
+"""The OpenAPI description of the registry's calls, for ``/schema`` and ``/docs``.
 
 The calls are not Django views, so drf-spectacular cannot find them.
 """
@@ -6,9 +6,12 @@ The calls are not Django views, so drf-spectacular cannot find them.
 from copy import deepcopy
 from typing import Any
 
+from atoll.server.log_level import LEVELS
 from registry.constants import LEASE, MAX_WAIT_S
+from registry.failing.report import MAX_CAUSE, MAX_CAUSES
 from registry.http.calls import HEARTBEAT_S, INDEX_HEADER, STALE_HEADER, STATE_HEADER
 from registry.http.inputs import INSTANCE_ID, MAX_INCARNATION, MAX_METADATA_KEYS, MAX_WEIGHT, SERVICE_NAME
+from registry.traces.batch import KINDS, MAX_ATTRIBUTES, MAX_DURATION_US, MAX_NAME, MAX_SPANS, MAX_TEXT
 
 Json = dict[str, Any]
 BY_SERVICE: list[Json] = [{"serviceCredential": []}]
@@ -62,7 +65,66 @@ FOUND: Json = {
     "metadata": METADATA,
     "address": text(description="What a host name meant when it registered."),
 }
+SPAN: Json = record(
+    ["traceId", "spanId", "name", "kind", "startedUs", "durationUs"],
+    traceId=text(pattern="^[0-9a-f]{32}$"),
+    spanId=text(pattern="^[0-9a-f]{16}$"),
+    parentId=text(description="Empty for the first span of a trace."),
+    correlationId=text(maxLength=64),
+    name=text(maxLength=MAX_NAME),
+    kind=text(enum=sorted(KINDS)),
+    startedUs=whole(minimum=0, description="Microseconds since 1970."),
+    durationUs=whole(minimum=0, maximum=MAX_DURATION_US),
+    error=text(maxLength=MAX_TEXT, description="Empty without an error."),
+    attributes={"type": "object", "maxProperties": MAX_ATTRIBUTES, "additionalProperties": True},
+)
+MOMENT = text(format="date-time")
+CAUSE: Json = record(
+    ["handler", "name", "cause", "failing", "dead", "behind", "firstAt", "sample"],
+    handler=text(),
+    name=text(description="Event type or command."),
+    cause=text(maxLength=MAX_CAUSE),
+    failing=whole(minimum=0),
+    dead=whole(minimum=0),
+    behind=whole(minimum=0, description="Deliveries that wait in the lanes of these."),
+    firstAt=MOMENT,
+    lastAt=MOMENT,
+    nextAt=MOMENT,
+    deadAt=MOMENT,
+    sample=text(format="uuid", description="The newest delivery."),
+    isCut={"type": "boolean", "description": "Timers and things are of its first messages alone."},
+    timers=listed(record(["name", "count", "firstAt"], name=text(), count=whole(), firstAt=MOMENT)),
+    things=listed(
+        record(
+            ["name", "count"],
+            name=text(example="orders"),
+            count=whole(),
+            amounts=listed(record(["currency", "amount"], currency=text(), amount={"type": "number"})),
+        )
+    ),
+)
 SCHEMAS: Json = {
+    "Failing": record(
+        ["serviceName", "asOf", "causes"],
+        serviceName=NAME,
+        asOf=MOMENT,
+        isCut={"type": "boolean", "description": "There are more causes."},
+        causes={**listed(CAUSE), "maxItems": MAX_CAUSES},
+    ),
+    "FailingTaken": record(["stored"], stored={"type": "boolean"}),
+    "Spans": record(
+        ["serviceName", "instanceId", "process", "spans"],
+        serviceName=NAME,
+        instanceId=ID,
+        process=text(example="worker"),
+        spans={**listed(SPAN), "maxItems": MAX_SPANS},
+    ),
+    "SpansTaken": record(
+        ["accepted", "dropped", "wanted"],
+        accepted=whole(),
+        dropped=whole(description="Beyond the bound of a minute."),
+        wanted=listed(text(description="A trace that failed: send what you have of it.")),
+    ),
     "Registration": record(
         ["serviceName", "instance"],
         serviceName=NAME,
@@ -78,7 +140,15 @@ SCHEMAS: Json = {
         leaseS=whole(example=int(LEASE.total_seconds())),
         heartbeatS=whole(example=HEARTBEAT_S),
     ),
-    "Beaten": record(["status"], status=text(enum=["ok", "draining"])),
+    "Beaten": record(
+        ["status"],
+        status=text(enum=["ok", "draining"]),
+        logLevel=record(
+            ["level", "forS"],
+            level=text(enum=list(LEVELS)),
+            forS={"type": "number", "description": "Write lines of this level for so many seconds."},
+        ),
+    ),
     "Deregistered": record(["status"], status=text(enum=["deregistered"])),
     "Instance": record(
         ["id", "host", "port", "metadata"],
@@ -161,6 +231,15 @@ PATHS: Json = {
     ),
     "/deregister": write(
         "deregister", "Leave", "Named", _200=answer("Out of discovery.", ref("Deregistered"))
+    ),
+    "/spans": write(
+        "spans", "Tell finished spans", "Spans", _202=answer("Stored, within bounds.", ref("SpansTaken"))
+    ),
+    "/failing": write(
+        "failing",
+        "Tell all causes of what fails now, in place of those told before",
+        "Failing",
+        _202=answer("`stored`: no later report is there already.", ref("FailingTaken")),
     ),
     "/discover/{serviceName}": read(
         "discover",

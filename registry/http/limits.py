@@ -22,6 +22,10 @@ class Rate:
 REGISTRATIONS = Rate("register", 300)
 # Three times the heartbeats of a service with the most instances and as many workers.
 HEARTBEATS = Rate("heartbeat", 12_000)
+# Each process sends once a second.
+SPANS = Rate("spans", 6_000)
+# Each worker tells at most twice a second.
+FAILING = Rate("failing", 6_000)
 
 
 class Limits:

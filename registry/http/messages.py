@@ -45,15 +45,15 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def read(scope: Scope, headers: dict[str, str]) -> Request:
+def read(scope: Scope, headers: dict[str, str], max_body_bytes: int = MAX_BODY_BYTES) -> Request:
     """The request without its body.
 
     Raises InvalidInput for a query that is not ASCII or repeats a parameter, and TooLarge when
-    Content-Length is above `MAX_BODY_BYTES`.
+    Content-Length is above ``max_body_bytes``.
     """
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:MAX_LENGTH_DIGITS]) > MAX_BODY_BYTES:
-        raise _too_large()
+    if announced.isdecimal() and int(announced[:MAX_LENGTH_DIGITS]) > max_body_bytes:
+        raise _too_large(max_body_bytes)
     try:
         pairs = parse_qsl(scope["query_string"].decode("ascii"), keep_blank_values=True, max_num_fields=16)
     except ValueError as error:
@@ -75,17 +75,17 @@ def headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def body(receive: Receive) -> bytes:
-    """Raises TooLarge above `MAX_BODY_BYTES`, and InvalidInput for an incomplete body and for one that
+async def body(receive: Receive, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Raises TooLarge above ``max_bytes``, and InvalidInput for an incomplete body and for one that
     needs more than `BODY_WITHIN_S`."""
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
-            return await _whole(receive)
+            return await _whole(receive, max_bytes)
     except TimeoutError as error:
         raise InvalidInput("The body did not arrive in time.", code="body_too_slow") from error
 
 
-async def _whole(receive: Receive) -> bytes:
+async def _whole(receive: Receive, max_bytes: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
@@ -93,14 +93,14 @@ async def _whole(receive: Receive) -> bytes:
             # The server reports a malformed body as a disconnect, too, and would answer 500 by itself.
             raise InvalidInput("The body ended early or is malformed.", code="body_broken_off")
         body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
         if not message.get("more_body"):
             return bytes(body)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"A registration has at most {MAX_BODY_BYTES} bytes.")
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The body of this call has at most {max_bytes} bytes.")
 
 
 async def unless_gone(answering: Awaitable[Answer], receive: Receive) -> Answer:

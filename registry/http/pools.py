@@ -162,7 +162,13 @@ READS = BoundedPool("looks", threads=2, waiting=200, patience_s=1.5)
 WRITES = BoundedPool("writes", threads=2, waiting=100, patience_s=2.5)
 # Tokens of people, and the lists they read.
 PEOPLE = BoundedPool("people", threads=1, waiting=20, patience_s=2.0)
-ALL = (BEATS, READS, WRITES, PEOPLE)
+# Spans and reports of failures may wait or come again; they never take the thread of a heartbeat.
+SPANS = BoundedPool("spans", threads=1, waiting=50, patience_s=2.5)
+# What the console shows to all its viewers, and their sessions.
+CONSOLE = BoundedPool("console", threads=1, waiting=100, patience_s=5.0)
+# Log files that open pages follow.
+LOGS = BoundedPool("logs", threads=1, waiting=60, patience_s=5.0)
+ALL = (BEATS, READS, WRITES, PEOPLE, SPANS, CONSOLE, LOGS)
 
 
 def close() -> None:

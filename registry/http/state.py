@@ -95,6 +95,15 @@ class RegistryState:
         self._beats.add(instance.pk, incarnation, urgent=is_urgent)
         return "draining" if instance.is_drained else "ok"
 
+    def log_level(self, service: str, instance_id: str) -> dict[str, Any] | None:
+        """``{level, forS}`` while an operator has set a level for the instance."""
+        entry = self._entries.get(service)
+        instance = entry.instances.get(instance_id) if entry else None
+        if entry is None or instance is None or instance.log_level is None:
+            return None
+        left_s = entry.read_at + instance.log_level.left_s - self._clock()
+        return {"level": instance.log_level.level, "forS": round(left_s, 3)} if left_s > 0 else None
+
     async def answer(self, service: str) -> Answer:
         """The answer now. Raises Unavailable when the database is away and memory has no answer."""
         entry = self._entries.get(service)

@@ -4,13 +4,18 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import DateTimeField, Value
 
 from atoll.admin.tiles import tiles
 from registry import selectors
-from registry.models import Instance, JournalEntry, Lease
+from registry.console.figures import store
+from registry.console.figures.counts import Counts
+from registry.models import Credential, Instance, JournalEntry, Lease
 from registry.tests.conftest import SERVICE
+from registry.usecases.credentials import issue
 from registry.usecases.discover import discover
+from registry.usecases.drain import drain, undrain
 from registry.usecases.heartbeat import heartbeat
 
 pytestmark = pytest.mark.django_db
@@ -141,6 +146,79 @@ def test_draining_asks_first_and_then_takes_it_out_of_traffic(staff, put):
     assert healthy() == ["o-2"]
     assert heartbeat(SERVICE, "o-1") == "draining"
     assert JournalEntry.objects.get(kind="drained").actor.startswith("staff:")
+
+
+def test_draining_says_how_many_stay_and_warns_of_the_last_one(staff, put):
+    put("o-1")
+    put("o-2")
+    first, second = Instance.objects.order_by("instance_id")
+
+    assert f"{SERVICE}: 1 of 2 in traffic leave, 1 stay." in page(
+        staff.post(INSTANCES, select("drain", first))
+    )
+    both = page(staff.post(INSTANCES, select("drain", first, second)))
+    assert f"{SERVICE}: no instance is left." in both
+    drain(first, actor="staff:x")
+    last = page(staff.get(f"{INSTANCES}{second.pk}/drain/"))
+    assert f"{SERVICE}: no instance is left." in last
+    assert f'href="{INSTANCES}"' in last
+    assert "none of these is in traffic now. In traffic: 1." in page(
+        staff.get(f"{INSTANCES}{first.pk}/deregister/")
+    )
+    assert "in traffic leave" not in page(staff.get(f"{INSTANCES}{first.pk}/undrain/"))
+    assert healthy() == ["o-2"]
+
+
+def test_draining_the_last_instance_names_its_callers(staff, put):
+    put("o-1")
+    page_of_drain = f"{INSTANCES}{Instance.objects.get().pk}/drain/"
+    assert "has seen no call of it in the last five minutes" in page(staff.get(page_of_drain))
+    store.add(
+        {
+            ("called", SERVICE, "api-gateway"): Counts(1200),
+            ("call", "payment-service", SERVICE): Counts(7),
+            ("call", "payment-service", "user-service"): Counts(9),
+        },
+        {},
+    )
+    asked = page(staff.get(page_of_drain))
+    assert "Calls in the last five minutes: api-gateway (1,200), payment-service (7)." in asked
+
+
+def test_draining_a_worker_says_that_nothing_stops(staff, put):
+    put("w-1", service=f"{SERVICE}.worker", port=0)
+    asked = page(staff.get(f"{INSTANCES}{Instance.objects.get().pk}/drain/"))
+    assert f"{SERVICE}.worker: nothing stops." in asked
+    assert "no instance is left" not in asked
+
+
+def test_revoking_a_credential_says_which_processes_use_its_service(chief, put):
+    put("o-1")
+    credential = issue(SERVICE, label="laptop", actor="test")[0]
+    issue(SERVICE, label="cluster", actor="test")
+    kept = Credential.objects.filter(service=SERVICE, revoked_at=None).count() - 1
+    asked = page(
+        chief.post(
+            "/admin/registry/credential/",
+            {"action": "revoke_selected", "_selected_action": [credential.pk]},
+        )
+    )
+
+    assert f"{SERVICE}: running instances and workers: 1. Other credentials that stay: {kept}." in asked
+    credential.refresh_from_db()
+    assert credential.revoked_at is None
+
+
+def test_the_journal_names_the_member_of_staff(staff, put):
+    put("o-1")
+    somebody = User.objects.create(username="0197f1c0-0000-7000-8000-000000000007", email="ada@example.com")
+    drain(Instance.objects.get(), actor=f"staff:{somebody.username}")
+    undrain(Instance.objects.get(), actor="staff:nobody")
+    User.objects.filter(pk=somebody.pk).update(first_name="Ada")
+
+    shown = page(staff.get("/admin/registry/journalentry/"))
+    assert "Ada (ada@example.com)" in shown
+    assert "staff:nobody" in shown
 
 
 def test_the_page_of_a_drained_instance_offers_to_undrain_it(staff, put):

@@ -9,7 +9,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from atoll import metrics
 from registry.http.pools import WRITES
 from registry.models import Instance
+from registry.tests import test_failing
 from registry.tests.conftest import SERVICE
+from registry.tests.test_spans import span, told
 from registry.tests.test_watching import until
 from registry.usecases.drain import drain
 
@@ -50,6 +52,8 @@ def test_every_call_is_described_and_each_answer_fits_its_description(wire, docu
         ("/services", "get", None),
         ("/deregister", "post", NAMED),
         ("/heartbeat", "post", NAMED),
+        ("/spans", "post", told(span(1), span(2, error="500"))),
+        ("/failing", "post", test_failing.told(test_failing.cause())),
     ]
     assert {path for path, _, _ in calls} == set(document["paths"])
     for path, method, body in calls:

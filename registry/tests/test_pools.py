@@ -8,7 +8,7 @@ import pytest
 from registry.http.pools import MAX_IN_TURN, BoundedPool, Overloaded
 from registry.tests.test_watching import until
 
-SOON_S = 5.0
+SOON_S = 20.0
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from registry.usecases.heartbeat import heartbeat
 from registry.usecases.register import register
 
 LONG_S = 30.0
-SOON_S = 5.0
+SOON_S = 20.0
 
 
 async def until(condition):

@@ -1,6 +1,6 @@
 """Queries about orders. For a user without access an order does not exist."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -53,6 +53,14 @@ def orders_of(user_id: UUID | None) -> QuerySet[Order]:
     """The orders of one user, or of all users for None; newest first, without their lines."""
     orders = Order.objects.prefetch_related("compensations")
     return orders if user_id is None else orders.filter(user_id=user_id)
+
+
+def concerned(keys: Collection[str]) -> tuple[int, dict[str, Decimal]]:
+    """The number of orders whose ids are among the keys of messages, and their totals by currency."""
+    ids = [one for key in keys if (one := _uuid(key))]
+    by_currency = Order.objects.filter(pk__in=ids).order_by().values_list("currency")
+    found = list(by_currency.annotate(Count("pk"), Sum("total")))
+    return sum(count for _, count, _ in found), {currency: total for currency, _, total in found}
 
 
 def show_lines(orders: Sequence[Order]) -> None:
@@ -152,3 +160,10 @@ def orders_with_failed_compensation() -> QuerySet[Order]:
 
 def count_orders_with_failed_compensation() -> int:
     return orders_with_failed_compensation().count()
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -9,16 +9,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
-from unfold.decorators import action, display
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from atoll import money
-from atoll.admin import ReadOnlyAdmin, dialogs, register_tile, short_id
+from atoll.admin import ReadOnlyAdmin, dialogs, elsewhere, register_tile, short_id
 from atoll.admin.amounts import AmountFilter, by_amount
+from atoll.admin.badges import badge
 from atoll.admin.lines import LineField
+from atoll.admin.times import TimeFilter
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
@@ -51,6 +53,7 @@ class RefundForm(BaseDialogForm):
 @admin.register(Payment)
 class PaymentAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT,), "refund": (SUPPORT,)}
+    also_exported = ("amount",)
     list_display = (
         "order_id",
         "sum",
@@ -66,16 +69,17 @@ class PaymentAdmin(ReadOnlyAdmin):
         "method",
         "currency",
         ("amount", AmountFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", TimeFilter),
     )
     search_fields = ("order_id", "user_id", "id", "charge_reference", "refund_reference", "reason")
     search_help_text = "Order, user or payment id, provider's reference or reason"
     date_hierarchy = "created_at"
     fieldsets = (
-        (None, {"fields": ("id", "order_id", "user_id", "sum", "method", "coloured_status", "reason")}),
+        (None, {"fields": ("id", "order", "account", "sum", "method", "coloured_status", "reason")}),
         ("Provider", {"fields": ("charge_reference", "refund_reference", "books")}),
         ("Time", {"fields": ("created_at", "updated_at", "refund_asked_at", "return_goods")}),
     )
+    readonly_fields = ("order", "account")
     actions_detail = ("refund",)
 
     def has_refund_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -87,7 +91,7 @@ class PaymentAdmin(ReadOnlyAdmin):
     def sum(self, payment: Payment) -> str:
         return "never asked for" if payment.amount is None else money.text(payment.amount, payment.currency)
 
-    @display(description="status", ordering="status", label=STATUS_COLOURS)
+    @badge(description="status", ordering="status", colours=STATUS_COLOURS)
     def coloured_status(self, payment: Payment) -> str:
         return payment.status
 
@@ -95,13 +99,23 @@ class PaymentAdmin(ReadOnlyAdmin):
     def user(self, payment: Payment) -> SafeString | str:
         return short_id(payment.user_id, search="")
 
+    @display(description="order id", ordering="order_id")
+    def order(self, payment: Payment) -> SafeString | str:
+        return elsewhere.link(payment.order_id, "orders", f"orders/order/{payment.order_id}/change/")
+
+    @display(description="customer id", ordering="user_id")
+    def account(self, payment: Payment) -> SafeString | str:
+        if payment.user_id is None:
+            return "–"
+        return elsewhere.link(payment.user_id, "users", f"users/user/{payment.user_id}/change/")
+
     @display(description="in the provider's books")
     def books(self, payment: Payment) -> SafeString | str:
         charges = selectors.charges_of(payment.order_id)
         lines = ((_in_words(charge),) for charge in charges)
         return format_html_join("", "<div>{}</div>", lines) or "nothing"
 
-    @action(
+    @dialogs.action(
         description="Refund…",
         url_path="refund",
         permissions=["refund"],
@@ -144,6 +158,19 @@ def _in_words(charge: SandboxCharge) -> str:
     return f"{taken} {charge.state}, requests: {charge.requests}{back}"
 
 
+class DoubleChargeFilter(DropdownFilter):
+    title = "charged twice"
+    parameter_name = "twice"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "orders with two charges")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=selectors.charges_of_orders_charged_twice().values("pk"))
+
+
 @admin.register(SandboxCharge)
 class SandboxChargeAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT,)}
@@ -156,11 +183,13 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
         "refunded",
         "created_at",
     )
+    also_exported = ("amount", "currency", "refund__amount")
     list_filter = (
         ("state", ChoicesDropdownFilter),
+        DoubleChargeFilter,
         "method",
         "currency",
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", TimeFilter),
     )
     search_fields = ("memo", "key")
     search_help_text = "Order id or key"
@@ -174,7 +203,7 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
     def sum(self, charge: SandboxCharge) -> str:
         return money.text(charge.amount, charge.currency)
 
-    @display(description="state", ordering="state", label=STATE_COLOURS)
+    @badge(description="state", ordering="state", colours=STATE_COLOURS)
     def coloured_state(self, charge: SandboxCharge) -> str:
         return charge.state
 
@@ -188,7 +217,8 @@ class SandboxChargeAdmin(ReadOnlyAdmin):
 class SandboxRefundAdmin(ReadOnlyAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT,)}
     list_display = ("charge", "sum", "created_at")
-    list_filter = (("created_at", RangeDateTimeFilter),)
+    also_exported = ("amount", "charge__memo", "charge__currency")
+    list_filter = (("created_at", TimeFilter),)
     list_select_related = ("charge",)
     search_fields = ("charge__memo", "charge__key")
     search_help_text = "Order id or key"
@@ -209,6 +239,6 @@ register_tile(
     "Orders charged twice",
     selectors.count_orders_charged_twice,
     url_name="admin:payments_sandboxcharge_changelist",
-    query="state__exact=captured",
+    query="twice=yes",
     alarming=True,
 )

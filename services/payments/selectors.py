@@ -1,5 +1,6 @@
 """Queries about payments."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
@@ -33,5 +34,17 @@ def count_unsettled() -> int:
 
 def count_orders_charged_twice() -> int:
     """The number of orders with more than one captured charge that was not refunded. It must be 0."""
-    captured = SandboxCharge.objects.filter(state=SandboxCharge.State.CAPTURED, refund__isnull=True)
-    return captured.values("memo").annotate(charges=Count("id")).filter(charges__gt=1).count()
+    return _orders_charged_twice().count()
+
+
+def charges_of_orders_charged_twice() -> QuerySet[SandboxCharge]:
+    """The captured charges without a refund of the orders that have more than one."""
+    return _captured().filter(memo__in=_orders_charged_twice().values("memo"))
+
+
+def _captured() -> QuerySet[SandboxCharge]:
+    return SandboxCharge.objects.filter(state=SandboxCharge.State.CAPTURED, refund__isnull=True)
+
+
+def _orders_charged_twice() -> QuerySet[SandboxCharge, Any]:
+    return _captured().values("memo").annotate(charges=Count("id")).filter(charges__gt=1)

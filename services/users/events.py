@@ -1,4 +1,4 @@
-"""The events of users, and its command to itself to send mail."""
+"""The events of users, and its commands to itself to send mail."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -49,3 +49,18 @@ class SendPasswordReset:
     version: ClassVar[int] = 1
 
     request_id: UUID
+
+
+@dataclass(frozen=True)
+class SendEmailChangeMail:
+    """Sends one mail about a change of an account's address. No message contains an address or the token.
+
+    ``mail`` is ``confirm``, ``requested``, ``changed_former`` or ``changed_new``.
+    """
+
+    command: ClassVar[str] = "send.email_change_mail"
+    to: ClassVar[str] = "user-service"
+    version: ClassVar[int] = 1
+
+    change_id: UUID
+    mail: str

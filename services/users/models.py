@@ -1,4 +1,4 @@
-"""Accounts, refresh tokens, revocations, password resets, signing keys and service credentials."""
+"""Accounts, refresh tokens, revocations, mailed tokens, signing keys and service credentials."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -130,7 +130,7 @@ class User(AbstractBaseUser):
 
 
 class RefreshFamily(models.Model):
-    """One sign-in with all its refresh tokens."""
+    """One sign-in: of a client of the API, with all its refresh tokens, or of a browser in the admins."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_families")
@@ -138,6 +138,7 @@ class RefreshFamily(models.Model):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_because = models.CharField(max_length=32, blank=True)
+    in_browser = models.BooleanField("in the admins", default=False, db_default=False)
 
     class Meta:
         ordering = ("-created_at",)
@@ -200,6 +201,40 @@ class PasswordReset(models.Model):
 
     class Meta:
         ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class EmailChange(models.Model):
+    """A new address of an account: its owner asked for it (``made_at`` is None), or it holds already.
+
+    An account has at most one that waits for its confirmation. ``sent`` names the mails about the
+    change that have left. The row has the hash of the token.
+    """
+
+    class Mail(models.TextChoices):
+        CONFIRM = "confirm"
+        REQUESTED = "requested"
+        CHANGED_FORMER = "changed_former"
+        CHANGED_NEW = "changed_new"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="email_changes")
+    email = models.EmailField(max_length=254, editable=False)
+    former_email = models.EmailField(max_length=254, editable=False)
+    token_hash = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    sent = ArrayField(models.CharField(max_length=16), default=list, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    made_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(made_at=None), name="users_one_pending_email"
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -1,7 +1,5 @@
-"""The tokens of password resets, and their validity."""
+"""Requests for a new password, and their validity."""
 
-import hashlib
-import secrets
 from datetime import timedelta
 
 from django.conf import settings
@@ -12,16 +10,6 @@ from services.users.models import PasswordReset, User
 SALT = "services.users.password-reset"
 # After this time no mail is sent for a request.
 MAIL_WITHIN = timedelta(days=1)
-
-
-def new_token() -> str:
-    """256 random bits."""
-    return secrets.token_urlsafe(32)
-
-
-def hash_token(token: str) -> str:
-    """SHA-256: enough for long random tokens, not for passwords."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def kept_for() -> timedelta:

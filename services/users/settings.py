@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     *base.ADMIN_APPS,
     *base.PLATFORM_APPS,
     "atoll.bus",
+    "oauth2_provider",
     "services.users",
 ]
 MIDDLEWARE = base.MIDDLEWARE
@@ -36,11 +37,46 @@ REST_FRAMEWORK = base.REST_FRAMEWORK | {
     "DEFAULT_AUTHENTICATION_CLASSES": ["services.users.api.authentication.CurrentRoles"]
 }
 SPECTACULAR_SETTINGS = base.spectacular_settings("Atoll users")
-UNFOLD = unfold_settings("Atoll users")
+UNFOLD = {
+    **unfold_settings("Atoll users"),
+    # Not in the package of the admin pages: the site reads it before they are registered.
+    "LOGIN": {"form": "services.users.sign_in_form.SignInForm"},
+}
 LOGGING = logging_config(PROJECT.name, PROJECT.service)
 
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["services.users.backends.OwnAccounts"]
+# With an issuer outside, this admin is a client of it like every other.
+if conf.variable("ATOLL_OIDC_ISSUER"):
+    AUTHENTICATION_BACKENDS = ["services.users.backends.OutsideAccounts"]
+else:
+    ATOLL_ADMIN_DOOR = "services.users.admin.door.IssuerDoor"
+OAUTH2_PROVIDER = {
+    "OIDC_ENABLED": True,
+    "OAUTH2_SERVER_CLASS": "services.users.oidc.code_server.CodeServer",
+    "OAUTH2_VALIDATOR_CLASS": "services.users.oidc.validator.Validator",
+    "SCOPES": {"openid": "sign in", "email": "address", "profile": "name and roles"},
+    "DEFAULT_SCOPES": ["openid"],
+    "PKCE_REQUIRED": True,
+    "OIDC_ISS_ENDPOINT": conf.public_urls("users")[0],
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 60,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    **dict.fromkeys(
+        (
+            "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT",
+            "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS",
+            "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT",
+            "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT",
+            "COMPLIANT_BCP_RFC9700_PKCE_METHOD",
+            "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED",
+            "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING",
+            "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN",
+            "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE",
+        ),
+        True,
+    ),
+}
 PASSWORD_HASHERS = ["services.users.hashing.Argon2"]
 AUTH_PASSWORD_VALIDATORS = [
     {
@@ -65,6 +101,8 @@ RATELIMIT_ENABLE = conf.flag("RATELIMIT_ENABLE", default=True, project_name=PROJ
 
 # Where the page is that takes a new password. Empty: the mail has the token alone.
 PASSWORD_RESET_URL = conf.web_address("PASSWORD_RESET_URL", PROJECT.name)
+# The page that takes the token of a new address. Empty: the mail has the token alone.
+EMAIL_CHANGE_URL = conf.web_address("EMAIL_CHANGE_URL", PROJECT.name)
 PASSWORD_RESET_LIFE = timedelta(minutes=conf.whole_number("PASSWORD_RESET_MINUTES", 30, PROJECT.name))
 MAIL = mail.server(PROJECT.name)
 EMAIL_BACKEND = MAIL.backend
@@ -98,4 +136,5 @@ FORMAT_MODULE_PATH = base.FORMAT_MODULE_PATH
 TIME_ZONE = "UTC"
 USE_TZ = True
 # The email is unique by an index over its lower case, which that check cannot see.
-SILENCED_SYSTEM_CHECKS = [*base.SILENCED_SYSTEM_CHECKS, "auth.W004"]
+# Redirects over http lead to the admins of this machine alone: each address is compared as a whole.
+SILENCED_SYSTEM_CHECKS = [*base.SILENCED_SYSTEM_CHECKS, "auth.W004", "oauth2_provider.W008"]

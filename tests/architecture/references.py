@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 IGNORED = re.compile(
     r"\.(?:git|venv|atoll|.*_cache|hypothesis)|__pycache__|node_modules|.*\.egg-info|build|staticfiles"
 )
+# Pictures of documents have no prose.
+PICTURE = ".jpg"
 CONFIGURATION = {"Makefile", "Dockerfile", "Caddyfile", ".importlinter", ".env.example"}
 # Other programs, and files that a document has its reader make.
 ELSEWHERE = {"Node.js", "pip.conf", "report-routes.toml", "services/reviews"}
@@ -193,6 +195,8 @@ def missing(text: str, beside: Path) -> Iterator[str]:
 
 def prose(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a document, the docstrings and comments of code, the comments of configuration."""
+    if path.suffix == PICTURE:
+        return
     text = (ROOT / path).read_text()
     if path.suffix == ".py":
         yield from docstrings_and_comments(text)

@@ -28,6 +28,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 CADDY = shutil.which("caddy")
 REDIS = shutil.which("redis-server") or str(get_binary_path())
 PASSWORD = "a-password-of-this-test"
+# In compose the gateway's control process, which has the admin, listens apart from its clients.
+CONTROL_PORT = 8010
 
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="no Caddy on this machine (Debian: caddy)")
 
@@ -37,8 +39,9 @@ def test_every_project_is_behind_a_name_of_its_own():
         re.findall(r"^([\w-]+)\.\{\$ADMIN_HOST[^}]*\} \{\n(.*?)^\}", CADDYFILE.read_text(), re.M | re.S)
     )
     assert set(blocks) == set(PROJECTS)
+    listening = {name: row["port"] for name, row in PROJECTS.items()} | {"gateway": CONTROL_PORT}
     for name, block in blocks.items():
-        assert f"{name}:{PROJECTS[name]['port']}" in block
+        assert f"{name}:{listening[name]}" in block
         assert "import admin" in block
 
 
@@ -70,7 +73,8 @@ class Caddy:
 
     def __init__(self, folder: Path, upstream: int, **variables: str) -> None:
         self.port = ports.free()
-        everywhere = {name.upper().replace("-", "_"): f"127.0.0.1:{upstream}" for name in PROJECTS}
+        names = (*(name.upper().replace("-", "_") for name in PROJECTS), "GATEWAY_CONTROL")
+        everywhere = dict.fromkeys(names, f"127.0.0.1:{upstream}")
         env = (
             os.environ
             | everywhere

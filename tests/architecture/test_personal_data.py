@@ -36,7 +36,8 @@ PERSONAL = re.compile(
 
 def fields() -> Iterator[tuple[str, str, str]]:
     """Every field of every model: project, model, field."""
-    own = [*ROOT.glob("services/*/models.py"), ROOT / "gateway/models.py", ROOT / "registry/models.py"]
+    others = [ROOT / "gateway" / "callers.py", *ROOT.glob("registry/*models.py")]
+    own = [*ROOT.glob("services/*/models.py"), ROOT / "gateway" / "models.py", *others]
     for path in [*own, *ROOT.glob("platform/atoll/*/models.py")]:
         project = "library" if "platform" in path.relative_to(ROOT).parts else path.parent.name
         for model in ast.parse(path.read_text()).body:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from atoll.testing import rabbitmq
-from tests.chaos.sabotage import KILLS, MESSAGES_AN_ORDER
+from tests.chaos.sabotage import KILLS
 
 pytestmark = pytest.mark.skipif(
     rabbitmq.program("rabbitmq-server") is None, reason="copies are sent on RabbitMQ only"
@@ -22,7 +22,9 @@ def test_a_loss_is_caught_when_the_outbox_is_bypassed(sabotaged_run):
     said = found(sabotaged_run)
     lost = [text for text in said["I1_not_published"] if "never was on the wire" in text]
     unheard = [text for text in said["I3_not_exactly_once"] if "on_reserve_stock never handled" in text]
-    assert len(lost) >= KILLS * MESSAGES_AN_ORDER
+    # The messages of two orders that are placed at once may alternate, so a kill may hit the second
+    # message of an order whose first one is out already.
+    assert len(lost) >= KILLS
     assert len(unheard) >= KILLS
     assert said["accepted_order_lost"] == []
 

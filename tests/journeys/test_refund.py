@@ -1,35 +1,26 @@
 """Staff refund a sale and later take the goods back, in the admins of three services."""
 
-import re
 from decimal import Decimal
 
 import pytest
-import requests
 
+from atoll.testing.admin_browser import AdminBrowser
 from atoll.testing.running import Platform, eventually
 from demo.shopper import Item, Shopper
 
 pytestmark = pytest.mark.on("embedded")
 
-TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-
 
 class Staff:
-    """An HTTP client that is signed in to the admin of one service."""
+    """A member of staff in the admin of one service."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self.send("/admin/login/", username="staff@atoll.example", password="atoll-demo-staff")
+        self._browser = AdminBrowser()
+        self._browser.sign_in(address, "staff@atoll.example", "atoll-demo-staff")
 
     def send(self, path: str, **fields: str) -> None:
-        token = TOKEN.search(self._session.get(self._address + path, timeout=10).text)
-        assert token, f"no form at {path}"
-        sent = self._session.post(
-            self._address + path, {**fields, "csrfmiddlewaretoken": token[1]}, timeout=10
-        )
-        assert sent.status_code == 200, sent.text[:500]
+        self._browser.send(self._address + path, **fields)
 
 
 def test_staff_refund_a_sale_and_return_its_goods(platform: Platform, shopper: Shopper):

@@ -1,73 +1,84 @@
-"""Chooses the route of a request: the highest priority, then the longest prefix."""
+"""Chooses the route of a request. `gateway.edge.routes.order` tells which of several fitting routes wins."""
 
+from collections.abc import Mapping
+
+from gateway.edge.cors import CorsPolicy
 from gateway.edge.error_responses import ErrorResponse
-from gateway.edge.routes.snapshot import INTERNAL, METHODS, Route, Snapshot
+from gateway.edge.routes import hosts
+from gateway.edge.routes.compiled import CompiledRoute
+from gateway.edge.routes.order import rank
+from gateway.edge.routes.paths import Candidates, PathIndex
+from gateway.edge.routes.route import METHODS
+from gateway.edge.routes.snapshot import Snapshot
 
-INTERNAL_BYTES = frozenset(segment.encode() for segment in INTERNAL)
+__all__ = ["CompiledRoute", "Table", "method_not_allowed"]
 
-
-class CompiledRoute:
-    """A route with values that are computed once per publication, to save time on each request."""
-
-    __slots__ = (
-        "methods",
-        "name",
-        "policy",
-        "prefix",
-        "prefix_slash",
-        "reads_are_public",
-        "route",
-        "service_path",
-    )
-
-    def __init__(self, route: Route) -> None:
-        self.route = route
-        self.name = route.name
-        self.prefix = route.prefix.encode()
-        self.prefix_slash = self.prefix + b"/"
-        self.service_path = route.service_path.encode()
-        self.methods = frozenset(route.methods)
-        self.reads_are_public = route.access.startswith("public_read")
-        self.policy = f'"{route.name}";q={route.rate_limit};w={route.rate_window_s}'.encode()
-
-    def fits(self, path: bytes) -> bool:
-        return path == self.prefix or path.startswith(self.prefix_slash)
-
-    def upstream_path(self, path: bytes) -> bytes:
-        """``path`` with the prefix replaced by the service's path."""
-        return (self.service_path + path[len(self.prefix) :]) or b"/"
-
-    def is_internal(self, path: bytes) -> bool:
-        """Whether the path is an internal one of the service, such as /metrics."""
-        if self.route.service is None:
-            return False
-        return self.upstream_path(path).split(b"/", 2)[1] in INTERNAL_BYTES
+NO_FIELDS: Mapping[bytes, bytes] = {}
 
 
 class Table:
+    """``cors`` are the shared cross-origin rules."""
+
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.version = snapshot.version
-        self._routes = sorted(
-            (CompiledRoute(route) for route in snapshot.routes),
-            key=lambda compiled: (-compiled.route.priority, -len(compiled.prefix)),
-        )
+        self.cors = CorsPolicy(snapshot.cors)
+        self.routes = tuple(CompiledRoute(route, self.cors) for route in snapshot.routes)
+        _join_siblings(self.routes)
         self.services = frozenset(route.service for route in snapshot.routes if route.service)
+        self._hosts = frozenset(host for route in snapshot.routes for host in route.hosts)
+        self._indexes: dict[str, PathIndex] = {}
+        self._exact: dict[bytes, PathIndex] = {}
+        self._any_host = self._index(hosts.NO_HOST)
 
-    def match(self, method: str, path: bytes) -> CompiledRoute:
-        """Raises ErrorResponse: 404 when no prefix fits or the path is internal to the service, 405 when
-        no fitting route takes the method."""
-        allowed: set[str] = set()
-        for compiled in self._routes:
-            if compiled.fits(path):
-                if method in compiled.methods:
-                    if compiled.is_internal(path):
-                        raise _not_found(path)
-                    return compiled
-                allowed |= compiled.methods
-        if allowed:
-            raise method_not_allowed(method, allowed)
-        raise _not_found(path)
+    def match(
+        self, method: str, path: bytes, host: bytes = b"", fields: Mapping[bytes, bytes] = NO_FIELDS
+    ) -> CompiledRoute:
+        """``host`` is the Host field, ``fields`` have lower-case names.
+
+        Raises ErrorResponse: 404 when no route fits or the path is internal to the service, 405 when no
+        fitting route takes the method.
+        """
+        found = self.candidates(path, host)
+        for compiled in found:
+            if method in compiled.methods and (not compiled.headers or compiled.has_fields(fields)):
+                if compiled.is_internal(path):
+                    raise _not_found(path)
+                return compiled
+        raise _refusal(method, path, [one for one in found if one.has_fields(fields)])
+
+    def candidates(self, path: bytes, host: bytes) -> Candidates:
+        """The routes whose host and path fit, in the order in which they win."""
+        return (self.index(host) if self._hosts else self._any_host).candidates(path)
+
+    def index(self, host: bytes) -> PathIndex:
+        """The routes that take a host, in the order in which they win. Made at the first request."""
+        index = self._exact.get(host)
+        if index is not None:
+            return index
+        kind = hosts.kind(hosts.plain(host), self._hosts)
+        index = self._indexes.get(kind)
+        return index if index is not None else self._index(kind)
+
+    def _index(self, kind: str) -> PathIndex:
+        taking = [one for one in self.routes if hosts.nearness(one.route.hosts, kind) is not None]
+        index = PathIndex(sorted(taking, key=lambda compiled: rank(compiled.route, kind)))
+        self._indexes[kind] = self._exact[kind.encode()] = index
+        return index
+
+
+def _join_siblings(routes: tuple[CompiledRoute, ...]) -> None:
+    """Tell each route all that lead to its service, the longest service path first."""
+    by_service: dict[str | None, list[CompiledRoute]] = {}
+    for compiled in sorted(routes, key=lambda one: -len(one.service_path)):
+        by_service.setdefault(compiled.route.service, []).append(compiled)
+    for compiled in routes:
+        compiled.siblings = by_service[compiled.route.service]
+
+
+def _refusal(method: str, path: bytes, fitting: list[CompiledRoute]) -> ErrorResponse:
+    allowed = frozenset[str]().union(*(compiled.methods for compiled in fitting))
+    return method_not_allowed(method, allowed) if allowed else _not_found(path)
 
 
 def _not_found(path: bytes) -> ErrorResponse:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.edge.cors import CorsPolicy
 from gateway.edge.routes import snapshot
 from gateway.edge.routes.routing import Table
 
@@ -25,7 +24,6 @@ class Tables:
         self._kept = kept
         self._on_change = on_change
         self.current: Table | None = None
-        self.cors: CorsPolicy | None = None
 
     @property
     def version(self) -> int:
@@ -52,6 +50,5 @@ class Tables:
 
     def _take(self, table: Table) -> None:
         self.current = table
-        self.cors = CorsPolicy(table.snapshot.cors)
         self._on_change(table)
         log.info("routing_table", extra={"version": table.version, "routes": len(table.snapshot.routes)})

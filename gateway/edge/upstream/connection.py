@@ -5,36 +5,63 @@ upstream, and writing waits while the upstream is slower than the client.
 """
 
 import asyncio
+from collections.abc import Callable
 
-import httptools
-
+from gateway.edge.flow import Waiter
+from gateway.edge.http.chunks import BadChunk, ChunkDecoder
+from gateway.edge.upstream.answer_head import AnswerHead
 from gateway.edge.upstream.failures import BadAnswer, Dropped
 
 HIGH_WATER_BYTES = 256 * 1024
 MAX_HEAD_BYTES = 64 * 1024
-MAX_HEADER_FIELDS = 200
 NO_DEADLINE = float("inf")
 
 Headers = list[tuple[bytes, bytes]]
+HEAD, SIZED, CHUNKED, UNTIL_CLOSE, SPLICED, COMPLETE = range(6)
 
 
 class Connection(asyncio.Protocol):
-    """``deadline`` is on the loop's clock. The pool's ticker enforces it, so a request needs no timer."""
+    """``deadline`` is on the loop's clock. The pool's ticker enforces it, so a request needs no timer.
+
+    ``head`` is that of the answer, None before it. ``waits_for_client``: reading had to pause since the
+    client does not read, so an answer that breaks off says nothing about the upstream.
+    """
 
     __slots__ = (
-        "_buffered", "_chunks", "_error", "_framed", "_head_bytes", "_head_only", "_interim", "_loop",
-        "_parser", "_paused", "_received", "_transport", "_waiter", "_writable", "busy", "complete",
-        "deadline", "headers", "idle_limit_s", "idle_since", "keep_alive", "request_sent", "started",
-        "status", "uses",
+        "_chunks",
+        "_decoder",
+        "_error",
+        "_head_only",
+        "_held",
+        "_left",
+        "_loop",
+        "_paused",
+        "_received",
+        "_splice",
+        "_state",
+        "_transport",
+        "_unread",
+        "_upgrades",
+        "_waiter",
+        "_writable",
+        "answer",
+        "busy",
+        "deadline",
+        "idle_limit_s",
+        "idle_since",
+        "request_sent",
+        "started",
+        "uses",
+        "waits_for_client",
     )  # fmt: skip
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._waiter: Waiter | None = None
+        self._writable: Waiter | None = None
         self._error: BaseException | None = None
+        self._splice: Callable[[bytes], None] | None = None
         self.busy = False
         self.uses = 0
         self.idle_since = 0.0
@@ -42,21 +69,21 @@ class Connection(asyncio.Protocol):
         self._reset()
 
     def _reset(self) -> None:
+        self._state = HEAD
+        self._unread = b""
         self._chunks: list[bytes] = []
-        self._buffered = 0
+        self._held = 0
+        self._left = 0
+        self._decoder: ChunkDecoder | None = None
         self._paused = False
-        self._interim = False
-        self._framed = False
         self._head_only = False
-        self._head_bytes = 0
+        self._upgrades = False
         self._received = False
-        self.headers: Headers = []
-        self.status = 0
-        self.complete = False
-        self.keep_alive = False
+        self.answer: AnswerHead | None = None
         self.request_sent = False
         self.deadline = NO_DEADLINE
         self.started = 0.0
+        self.waits_for_client = False
 
     @property
     def usable(self) -> bool:
@@ -66,12 +93,44 @@ class Connection(asyncio.Protocol):
     def reused(self) -> bool:
         return self.uses > 1
 
-    def begin(self, *, head_only: bool, now: float, deadline: float) -> None:
+    @property
+    def complete(self) -> bool:
+        return self._state == COMPLETE
+
+    @property
+    def status(self) -> int:
+        """0 before the head of the answer."""
+        return self.answer.status if self.answer is not None else 0
+
+    @property
+    def keep_alive(self) -> bool:
+        return self.answer is not None and self.answer.keep_alive
+
+    @property
+    def headers(self) -> Headers:
+        return self.answer.fields() if self.answer is not None else []
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the upstream reads more slowly than we write."""
+        return self._writable is not None
+
+    @property
+    def held_bytes(self) -> int:
+        return self._held
+
+    @property
+    def trailers(self) -> bytes:
+        """The raw field lines after a chunked body."""
+        return self._decoder.trailers if self._decoder is not None else b""
+
+    def begin(self, *, head_only: bool, now: float, deadline: float, upgrades: bool = False) -> None:
         """Prepare for one exchange. ``head_only`` for HEAD, since its answer has no body."""
         self._reset()
         self.busy = True
         self.uses += 1
         self._head_only = head_only
+        self._upgrades = upgrades
         self.started = now
         self.deadline = deadline
 
@@ -90,14 +149,21 @@ class Connection(asyncio.Protocol):
 
     async def head(self) -> int:
         """The status, after all header fields have arrived. Raises UpstreamFailure or ClientGone."""
-        while not self.status or self._interim:
-            await self._wait()
-        return self.status
+        # Without `_wait`, since each coroutine between the callback and the request costs time.
+        while self.answer is None:
+            if self._error is not None:
+                raise self._error
+            waiter = self._waiter = Waiter()
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+        return self.answer.status
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end."""
         while not self._chunks:
-            if self.complete:
+            if self._state == COMPLETE:
                 return b""
             await self._wait()
         return self.take()
@@ -109,7 +175,7 @@ class Connection(asyncio.Protocol):
             return b""
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._chunks = []
-        self._buffered = 0
+        self._held = 0
         if self._paused:
             self._paused = False
             if self._transport is not None and not self._transport.is_closing():
@@ -117,14 +183,12 @@ class Connection(asyncio.Protocol):
         return data
 
     def fail(self, error: BaseException) -> None:
-        """Close the connection. The task that waits on the exchange gets ``error``."""
+        """Close the connection. The flow that waits on the exchange gets ``error``."""
         if self._error is None:
             self._error = error
-        self._wake()
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
         if self._transport is not None:
             self._transport.abort()
+        self._wake_all()
 
     def close(self) -> None:
         if self._error is None:
@@ -132,19 +196,35 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def splice(self, receive: Callable[[bytes], None]) -> None:
+        """After 101, ``receive`` gets all bytes, and ``b""`` at the end of the connection."""
+        self._splice = receive
+        data, self._unread = self._unread, b""
+        if data:
+            receive(data)
+
+    def pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     async def _wait(self) -> None:
         if self._error is not None:
             raise self._error
-        waiter = self._waiter = self._loop.create_future()
+        waiter = self._waiter = Waiter()
         try:
             await waiter
         finally:
             self._waiter = None
 
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+    def _wake_all(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.wake()
+        self.resume_writing()
 
     # asyncio.Protocol
 
@@ -152,90 +232,123 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        if not self.busy or (self.complete and not self._interim):
+        state = self._state
+        if state == SPLICED:
+            if self._splice is not None:
+                self._splice(data)
+            else:
+                self._unread += data
+            return
+        if not self.busy or state == COMPLETE:
             self.close()  # an answer without a request
             return
         self._received = True
         try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.fail(BadAnswer(f"its answer is not HTTP/1.1: {error}"))
+            if state == HEAD:
+                data = self._read_head(data)
+            if data:
+                self._read_body(data)
+        except BadAnswer as error:
+            self.fail(error)
             return
-        if self._buffered > HIGH_WATER_BYTES and not self._paused and self._transport is not None:
+        if self.answer is None:
+            return
+        if self._held > HIGH_WATER_BYTES and not self._paused and self._transport is not None:
             self._paused = True
+            self.waits_for_client = True
             self._transport.pause_reading()
-        self._wake()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._splice is not None:
+            self._splice(b"")
         if self._error is None:
-            if self.busy and self.status and not self._interim and not self._framed and exc is None:
-                self.complete = True  # the end of the connection ends this body
-                self.keep_alive = False
-            if self._received and not self.complete:
+            if self.busy and self._state == UNTIL_CLOSE and exc is None:
+                self._state = COMPLETE
+                self._error = Dropped("it closed the connection", reused=self.reused)
+                if self.answer is not None:
+                    self.answer.keep_alive = False
+            elif self._received and self._state != COMPLETE:
                 self._error = BadAnswer("it closed the connection in the middle of its answer")
             else:
                 self._error = Dropped("it closed the connection", reused=self.reused)
-        self._wake()
-        self.resume_writing()
+        self._wake_all()
 
     def pause_writing(self) -> None:
         if self._writable is None:
-            self._writable = self._loop.create_future()
+            self._writable = Waiter()
 
     def resume_writing(self) -> None:
         writable, self._writable = self._writable, None
-        if writable is not None and not writable.done():
-            writable.set_result(None)
+        if writable is not None:
+            writable.wake()
 
-    # httptools callbacks
+    def _read_head(self, data: bytes) -> bytes:
+        """Read the heads of interim answers and of the answer. Returns the bytes after them."""
+        while True:
+            if self._unread:
+                data = self._unread + data
+                self._unread = b""
+            end = data.find(b"\r\n\r\n")
+            if end > MAX_HEAD_BYTES or (end < 0 and len(data) > MAX_HEAD_BYTES):
+                raise BadAnswer("its header fields are too large")
+            if end < 0:
+                self._unread = data
+                return b""
+            answer = AnswerHead(data[:end])
+            data = data[end + 4 :]
+            if answer.status >= 200 or answer.status == 101:
+                self._take_head(answer)
+                if answer.status == 101:
+                    self._unread = data
+                    return b""
+                return data
+            if not data:
+                return b""
 
-    def on_message_begin(self) -> None:
-        if self.complete:
-            raise BadAnswer("it answered twice")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADER_FIELDS:
-            raise BadAnswer("its header fields are too large")
-        self.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
+    def _take_head(self, answer: AnswerHead) -> None:
+        status = answer.status
         if status == 101:
-            raise BadAnswer("it switched protocols unasked")
-        self.status = status
-        if status < 200:
-            self._interim = True
-            return
-        for name, value in self.headers:
-            if name in (b"content-length", b"transfer-encoding"):
-                self._framed = True
-            elif name == b"keep-alive":
-                self._read_keep_alive(value)
-        if self._head_only:
-            self.keep_alive = self._parser.should_keep_alive()
-            self.complete = True
-            # This parser expects the body of a GET now, so the next answer needs a new parser.
-            self._parser = httptools.HttpResponseParser(self)
+            if not self._upgrades:
+                raise BadAnswer("it switched protocols unasked")
+            self._state = SPLICED
+        elif self._head_only or status in (204, 304):
+            self._state = COMPLETE
+        elif answer.chunked:
+            self._state = CHUNKED
+            self._decoder = ChunkDecoder()
+        elif answer.length is not None:
+            self._left = answer.length
+            self._state = SIZED if answer.length else COMPLETE
+        else:
+            self._state = UNTIL_CLOSE
+            answer.keep_alive = False
+        if answer.idle_limit_s is not None:
+            self.idle_limit_s = answer.idle_limit_s
+        self.answer = answer
 
-    def on_body(self, body: bytes) -> None:
-        if self._head_only:
-            raise BadAnswer("it sent a body in answer to HEAD")
-        self._chunks.append(body)
-        self._buffered += len(body)
-
-    def on_message_complete(self) -> None:
-        if self._interim:
-            self._interim = False
-            self.status = 0
-            self.headers = []
-            return
-        self.complete = True
-        self.keep_alive = self._parser.should_keep_alive()
-
-    def _read_keep_alive(self, value: bytes) -> None:
-        """``Keep-Alive: timeout=5``: the gateway drops the connection a second before the upstream does."""
-        for part in value.split(b","):
-            name, _, seconds = part.strip().partition(b"=")
-            if name.lower() == b"timeout" and seconds.isdigit():
-                self.idle_limit_s = max(0.0, int(seconds) - 1.0)
+    def _read_body(self, data: bytes) -> None:
+        if self._state == SIZED:
+            if len(data) > self._left:
+                raise BadAnswer("its answer is longer than its length")
+            self._left -= len(data)
+            if not self._left:
+                self._state = COMPLETE
+        elif self._state == CHUNKED and self._decoder is not None:
+            try:
+                data = self._decoder.feed(data)
+            except BadChunk as error:
+                raise BadAnswer(f"its answer is malformed: {error}") from None
+            if self._decoder.complete:
+                if self._decoder.rest:
+                    raise BadAnswer("it answered twice")
+                self._state = COMPLETE
+        elif self._state == COMPLETE:
+            raise BadAnswer(
+                "it sent a body where its answer has none" if self._head_only else "it answered twice"
+            )
+        if data:
+            self._chunks.append(data)
+            self._held += len(data)

@@ -2,23 +2,26 @@
 
 ``GET /discover/{service}?index=&wait=`` returns when the instances change (docs/decisions/0003). While
 the registry is away, or has lost its data, the last good list stays (`KnownInstances`), also across a
-restart. ``USER_SERVICE_URL`` replaces discovery for ``user-service``.
+restart. ``USER_SERVICE_URL`` replaces discovery for ``user-service``, and so does the URL that an operator
+has set for a service (`FollowedNames`).
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 from atoll import conf
 from atoll.backoff import Backoff
+from atoll.discovery.answers import INDEX_HEADER, STALE_HEADER, STATE_HEADER, Answer
 from atoll.discovery.instances import Instance
 from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.last_good import LastGood
-from atoll.discovery.registry import INDEX_HEADER, STALE_HEADER, STATE_HEADER, Answer
 from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.fetch import Fetcher
+from gateway.edge.upstream.followed_names import FollowedNames
 
 log = logging.getLogger(__name__)
 
@@ -41,31 +44,46 @@ class Discovery:
         *,
         registry_url: str,
         credential: bytes,
+        names: FollowedNames,
     ) -> None:
         self._directory = directory
         self._fetcher = fetcher
         self._last_good = last_good
+        self._names = names
         self._fields = b"authorization: %b\r\nx-service-name: api-gateway\r\n" % credential
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._urls: dict[str, str] = {}
         directory.update(REGISTRY, [Instance.from_url(registry_url)])
         self._prefix = urlsplit(registry_url).path.rstrip("/")
 
     def watch(self, services: Iterable[str]) -> None:
+        """Follow these services. One whose URL has changed is followed from its new source."""
         for service in services:
-            if service in self._tasks or service == REGISTRY:
+            url = conf.service_url(service) or self._directory.settings(service).url
+            if service == REGISTRY or self._urls.get(service) == url:
                 continue
-            fixed = conf.service_url(service)
-            if fixed:
-                self._directory.update(service, [Instance.from_url(fixed)])
-                continue
-            known = KnownInstances(self._last_good.load(service) or [])
-            if known.instances:
-                self._directory.update(service, known.instances)
-            self._tasks[service] = asyncio.get_running_loop().create_task(self._follow(service, known))
+            was_named = bool(self._urls.get(service))
+            self._urls[service] = url
+            self._names.forget(service)
+            if service in self._tasks:
+                self._tasks[service].cancel()
+            following = (
+                self._names.follow(service, Instance.from_url(url))
+                if url
+                else self._from_registry(service, was_named=was_named)
+            )
+            self._tasks[service] = asyncio.get_running_loop().create_task(following)
 
     def stop(self) -> None:
         for task in self._tasks.values():
             task.cancel()
+
+    def _from_registry(self, service: str, *, was_named: bool) -> Coroutine[Any, Any, None]:
+        """``was_named``: the addresses of a former URL must go, whatever the registry knows."""
+        known = KnownInstances(self._last_good.load(service) or [])
+        if known.instances or was_named:
+            self._directory.update(service, known.instances)
+        return self._follow(service, known)
 
     async def _follow(self, service: str, known: KnownInstances) -> None:
         index, backoff = 0, Backoff(last_s=LAST_RETRY_S)

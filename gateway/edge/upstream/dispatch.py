@@ -1,15 +1,17 @@
 """Sends a request to an upstream: chooses an endpoint, waits for the answer's head, retries if safe."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from atoll.client import policy
 from atoll.client.failures import NotSent, UpstreamFailure
-from gateway.edge.error_responses import unavailable
-from gateway.edge.upstream import balance
+from gateway.edge.flow import outside
+from gateway.edge.tracing import Attempt, RequestTrace
+from gateway.edge.upstream import hedging, verdicts
 from gateway.edge.upstream.connection import Connection
-from gateway.edge.upstream.directory import MAX_IN_FLIGHT, Endpoint, Upstream
+from gateway.edge.upstream.directory import Endpoint, Upstream
 from gateway.edge.upstream.failures import Dropped
 from gateway.edge.upstream.pool import Pool
 
@@ -20,6 +22,7 @@ StartBody = Callable[[Connection], None]
 class Call:
     """One request to an upstream. ``fields`` are complete header lines without Host.
 
+    ``host`` replaces the instance's authority as Host. ``upgrades``: 101 is an answer.
     ``body`` is a buffered body. ``stream`` gets the connection and starts to send a longer one.
     ``timeout_s`` bounds the time until the answer begins, over all attempts.
     """
@@ -32,17 +35,24 @@ class Call:
     body: bytes = b""
     stream: StartBody | None = None
     has_key: bool = False
-    on_slow: Callable[[Connection], None] | None = None
+    host: bytes = b""
+    upgrades: bool = False
+    trace: RequestTrace | None = None
 
     @property
     def is_repeatable(self) -> bool:
         return policy.is_repeatable(self.method, has_key=self.has_key)
 
+    @property
+    def may_be_hedged(self) -> bool:
+        """Whether a second endpoint may get it at the same time."""
+        return self.method in hedging.METHODS and not self.body and self.stream is None and not self.upgrades
+
 
 class Answer:
     """An answer that has begun. Call `finish` at its end, also after an error."""
 
-    __slots__ = ("_done", "_pool", "_upstream", "connection", "endpoint", "probes", "retries")
+    __slots__ = ("_done", "_pool", "_upstream", "connection", "endpoint", "probe", "retries")
 
     def __init__(
         self,
@@ -50,14 +60,14 @@ class Answer:
         upstream: Upstream,
         endpoint: Endpoint,
         connection: Connection,
-        probes: tuple[bool, bool],
+        probe: int,
         retries: int,
     ) -> None:
         self._pool = pool
         self._upstream = upstream
         self.endpoint = endpoint
         self.connection = connection
-        self.probes = probes
+        self.probe = probe
         self.retries = retries
         self._done = False
 
@@ -66,30 +76,29 @@ class Answer:
         if self._done:
             return
         self._done = True
-        failed = isinstance(failure, UpstreamFailure) or policy.is_failure(self.connection.status)
-        judge(self._upstream, self.endpoint, self.probes, failed=failed)
-        self._pool.release(self.endpoint.origin, self.connection)
+        connection = self.connection
+        outcome = verdicts.of_answer(connection.status, failure, held_back=connection.waits_for_client)
+        verdicts.judge(self._upstream, self.endpoint, self.probe, outcome)
+        self._pool.release(self.endpoint.origin, connection)
         self._upstream.in_flight -= 1
         self.endpoint.in_flight -= 1
 
+    def detach(self) -> Connection:
+        """Judge the upstream now and keep the connection, which serves no other request.
 
-def judge(upstream: Upstream, endpoint: Endpoint, probes: tuple[bool, bool], *, failed: bool | None) -> None:
-    """Tell both breakers. ``failed`` is None when the exchange says nothing about the upstream."""
-    for breaker, probe in zip((upstream.breaker, endpoint.breaker), probes, strict=True):
-        if failed is None:
-            breaker.abandoned(probe=probe)
-        elif failed:
-            breaker.failed(probe=probe)
-        else:
-            breaker.succeeded(probe=probe)
+        Its user closes it, then calls `forget`.
+        """
+        if not self._done:
+            self._done = True
+            verdicts.judge(
+                self._upstream, self.endpoint, self.probe, verdicts.of_answer(self.connection.status)
+            )
+            self._upstream.in_flight -= 1
+            self.endpoint.in_flight -= 1
+        return self.connection
 
-
-def _counts(error: BaseException, given_s: float, timeout_s: float) -> bool:
-    """Whether breakers count the error of one attempt. The client's departure does not count, nor does
-    an idle connection that the instance was closing."""
-    if not isinstance(error, UpstreamFailure) or (isinstance(error, Dropped) and error.reused):
-        return False
-    return policy.counts(error, given_s=given_s, timeout_s=timeout_s)
+    def forget(self) -> None:
+        self._pool.forget(self.connection)
 
 
 class Dispatcher:
@@ -103,26 +112,29 @@ class Dispatcher:
         Raises ErrorResponse (503) when no instance may be asked, UpstreamFailure when the last attempt
         failed, and the error with which ``stream`` ended the exchange.
         """
-        self._admit(upstream)
+        if upstream.is_full:
+            raise verdicts.overloaded(upstream)
         deadline = self._loop.time() + call.timeout_s
         upstream.budget.deposit()
         tried: set[str] = set()
         retries = 0
         force_fresh = False
+        failed: UpstreamFailure | None = None
         while True:
-            candidates = upstream.candidates(tried) or list(upstream.endpoints)
-            if not candidates:
-                raise unavailable(
-                    upstream.name, f"No instance of {upstream.name} is running.", code="no_instance"
-                )
-            endpoint = balance.choose(candidates)
+            endpoint = upstream.choose(tried)
+            if endpoint is None:
+                raise failed or verdicts.refusal(upstream)
             try:
-                answer = await self._attempt(
-                    upstream, endpoint, call, deadline, fresh=force_fresh, retries=retries
-                )
+                if not retries and upstream.hedging.is_on and call.may_be_hedged:
+                    answer = await self._first_answer(upstream, endpoint, call, deadline, tried)
+                else:
+                    answer = await self._attempt(
+                        upstream, endpoint, call, deadline, fresh=force_fresh, retries=retries
+                    )
             except UpstreamFailure as failure:
                 if not self._may_retry(upstream, call, failure, retries, deadline):
                     raise
+                failed = failure
                 force_fresh = isinstance(failure, Dropped) and failure.reused
                 if not force_fresh:
                     tried.add(endpoint.id)
@@ -133,16 +145,13 @@ class Dispatcher:
                 tried.add(endpoint.id)
             retries += 1
 
-    def _admit(self, upstream: Upstream) -> None:
-        if not upstream.breaker.may_ask():
-            raise unavailable(
-                upstream.name,
-                f"{upstream.name} has failed repeatedly and is given a rest.",
-                retry_after_s=upstream.breaker.wait_s(),
-                code="circuit_open",
-            )
-        if upstream.in_flight >= MAX_IN_FLIGHT:
-            raise unavailable(upstream.name, f"{upstream.name} is working at its limit.", code="overloaded")
+    async def _first_answer(
+        self, upstream: Upstream, first: Endpoint, call: Call, deadline: float, tried: set[str]
+    ) -> Answer:
+        def attempt(endpoint: Endpoint) -> Coroutine[Any, Any, Answer]:
+            return self._attempt(upstream, endpoint, call, deadline, fresh=False, retries=0)
+
+        return await hedging.first_answer(upstream, first, attempt, tried, self._loop)
 
     async def _attempt(
         self,
@@ -154,36 +163,54 @@ class Dispatcher:
         fresh: bool,
         retries: int,
     ) -> Answer:
-        probes = (upstream.breaker.asked(), endpoint.breaker.asked())
+        probe = endpoint.breaker.asked()
         upstream.in_flight += 1
         endpoint.in_flight += 1
         began = self._loop.time()
+        attempt = call.trace.attempt(call.service, endpoint.id) if call.trace is not None else None
         connection: Connection | None = None
         try:
             connection = None if fresh else self._pool.idle(endpoint.origin)
             if connection is None:
-                connection = await self._pool.connect(endpoint.origin, deadline)
-            await self._send(connection, endpoint, call, deadline)
+                connection = await outside(self._pool.connect(endpoint.origin, deadline))
+            self._send(connection, endpoint, call, deadline, attempt)
+            await connection.head()
         except BaseException as error:
+            if attempt is not None:
+                attempt.failed(error)
             if connection is not None:
                 self._pool.release(endpoint.origin, connection)
             upstream.in_flight -= 1
             endpoint.in_flight -= 1
-            given_s = deadline - began
-            judge(upstream, endpoint, probes, failed=_counts(error, given_s, call.timeout_s) or None)
+            outcome = verdicts.of_error(
+                error,
+                given_s=deadline - began,
+                timeout_s=call.timeout_s,
+                request_sent=call.stream is None or (connection is not None and connection.request_sent),
+            )
+            verdicts.judge(upstream, endpoint, probe, outcome)
             raise
-        return Answer(self._pool, upstream, endpoint, connection, probes, retries)
+        if attempt is not None:
+            attempt.answered(connection.status)
+        return Answer(self._pool, upstream, endpoint, connection, probe, retries)
 
-    async def _send(self, connection: Connection, endpoint: Endpoint, call: Call, deadline: float) -> None:
+    def _send(
+        self,
+        connection: Connection,
+        endpoint: Endpoint,
+        call: Call,
+        deadline: float,
+        attempt: Attempt | None,
+    ) -> None:
         now = self._loop.time()
-        connection.begin(head_only=call.method == "HEAD", now=now, deadline=deadline)
-        on_slow = call.on_slow
-        self._pool.watch(connection, None if on_slow is None else lambda: on_slow(connection))
-        head = b"%b %b HTTP/1.1\r\nhost: %b\r\nx-deadline-ms: %d\r\n%b\r\n" % (
+        connection.begin(head_only=call.method == "HEAD", now=now, deadline=deadline, upgrades=call.upgrades)
+        self._pool.watch(connection)
+        head = b"%b %b HTTP/1.1\r\nhost: %b\r\nx-deadline-ms: %d\r\n%b%b\r\n" % (
             call.method.encode(),
             call.target,
-            endpoint.origin.authority,
+            call.host or endpoint.origin.authority,
             max(1, int((deadline - now) * 1000)),
+            attempt.header if attempt is not None else b"",
             call.fields,
         )
         if not connection.usable:
@@ -194,7 +221,6 @@ class Dispatcher:
         else:
             connection.write(head)
             call.stream(connection)
-        await connection.head()
 
     def _may_retry(
         self, upstream: Upstream, call: Call, failure: UpstreamFailure, retries: int, deadline: float
@@ -216,10 +242,6 @@ class Dispatcher:
             and retries < policy.MAX_RETRIES
             and call.stream is None
             and call.is_repeatable
-            and any(
-                other.breaker.may_ask()
-                for other in upstream.endpoints
-                if other is not answer.endpoint and other.id not in tried
-            )
+            and upstream.may_try_another({*tried, answer.endpoint.id})
             and upstream.budget.withdraw()
         )

@@ -7,6 +7,8 @@ from typing import Any
 from atoll import wire
 from atoll.client.failures import UpstreamFailure
 from gateway.edge.error_responses import timed_out, unavailable
+from gateway.edge.flow import in_task
+from gateway.edge.tracing import RequestTrace
 from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.dispatch import Call, Dispatcher
 from gateway.edge.upstream.failures import BadAnswer
@@ -33,14 +35,27 @@ class Fetcher:
         self._directory = directory
         self._dispatcher = dispatcher
 
-    async def get(self, service_name: str, target: str, fields: bytes = b"", *, timeout_s: float) -> Reply:
+    async def get(
+        self,
+        service_name: str,
+        target: str,
+        fields: bytes = b"",
+        *,
+        timeout_s: float,
+        trace: RequestTrace | None = None,
+    ) -> Reply:
         """Any status is an answer. Raises ErrorResponse (503, 504) without one."""
         call = Call(
-            service=service_name, method="GET", target=target.encode(), fields=fields, timeout_s=timeout_s
+            service=service_name,
+            method="GET",
+            target=target.encode(),
+            fields=fields,
+            timeout_s=timeout_s,
+            trace=trace,
         )
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._whole(call)
+                return await in_task(self._whole(call))
         except TimeoutError:
             raise timed_out(service_name, timeout_s) from None
         except UpstreamFailure as failure:

@@ -6,9 +6,12 @@ that a quiet pool shrinks.
 """
 
 import asyncio
+import os
 import ssl
 from collections import deque
-from collections.abc import Callable
+from functools import cache
+
+import certifi
 
 from atoll.client.failures import NotSent, TimedOut
 from gateway.edge.upstream.connection import Connection
@@ -20,30 +23,36 @@ TICK_S = 0.1
 
 
 class Origin:
-    """One address and the connections to it."""
+    """One address and the connections to it. ``name`` is the host name that a certificate must have."""
 
-    __slots__ = ("authority", "host", "idle", "port", "tls")
+    __slots__ = ("authority", "host", "idle", "name", "port", "tls")
 
     def __init__(self, host: str, port: int, *, scheme: str = "http", name: str | None = None) -> None:
         self.host = host
         self.port = port
-        self.tls = ssl.create_default_context() if scheme == "https" else None
-        named = name or host
+        self.tls = client_tls() if scheme == "https" else None
+        self.name = named = name or host
         self.authority = (f"[{named}]:{port}" if ":" in named else f"{named}:{port}").encode()
         self.idle: deque[Connection] = deque()
+
+
+@cache
+def client_tls() -> ssl.SSLContext:
+    """One for all origins, since reading the authorities takes some 20 ms. SSL_CERT_FILE replaces those."""
+    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
 
 
 class Pool:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, idle_s: float = IDLE_S) -> None:
         self._loop = loop
         self._idle_s = idle_s
-        self._origins: dict[tuple[str, int, str], Origin] = {}
-        self._busy: dict[Connection, Callable[[], None] | None] = {}
+        self._origins: dict[tuple[str, int, str, str], Origin] = {}
+        self._busy: set[Connection] = set()
         self._ticker: asyncio.TimerHandle | None = None
         self._closed = False
 
     def origin(self, host: str, port: int, *, scheme: str = "http", name: str | None = None) -> Origin:
-        key = (host, port, scheme)
+        key = (host, port, scheme, name or host)
         found = self._origins.get(key)
         if found is None:
             found = self._origins[key] = Origin(host, port, scheme=scheme, name=name)
@@ -65,21 +74,29 @@ class Pool:
         try:
             async with asyncio.timeout(allowed_s):
                 _, connection = await self._loop.create_connection(
-                    lambda: Connection(self._loop), origin.host, origin.port, ssl=origin.tls
+                    lambda: Connection(self._loop),
+                    origin.host,
+                    origin.port,
+                    ssl=origin.tls,
+                    server_hostname=origin.name if origin.tls else None,
                 )
         except (OSError, TimeoutError) as error:
             raise NotSent(f"no connection to {origin.authority.decode()} ({type(error).__name__})") from error
         return connection
 
-    def watch(self, connection: Connection, on_slow: Callable[[], None] | None = None) -> None:
-        """Enforce the connection's deadline. ``on_slow`` is called once when the exchange outlasts a tick."""
-        self._busy[connection] = on_slow
+    def watch(self, connection: Connection) -> None:
+        """Enforce the connection's deadline."""
+        self._busy.add(connection)
         if self._ticker is None and not self._closed:
             self._ticker = self._loop.call_later(TICK_S, self._tick)
 
+    def forget(self, connection: Connection) -> None:
+        """Watch a connection no more that its user closes."""
+        self._busy.discard(connection)
+
     def release(self, origin: Origin, connection: Connection) -> None:
         """Take the connection back. It stays open only when both sides are between two messages."""
-        self._busy.pop(connection, None)
+        self._busy.discard(connection)
         connection.busy = False
         if (
             connection.complete
@@ -104,12 +121,9 @@ class Pool:
 
     def _tick(self) -> None:
         now = self._loop.time()
-        for connection, on_slow in list(self._busy.items()):
+        for connection in list(self._busy):
             if now >= connection.deadline:
                 connection.fail(TimedOut("nothing moved for as long as the route allows"))
-            elif on_slow is not None and now - connection.started > TICK_S:
-                self._busy[connection] = None
-                on_slow()
         for origin in self._origins.values():
             while origin.idle and now - origin.idle[0].idle_since >= self._idle_s:
                 origin.idle.popleft().close()

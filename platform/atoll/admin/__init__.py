@@ -5,7 +5,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from atoll.admin.front_parts import register_front_part
 from atoll.admin.ids import short_id
+from atoll.admin.journeys import journey_link, journey_url
 from atoll.admin.pages import register_page
 from atoll.admin.tiles import register_tile
 
@@ -15,7 +17,17 @@ if TYPE_CHECKING:
 
     site: AtollAdminSite
 
-__all__ = ["ModelAdmin", "ReadOnlyAdmin", "register_page", "register_tile", "short_id", "site"]
+__all__ = [
+    "ModelAdmin",
+    "ReadOnlyAdmin",
+    "journey_link",
+    "journey_url",
+    "register_front_part",
+    "register_page",
+    "register_tile",
+    "short_id",
+    "site",
+]
 
 
 def __getattr__(name: str) -> Any:

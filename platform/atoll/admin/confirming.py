@@ -18,7 +18,9 @@ Action = Callable[..., Any]
 def asks_first(*, warning: str, button: str) -> Callable[[Action], Action]:
     """Decorate an action of a list: it runs after the confirmation of a page with ``warning``.
 
-    ``@admin.action`` goes above it. The page sends the fields of the action (a reason) again.
+    The page lists the rows, and the sentences of the class's ``affected``. ``@admin.action`` goes above it;
+    its description ends with "…", the sign of an action that asks.
+    The page sends the fields of the action (a reason) again.
     """
 
     def wrap(method: Action) -> Action:
@@ -36,6 +38,7 @@ def asks_first(*, warning: str, button: str) -> Callable[[Action], Action]:
                 button=button,
                 named=[str(row) for row in queryset[:LISTED]],
                 more=max(total - LISTED, 0),
+                affected=admin.affected(queryset),
             )
 
         return ask
@@ -52,8 +55,14 @@ def question(
     button: str,
     named: Iterable[str],
     more: int = 0,
+    affected: Iterable[str] = (),
+    back_to: str = "",
 ) -> HttpResponse:
-    """The page. Its form sends all fields again, with ``confirmed`` set to ``answer``."""
+    """The page. Its form sends all fields again, with ``confirmed`` set to ``answer``.
+
+    ``affected`` are sentences with the callers, people or things that the act reaches, and how many. The page
+    links to ``back_to``, by default its own address.
+    """
     kept = [
         (name, value)
         for name, values in request.POST.lists()
@@ -69,6 +78,7 @@ def question(
         "named": list(named),
         "more": more,
         "kept": [*kept, (CONFIRMED, answer)],
-        "back_to": request.get_full_path(),
+        "affected": list(affected),
+        "back_to": back_to or request.get_full_path(),
     }
     return TemplateResponse(request, "atoll/admin/confirm.html", page)

@@ -1,18 +1,24 @@
 """Base classes of all admin classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets, unquote
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
+from atoll.admin import changes, export
 from atoll.admin.confirming import CONFIRMED, question
 from atoll.admin.lines import hold_to_the_rule
 from atoll.admin.refusals import RoleNeeded
+from atoll.admin.times import TimeFilter
 from atoll.identity import rights
 from atoll.identity.rights import Rights
 
@@ -29,13 +35,21 @@ class ModelAdmin(UnfoldModelAdmin):
     ``rights`` lists the roles for each verb; administrators have every verb, and alone those that are
     not listed. The verbs are Django's (view, add, change, delete) and those of the class's own actions.
     ``never`` lists verbs that no role has, not even an administrator. ``ask_before_off`` names switches
-    of the form with their consequence (``{"enabled": "Sign-in stops."}``): switching one off asks first.
+    of the form with their consequence (``{"enabled": "Sign-in stops."}``): switching one off asks first, and
+    shows the sentences of `affected`.
+
+    Every list can be downloaded as CSV and JSON (``atoll.admin.export``): ``also_exported`` names columns
+    beside those that staff see, ``never_exported`` columns that stay out.
     """
 
     rights: ClassVar[Rights] = {}
     never: ClassVar[frozenset[str]] = frozenset()
     secret_fields: ClassVar[tuple[str, ...]] = ()
     ask_before_off: ClassVar[dict[str, str]] = {}
+    also_exported: ClassVar[tuple[str, ...]] = ()
+    never_exported: ClassVar[tuple[str, ...]] = ()
+    list_before_template = "atoll/admin/spans.html"
+    list_after_template = "atoll/admin/exports.html"
     list_per_page = 50
     list_filter_submit = True
     warn_unsaved_form = True
@@ -63,6 +77,64 @@ class ModelAdmin(UnfoldModelAdmin):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         hold_to_the_rule(field, db_field)
         return field
+
+    def affected(self, rows: QuerySet[Any]) -> Iterable[str]:
+        """Sentences for the page that asks before ``rows`` stop: for whom they stop, with counts."""
+        return ()
+
+    @property
+    def media(self) -> Any:
+        """Without the scripts of the list's filters. Pages beside the list lack what these scripts need."""
+        return super(UnfoldModelAdmin, self).media
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view(self.export_view)
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        own = [path("export/<str:form>/", guarded, name=name)]
+        return [*own, *super().get_urls()]
+
+    def export_view(self, request: HttpRequest, form: str) -> HttpResponseBase:
+        """Download the list as it is filtered in the address, or go back to a list that is too long."""
+        if form not in export.FORMS:
+            raise BadRequest("The list is there as csv and as json.")
+        try:
+            rows = self.get_changelist_instance(request).queryset
+        except IncorrectLookupParameters as error:
+            raise BadRequest("A filter in the address does not exist.") from error
+        try:
+            return export.download(self, request, rows, form)
+        except export.TooManyRows:
+            messages.error(request, f"Nothing was exported: {export.TOO_MANY}")
+            place = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+            return HttpResponseRedirect(f"{reverse(place)}?{request.GET.urlencode()}")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        page: HttpResponse = super().changelist_view(request, extra_context)
+        shown = getattr(page, "context_data", None)
+        if shown and "cl" in shown:
+            cl = shown["cl"]
+            shown["media"] = super().media
+            times = next((one for one in cl.filter_specs if isinstance(one, TimeFilter)), None)
+            shown["spans"] = times.spans(cl) if times else ()
+            shown["export_query"] = cl.get_query_string(remove=["p", "all"])
+        return page
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """For the history: old and new values of the fields, beside Django's own text for inline rows."""
+        told = [] if add else self.changes_in_words(form)
+        rest = super().construct_change_message(request, form, formsets, add)
+        if not told:
+            return rest
+        inlines = [one for one in rest if any("name" in about for about in one.values())]
+        return "; ".join(told) if not inlines else [{"changed": {"fields": told}}, *inlines]
+
+    def changes_in_words(self, form: Any) -> list[str]:
+        """One text for each field that a form changes, for the history. No text has a secret."""
+        return changes.in_words(form, concealed=self.secret_fields)
 
     def permission(self, verb: str) -> str:
         """The name of Django's permission for ``verb`` on the rows of this class."""
@@ -111,7 +183,13 @@ class ModelAdmin(UnfoldModelAdmin):
                 if stopping:
                     warning = " ".join(self.ask_before_off[name] for name in stopping)
                     return question(
-                        self, request, answer=SAVE, warning=warning, button="Save", named=[str(row)]
+                        self,
+                        request,
+                        answer=SAVE,
+                        warning=warning,
+                        button="Save",
+                        named=[str(row)],
+                        affected=self.affected(self.get_queryset(request).filter(pk=row.pk)),
                     )
         page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
         return page

@@ -8,13 +8,16 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import BadRequest, FieldError, PermissionDenied, ValidationError
 from django.db import DataError, NotSupportedError, ProgrammingError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import SimpleTemplateResponse, TemplateResponse
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from atoll.admin.front_parts import front_parts
 from atoll.admin.pages import menu_entries, page_urls
 from atoll.admin.refusals import permissions_needed, refused_page, require
 from atoll.admin.tiles import tiles
+from atoll.identity.oidc.door import door
 from atoll.server.identity import instance_id
 
 log = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ class AtollAdminSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         shown = {
+            "parts": front_parts(request),
             "tiles": tiles(request.user.has_perm),
             "service": settings.ATOLL_SERVICE,
             "instance": instance_id(settings.ATOLL_SERVICE),
@@ -42,14 +46,14 @@ class AtollAdminSite(UnfoldAdminSite):
         return page
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Answers 429 with ``Retry-After`` after too many attempts."""
-        page: HttpResponse = super().login(request, extra_context)
-        form = (getattr(page, "context_data", None) or {}).get("form")
-        over_limit = getattr(form, "over_limit", None)
-        if over_limit is not None:
-            page.status_code = over_limit.status
-            page.headers["Retry-After"] = str(over_limit.retry_after_s)
-        return page
+        """Leads to the issuer's sign-in page, and back to the page in ``next``."""
+        return never_cache(door().sign_in)(request)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Signs out of every admin. Takes a POST alone, so that no link of a stranger signs anybody out."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return never_cache(door().sign_out)(request)
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         """Check the role and the address before a view runs.

@@ -13,9 +13,10 @@ _TEAL = {
     "300": "#5eead4",
     "400": "#2dd4bf",
     "500": "#14b8a6",
-    "600": "#0d9488",
-    "700": "#0f766e",
-    "800": "#115e59",
+    # Tailwind's 700 and 800: white on its 600, and its 600 on white, are hard to read.
+    "600": "#0f766e",
+    "700": "#115e59",
+    "800": "#134e4a",
     "900": "#134e4a",
     "950": "#042f2e",
 }
@@ -36,6 +37,17 @@ def _style(request: Any) -> str:
     return static("atoll/admin/atoll.css")
 
 
+def _places() -> list[dict[str, str]]:
+    """The console and the admins of all projects, where their addresses are known: one menu everywhere."""
+    console = conf.console_url()
+    found = [{"icon": "dashboard", "title": "Console", "link": console}] if console else []
+    for name in conf.projects():
+        url = conf.admin_url(name)
+        if url:
+            found.append({"icon": "table_view", "title": name.capitalize(), "link": url})
+    return found
+
+
 def unfold_settings(project_title: str, *, describes_its_api: bool = True) -> dict[str, Any]:
     """The ``UNFOLD`` setting of a project: ``unfold_settings("Atoll orders")``.
 
@@ -51,6 +63,7 @@ def unfold_settings(project_title: str, *, describes_its_api: bool = True) -> di
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _icon}],
         "STYLES": [_style],
         "SITE_DROPDOWN": [
+            *_places(),
             *described,
             {"icon": "monitor_heart", "title": "Health", "link": "/health"},
             {"icon": "query_stats", "title": "Metrics", "link": "/metrics"},
@@ -59,5 +72,4 @@ def unfold_settings(project_title: str, *, describes_its_api: bool = True) -> di
         "COLORS": {"primary": _TEAL},
         "SHOW_VIEW_ON_SITE": False,
         "SIDEBAR": {"show_search": True, "show_all_applications": False},
-        "LOGIN": {"form": "atoll.identity.signin.SignInForm"},
     }

@@ -3,6 +3,7 @@ from typing import ClassVar
 from django.contrib import admin
 
 from atoll.admin import ReadOnlyAdmin
+from atoll.admin.times import TimeFilter
 from atoll.api.models import IdempotencyRecord
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
@@ -14,7 +15,7 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
 
     rights: ClassVar[Rights] = {"view": (SUPPORT, OPERATOR)}
     list_display = ("key", "principal", "method", "route", "status", "created_at")
-    list_filter = ("route", "status")
+    list_filter = ("route", "status", ("created_at", TimeFilter))
     search_fields = ("key", "principal")
     date_hierarchy = "created_at"
     ordering = ("-created_at",)

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from atoll import context
 from atoll.api.errors import Problem, plain_problem
 
-HTML_PATHS = ("/admin/",)
+HTML_PATHS = ("/admin/", "/console/")
 
 # The messages of the error shape tell a program how to ask. People get these instead.
 _WORDS = {
@@ -25,7 +25,7 @@ FORM_EXPIRED = (
 
 def speaks_html(path: str) -> bool:
     """Whether errors at this address are pages for browsers. Everywhere else they are JSON for programs."""
-    return path == "/admin" or path.startswith(HTML_PATHS)
+    return path in ("/admin", "/console") or path.startswith(HTML_PATHS)
 
 
 def answer(problem: Problem, *, as_html: bool) -> HttpResponse:

@@ -15,7 +15,7 @@ class BusConfig(AppConfig):
         from atoll.bus.inbox import readiness
         from atoll.bus.operations.metrics import BusCollector
         from atoll.bus.worker import celery_environment
-        from atoll.health import register_check
+        from atoll.health.checks import register_check
         from atoll.server import starting
 
         autodiscover_modules("handlers")

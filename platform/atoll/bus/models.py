@@ -37,6 +37,7 @@ class Outbox(models.Model):
     key_sequence = models.BigIntegerField(null=True)
     body = models.TextField(help_text="The envelope exactly as it goes on the wire.")
     correlation_id = models.TextField(db_index=True)
+    traceparent = models.TextField(db_default="", help_text="Where in a trace it was published.")
     status = models.TextField(choices=Status, default=Status.PENDING)
     attempts = models.IntegerField(default=0, help_text="Refusals by the broker. An outage does not count.")
     error = models.TextField(default="")
@@ -78,6 +79,7 @@ class Inbox(models.Model):
     body = models.TextField(help_text="The received envelope, including unknown fields.")
     service_id = models.TextField(help_text="The sender's name.")
     correlation_id = models.TextField(db_index=True)
+    traceparent = models.TextField(db_default="", help_text="The span that sent it (W3C Trace Context).")
     version = models.IntegerField(default=1)
     key = models.TextField(default="")
     key_sequence = models.BigIntegerField(null=True)
@@ -165,6 +167,12 @@ class Delivery(models.Model):
             models.Index("hint_at", name="delivery_open", condition=Q(status__in=["pending", "running"])),
             models.Index("token", name="delivery_timer", condition=~Q(token="")),
             models.Index("created_at", name="delivery_dead", condition=Q(status="dead")),
+            # Only failures write it.
+            models.Index(
+                "next_attempt_at",
+                name="delivery_failing",
+                condition=Q(status__in=["pending", "running"]) & ~Q(error=""),
+            ),
             models.Index(
                 "handler",
                 "lane",
@@ -184,12 +192,6 @@ class Delivery(models.Model):
                 "handler",
                 name="delivery_unattended",
                 condition=Q(status__in=["pending", "running"], waits_for="code"),
-            ),
-            # For the marks of the version before ``waits_for``; goes with the version after it.
-            models.Index(
-                "handler",
-                name="delivery_old_mark",
-                condition=Q(status__in=["pending", "running"], hints__lt=0),
             ),
         ]
 

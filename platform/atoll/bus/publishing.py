@@ -13,8 +13,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from atoll import context, wire
-from atoll.bus import contracts
+from atoll import context, tracing, wire
+from atoll.bus import contracts, message_spans
 from atoll.bus.broker import envelope
 from atoll.bus.delivery import timers
 from atoll.bus.handlers import registry
@@ -107,6 +107,7 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
         version=version,
         after=after,
         token=token or "",
+        traceparent=message_spans.scheduled(name, message_id, correlation_id),
     )
     return message_id
 
@@ -135,6 +136,7 @@ def _add_to_outbox(
         key=key or "",
         body=_body(kind, name, message_id, data, correlation_id, version),
         correlation_id=correlation_id,
+        traceparent=tracing.current_header(),
     )
     return message_id
 

@@ -1,7 +1,7 @@
 """The retry policy of a handler: the number of attempts and the waits between them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,3 +33,13 @@ class Retry:
         if age_s + wait_s > self.max_age_s:
             return None
         return timedelta(seconds=wait_s)
+
+    def dead_at(self, attempts: int, next_at: datetime, since: datetime) -> datetime:
+        """The time of the last attempt when each of the following ones fails at once.
+
+        ``attempts`` were made, the next one is at ``next_at``, and the message counts as received ``since``.
+        """
+        attempt, at = attempts + 1, next_at
+        while (wait := self.wait_after(attempt, (at - since).total_seconds())) is not None:
+            attempt, at = attempt + 1, at + wait
+        return at

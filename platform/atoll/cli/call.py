@@ -6,6 +6,7 @@ import os
 import sys
 
 from atoll import conf
+from atoll.dev import command, platform_lock
 from atoll.dev.terminal import escaped, escaped_json, lenient_output
 
 # The call needs a service's credential; the gateway has one, and may call every service.
@@ -34,6 +35,9 @@ def main(argv: list[str]) -> int:
     if options.method.upper() not in METHODS:
         print(f"{escaped(options.method)} is none of {', '.join(METHODS)}.", file=sys.stderr)
         return 2
+    if problem := _nobody_to_call():
+        print(problem, file=sys.stderr)
+        return 1
     projects = conf.projects()
     service = projects[options.service].service if options.service in projects else options.service
     os.environ.setdefault("ATOLL_ENV", "development")
@@ -63,6 +67,18 @@ def main(argv: list[str]) -> int:
     if reply.content:
         print(_readable(reply.content))
     return 0 if reply.ok else 1
+
+
+def _nobody_to_call() -> str:
+    """Why no call can succeed: nothing runs here, and no variable says that the platform is elsewhere."""
+    fixed = (conf.service_url(project.service) for project in conf.projects().values())
+    elsewhere = conf.variable("REGISTRY_URL") or any(fixed)
+    if elsewhere or platform_lock.is_running(conf.home().resolve()):
+        return ""
+    return (
+        f"The platform is down: nothing runs at {conf.home().resolve()}. Start it with "
+        f"`{command.manage('up')}`, or set REGISTRY_URL to that of a platform elsewhere."
+    )
 
 
 def _readable(content: bytes) -> str:

@@ -1,8 +1,23 @@
 """Calling another service: ``ServiceClient("user-service").get(f"/users/{id}")``."""
 
-from atoll.client.balancing import LeastConnections, Random, RoundRobin, TwoChoices
-from atoll.client.reply import Reply
-from atoll.client.retry import Retry
-from atoll.client.service_client import ServiceClient
+from typing import TYPE_CHECKING
+
+from atoll.late import late
+
+if TYPE_CHECKING:
+    from atoll.client.balancing import LeastConnections, Random, RoundRobin, TwoChoices
+    from atoll.client.reply import Reply
+    from atoll.client.retry import Retry
+    from atoll.client.service_client import ServiceClient
 
 __all__ = ["LeastConnections", "Random", "Reply", "Retry", "RoundRobin", "ServiceClient", "TwoChoices"]
+
+__getattr__ = late(
+    __name__,
+    {
+        "balancing": ("LeastConnections", "Random", "RoundRobin", "TwoChoices"),
+        "reply": ("Reply",),
+        "retry": ("Retry",),
+        "service_client": ("ServiceClient",),
+    },
+)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from django.conf import settings
 
-from atoll import context
+from atoll import context, tracing
 from atoll.client.own_token import own_token
 from atoll.ids import uuid7
 
@@ -31,4 +31,12 @@ def for_call(
         headers["Idempotency-Key"] = idempotency_key
     if token is not False:
         headers["Authorization"] = f"Bearer {token or own_token()}"
+    return headers
+
+
+def for_attempt(given_s: float) -> dict[str, str]:
+    """The headers that differ between the attempts of a call. ``given_s``: how long this one may take."""
+    headers = {"X-Deadline-Ms": str(int(given_s * 1000))}
+    if trace := tracing.current_header():
+        headers["traceparent"] = trace
     return headers

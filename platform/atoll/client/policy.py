@@ -12,6 +12,8 @@ FIRST_REST_S = 1.0
 LAST_REST_S = 60.0
 # Requests that a half-open breaker lets through at a time.
 PROBES = 1
+# A probe without an outcome gives its place to the next one.
+PROBE_TIMEOUT_S = 5.0
 
 MAX_RETRIES = 3
 # A retry is earned by so many requests, or by time; at most MAX_SAVED_RETRIES are kept.

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
-from atoll import context, discovery, wire
+from atoll import context, discovery, tracing, wire
 from atoll.client import headers as call_headers
 from atoll.client import policy
 from atoll.client.balancing import Strategy, TwoChoices
@@ -16,6 +17,7 @@ from atoll.client.call import Call, Failed
 from atoll.client.deadline import Deadline
 from atoll.client.failures import NotSent, TimedOut, UpstreamFailure
 from atoll.client.headers import Token
+from atoll.client.metrics import observe_call
 from atoll.client.pool import Pool
 from atoll.client.reply import Reply
 from atoll.client.retry import Retry
@@ -86,6 +88,7 @@ class ServiceClient:
         path: str,
         *,
         json: Any = None,
+        form: Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         token: Token = None,
@@ -95,17 +98,28 @@ class ServiceClient:
     ) -> Reply:
         """``deadline`` is a moment on the clock of ``time.monotonic()``. The call ends at ``deadline``,
         ``timeout_s`` from now, or the deadline of the running work, whichever is first. A POST in a
-        message handler carries the delivery's idempotency key unless another is given."""
+        message handler carries the delivery's idempotency key unless another is given. ``form`` is sent in
+        place of ``json``, as ``application/x-www-form-urlencoded``."""
         if idempotency_key is None and method == "POST":
             idempotency_key = context.idempotency_key()
         limit = Deadline(self.service, timeout_s or self.timeout_s, deadline=deadline, clock=self._clock)
         body = None if json is None else wire.dumps(json)
+        if form is not None:
+            body = urlencode(form).encode()
+            headers = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
         sent = call_headers.for_call(
             headers, token=token, idempotency_key=idempotency_key, has_body=body is not None
         )
         is_repeatable = policy.is_repeatable(method, has_key=idempotency_key is not None)
         call = Call(method, path, params, sent, body, is_repeatable, limit)
-        return self._ask_until_answered(call)
+        started = time.monotonic()
+        outcome = "failed"
+        try:
+            reply = self._ask_until_answered(call)
+            outcome = "ok" if reply.ok else "refused"
+            return reply
+        finally:
+            observe_call(self.service, outcome, time.monotonic() - started)
 
     def _ask_until_answered(self, call: Call) -> Reply:
         pool = self._pool or process_pool()
@@ -116,7 +130,7 @@ class ServiceClient:
             instance, breaker = self._choose(pool, tried)
             tried.add(instance.id)
             try:
-                return self._ask(pool, instance, breaker, call)
+                return self._attempt(pool, instance, breaker, call, retry)
             except Failed as failure:
                 pause_s = self._retry.pause_s(retry, failure.error.retry_after_s)
                 may_retry = failure.may_repeat and retry <= self._retry.limit
@@ -151,6 +165,22 @@ class ServiceClient:
             self.service, "it failed repeatedly and is left alone for now", retry_after_s=after_s
         )
 
+    def _attempt(self, pool: Pool, instance: Instance, breaker: Breaker, call: Call, number: int) -> Reply:
+        if tracing.current_place() is None:
+            # Nobody asked for this call: a thread fetches keys, or somebody is at a command line.
+            return self._ask(pool, instance, breaker, call)
+        facts = {
+            "http.request.method": call.method,
+            "url.path": call.path,
+            "peer.service": self.service,
+            "server.address": instance.id,
+            "http.request.resend_count": number - 1,
+        }
+        with tracing.span(f"{call.method} {self.service}", "client", attributes=facts) as span:
+            reply = self._ask(pool, instance, breaker, call)
+            span.set_attribute("http.response.status_code", reply.status)
+            return reply
+
     def _ask(self, pool: Pool, instance: Instance, breaker: Breaker, call: Call) -> Reply:
         verdict = breaker.released
         try:
@@ -160,7 +190,7 @@ class ServiceClient:
                     call.method,
                     instance.url + call.path,
                     params=call.params,
-                    headers=call.headers | {"X-Deadline-Ms": str(int(given_s * 1000))},
+                    headers=call.headers | call_headers.for_attempt(given_s),
                     body=call.body,
                     timeout_s=given_s,
                 )

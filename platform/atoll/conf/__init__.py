@@ -11,7 +11,18 @@ Each call reads the environment and these files anew; only ``projects()`` is cac
 start, and keep the values. No secret has a default: a process without one refuses to start.
 """
 
-from atoll.conf.addresses import allowed_hosts, gateway_url, registry_url, service_url, trusted_origins
+from atoll.conf.addresses import (
+    admin_url,
+    allowed_hosts,
+    console_url,
+    gateway_has_tls,
+    gateway_url,
+    origin,
+    public_urls,
+    registry_url,
+    service_url,
+    trusted_origins,
+)
 from atoll.conf.secrets import SECRET_NAMES, ensure_local_secrets, secret
 from atoll.conf.servers import broker_url, cache_settings, database, engines, redis_url
 from atoll.conf.table import Project, home, project, project_of_service, projects, root
@@ -29,21 +40,26 @@ from atoll.conf.variables import (
 __all__ = [
     "SECRET_NAMES",
     "Project",
+    "admin_url",
     "allowed_hosts",
     "broker_url",
     "cache_settings",
+    "console_url",
     "database",
     "engines",
     "ensure_local_secrets",
     "environment",
     "flag",
+    "gateway_has_tls",
     "gateway_url",
     "home",
+    "origin",
     "own_name",
     "own_variable",
     "project",
     "project_of_service",
     "projects",
+    "public_urls",
     "redis_url",
     "registry_url",
     "root",

@@ -1,7 +1,11 @@
 """Addresses over HTTP: of the registry, the gateway and services, and those that pages are served under."""
 
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
 from atoll.conf.table import project
-from atoll.conf.variables import variable
+from atoll.conf.variables import environment, own_name, own_variable, variable, web_address
 
 
 def registry_url() -> str:
@@ -9,12 +13,43 @@ def registry_url() -> str:
 
 
 def gateway_url() -> str:
-    return (variable("GATEWAY_URL") or f"http://127.0.0.1:{project('gateway').port}").rstrip("/")
+    """GATEWAY_URL, else the gateway's port on this machine, over HTTPS where it has a certificate."""
+    # A certificate is for a name. GATEWAY_URL is needed where it is not for localhost.
+    own = "https://localhost" if gateway_has_tls() else "http://127.0.0.1"
+    return (variable("GATEWAY_URL") or f"{own}:{project('gateway').port}").rstrip("/")
+
+
+def gateway_has_tls() -> bool:
+    return variable("TLS_CERTIFICATE", "gateway") is not None
 
 
 def service_url(service: str) -> str | None:
     """A fixed address in place of discovery: USER_SERVICE_URL for ``user-service``."""
     return variable(f"{service.upper().replace('-', '_')}_URL")
+
+
+def admin_url(project_name: str) -> str:
+    """Where staff reach a project's admin, with a slash at its end: ORDERS_ADMIN_URL.
+
+    Without it the admin is at the first of `public_urls`, where that is known. Empty when it is not, so that
+    pages leave the link out.
+    """
+    url = web_address(own_name("ADMIN_URL", project_name))
+    is_known = own_variable("PUBLIC_URL", project_name) or variable("ADMIN_HOST")
+    if not url and (is_known or environment() == "development"):
+        url = f"{public_urls(project_name)[0]}/admin/"
+    return f"{url.rstrip('/')}/" if url else ""
+
+
+def console_url() -> str:
+    """Where staff reach the console, with a slash at its end: CONSOLE_URL.
+
+    In development it is at the gateway. Empty when it is not known, so that pages leave the link out.
+    """
+    url = web_address("CONSOLE_URL")
+    if not url and environment() == "development":
+        url = f"{gateway_url()}/console/"
+    return f"{url.rstrip('/')}/" if url else ""
 
 
 def allowed_hosts() -> list[str]:
@@ -28,3 +63,33 @@ def trusted_origins() -> list[str]:
     """Origins that may post to the admins under another host name, from CSRF_TRUSTED_ORIGINS."""
     value = variable("CSRF_TRUSTED_ORIGINS")
     return [origin.strip() for origin in value.split(",") if origin.strip()] if value else []
+
+
+def public_urls(project_name: str) -> tuple[str, ...]:
+    """The addresses under which browsers open the admin of a project; the first is the main one.
+
+    PROJECT_PUBLIC_URL (``https://orders.admin.shop.example``), several with commas between; else
+    ``https://PROJECT.ADMIN_HOST``; else the project's port on this machine. Raises ImproperlyConfigured
+    for an address with more than a scheme, a host and a port.
+    """
+    name = own_name("PUBLIC_URL", project_name)
+    value = own_variable("PUBLIC_URL", project_name)
+    if value is None:
+        if host := variable("ADMIN_HOST"):
+            return (f"https://{project_name}.{host}",)
+        port = project(project_name).port
+        if project_name == "gateway" and gateway_has_tls():
+            return f"https://localhost:{port}", f"https://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{port}", f"http://localhost:{port}"
+    urls = tuple(url.strip().rstrip("/") for url in value.split(",") if url.strip())
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or url != origin(url):
+            raise ImproperlyConfigured(f"{name}={value!r} is not https://host or https://host:port.")
+    return urls
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -21,7 +21,9 @@ START_NEEDS_BYTES = 100_000_000
 # The engines have wheels for these machines.
 SYSTEMS = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "x86_64"), ("Darwin", "arm64")}
 # Verbs that create no file.
-HARMLESS = {"help", "down", "status", "logs", "reset", "test-fresh"}
+HARMLESS = {
+    "completion", "doctor", "down", "help", "logs", "open", "reset", "restart", "status", "test-fresh",
+}  # fmt: skip
 
 
 class Unusable(Exception):

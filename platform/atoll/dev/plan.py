@@ -64,7 +64,7 @@ def _web(project: Project, home: Path, after: list[str]) -> Spec:
         env=environment(home) | {"ATOLL_LIFECYCLE_FILE": str(home / "run" / f"{project.name}.state")},
         after=tuple(after),
         port=project.port,
-        probe=probes.http(project.port),
+        probe=probes.http(project.port, tls=project.name == GATEWAY and conf.gateway_has_tls()),
         stop_stage=stages.get(project.name, STOP_SERVICES),
         log=home / "logs" / f"{project.name}.log",
     )

@@ -5,7 +5,7 @@
 SHARED_IMPORTS = (
     *("asyncio", "yaml", "jsonschema", "inflection", "uritemplate", "requests", "redis", "structlog"),
     *("psycopg2.extras", "jwt", "argon2", "cryptography.hazmat.primitives.asymmetric.rsa"),
-    *("prometheus_client.multiprocess", "uuid_utils", "pygments.formatters.html", "httptools", "uvloop"),
+    *("prometheus_client.multiprocess", "uuid_utils", "pygments.formatters.html", "uvloop"),
     *("django.core.management", "atoll.redis_cache", "django.core.servers.basehttp"),
     *("django.core.handlers.wsgi", "django.core.handlers.asgi", "django.db.backends.postgresql.base"),
     *("django.db.migrations.executor", "django.template.engine", "django.template.loaders.cached"),
@@ -24,5 +24,5 @@ SHARED_IMPORTS = (
     *("kombu.transport.redis", "kombu.transport.pyamqp", "celery.app.amqp", "celery.app.control"),
     *("celery.app.events", "celery.app.log", "celery.worker.worker", "celery.worker.components"),
     *("celery.worker.consumer", "celery.apps.worker", "celery.concurrency.thread", "celery.bin.worker"),
-    *("celery.backends.base", "atoll.server.serving", "atoll.client", "atoll.bus.worker.threads"),
+    *("celery.backends.base", "atoll.server.serving", "atoll.client", "atoll.bus.outbox.relay"),
 )

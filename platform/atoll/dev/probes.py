@@ -1,6 +1,7 @@
 """Probes of readiness, one per kind of process. The supervisor repeats them until they succeed."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import psycopg2
@@ -12,9 +13,9 @@ from atoll.dev.valkey import CACHE_DATABASE, Valkey
 ANSWER_TIMEOUT_S = 2.0
 
 
-async def _exchange(host: str, port: int, request: bytes) -> bytes:
+async def _exchange(host: str, port: int, request: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     async with asyncio.timeout(ANSWER_TIMEOUT_S):
-        reader, writer = await asyncio.open_connection(host, port)
+        reader, writer = await asyncio.open_connection(host, port, ssl=tls)
         try:
             writer.write(request)
             await writer.drain()
@@ -23,17 +24,26 @@ async def _exchange(host: str, port: int, request: bytes) -> bytes:
             writer.close()
 
 
-def http(port: int, path: str = "/health/ready") -> Probe:
+def http(port: int, path: str = "/health/ready", *, tls: bool = False) -> Probe:
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode()
+    context = _unverified() if tls else None
 
     async def ready() -> bool:
         try:
-            answer = await _exchange("127.0.0.1", port, request)
+            answer = await _exchange("127.0.0.1", port, request, context)
         except (OSError, TimeoutError):
             return False
         return answer.startswith(b"HTTP/1.1 200")
 
     return ready
+
+
+def _unverified() -> ssl.SSLContext:
+    """The certificate is for the name that clients use. The probe asks this machine's own port."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def lifecycle(file: Path) -> Probe:

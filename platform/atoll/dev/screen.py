@@ -121,9 +121,7 @@ def _summary(home: str, notes: list[str]) -> list[Table | Text]:
         addresses.add_column(column, no_wrap=True)
     for project in sorted(conf.projects().values(), key=lambda project: project.port):
         base = f"http://127.0.0.1:{project.port}"
-        # The services describe the API behind the gateway, and its admin its routes.
-        description = f"{base}/docs" if project.name != "gateway" else "docs/http.md"
-        addresses.add_row(project.name, f"{base}/admin/", description)
+        addresses.add_row(project.name, f"{base}/admin/", f"{base}/docs")
     accounts = Table(title="Demo accounts (for the admins and the API)", title_justify="left")
     for column in ("who", "email", "password"):
         accounts.add_column(column)

@@ -26,7 +26,7 @@ def run(project: Project, *, demo_data: bool) -> None:
 
 
 class Stamp:
-    """Records the code and the secrets that a project's embedded database was set up with.
+    """Records the code, the secrets and the addresses that a project's embedded database was set up with.
 
     It lets the next start skip the set-up. Real servers are set up at each start, since their data
     may change between two starts.
@@ -52,6 +52,7 @@ class Stamp:
     def _digest(self) -> str:
         digest = hashlib.sha256()
         root = conf.root()
+        digest.update(" ".join(url for name in conf.projects() for url in conf.public_urls(name)).encode())
         for folder in (root / self.project.package.replace(".", "/"), root / "platform" / "atoll"):
             for path in sorted(folder.rglob("*")):
                 if path.suffix != ".pyc" and path.is_file() and "tests" not in path.parts:

@@ -22,6 +22,9 @@ from atoll.dev.process import Kind, Member, Spec, State, cause_of, describe_fail
 PROBE_INTERVAL_S = 0.1
 START_LIMIT_S = 90.0
 FIRST_STARTS = 3
+STOPPED_LOOK_INTERVAL_S = 0.5
+# A process that starts again for a change finishes its requests and messages within this time.
+CHANGED_KILL_AFTER_S = 30.0
 
 # The C library reads these at the start of a program: few arenas, and freed memory goes back to the
 # system even after one large allocation (a password hash takes 100 MB for a moment).
@@ -47,7 +50,8 @@ Notice = Callable[[Member, str], None]
 class Supervisor:
     """Owns the keeper and, through it, every process of ``specs``.
 
-    Calls ``on_change`` at every change of state, and ``on_notice`` with a sentence when a process ends.
+    Calls ``on_change`` at every change of state, and ``on_notice`` with a sentence when a process ends. Does
+    not start a process while ``is_stopped`` is true for its name.
     """
 
     def __init__(
@@ -57,17 +61,21 @@ class Supervisor:
         forks: bool = kernel.LINUX,
         on_change: Callable[[Member], None] = lambda member: None,
         on_notice: Notice = lambda member, text: None,
+        is_stopped: Callable[[str], bool] = lambda name: False,
     ) -> None:
         self.members: dict[str, Member] = {}
         self.forks = forks
         self.on_change = on_change
         self.on_notice = on_notice
+        self.is_stopped = is_stopped
         self.stopping = False
         self.keeper: subprocess.Popen[bytes] | None = None
         self._reached: dict[str, asyncio.Event] = {}
         self._started: dict[str, asyncio.Future[int | None]] = {}
         self._exited: dict[str, asyncio.Future[int]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, asyncio.Event] = {}
+        self._insisting: set[asyncio.Task[None]] = set()
         self._writer: asyncio.StreamWriter | None = None
         self._reader_task: asyncio.Task[None] | None = None
         self.keeper_gone = asyncio.Event()
@@ -96,6 +104,7 @@ class Supervisor:
         for member in added:
             self.members[member.name] = member
             self._reached[member.name] = asyncio.Event()
+            self._again[member.name] = asyncio.Event()
         for member in added:
             self._tasks[member.name] = asyncio.create_task(self._tend(member))
 
@@ -120,12 +129,34 @@ class Supervisor:
             for wait in (*pending, gone):
                 wait.cancel()
 
+    def restart(self, names: Iterable[str]) -> list[str]:
+        """Ask these processes to end, and start each again at once, even if it waits after a failure.
+
+        Returns the names of the processes that start again. Every other process is unknown, has not started
+        yet, or was stopped by a person.
+        """
+        started = (State.STARTING, State.READY, State.RESTARTING)
+        members = [self.members[name] for name in names if name in self.members and not self.stopping]
+        members = [m for m in members if m.state in started and not self.is_stopped(m.name)]
+        alive = self._alive()
+        for member in members:
+            # A second signal would end it without the drain.
+            is_asked = self._again[member.name].is_set()
+            self._again[member.name].set()
+            if member in alive and not is_asked:
+                self._change(member, State.RESTARTING)
+                self._send(do="signal", name=member.name, signal=int(member.spec.stop_signal), group=False)
+                insisting = asyncio.create_task(self._insist(member))
+                self._insisting.add(insisting)
+                insisting.add_done_callback(self._insisting.discard)
+        return [member.name for member in members]
+
     async def stop(self) -> None:
         """Stop everything, engines last, within 10 s. Returns when no process is left."""
         if self.stopping:
             return
         self.stopping = True
-        for task in self._tasks.values():
+        for task in (*self._tasks.values(), *self._insisting):
             task.cancel()
         began = time.monotonic()
         if self.keeper_gone.is_set():
@@ -155,14 +186,24 @@ class Supervisor:
     async def _tend(self, member: Member) -> None:
         for name in member.spec.after:
             await self._reached[name].wait()
-        failures = 0
+        failures, again = 0, self._again[member.name]
         while True:
+            if self.is_stopped(member.name):
+                await self._stay_stopped(member)
+                failures = 0
             member.ready_after_s = None
+            again.clear()
             status = await self._run_once(member)
             if member.spec.kind == Kind.SETUP and status == 0:
                 self._change(member, State.DONE)
                 self._reached[member.name].set()
                 return
+            if self.is_stopped(member.name):
+                continue
+            if again.is_set():
+                failures = 0
+                member.restarts += 1
+                continue
             stable = member.ready_after_s is not None and member.age_s >= STABLE_AFTER_S
             failures = 1 if stable else failures + 1
             if failures >= FIRST_STARTS and not self._reached[member.name].is_set():
@@ -173,7 +214,26 @@ class Supervisor:
             self.on_notice(
                 member, f"{cause_of(status)}; starting again in {delay_s:g} s (log: {member.spec.log})"
             )
-            await asyncio.sleep(delay_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay_s):
+                    await again.wait()
+                failures = 0
+
+    async def _insist(self, member: Member) -> None:
+        """Kill the process if it has not ended in time."""
+        exited = self._exited[member.name]
+        await asyncio.wait([exited], timeout=CHANGED_KILL_AFTER_S)
+        if not exited.done():
+            self._kill([member])
+
+    async def _stay_stopped(self, member: Member) -> None:
+        """Return when somebody wants the process again."""
+        # The system may give its id to another process.
+        member.pid = None
+        self._change(member, State.STOPPED)
+        self.on_notice(member, "was stopped by a person")
+        while self.is_stopped(member.name):
+            await asyncio.sleep(STOPPED_LOOK_INTERVAL_S)
 
     async def _run_once(self, member: Member) -> int:
         loop = asyncio.get_running_loop()

@@ -15,7 +15,7 @@ from atoll.dev.supervisor import Supervisor
 
 AT_ONCE = 3
 # Lines of a failure on the terminal. The named file has all, with the captured output.
-QUOTED_TESTS, QUOTED_LINES = 10, 30
+QUOTED_TESTS, QUOTED_LINES, QUOTED_CHARACTERS = 10, 30, 200
 
 Say = Callable[[str], None]
 
@@ -114,6 +114,10 @@ def _conclude(results: list[Result], given: Mapping[str, str], say: Say) -> int:
     if missing := missing_rabbitmq(results):
         say(f"FAILED: ATOLL_REQUIRE_RABBITMQ is set, and {missing}")
         worst = worst or 1
+    # Once more, where a log that keeps only its last lines shows them.
+    for name, text in (failure for result in results for failure in result.failures[:QUOTED_TESTS]):
+        errors = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+        say(f"FAILED: {name}: {next(iter(errors), 'see above')[:QUOTED_CHARACTERS]}")
     passed, failed, skipped = (
         sum(getattr(result, kind) for result in results) for kind in ("passed", "failed", "skipped")
     )

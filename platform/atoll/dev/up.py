@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg2
 
 from atoll import conf
-from atoll.dev import account, databases, engines, logfiles, plan, ports, setup
+from atoll.dev import account, databases, engines, logfiles, plan, ports, setup, steering
 from atoll.dev.engines import Engines
 from atoll.dev.platform_lock import AlreadyRunning, PlatformLock
 from atoll.dev.postgres import EngineError
@@ -33,17 +33,20 @@ class BusyPort(Exception):
     """A port of the platform is taken. The message names the holder and the remedy."""
 
 
-async def up(home: Path, screen: Screen, *, demo_data: bool = True) -> int:
-    """Run the platform in this process until SIGINT, SIGTERM or SIGHUP. Returns the exit code."""
+async def up(home: Path, screen: Screen, *, demo_data: bool = True, reloads: bool = False) -> int:
+    """Run the platform in this process until SIGINT, SIGTERM or SIGHUP. Returns the exit code.
+
+    ``reloads`` restarts the processes whose code changes.
+    """
     stop = asyncio.Event()
-    running = asyncio.create_task(_run(home, screen, stop, demo_data=demo_data))
+    running = asyncio.create_task(_run(home, screen, stop, demo_data=demo_data, reloads=reloads))
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(signum, stop.set)
     return await running
 
 
-async def _run(home: Path, screen: Screen, stop: asyncio.Event, *, demo_data: bool) -> int:
+async def _run(home: Path, screen: Screen, stop: asyncio.Event, *, demo_data: bool, reloads: bool) -> int:
     try:
         lock = PlatformLock(home, conf.gateway_url())
     except AlreadyRunning as refusal:
@@ -51,7 +54,7 @@ async def _run(home: Path, screen: Screen, stop: asyncio.Event, *, demo_data: bo
         return EXIT_BUSY
     platform = _Platform(home, screen, lock)
     try:
-        starting = asyncio.create_task(platform.start(demo_data=demo_data))
+        starting = asyncio.create_task(platform.start(demo_data=demo_data, reloads=reloads))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stopping.done():
@@ -79,14 +82,19 @@ async def _run(home: Path, screen: Screen, stop: asyncio.Event, *, demo_data: bo
 class _Platform:
     def __init__(self, home: Path, screen: Screen, lock: PlatformLock) -> None:
         self.home, self.screen, self.lock = home, screen, lock
-        self.supervisor = Supervisor(on_change=self._changed, on_notice=self._notice)
+        self.supervisor = Supervisor(
+            on_change=self._changed,
+            on_notice=self._notice,
+            is_stopped=lambda name: steering.is_stopped(home, name),
+        )
         self.engines: Engines | None = None
         self._background: list[asyncio.Task[None]] = []
 
-    async def start(self, *, demo_data: bool) -> None:
+    async def start(self, *, demo_data: bool, reloads: bool) -> None:
         conf.ensure_local_secrets()
         for folder in ("logs", "run"):
             (self.home / folder).mkdir(exist_ok=True)
+        steering.forget_stopped(self.home)
         ended = await asyncio.to_thread(self.lock.clear_leftovers)
         if ended:
             self.screen.say(f"Cleared {len(ended)} processes that an earlier run left behind.", "yellow")
@@ -109,6 +117,12 @@ class _Platform:
         notes = [EMBEDDED_BROKER, ""] if found.broker_is_embedded else []
         for problem in await asyncio.to_thread(budget.server_shortages):
             notes += [problem, ""]
+        if reloads:
+            # Imported here: it loads a library that only this option needs.
+            from atoll.dev.reloading import Reloader
+
+            notes += ["A change of a project's code restarts its processes.", ""]
+            self._background.append(asyncio.create_task(Reloader(self.supervisor, self._say).watch()))
         self.screen.summary(list(self.supervisor.members.values()), str(self.home), notes)
 
     async def _start_engines(self, found: Engines) -> None:
@@ -153,8 +167,11 @@ class _Platform:
         self.lock.write(shown, keeper=keeper.pid if keeper else None)
 
     def _notice(self, member: Member, text: str) -> None:
-        with suppress(OSError):
-            self.screen.say(f"{member.name} {text}", "red")
+        self._say(f"{member.name} {text}", "red")
+
+    def _say(self, text: str, style: str) -> None:
+        with suppress(OSError):  # the terminal may be closed
+            self.screen.say(text, style)
 
     async def _draw(self) -> None:
         while True:

@@ -1,41 +1,23 @@
-"""Service discovery: ``resolve("user-service")`` gives the instances of a service.
+"""Service discovery: ``resolve("user-service")`` gives the instances of a service."""
 
-Each process has one cache, made on first use. A forked process makes its own: threads that watch the
-registry do not survive a fork.
-"""
+from typing import TYPE_CHECKING
 
-import functools
-import os
+from atoll.late import late
 
-from django.conf import settings
-
-from atoll import conf
-from atoll.discovery.cache import Discovery
-from atoll.discovery.instances import Instance
-from atoll.discovery.last_good import LastGood
-from atoll.discovery.registry import RegistryClient
+if TYPE_CHECKING:
+    from atoll.discovery.cache import Discovery
+    from atoll.discovery.instances import Instance
+    from atoll.discovery.registry import RegistryClient
+    from atoll.discovery.resolving import discovery, resolve
 
 __all__ = ["Discovery", "Instance", "RegistryClient", "discovery", "resolve"]
 
-
-@functools.cache
-def discovery() -> Discovery:
-    """The cache of this process. It asks the registry with the credential of the running project."""
-    return Discovery(RegistryClient(settings.ATOLL_PROJECT), LastGood(conf.home() / "discovery"))
-
-
-def resolve(service: str) -> list[Instance]:
-    """The healthy instances of a service, from memory; see `Discovery.resolve`.
-
-    Where ``USER_SERVICE_URL`` is set, ``user-service`` is at that address, and no registry is asked.
-    """
-    fixed = conf.service_url(service)
-    return [_at(fixed)] if fixed else discovery().resolve(service)
-
-
-@functools.lru_cache(maxsize=64)
-def _at(url: str) -> Instance:
-    return Instance.from_url(url)
-
-
-os.register_at_fork(after_in_child=discovery.cache_clear)
+__getattr__ = late(
+    __name__,
+    {
+        "cache": ("Discovery",),
+        "instances": ("Instance",),
+        "registry": ("RegistryClient",),
+        "resolving": ("discovery", "resolve"),
+    },
+)

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atoll.discovery.answers import Answer
 from atoll.discovery.instances import Instance
 from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.last_good import LastGood
-from atoll.discovery.registry import Answer, RegistryClient
+from atoll.discovery.registry import RegistryClient
 from atoll.discovery.watch import Watch
 from atoll.errors import Unavailable
 

@@ -8,8 +8,8 @@ falling index it keeps its instances until they have had the time to register ag
 import time
 from collections.abc import Callable, Iterable
 
+from atoll.discovery.answers import Answer
 from atoll.discovery.instances import Instance
-from atoll.discovery.registry import Answer
 
 # Processes register again with their next heartbeat, after 15 seconds.
 RELEARN_S = 30.0

@@ -27,6 +27,13 @@ class LastGood:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def saved_at(self, service: str) -> float | None:
+        """Seconds since 1970. None when there is no file."""
+        try:
+            return self._path(service).stat().st_mtime
+        except OSError:
+            return None
+
     def save(self, service: str, instances: list[Instance]) -> None:
         """Replace the whole file. When the disk cannot be written, log it and raise nothing."""
         path = self._path(service)

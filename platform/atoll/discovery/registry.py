@@ -1,24 +1,19 @@
-"""The five calls of the registry, for one project, over HTTP (docs/decisions/0003).
+"""The calls of the registry, for one project, over HTTP (docs/decisions/0003).
 
 Thread-safe.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
-from atoll import conf
+from atoll import conf, wire
+from atoll.discovery.answers import Answer, Heard
 from atoll.discovery.instances import Instance
 from atoll.errors import Conflict, NotAllowed, NotFound, Refusal, TooManyRequests, Unavailable
 
-INDEX_HEADER = "X-Registry-Index"
-STATE_HEADER = "X-Registry-List"
-STALE_HEADER = "X-Registry-Stale"
-UNKNOWN = "unknown"
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 3.0
 # A request may wait for this call, so it is shorter than the usual time-out of a request.
@@ -27,29 +22,6 @@ WAIT_MARGIN_S = 5.0
 REGISTRY = "registry"
 SERVICES_PER_PAGE = 100
 MAX_SERVICES = 1000
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The instances of one service, and an index that changes only when the list changes.
-
-    ``is_unknown``: the registry has never heard of the service. ``stale_s``: the registry's database is
-    away, and the list is so many seconds old.
-    """
-
-    index: int
-    instances: tuple[Instance, ...]
-    is_unknown: bool = False
-    stale_s: float = 0.0
-
-    @classmethod
-    def read(cls, rows: Any, headers: Mapping[str, str]) -> "Answer":
-        """Read the JSON value and the header fields of an answer. Header names are spelled as the registry
-        writes them. Raises KeyError, TypeError, AttributeError or ValueError for anything else."""
-        instances = tuple(Instance.from_wire(row) for row in rows)
-        is_unknown = headers.get(STATE_HEADER) == UNKNOWN and not instances
-        stale_s = float(headers.get(STALE_HEADER) or 0)
-        return cls(int(headers[INDEX_HEADER]), instances, is_unknown, stale_s)
 
 
 class RegistryClient:
@@ -70,16 +42,24 @@ class RegistryClient:
         body = {"serviceName": service, "instance": instance.to_wire() | {"incarnation": incarnation}}
         self._ask("POST", "/register", body)
 
-    def heartbeat(self, service: str, instance_id: str, incarnation: int) -> str:
-        """Renew the lease. Returns ``"draining"`` while an operator drains the instance, else ``"ok"``."""
+    def heartbeat(self, service: str, instance_id: str, incarnation: int) -> Heard:
+        """Renew the lease."""
         body = {"serviceName": service, "instanceId": instance_id, "incarnation": incarnation}
-        return str(self._ask("POST", "/heartbeat", body).json().get("status", "ok"))
+        reply = self._ask("POST", "/heartbeat", body)
+        try:
+            return Heard.read(reply.json())
+        except ValueError as error:
+            raise Unavailable(REGISTRY, f"its answer cannot be read: {error}") from error
 
     def deregister(
         self, service: str, instance_id: str, incarnation: int, *, timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
         body = {"serviceName": service, "instanceId": instance_id, "incarnation": incarnation}
         self._ask("POST", "/deregister", body, timeout_s=timeout_s)
+
+    def tell_failing(self, report: dict[str, Any]) -> None:
+        """Replace the causes of failures that the registry holds for the project's service."""
+        self._ask("POST", "/failing", report)
 
     def discover(self, service: str, *, index: int = 0, wait_s: float = 0) -> Answer:
         """Return the instances. With an index, wait until the list differs from it, at most ``wait_s``."""
@@ -121,7 +101,8 @@ class RegistryClient:
             reply = self._session.request(
                 method,
                 (self._url or conf.registry_url()) + path,
-                json=body,
+                data=None if body is None else wire.dumps(body),
+                headers=None if body is None else {"Content-Type": "application/json"},
                 params=params,
                 auth=self._auth,
                 timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),

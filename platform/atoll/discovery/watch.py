@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 
 from atoll.backoff import Backoff, Draw
-from atoll.discovery.registry import Answer, RegistryClient
+from atoll.discovery.answers import Answer
+from atoll.discovery.registry import RegistryClient
 from atoll.errors import AtollError
 
 logger = logging.getLogger(__name__)

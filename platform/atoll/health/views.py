@@ -12,10 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from atoll import wire
 from atoll.api.errors import JSON
 from atoll.health.checks import Result, run_checks
+from atoll.health.statuses import DEGRADED, OK, UNAVAILABLE
 from atoll.server import lifecycle
 from atoll.server.identity import instance_id
-
-OK, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
 
 
 def live(request: HttpRequest) -> HttpResponse:

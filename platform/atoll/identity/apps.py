@@ -12,6 +12,9 @@ class IdentityConfig(AppConfig):
 
         from atoll.client import own_token
         from atoll.identity import copies, openapi, service_token  # noqa: F401
+        from atoll.identity.oidc import configuration
 
+        if configuration.outside_issuer():
+            configuration.client_secret()
         user_logged_in.connect(copies.on_sign_in, dispatch_uid="atoll_identity.copies")
         own_token.supply(service_token)

@@ -13,14 +13,14 @@ from django.http import HttpRequest
 from redis.exceptions import RedisError
 
 from atoll.client import ServiceClient
-from atoll.errors import TooManyRequests, Unavailable
+from atoll.errors import Unavailable
 from atoll.identity import copies
-from atoll.identity.addresses import client_address
+from atoll.identity.oidc import configuration
+from atoll.identity.oidc.claims import SignedIn
 from atoll.identity.revocations import Mark
 from atoll.identity.rights import roles_for
 from atoll.identity.roles import ADMIN, ROLES, current_roles, holds_one_of
-from atoll.identity.tokens import InvalidToken
-from atoll.identity.verification import account_mark, verify
+from atoll.identity.verification import account_mark
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ LOOK_REMEMBERED_S = 1200
 
 
 class AccountBackend(BaseBackend):
-    """Users checks email and password, and this process verifies the token in the answer.
+    """The issuer signs people in, and ``atoll.identity.oidc`` verifies its ID token.
 
     Each sign-in creates or updates a local row of ``auth.User``, which the session and the admin's log
     need. Its username is the user's id, and it holds no password. Its groups are the account's roles; an
@@ -38,27 +38,18 @@ class AccountBackend(BaseBackend):
     read again every five minutes, and as soon as users marks it. So the loss of a role or the end of an
     account takes effect within seconds. While users is away a session goes on, unless its account was
     marked.
+
+    An issuer outside (ATOLL_OIDC_ISSUER) keeps the accounts itself: their roles count as at the sign-in, and
+    the issuer ends their sessions.
     """
 
-    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
-        """Takes ``username`` (the email) and ``password``. None if they are wrong or the account has no role.
-
-        Raises Unavailable or TooManyRequests.
-        """
-        username, password = credentials.get("username"), credentials.get("password")
-        if not username or not password:
+    def authenticate(
+        self, request: HttpRequest | None, signed_in: SignedIn | None = None, **credentials: Any
+    ) -> Any:
+        """Takes the claims of a verified ID token. None for an account without a role."""
+        if signed_in is None or not holds_one_of(signed_in.roles, ROLES):
             return None
-        token = self._ask_users(request, username, password)
-        if token is None:
-            return None
-        try:
-            principal = verify(token)
-        except InvalidToken:
-            log.error("users answered a sign-in with a token that does not verify")
-            raise Unavailable("user-service", "answered with a token that cannot be verified") from None
-        if not principal.holds_one_of(*ROLES):
-            return None
-        user = mirror(principal.id, principal.email, principal.name, principal.roles)
+        user = mirror(signed_in.subject, signed_in.email, signed_in.name, signed_in.roles)
         mark = account_mark(user.username)
         if mark is not None:
             self._end_sessions_before(user, mark)
@@ -83,18 +74,6 @@ class AccountBackend(BaseBackend):
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
         return bool(user_obj.is_active and user_obj.is_staff)
-
-    def _ask_users(self, request: HttpRequest | None, email: str, password: str) -> str | None:
-        headers = {"X-Forwarded-For": client_address(request)} if request else None
-        reply = ServiceClient("user-service").post(
-            "/auth/token", json={"email": email, "password": password}, headers=headers, token=False
-        )
-        if reply.status == 429:
-            raise TooManyRequests(
-                "Too many attempts for this account or address.",
-                retry_after_s=int(reply.headers.get("Retry-After", "60")),
-            )
-        return str(reply.json()["accessToken"]) if reply.ok else None
 
     def _marked(self, user: User, mark: Mark) -> User | None:
         """Users has marked the account: read it again before its session goes on."""
@@ -169,6 +148,8 @@ def _has_no_role_yet(user: User) -> bool:
 
 def _is_mirror(user: User) -> bool:
     """Whether the row is a copy of an account of users. Rows of tests, for example, are not."""
+    if configuration.outside_issuer():
+        return False
     try:
         UUID(user.username)
     except ValueError:

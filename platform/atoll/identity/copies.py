@@ -16,9 +16,12 @@ EMPTY = {"email": "", "first_name": "", "last_name": ""}
 
 
 def forget(user_id: str) -> None:
-    """Empty and lock the copy of a deleted account. The row stays, because the admin's log refers to it
-    by the account's id."""
+    """Empty and lock the copy of a deleted account, and end its sessions. The row stays, because the admin's
+    log refers to it by the account's id."""
+    from atoll.identity.oidc.admin_sessions import end_sessions_of
+
     if model := _model():
+        end_sessions_of(user_id)
         closed = {"is_active": False, "is_staff": False, "is_superuser": False}
         model._default_manager.filter(username=user_id).update(**EMPTY, **closed)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -25,8 +25,11 @@ MAX_KEYS = 16
 MIN_KEY_BITS = 2048
 
 
+K = TypeVar("K")
+
+
 class Refresh(Enum):
-    """The duty of the caller of `KeySet.find`."""
+    """The duty of the caller of `KeySetOf.find`."""
 
     NO = "use the answer as it is"
     BEHIND = "use the answer now and fetch in the background"
@@ -34,27 +37,35 @@ class Refresh(Enum):
 
 
 @dataclass(frozen=True)
-class Lookup:
+class Lookup(Generic[K]):
     """``key`` is None when no trusted key has the id. ``refresh`` is NO while another fetch runs."""
 
-    key: RSAPublicKey | None
+    key: K | None
     refresh: Refresh
 
 
-class KeySet:
+class KeySetOf(Generic[K]):
     """The last good set of public keys, with stale-while-revalidate.
 
-    A set older than ``FRESH_S`` is used while it is fetched again, and for as long as users is away: an
-    outage of users signs nobody out. Unknown ids cause at most one fetch in ``UNKNOWN_KEY_EVERY_S``, so
-    that forged ids put no load on users. A caller that gets BEHIND or FIRST holds the single fetch and
+    ``read`` makes the keys of a document by their ``kid``; it raises ValueError. A set older than
+    ``FRESH_S`` is used while it is fetched again, and for as long as the issuer is away: an outage of the
+    issuer signs nobody out. Unknown ids cause at most one fetch in ``unknown_every_s`` seconds, so that
+    forged ids put no load on the issuer. A caller that gets BEHIND or FIRST holds the single fetch and
     must end it with ``accept`` or ``fail``. After ``FETCH_GIVEN_UP_S`` without a report another caller
     may fetch.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        read: Callable[[Any], dict[str, K]],
+        clock: Callable[[], float] = time.monotonic,
+        unknown_every_s: float = UNKNOWN_KEY_EVERY_S,
+    ) -> None:
+        self._read = read
         self._clock = clock
+        self._unknown_every_s = unknown_every_s
         self._lock = threading.Lock()
-        self._keys: dict[str, RSAPublicKey] = {}
+        self._keys: dict[str, K] = {}
         self._fetched_at: float | None = None
         self._failed_at: float | None = None
         self._fetching_since: float | None = None
@@ -73,14 +84,14 @@ class KeySet:
         """Whether a caller holds the single fetch now."""
         return self._within(self._fetching_since, FETCH_GIVEN_UP_S, self._clock())
 
-    def find(self, kid: str) -> Lookup:
+    def find(self, kid: str) -> Lookup[K]:
         with self._lock:
             key = self._keys.get(kid)
             now = self._clock()
             if self._resting(now):
                 return Lookup(key, Refresh.NO)
             if key is None and self._fetched_at is not None:
-                if self._within(self._unknown_asked_at, UNKNOWN_KEY_EVERY_S, now):
+                if self._within(self._unknown_asked_at, self._unknown_every_s, now):
                     return Lookup(None, Refresh.NO)
                 self._unknown_asked_at = now
             elif key is not None and self._within(self._fetched_at, FRESH_S, now):
@@ -88,7 +99,16 @@ class KeySet:
             self._fetching_since = now
             return Lookup(key, Refresh.FIRST if key is None else Refresh.BEHIND)
 
-    def peek(self, kid: str) -> RSAPublicKey | None:
+    def due(self) -> bool:
+        """Whether the set is too old, whatever key is asked for. True gives the caller the single fetch."""
+        with self._lock:
+            now = self._clock()
+            if self._resting(now) or self._within(self._fetched_at, FRESH_S, now):
+                return False
+            self._fetching_since = now
+            return True
+
+    def peek(self, kid: str) -> K | None:
         """The key with that id, whatever its age."""
         return self._keys.get(kid)
 
@@ -99,7 +119,7 @@ class KeySet:
         `fail`.
         """
         try:
-            keys = read_key_set(document)
+            keys = self._read(document)
         except ValueError:
             self.fail()
             raise
@@ -110,7 +130,7 @@ class KeySet:
 
     def adopt(self, document: Any) -> None:
         """Start with the set of an earlier process. It is trusted, and the next `find` asks for a fetch."""
-        keys = read_key_set(document)
+        keys = self._read(document)
         with self._lock:
             self._keys = keys
             self._fetched_at = self._clock() - FRESH_S
@@ -129,6 +149,13 @@ class KeySet:
     @staticmethod
     def _within(moment: float | None, span_s: float, now: float) -> bool:
         return moment is not None and now - moment < span_s
+
+
+class KeySet(KeySetOf[RSAPublicKey]):
+    """The keys of users."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(read_key_set, clock)
 
 
 def read_key_set(document: Any) -> dict[str, RSAPublicKey]:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from atoll.identity.jwks import KeySet
+from atoll.identity.jwks import KeySetOf
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class KeyFile:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def load_into(self, keys: KeySet) -> None:
+    def load_into(self, keys: KeySetOf[Any]) -> None:
         if self._path is None:
             return
         try:
@@ -34,6 +34,7 @@ class KeyFile:
             return
         try:
             fresh = self._path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             fresh.write_text(json.dumps(document))
             fresh.replace(self._path)
         except OSError as error:

@@ -8,7 +8,8 @@ from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT, holds_one_
 
 @dataclass(frozen=True)
 class Principal:
-    """A user or a service whose token was verified; DRF's ``request.user``.
+    """A user or a service whose token was verified; DRF's ``request.user``. At the gateway a machine with
+    an API key, too, of kind ``consumer``.
 
     ``id`` is the user's UUID as text, or the service's name on the wire. ``roles`` are the roles when
     the token was issued; a change of roles revokes the token. ``session`` names the sign-in of the token.
@@ -17,7 +18,7 @@ class Principal:
 
     id: str
     roles: frozenset[str]
-    kind: Literal["user", "service"]
+    kind: Literal["user", "service", "consumer"]
     service: str | None
     token_id: str
     email: str | None

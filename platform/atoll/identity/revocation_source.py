@@ -38,6 +38,10 @@ class RevocationSource:
         self._catch_up()
         return self._list.mark_of(subject)
 
+    def mark_of_sign_in(self, sid: str) -> Mark | None:
+        self._catch_up()
+        return self._list.mark_of_sign_in(sid)
+
     def _catch_up(self) -> None:
         if self._list.due() is not Refresh.NO:
             threading.Thread(target=self._refresh, name="revocations", daemon=True).start()

@@ -91,6 +91,9 @@ class Revocations:
     def mark_of(self, subject: str) -> Mark | None:
         return self._marks.get(f"sub:{subject}")
 
+    def mark_of_sign_in(self, sid: str) -> Mark | None:
+        return self._marks.get(f"sid:{sid}")
+
     def covers(self, principal: Principal) -> bool:
         """Whether the principal's token was revoked."""
         marks = self._marks

@@ -150,10 +150,18 @@ def revocation_check() -> Callable[[Principal], bool]:
 
 def account_mark(subject: str) -> Mark | None:
     """The mark of an account in the list that users publishes; None where no list is fetched."""
+    return published_revocations().mark_of(subject) if _list_is_fetched() else None
+
+
+def sign_in_mark(sid: str) -> Mark | None:
+    """The mark of a sign-in in that list."""
+    return published_revocations().mark_of_sign_in(sid) if _list_is_fetched() else None
+
+
+def _list_is_fetched() -> bool:
     if getattr(settings, "ATOLL_REVOCATION_CHECK", None) is not None:
-        return None
-    from_users = getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS) == FROM_USERS
-    return published_revocations().mark_of(subject) if from_users else None
+        return False
+    return bool(getattr(settings, "ATOLL_JWKS_FETCH", FROM_USERS) == FROM_USERS)
 
 
 @cache

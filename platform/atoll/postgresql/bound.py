@@ -1,7 +1,9 @@
 """Bounds the database connections of a process, whatever its number of threads."""
 
+import gc
 import os
 import threading
+import time
 from collections.abc import Callable
 
 from django.core.exceptions import ImproperlyConfigured
@@ -13,6 +15,7 @@ VARIABLE = "DATABASE_CONNECTIONS"
 # For a process that does not give its number of threads, such as a management command.
 OTHERWISE = 50
 WAIT_S = 5.0
+COLLECT_EVERY_S = 1.0
 
 
 class Bound:
@@ -22,15 +25,28 @@ class Bound:
         self.most = most
         self._wait_s = wait_s
         self._free = threading.BoundedSemaphore(most)
+        self._collected_at = float("-inf")
 
     def take(self) -> Callable[[], None]:
         """Raises OperationalError (to a client: 503) when all places stay taken."""
+        if not self._free.acquire(blocking=False):
+            self._collect()
+            self._wait()
+        return self._free.release
+
+    def _collect(self) -> None:
+        """Let go of connections whose threads have ended: Django keeps each in a cycle of references."""
+        now = time.monotonic()
+        if now - self._collected_at >= COLLECT_EVERY_S:
+            self._collected_at = now
+            gc.collect()
+
+    def _wait(self) -> None:
         if not self._free.acquire(timeout=self._wait_s):
             raise OperationalError(
                 f"This process has all of its {self.most} database connections in use; {VARIABLE} sets "
                 "how many it may have."
             )
-        return self._free.release
 
 
 _bound = Bound(OTHERWISE)

@@ -17,9 +17,10 @@ from atoll.postgresql import bound
 WEB_THREADS = 8
 # Connections beside the answering threads: health checks, listeners and others.
 BESIDE_WEB = 4
-BESIDE_ASGI = {"registry": 16}
-# Ingest, relay, sweeper, retention, attendance, renewal of leases, readiness, and the end of the worker.
-BESIDE_HANDLERS = 8
+BESIDE_ASGI = {"registry": 20}
+# Ingest, relay, sweeper, retention, attendance, renewal of leases, readiness, failures, and the end of the
+# worker.
+BESIDE_HANDLERS = 9
 WORKER_CONCURRENCY = 4
 # A prefork pool's child: its handler, its leases, and one to spare.
 IN_CHILD = 3

@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import ssl
 import threading
 
 from django.conf import settings
@@ -24,10 +25,12 @@ class Announcement:
     change in less time, and the requests that they sent before are served.
     """
 
-    def __init__(self, registration: Registration, host: str, port: int) -> None:
+    def __init__(self, registration: Registration, host: str, port: int, *, tls: bool = False) -> None:
+        """``tls``: the server speaks HTTPS. Its certificate need not name ``host``, which is this machine."""
         self._registration = registration
         self._host = host
         self._port = port
+        self._tls = tls
         self._withdrawn = threading.Event()
         self._linger_s = conf.seconds("DRAIN_LINGER_S", DRAIN_LINGER_S, settings.ATOLL_PROJECT)
 
@@ -57,8 +60,16 @@ class Announcement:
         logger.info("ready: http://%s:%s", self._host, self._port)
         self._registration.start()
 
+    def _connection(self) -> http.client.HTTPConnection:
+        if not self._tls:
+            return http.client.HTTPConnection(self._host, self._port, timeout=PROBE_TIMEOUT_S)
+        unverified = ssl._create_unverified_context()  # noqa: S323
+        return http.client.HTTPSConnection(
+            self._host, self._port, timeout=PROBE_TIMEOUT_S, context=unverified
+        )
+
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=PROBE_TIMEOUT_S)
+        connection = self._connection()
         try:
             connection.request("GET", "/health/live")
             return connection.getresponse().status == 200

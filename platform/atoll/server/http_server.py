@@ -29,7 +29,8 @@ class HTTPServer(MPServer):
     """Serves ``target`` on ``listener`` until `stop`.
 
     ``on_spawned`` runs when the first workers exist. ``on_interrupt`` runs in the main thread on SIGTERM
-    or SIGINT and decides when to call `stop`. A worker that dies is replaced. A replacement that dies
+    or SIGINT and decides when to call `stop`. ``on_hangup`` runs there on SIGHUP; without it, Granian starts
+    its workers anew. A worker that dies is replaced. A replacement that dies
     at once ends the server with exit code 1.
     ``title`` is the process title; workers add ``child`` and their number.
     """
@@ -50,6 +51,7 @@ class HTTPServer(MPServer):
         lifeline: tuple[int, int],
         on_spawned: Callable[[], None],
         on_interrupt: Callable[[], None],
+        on_hangup: Callable[[], None] | None = None,
     ) -> None:
         host, port = listener.getsockname()[:2]
         super().__init__(
@@ -78,6 +80,7 @@ class HTTPServer(MPServer):
         self._lifeline = lifeline
         self._on_spawned = on_spawned
         self._on_interrupt = on_interrupt
+        self._on_hangup = on_hangup
 
     def run(self) -> None:
         """Block the main thread. Raises SystemExit(1) when workers keep dying."""
@@ -90,6 +93,12 @@ class HTTPServer(MPServer):
 
     def signal_handler_interrupt(self, *_: Any) -> None:
         self._on_interrupt()
+
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
+        if self._on_hangup is not None:
+            self._on_hangup()
+        else:
+            super().signal_handler_reload(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _init_shared_socket(self) -> None:
         holder: Any = SocketHolder  # its published types lack the arguments

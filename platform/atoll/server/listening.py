@@ -13,8 +13,10 @@ class PortBusy(Exception):
     """Another program listens at this port."""
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, backlog: int = BACKLOG, shared: bool = False) -> socket.socket:
     """Return a listening socket that child processes inherit. Port 0 takes a free port.
+
+    ``shared``: several sockets of this user may listen at the port, and share its connections.
 
     All workers accept connections from this socket. So a connection that arrives while a worker is
     replaced waits and is not refused. Raises PortBusy, or OSError for a host that this machine does not
@@ -24,11 +26,13 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Accepted sockets inherit it. The head and the body of an answer are sent apart. Without it the
         # body of every answer but the first waits 40 ms for the client's delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:

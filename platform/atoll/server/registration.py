@@ -15,9 +15,11 @@ from typing import Any
 
 from atoll import conf
 from atoll.backoff import Backoff, Draw
+from atoll.discovery.answers import Heard
 from atoll.discovery.instances import Instance
 from atoll.discovery.registry import RegistryClient
 from atoll.errors import AtollError, Conflict, NotFound
+from atoll.server import log_level
 from atoll.server.identity import describe, instance_id
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,8 @@ class Registration:
         self._incarnation = 0
         self._now_ms = now_ms
         self._jitter = jitter
+        self._loggers = ("atoll", conf.project(project).package)
+        self._log_level = ""
         self._backoff = Backoff(draw=jitter)
         self._heartbeat_s = conf.seconds("HEARTBEAT_S", HEARTBEAT_S, project)
         self._complaint: str | None = None
@@ -63,13 +67,22 @@ class Registration:
         self._thread = threading.Thread(target=self._run, name="registration", daemon=True)
 
     @classmethod
-    def of_worker(cls, project: str, host: str, **options: Any) -> "Registration":
-        """A process without a port, visible in the registry under ``<service>.worker``."""
+    def of_worker(
+        cls, project: str, host: str, *, metrics_port: int | None = None, **options: Any
+    ) -> "Registration":
+        """A process without a port, visible in the registry under ``<service>.worker``.
+
+        ``metrics_port`` is where it serves ``/metrics``.
+        """
         service = f"{conf.project(project).service}.worker"
-        metadata = {"role": "worker", **describe(project)}
+        metadata: dict[str, Any] = {"role": "worker", **describe(project)}
+        if metrics_port is not None:
+            metadata["metricsPort"] = metrics_port
         return cls(project, host, 0, metadata, service=service, **options)
 
     def start(self) -> None:
+        # A killed process may have left a level behind.
+        log_level.share("", 0, self._loggers)
         self._thread.start()
 
     def stop(self, *, timeout_s: float = DEREGISTER_TIMEOUT_S) -> None:
@@ -78,6 +91,7 @@ class Registration:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        log_level.share("", 0, self._loggers)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
         if not self._incarnation:
@@ -90,6 +104,8 @@ class Registration:
 
     def step(self) -> float:
         """One call to the registry; seconds until the next one."""
+        # A level ends in time though the registry be away.
+        log_level.follow()
         try:
             if self.is_registered:
                 self._hear(self._registry.heartbeat(self.service, self.instance.id, self._incarnation))
@@ -119,9 +135,19 @@ class Registration:
             logger.warning("registry_refused_or_away, asking again: %s", error)
         return self._backoff.failed()
 
-    def _hear(self, status: str) -> None:
-        if status != self._status:
-            self._status = status
-            logger.info("operator_status: %s", status)
+    def _hear(self, heard: Heard) -> None:
+        if heard.status != self._status:
+            self._status = heard.status
+            logger.info("operator_status: %s", heard.status)
             if self._on_status:
-                self._on_status(status)
+                self._on_status(heard.status)
+        level, left_s = heard.log_level, min(heard.log_level_s, log_level.LONGEST_S)
+        if level not in log_level.LEVELS or left_s <= 0:
+            level = ""
+        if level == self._log_level == "":
+            return
+        if level != self._log_level:
+            # A warning, so that the lines tell the change at each level but error.
+            logger.warning("log_level: %s", f"{level} for {left_s:.0f} s" if level else "as configured")
+            self._log_level = level
+        log_level.share(level, left_s, self._loggers)

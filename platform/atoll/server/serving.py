@@ -8,19 +8,23 @@ import gc
 import logging
 import os
 import threading
+from importlib import import_module
 
 from django.conf import settings
 from django.db import connections
 
-from atoll import conf
+from atoll import conf, tracing
 from atoll.postgresql import bound, budget
 from atoll.server import lifecycle, listening, worker_process
 from atoll.server.announcement import Announcement
 from atoll.server.http_server import HTTPServer
-from atoll.server.identity import describe
+from atoll.server.identity import describe, instance_id
 from atoll.server.registration import Registration
 
 logger = logging.getLogger(__name__)
+
+# The registry keeps the spans. Its own pages and calls would fill the store with themselves.
+REGISTRY = "registry"
 
 
 def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | None = None) -> None:
@@ -33,6 +37,8 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
     if problem := budget.server_shortage(project.name, settings.DATABASES["default"]):
         logger.warning("too few database connections: %s", problem)
     target = f"{project.package}.{project.server}:application"
+    if project.name != REGISTRY:
+        tracing.start(tracing.Origin(project.name, project.service, instance_id(project.service), "serve"))
     listener = listening.listen(host, port)
     bound_port: int = listener.getsockname()[1]
     advertised = listening.advertised_host(host, advertise)
@@ -43,7 +49,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
         describe(project.name),
         on_status=lambda status: announcement.follow(status),
     )
-    announcement = Announcement(registration, _reachable(host), bound_port)
+    announcement = Announcement(registration, reachable(host), bound_port)
     state_file = lifecycle.create()
     lifeline = os.pipe()
     hurry = threading.Event()
@@ -81,13 +87,17 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
 def share_memory_with_workers(target: str) -> None:
     """Import the application before the fork and freeze its objects, so that workers share the memory.
 
-    The garbage collector would otherwise copy the shared pages. Closes all database connections.
+    The garbage collector would otherwise copy the shared pages. Closes all database connections. Raises the
+    error of a module that cannot be imported. Django alone would import the pages at the first request, and
+    answer each request with 500.
     """
     worker_process.load_application(target)
+    import_module(settings.ROOT_URLCONF)
     connections.close_all()
     gc.collect()
     gc.freeze()
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
+    """The address at which this machine reaches a server that is bound to ``host``."""
     return {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104

@@ -52,7 +52,7 @@ def model_pages(
 ) -> dict[str, str]:
     """The lines of Django's own pages for a model; ``name`` is like ``orders_order``."""
     return {
-        **dict.fromkeys((f"{name}_changelist", f"{name}_change", f"{name}_history"), view),
+        **dict.fromkeys((f"{name}_changelist", f"{name}_export", f"{name}_change", f"{name}_history"), view),
         **dict.fromkeys((f"{name}_add", f"POST {name}_add"), add),
         f"POST {name}_change": change,
         **dict.fromkeys((f"{name}_delete", f"POST {name}_delete"), delete),
@@ -188,7 +188,11 @@ def _route(url: URLPattern | URLResolver) -> str:
 
 
 def _filled(route: str, model: type[Model] | None) -> str:
-    return route.replace("<path:object_id>", _no_id(model)).replace("<path:content_type_id>", "1")
+    return (
+        route.replace("<path:object_id>", _no_id(model))
+        .replace("<path:content_type_id>", "1")
+        .replace("<str:form>", "csv")
+    )
 
 
 def _no_id(model: type[Model] | None) -> str:

@@ -29,7 +29,7 @@ POLL_S = 0.05
 Answer = TypeVar("Answer")
 
 
-def eventually(check: Callable[[], Answer], *, timeout_s: float = 20.0, what: str = "") -> Answer:
+def eventually(check: Callable[[], Answer], *, timeout_s: float = 45.0, what: str = "") -> Answer:
     """Repeat ``check`` until its value is true, and return it. Raises AssertionError after ``timeout_s``."""
     deadline = time.monotonic() + timeout_s
     while True:

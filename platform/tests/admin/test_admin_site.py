@@ -5,7 +5,7 @@ from django.test import Client
 from testproject.admin import NoteAdmin
 from testproject.models import Note, Stamp
 
-from atoll.admin import register_tile, tiles
+from atoll.admin import front_parts, register_front_part, register_tile, tiles
 from atoll.api.models import IdempotencyRecord
 from atoll.identity.roles import CATALOGUE, OPERATOR, SUPPORT
 from atoll.testing.rights import ANY_STAFF, API_PAGES, BUS_PAGES, member, model_pages, walk
@@ -42,6 +42,19 @@ def test_the_overview_carries_the_projects_title_and_its_figures(admin):
     assert "/admin/testproject/note/" in page
 
 
+def test_a_part_that_cannot_be_computed_does_not_take_the_page_down(admin, monkeypatch):
+    monkeypatch.setattr(front_parts, "_parts", {})
+    register_front_part(
+        "broken",
+        lambda request: str(Note.objects.extra(where=["no_such_column = 1"]).count()),
+        permission="testproject.view_note",
+    )
+    register_front_part("whole", lambda request: "a part", permission="testproject.view_note")
+    page = html(admin, "/admin/")
+    assert "a part" in page
+    assert "Notes" in page
+
+
 def test_a_figure_that_cannot_be_computed_does_not_take_the_page_down(admin):
     register_tile("Broken", lambda: Note.objects.extra(where=["no_such_column = 1"]).count())
     page = html(admin, "/admin/")
@@ -54,7 +67,7 @@ def test_nobody_gets_in_without_signing_in(client):
         response = client.get(path)
         assert response.status_code == 302
         assert response["Location"].startswith("/admin/login/")
-    assert "Atoll library" in html(client, "/admin/login/")
+    assert "Atoll library" in html(client, "/admin/oidc/signed-out")
 
 
 def test_an_account_without_the_staff_role_does_not_get_in(client):
@@ -110,7 +123,7 @@ def test_local_copies_of_accounts_and_their_passwords_cannot_be_edited(admin):
 
 def test_the_admin_needs_nothing_from_elsewhere(admin):
     pages = [html(admin, path) for path in ("/admin/", "/admin/testproject/note/")]
-    for page in [*pages, html(Client(), "/admin/login/")]:
+    for page in [*pages, html(Client(), "/admin/oidc/signed-out")]:
         assert 'src="http' not in page
         assert 'rel="stylesheet" href="http' not in page
 

@@ -32,6 +32,7 @@ def test_an_action_asks_with_what_stops_and_does_it_when_told(staff, notes):
     text = asked.content.decode()
     assert asked.status_code == 200
     assert "They are no longer at the top." in text
+    assert "Pinned among them: 2." in text
     assert "note 0" in text
     assert "note 1" not in text
     assert 'name="reason" value="old &lt;b&gt;"' in text
@@ -52,6 +53,7 @@ def test_a_switch_of_a_form_asks_before_it_is_off(staff, notes):
     form = {"text": "renamed", "price_paid": "1.00"}
     asked = staff.post(path, form)
     assert "It is no longer at the top." in asked.content.decode()
+    assert "Pinned among them: 1." in asked.content.decode()
     assert Note.objects.get(pk=notes[0].pk).text == "note 0"
     staff.post(path, form | {"confirmed": "save"})
     notes[0].refresh_from_db()

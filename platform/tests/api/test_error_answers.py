@@ -151,5 +151,5 @@ def test_a_host_that_is_not_ours_is_refused_in_the_shape(client):
 
 @pytest.mark.django_db
 def test_the_admin_keeps_its_pages(client):
-    assert client.get("/admin/login/")["Content-Type"].startswith("text/html")
+    assert client.get("/admin/oidc/signed-out")["Content-Type"].startswith("text/html")
     assert client.get("/admin")["Location"] == "/admin/"

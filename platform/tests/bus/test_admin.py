@@ -38,12 +38,12 @@ def dead(bus: Bus) -> Delivery:
 
 
 def act(staff: Client, model: str, action: str, *ids: Any, reason: str = "") -> str:
-    response = staff.post(
-        f"{ADMIN}/{model}/",
-        {"action": action, "_selected_action": [str(pk) for pk in ids], "reason": reason},
-        follow=True,
-    )
+    """Run an action on rows of a list, and say yes where it asks first."""
+    sent = {"action": action, "_selected_action": [str(pk) for pk in ids], "reason": reason}
+    response = staff.post(f"{ADMIN}/{model}/", sent, follow=True)
     assert response.status_code == 200
+    if b'name="confirmed"' in response.content:
+        response = staff.post(f"{ADMIN}/{model}/", sent | {"confirmed": f"{action}_chosen"}, follow=True)
     return response.content.decode()
 
 
@@ -82,6 +82,40 @@ def test_discarding_needs_a_reason(staff: Client, dead: Delivery) -> None:
     act(staff, "delivery", "discard", dead.pk, reason="the customer left")
     dead.refresh_from_db()
     assert (dead.status, dead.error) == ("discarded", "Discarded: the customer left")
+
+
+@pytest.mark.parametrize(
+    ("model", "warning", "count"),
+    [
+        ("delivery", "These deliveries never run again.", "Dead letters: 1."),
+        (
+            "outbox",
+            "These messages are never published: no service gets them.",
+            "Messages that wait to be published: 1.",
+        ),
+        ("quarantine", "These messages are never delivered.", "Messages that wait for a decision: 1."),
+    ],
+)
+def test_discarding_chosen_rows_asks_first_and_says_what_never_happens(
+    staff: Client, dead: Delivery, model: str, warning: str, count: str
+) -> None:
+    publish(NoteWritten("a"))
+    quarantine.add(Arrival("q", "k", b"{", {}, {}), "no JSON")
+    rows: dict[str, Any] = {
+        "delivery": dead,
+        "outbox": Outbox.objects.get(),
+        "quarantine": Quarantine.objects.get(),
+    }
+    row = rows[model]
+    before = row.status
+    sent = {"action": "discard", "_selected_action": [str(row.pk)], "reason": "a mistake"}
+    page = staff.post(f"{ADMIN}/{model}/", sent, follow=True).content.decode()
+    assert warning in page
+    assert count in page
+    row.refresh_from_db()
+    assert row.status == before
+    assert not LogEntry.objects.exists()
+    assert "1 row: discarded: a mistake." in act(staff, model, "discard", row.pk, reason="a mistake")
 
 
 def test_an_outgoing_message_can_be_sent_again_or_given_up(staff: Client) -> None:
@@ -162,7 +196,13 @@ def test_many_rows_are_changed_at_once_and_leave_one_line_in_the_log(
     with django_assert_max_num_queries(40):
         response = staff.post(
             f"{ADMIN}/delivery/?status__exact=dead",
-            {"action": "discard", "_selected_action": [str(first.pk)], "select_across": "1", "reason": "old"},
+            {
+                "action": "discard",
+                "_selected_action": [str(first.pk)],
+                "select_across": "1",
+                "reason": "old",
+                "confirmed": "discard_chosen",
+            },
             follow=True,
         )
     assert "101 rows: discarded: old." in response.content.decode()

@@ -96,7 +96,7 @@ def test_a_group_is_replayed_and_then_really_runs(staff: Client, dead: list[Deli
 
     answer = staff.post(address("replay", dead[0], until=now()), follow=True)
 
-    assert "3 dead letters: will run again." in answer.content.decode()
+    assert "3 messages: will run again." in answer.content.decode()
     assert bus.run_due() == 3
     assert statuses() == ["done", "dead", "done", "done"]
     assert sorted(Note.objects.values_list("text", flat=True)) == ["0", "2", "3"]
@@ -113,7 +113,7 @@ def test_a_group_is_discarded_with_a_reason_only(staff: Client, dead: list[Deliv
 
     answer = staff.post(where, {"reason": "no such boxes"}, follow=True)
 
-    assert "3 dead letters: discarded: no such boxes." in answer.content.decode()
+    assert "3 messages: discarded: no such boxes." in answer.content.decode()
     assert statuses() == ["discarded", "dead", "discarded", "discarded"]
     assert set(Delivery.objects.filter(status="discarded").values_list("error", flat=True)) == {
         "Discarded: no such boxes"
@@ -210,3 +210,50 @@ def test_an_address_that_names_no_group_is_not_found(staff: Client, broken_addre
 
 def test_without_dead_letters_the_page_says_so(staff: Client) -> None:
     assert "No dead letters" in staff.get(PAGES).content.decode()
+
+
+@pytest.fixture
+def mixed(bus: Bus) -> list[Delivery]:
+    """Of one cause: a dead delivery, one that waits for its next attempt, and one that runs now."""
+    broken.update({"fuse", "pump"})
+
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=(60,)))
+    def write(event: dict[str, Any], message: Message) -> None:
+        if event["part"] in broken:
+            raise LookupError(f"no {event['part']} in box {event['box']}")
+        Note.objects.create(text=str(event["box"]))
+
+    [first] = bus.deliver("note.asked", {"part": "fuse", "box": 1}, times=1)
+    bus.run_due(timezone.now() + timedelta(seconds=61))
+    rows = [bus.deliver("note.asked", {"part": "fuse", "box": box}, times=1)[0] for box in (2, 3)]
+    Delivery.objects.filter(pk=rows[1].pk).update(status="running", attempts=2)
+    first.refresh_from_db()
+    return [first, *rows]
+
+
+def test_a_decision_covers_the_failing_and_the_dead_and_no_running_delivery(
+    staff: Client, mixed: list[Delivery], bus: Bus
+) -> None:
+    page = staff.get(address("group", mixed[0])).content.decode()
+    assert "1, with attempts left" in page
+    broken.discard("fuse")
+    assert "Replay 2" in staff.get(address("replay", mixed[0], until=now())).content.decode()
+    answer = staff.post(address("replay", mixed[0], until=now()), follow=True)
+    assert "2 messages: will run again." in answer.content.decode()
+    assert bus.run_due() == 2
+    assert statuses() == ["done", "done", "running"]
+
+
+def test_a_failing_delivery_is_discarded_with_its_group(staff: Client, mixed: list[Delivery]) -> None:
+    staff.post(address("discard", mixed[0], until=now()), {"reason": "no such boxes"})
+    assert statuses() == ["discarded", "discarded", "running"]
+
+
+def test_a_delivery_that_failed_first_after_the_page_was_opened_is_left_alone(
+    staff: Client, mixed: list[Delivery]
+) -> None:
+    until = mixed[0].finished_at
+    assert until is not None
+    Delivery.objects.filter(pk=mixed[1].pk).update(first_failed_at=until + timedelta(seconds=5))
+    staff.post(address("discard", mixed[0], until=until.isoformat()), {"reason": "seen"})
+    assert statuses() == ["discarded", "pending", "running"]

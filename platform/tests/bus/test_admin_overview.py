@@ -1,6 +1,7 @@
 """The pages with the bus's counts and with the trace of a message."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def test_the_overview_shows_the_counts_and_refreshes_them(staff: Client) -> None
     shown = answer.content.decode()
     assert answer.status_code == 200
     assert f'data-refresh="{FIGURES}"' in shown
-    assert "atoll/bus/refresh.js" in shown
+    assert "atoll/admin/refresh.js" in shown
     for title in ("To publish", "Due", "Running", "Dead letters", "Quarantine", "Blocked lanes", "Timers"):
         assert title in shown
 
@@ -136,6 +137,29 @@ def test_a_message_is_followed_through_all_services(
     assert "secret text" not in shown
     assert "&lt;b&gt;no&lt;/b&gt;" in shown
     assert shown.count(f"/admin/atoll_bus/delivery/{blocked.pk}/change/") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("done", "handled by"),
+        ("cancelled", "cancelled, was for"),
+        ("dead", "died in"),
+        ("pending", "waits for"),
+    ],
+)
+def test_a_trace_says_what_became_of_a_delivery(
+    staff: Client, blocked: Delivery, monkeypatch: Any, status: str, words: str
+) -> None:
+    ours = message_trace.local_trace(CORRELATION)
+    [step] = [replace(step, status=status) for step in ours.steps if step.what == "handled"]
+    monkeypatch.setattr(
+        "atoll.bus.operations.message_trace.platform_traces",
+        lambda wanted: [replace(ours, steps=[step])],
+    )
+    answer = staff.get(WHERE, {"q": CORRELATION})
+    assert [line.deed for line in answer.context["lines"]] == [words]
+    assert f"{words} <span" in answer.content.decode()
 
 
 def test_without_an_id_nobody_is_asked(staff: Client, monkeypatch: Any) -> None:

@@ -20,7 +20,7 @@ from atoll.bus.inbox.receiving import CROWD, FRESH_S, receive
 from atoll.bus.models import Delivery, Outbox
 from atoll.bus.outbox import relay
 from atoll.bus.outbox import store as outbox
-from atoll.bus.outbox.pace import ALONE_S, BATCH, PAUSE_S, POLL_EVERY_S, SLICE, Pace
+from atoll.bus.outbox.pace import ALONE_S, BATCH, LEAD_S, PAUSE_S, POLL_EVERY_S, SLICE, Pace
 from atoll.ids import uuid7
 
 from .test_lanes import arrive as arrive_in_lane
@@ -164,7 +164,7 @@ def test_while_new_messages_come_10_000_old_ones_go_out_in_small_slices(
     stock(10_000)
     published: Any = Recorder()
     pace = Pace(clock)
-    assert len(turn(pace, published)) == BATCH
+    assert turn(pace, published) == ["old"] * SLICE
     for number in range(20):
         announce(f"new {number}")
         clock.now_s += PAUSE_S
@@ -177,6 +177,18 @@ def test_while_new_messages_come_10_000_old_ones_go_out_in_small_slices(
     assert pace.pause_s() == 0
 
 
+def test_a_backlog_begins_with_slices_so_that_receivers_learn_of_it(clock: Clock) -> None:
+    stock(10_000)
+    published: Any = Recorder()
+    pace = Pace(clock)
+    begun_s = clock.now_s
+    while clock.now_s < begun_s + LEAD_S:
+        assert len(turn(pace, published)) == SLICE
+        clock.now_s += pace.pause_s()
+    assert len(turn(pace, published)) == BATCH
+    assert pace.pause_s() == 0
+
+
 def test_a_new_message_passes_old_ones_but_none_of_its_key(clock: Clock) -> None:
     announce("first", age=LONG_AGO, key="account 1")
     stock(BATCH)
@@ -184,9 +196,10 @@ def test_a_new_message_passes_old_ones_but_none_of_its_key(clock: Clock) -> None
     announce("fourth", "fifth", key="account 2")
     published: Any = Recorder()
     pace = Pace(clock)
-    turn(pace, published)
-    assert published.texts[0] == "first"
-    assert turn(pace, published) == ["second", "third", "fourth", "fifth", "old"]
+    assert turn(pace, published) == ["fourth", "fifth", "first", *["old"] * (SLICE - 1)]
+    assert turn(pace, published) == ["second", "third"]
+    clock.now_s += ALONE_S
+    assert turn(pace, published) == ["old"] * (BATCH - SLICE + 1)
     assert pace.pause_s() == POLL_EVERY_S
 
 

@@ -58,6 +58,38 @@ def test_a_binding_that_was_deleted_is_back_before_the_next_message(rabbitmq: st
     assert [waiting_in(names.event_queue) for names in (transports.current().names, theirs())] == [2, 2]
 
 
+def test_a_binding_that_is_deleted_while_the_broker_holds_a_batch_back_costs_no_receiver_the_message(
+    rabbitmq: str, contracts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contracts(account_opened=[OURS, OTHER])
+    listen()
+    to: Any = open_publisher()
+    to.prepare()
+    send, held = to._send, []
+
+    def hold(parts: list[bytes]) -> None:
+        """The broker reads the bindings, has no memory, and reads the message when it has some again."""
+        if held:
+            send(parts)
+            return
+        held.extend(parts)
+        send(parts[:-1])
+        to._channel.queue_declare(
+            transports.current().names.event_queue.name, passive=True
+        )  # the broker has read the bindings
+        unbind(theirs().event_queue, "account.opened")
+        to._amqp.on_blocked("low on memory")
+        send(parts[-1:])
+
+    monkeypatch.setattr(to, "_send", hold)
+    announce(1)
+    assert relay.step(to) == 1
+    to.close()
+    assert outgoing() == [("published", 0, "")]
+    # Our inbox drops the second copy.
+    assert [waiting_in(names.event_queue) for names in (transports.current().names, theirs())] == [2, 1]
+
+
 def test_an_event_that_the_broker_cannot_route_to_its_receiver_is_kept_until_it_can(
     rabbitmq: str, contracts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 from testproject.models import Stamp
 
 from atoll.bus import Dead, Message, Retry, on
@@ -147,3 +149,41 @@ def test_a_delivery_carries_the_group_of_its_last_failure_until_it_succeeds(bus:
     assert groups[1][1].startswith("Unavailable: ")
     assert "17" not in groups[1][1].partition(" in ")[0]
     assert (row.status, row.error_group) == ("done", "")
+
+
+def _no_stock(number: int, key: str, words: str) -> object:
+    raise LookupError(f"order {uuid7()}: {number} pieces of {words}, no {key}")
+
+
+def _no_field(number: int, key: str, words: str) -> object:
+    found: dict[str, Any] = {words: number}
+    return found[f"the {key}"]
+
+
+def _no_card(number: int, key: str, words: str) -> object:
+    raise ValueError(f"no card {key} for '{words} {number}' at {timezone.now().isoformat()}")
+
+
+def _no_answer(number: int, key: str, words: str) -> object:
+    try:
+        raise TimeoutError(f"after {number / 7:.3f} s")
+    except TimeoutError as error:
+        raise Unavailable("bank", f"{key} took {number} ms") from error
+
+
+FAULTS = (_no_stock, _no_field, _no_card, _no_answer)
+NAMES = ("carrier", "price", "shelf", "address")
+FAULT = st.tuples(st.sampled_from(FAULTS), st.sampled_from(NAMES))
+
+
+@given(st.lists(st.tuples(FAULT, st.integers(0, 10**9), st.sampled_from(["Ada B.", "Bo, C"])), max_size=40))
+def test_failures_share_a_group_if_and_only_if_they_share_a_cause(
+    failures: list[tuple[tuple[Any, str], int, str]],
+) -> None:
+    causes: dict[str, set[Any]] = {}
+    for (fault, name), number, words in failures:
+        text = words if fault is _no_card else "shoes"
+        group = caught(lambda fault=fault, name=name, number=number, text=text: fault(number, name, text))
+        causes.setdefault(group, set()).add((fault, name))
+    assert all(len(members) == 1 for members in causes.values())
+    assert len(causes) == len({cause for cause, _, _ in failures})

@@ -13,7 +13,9 @@ from atoll.bus import Message, Retry, on
 from atoll.bus.models import Delivery
 from atoll.bus.operations import dead_letters, failing_deliveries, recovery, stats
 from atoll.bus.operations.metrics import BusCollector
+from atoll.identity.roles import CATALOGUE
 from atoll.testing.bus import Bus
+from atoll.testing.rights import member
 
 pytestmark = pytest.mark.usefixtures("handlers")
 
@@ -75,8 +77,8 @@ def test_the_first_failure_is_red_everywhere(staff: Client, shop: Shop) -> None:
     front, counts_part, page = (staff.get(url).content.decode() for url in ("/admin/", FIGURES, PAGE))
     assert "Failing now" in front
     card = counts_part[counts_part.index("Failing now") :]
-    assert f'<strong class="bus-bad">{ORDERS}</strong>' in card[:200]
-    assert f'<td class="bus-number bus-bad">{ORDERS}</td>' in page
+    assert f'<strong class="page-bad">{ORDERS}</strong>' in card[:200]
+    assert f'<td class="page-number page-bad">{ORDERS}</td>' in page
     assert "KeyError: &#x27;carrier&#x27;" in page
     assert "No dead letters" in page
     assert Delivery.objects.filter(status="dead").count() == 0
@@ -154,10 +156,33 @@ def test_a_row_that_an_older_worker_wrote_has_a_first_failure_too(shop: Shop) ->
     assert failing_deliveries.groups()[0].first_at == row.claimed_at
 
 
-def test_failing_deliveries_are_found_by_the_index_of_open_ones(shop: Shop) -> None:
+def test_failing_deliveries_are_found_by_an_index_of_their_own(shop: Shop) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(f"EXPLAIN {failing_deliveries.GROUPS}", {"counted": 10, "shown": 10})
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "delivery_open" in plan
+    assert "delivery_failing" in plan
     assert "Seq Scan" not in plan
+
+
+def test_the_first_page_names_the_cause_at_the_first_failure_and_only_then(staff: Client, shop: Shop) -> None:
+    assert "failing-now" not in staff.get("/admin/").content.decode()
+    shop.receive(2)
+    front = staff.get("/admin/").content.decode()
+    part = front[front.index("failing-now") : front.index("</section>")]
+    assert "KeyError: &#x27;carrier&#x27;" in part
+    assert '<td class="page-number page-bad">2</td>' in part
+    assert "/admin/atoll_bus/dead-letters/group/?handler=" in part
+    shop.is_broken = False
+    shop.bus.run_due(timezone.now() + timedelta(seconds=6))
+    assert "failing-now" not in staff.get("/admin/").content.decode()
+
+
+def test_the_first_page_tells_of_failures_only_to_accounts_that_may_see_deliveries(
+    staff: Client, shop: Shop
+) -> None:
+    shop.receive(1)
+    member(CATALOGUE, username="ada")
+    front = staff.get("/admin/")
+    assert front.status_code == 200
+    assert "carrier" not in front.content.decode()

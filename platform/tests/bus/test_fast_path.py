@@ -13,6 +13,7 @@ from uuid import RFC_4122
 import pytest
 from django.db import IntegrityError, InterfaceError, connection, transaction
 from django.utils import timezone
+from structlog.testing import capture_logs
 from testproject.models import Note
 
 from atoll import context
@@ -139,6 +140,29 @@ def test_a_batch_that_fails_is_undone_and_each_delivery_runs_by_itself_counted(
     assert len(receive(arrivals(4), path)) == 1
 
 
+def test_the_log_has_one_line_for_a_batch_after_its_commit_and_none_for_one_that_was_undone(
+    path: FastPath,
+) -> None:
+    @on("note.asked", name="fails.at.three")
+    def fail_at_three(event: NoteAsked, message: Message) -> None:
+        if event.text == "3":
+            raise RuntimeError("broken")
+
+    with capture_logs() as logs:
+        receive(arrivals(1, 2), path)
+        receive(arrivals(3, 4), path)
+    first, *others = logs
+    assert (first["event"], first["count"]) == ("handlers done", 2)
+    assert [(one["message_id"], one["handler"]) for one in first["messages"]] == [
+        ("m-1", "fails.at.three"),
+        ("m-2", "fails.at.three"),
+    ]
+    assert [one["event"] for one in others] == [
+        "batch undone, its deliveries run one by one",
+        "messages received",
+    ]
+
+
 @pytest.mark.parametrize("counted", ["redelivered", "first", "before", "pool", "slow", "stuck"])
 def test_the_counted_path_keeps_each_message_that_needs_it(path: FastPath, counted: str) -> None:
     if counted == "before":
@@ -146,7 +170,7 @@ def test_the_counted_path_keeps_each_message_that_needs_it(path: FastPath, count
     else:
         on("note.asked", name="writes", run="pool" if counted == "pool" else "auto")(write)
     if counted == "first":
-        path = FastPath()
+        path = FastPath(first=1)
     if counted in ("slow", "stuck"):
         for _ in range(50 if counted == "slow" else 1):
             path.speed.ran("writes", 0.03 if counted == "slow" else 0.3)
@@ -154,6 +178,16 @@ def test_the_counted_path_keeps_each_message_that_needs_it(path: FastPath, count
     fresh = receive(arrivals(1, again=counted == "redelivered", kind=kind), path)
     assert len(fresh) == 1
     assert statuses() == {"m-1": ("pending", 0)}
+    if counted == "first":
+        assert receive(arrivals(2), path) == []
+
+
+def test_a_message_that_was_published_after_the_start_needs_not_be_counted() -> None:
+    on("note.asked")(write)
+    known.reload()
+    new = replace(arrival(2), is_new=True)
+    assert len(receive([arrival(1), new], FastPath())) == 1
+    assert statuses() == {"m-1": ("pending", 0), "m-2": ("done", 1)}
 
 
 def test_a_slow_handler_rests_for_longer_each_time_and_forgets_that_when_it_is_fast(
@@ -301,7 +335,7 @@ def test_a_handler_that_closes_the_session_interrupts_the_consumer(path: FastPat
     assert Inbox.objects.count() == 0
     connection.close()
     with pytest.raises(InterfaceError, match="consumer's lock"):
-        path.store([], counted=(), without_hint=())
+        path.store([], counted=(), new=(), old=(), runs_old=False)
 
 
 def test_an_error_that_a_lost_session_caused_does_not_look_like_one_of_the_message(path: FastPath) -> None:

@@ -117,8 +117,8 @@ def test_killed_after_the_commit_and_before_the_ack_the_copy_is_dropped(
     _publish("note.asked", {"text": "once"})
     stored = []
 
-    def store_and_die(*args: Any) -> Any:
-        stored.append(original(*args))
+    def store_and_die(*args: Any, **options: Any) -> Any:
+        stored.append(original(*args, **options))
         monkeypatch.setattr(ingest, "receive", original)
         raise ConnectionResetError("killed between commit and ack")
 

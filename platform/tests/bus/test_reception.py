@@ -17,7 +17,8 @@ from atoll.bus.inbox.consumer_status import ConsumerStatus, Problem
 from atoll.bus.models import Reception
 from atoll.bus.worker.hints import Hints
 from atoll.bus.worker.threads import WorkerThreads
-from atoll.health import checks, register_check
+from atoll.health import checks
+from atoll.health.checks import register_check
 from atoll.testing.proxy import Proxy
 
 from .conftest import Until

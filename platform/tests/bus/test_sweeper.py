@@ -93,21 +93,6 @@ def test_without_a_broker_claims_of_ended_processes_are_still_taken_back(until: 
     assert deliveries.claim(delivery_id)
 
 
-def test_the_marks_of_the_version_before_are_read() -> None:
-    first, second, third = due(3, ordered=True)
-    Delivery.objects.filter(id=second).update(hints=-1, hint_at=timezone.now() + timedelta(days=1))
-    Delivery.objects.filter(id=third).update(hints=-2, hint_at=timezone.now() + timedelta(days=1))
-    hints = Hints()
-    under_test = Sweeper(hints, hints.send_empty)
-    under_test.round(1)
-    assert hints.hinted == [first]
-    Delivery.objects.filter(id=first).update(status="done")
-    under_test.round(2)
-    # The second has its turn; this process has the code of the third, which waits for its turn now.
-    assert hints.hinted == [first, second]
-    assert list(Delivery.objects.order_by("position").values_list("waits_for", flat=True)) == ["", "", "turn"]
-
-
 def test_a_database_that_comes_back_is_swept_again(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "LONGEST_PAUSE_S", 0.01)
     hints = Hints()

@@ -227,11 +227,11 @@ def test_a_message_that_breaks_receiving_is_met_alone_and_then_put_aside_unread(
     listen()
     seen: list[int] = []
 
-    def breaking(arrivals: list[Arrival], fast_path: Any) -> Any:
+    def breaking(arrivals: list[Arrival], fast_path: Any, **options: Any) -> Any:
         if any(arrival.body == b"breaks" for arrival in arrivals):
             seen.append(len(arrivals))
             raise ConnectionResetError
-        return receive(arrivals, fast_path)
+        return receive(arrivals, fast_path, **options)
 
     monkeypatch.setattr(ingest, "receive", breaking)
     monkeypatch.setattr(ingest, "Backoff", partial(Backoff, first_s=0.01))
@@ -259,10 +259,10 @@ def test_no_suspicion_falls_on_messages_while_the_database_is_away(
     listen()
     refusals = iter(range(10))
 
-    def away(arrivals: list[Arrival], fast_path: Any) -> Any:
+    def away(arrivals: list[Arrival], fast_path: Any, **options: Any) -> Any:
         if arrivals and next(refusals, None) is not None:
             raise OperationalError("the server is restarting")
-        return receive(arrivals, fast_path)
+        return receive(arrivals, fast_path, **options)
 
     monkeypatch.setattr(ingest, "receive", away)
     monkeypatch.setattr(ingest, "Backoff", partial(Backoff, first_s=0.01))

@@ -16,6 +16,8 @@ import os, pathlib, signal, subprocess, sys, time
 folder, name = pathlib.Path(sys.argv[1]), sys.argv[2]
 def stop(*_):
     with open(folder / "stopped", "a") as file: file.write(name + "\\n")
+    # Its successor is ready when it says so itself.
+    (folder / (name + ".ready")).unlink(missing_ok=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, stop)
 helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])

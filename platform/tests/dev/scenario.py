@@ -10,7 +10,7 @@ from atoll.dev.supervisor import Supervisor
 Build = Callable[..., Spec]
 
 
-DEADLINE_S = 15.0
+DEADLINE_S = 40.0
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from atoll.cli import logs
-from atoll.dev import logfiles, logview
+from atoll.dev import logfiles, loglines, logtail
 
 
 def line(moment: str, event: str, **more: object) -> str:
@@ -65,9 +65,54 @@ def test_a_line_about_several_messages_is_found_by_each_of_them(
 
 
 def test_a_correlation_id_that_no_line_carries_is_said_so(folder: Path, capsys: pytest.CaptureFixture[str]):
-    assert logs.main(["--correlation", "nobody"]) == 0
+    assert logs.main(["--correlation", "nobody"]) == 1
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", "No line carries the correlation id nobody yet.\n")
+    assert (said.out, said.err) == ("", "No line has the correlation id nobody.\n")
+
+
+def test_a_level_selects_its_lines_and_graver_ones_with_what_continues_them(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    with (folder / "orders.log").open("a") as file:
+        file.write(line("04.000000", "failed", level="error") + "Traceback (most recent call last):\n")
+        file.write(line("05.000000", "slow", level="warning") + line("06.000000", "fine"))
+    with (folder / "postgres.log").open("a") as file:
+        file.write("2026-11-23 10:00:04.500 UTC [7] ERROR:  no such table\n")
+        file.write("2026-11-23 10:00:04.500 UTC [7] STATEMENT:  SELECT 1\n")
+    assert printed(capsys, "--level", "error") == [
+        ("orders", "failed"),
+        ("orders", "Traceback (most recent call last):"),
+        ("postgres", "2026-11-23 10:00:04.500 UTC [7] ERROR:  no such table"),
+        ("postgres", "2026-11-23 10:00:04.500 UTC [7] STATEMENT:  SELECT 1"),
+    ]
+    assert ("orders", "slow") in printed(capsys, "--level", "WARNING")
+    assert ("orders", "fine") not in printed(capsys, "--level", "warning")
+
+
+def test_lines_of_several_writers_of_one_file_are_in_order_of_time(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    (folder / "gateway.log").write_text(
+        line("02.6", "second") + line("01.5", "first") + line("02.600001", "third")
+    )
+    assert [event for name, event in printed(capsys) if name == "gateway"] == ["first", "second", "third"]
+    times = [json.loads(text)["event"] for text in everything(capsys)]
+    assert times.index("refused") < times.index("second") < times.index("confirmed")
+
+
+def everything(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    assert logs.main([]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_following_waits_one_look_for_earlier_lines_of_other_processes(folder: Path):
+    def made(moment: str, name: str) -> loglines.Line:
+        return loglines.Line(f"2026-11-23T10:00:{moment}Z", name, 1, name)
+
+    late, early, next_one = made("02.0", "late"), made("01.9", "early"), made("03.0", "next")
+    assert logtail._due([], [late]) == ([], [late])
+    assert logtail._due([late], [early, next_one]) == ([early, late], [next_one])
+    assert logtail._due([next_one], []) == ([next_one], [])
 
 
 def test_names_and_since_narrow_what_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -95,7 +140,7 @@ def test_a_time_that_is_none_is_refused(folder: Path, capsys: pytest.CaptureFixt
     ],
 )
 def test_since_counts_back_from_now_or_names_a_moment(text: str, expected: str):
-    assert logview.since(text, now=datetime(2026, 11, 23, 10, tzinfo=UTC)) == expected
+    assert loglines.since(text, now=datetime(2026, 11, 23, 10, tzinfo=UTC)) == expected
 
 
 def test_a_traceback_stays_behind_the_line_it_belongs_to(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -112,7 +157,7 @@ def test_a_traceback_stays_behind_the_line_it_belongs_to(folder: Path, capsys: p
 
 def test_following_shows_only_what_is_written_from_now_on_and_survives_rotation(folder: Path):
     log = folder / "orders.log"
-    followed = logview.Follower([log])
+    followed = logtail.Follower(lambda: [log])
     assert followed.fresh() == []
 
     with log.open("a") as file:

@@ -59,6 +59,57 @@ def test_a_process_that_dies_is_named_and_started_again(service: Build, tmp_path
     assert lines(tmp_path / "started") == ["users", "users"]
 
 
+def test_a_process_that_a_person_has_stopped_starts_when_it_is_wanted_again(
+    service: Build, tmp_path: Path
+) -> None:
+    notices: list[str] = []
+    stopped: set[str] = set()
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        member = supervisor.members["users"]
+        first = member.pid
+        assert first is not None
+        (tmp_path / "users.ready").unlink()
+        stopped.add("users")
+        os.kill(first, signal.SIGTERM)
+        await until(lambda: member.state == State.STOPPED)
+        assert (member.pid, lines(tmp_path / "started")) == (None, ["users"])
+        stopped.clear()
+        await until(lambda: member.state == State.READY and member.pid not in (None, first))
+        assert member.restarts == 0
+
+    run(
+        scenario,
+        Supervisor(
+            [service("users")],
+            on_notice=lambda member, text: notices.append(f"{member.name} {text}"),
+            is_stopped=stopped.__contains__,
+        ),
+    )
+
+    assert notices == ["users was stopped by a person"]
+    assert lines(tmp_path / "started") == ["users", "users"]
+
+
+def test_a_process_that_stays_stopped_does_not_keep_the_platform_from_its_end(
+    service: Build, tmp_path: Path
+) -> None:
+    stopped: set[str] = set()
+
+    async def scenario(supervisor: Supervisor) -> None:
+        await supervisor.ready()
+        member = supervisor.members["users"]
+        assert member.pid is not None
+        stopped.add("users")
+        os.kill(member.pid, signal.SIGTERM)
+        await until(lambda: member.state == State.STOPPED)
+
+    run(scenario, Supervisor([service("users"), service("orders")], is_stopped=stopped.__contains__))
+
+    assert lines(tmp_path / "started").count("users") == 1
+
+
 def test_what_a_dead_process_had_started_does_not_outlive_it(service: Build, tmp_path: Path) -> None:
     async def scenario(supervisor: Supervisor) -> None:
         await supervisor.ready()

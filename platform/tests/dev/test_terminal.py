@@ -8,7 +8,7 @@ from rich.console import Console
 
 from atoll import cli
 from atoll.cli import call, logs
-from atoll.dev import logview
+from atoll.dev import logpages, logview
 from atoll.dev.terminal import escaped, escaped_json
 
 HOSTILE = {
@@ -63,7 +63,7 @@ def test_logs_print_no_control_character(
 
     console = Console(highlight=False, soft_wrap=True, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        for line in logview.merged([tmp_path / "logs" / "orders.log"], lambda _: True):
+        for line in logpages.history([tmp_path / "logs" / "orders.log"], lambda _: True):
             console.print(logview.pretty(line))
     assert all(line.isprintable() for line in capture.get().split("\n"))
 
@@ -75,7 +75,7 @@ def test_a_value_of_several_lines_cannot_pass_for_other_lines(
         tmp_path, monkeypatch,
         json.dumps({"event": "one\n10:00 forged", "exception": "Error:\n  line\nValueError \x1b[2J", "n": 1}),
     )  # fmt: skip
-    [line] = logview.merged([tmp_path / "logs" / "orders.log"], lambda _: True)
+    [line] = logpages.history([tmp_path / "logs" / "orders.log"], lambda _: True)
     first, *below = logview.pretty(line).plain.split("\n")
     assert first.endswith("one\\n10:00 forged n=1")
     assert below == ["    | exception:", "    | Error:", "    |   line", "    | ValueError \\x1b[2J"]

@@ -159,6 +159,18 @@ def test_a_failed_test_is_told_by_its_assertion_without_what_it_logged(tmp_path:
     assert "noise 499" in (tmp_path / "orders.out").read_text()
 
 
+def test_the_failed_tests_stand_once_more_in_the_last_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ATOLL_REQUIRE_RABBITMQ", raising=False)
+    result = run(suite(tmp_path, TESTS), tmp_path)
+    said: list[str] = []
+
+    assert testing._conclude([result], {}, said.append) == 1
+    assert said[-1] == "1 passed, 2 failed, 1 skipped"
+    recap = [line for line in said if line.startswith("FAILED: ")]
+    assert [line.split(": ")[1] for line in recap] == ["test_it.test_bad", "test_it.test_error"]
+    assert "assert 1 == 2" in recap[0]
+
+
 def test_of_many_failed_tests_ten_are_quoted_and_all_are_named(tmp_path: Path):
     tests = [f"def test_{n:02}(): assert {n} == 100" for n in range(12)]
     told = report(tmp_path, "\n".join(tests))

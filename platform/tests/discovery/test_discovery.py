@@ -7,11 +7,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import discovery as module
 from atoll.backoff import LAST_S
+from atoll.discovery.answers import Answer
 from atoll.discovery.cache import Discovery
 from atoll.discovery.instances import Instance
 from atoll.discovery.known_instances import RELEARN_S, KnownInstances
 from atoll.discovery.last_good import LastGood
-from atoll.discovery.registry import Answer
 from atoll.discovery.watch import MIN_INTERVAL_S, Watch
 from atoll.errors import NotAllowed, Unavailable
 

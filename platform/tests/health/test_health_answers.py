@@ -4,7 +4,8 @@ import pytest
 from django.core.cache import caches
 from django.db import connection
 
-from atoll.health import checks, register_check
+from atoll.health import checks
+from atoll.health.checks import register_check
 from atoll.server import lifecycle
 
 pytestmark = pytest.mark.django_db

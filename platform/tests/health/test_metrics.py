@@ -3,7 +3,10 @@ import subprocess
 import sys
 
 import pytest
+from django.db import OperationalError
 from prometheus_client.parser import text_string_to_metric_families
+
+from atoll import metrics
 
 # Some of the figures are read from the bus's tables.
 pytestmark = pytest.mark.django_db
@@ -74,3 +77,36 @@ def test_with_several_processes_whichever_answers_answers_for_all(tmp_path):
     )
     assert 'http_requests_total{method="GET",route="/orders",status="200"} 2.0' in done.stdout
     assert "process_resident_memory_bytes" in done.stdout
+
+
+class Database:
+    """Counts things, or does not answer."""
+
+    def __init__(self):
+        self.asked = self.now_s = 0
+        self.is_away = False
+
+    def count(self):
+        self.asked += 1
+        if self.is_away:
+            raise OperationalError("gone")
+        return 7
+
+
+def waiting(attention):
+    return {
+        sample.labels["thing"]: sample.value for metric in attention.collect() for sample in metric.samples
+    }
+
+
+def test_things_that_need_attention_are_counted_every_few_seconds():
+    database = Database()
+    attention = metrics._Attention(clock=lambda: database.now_s)
+    attention.add("basket", database.count)
+    assert [waiting(attention), waiting(attention)] == [{"basket": 7}] * 2
+    assert database.asked == 1
+    database.now_s, database.is_away = metrics.COUNTED_EVERY_S, True
+    assert waiting(attention) == {}
+    database.now_s, database.is_away = 2 * metrics.COUNTED_EVERY_S, False
+    assert waiting(attention) == {"basket": 7}
+    assert attention.describe() == []

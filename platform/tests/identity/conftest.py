@@ -3,17 +3,18 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from atoll import conf
 from atoll.client.service_client import process_pool
 from atoll.identity import verification
+from atoll.identity.oidc import own_issuer
 from atoll.ids import uuid7
 from atoll.testing import tokens
 
-from .sign_in import UsersService
+from .sign_in import SECRET, UsersService
 
 
 @pytest.fixture
@@ -22,15 +23,15 @@ def users(monkeypatch: pytest.MonkeyPatch, settings: Any, trusted_test_key: None
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
             if self.path == "/auth/service-token":
-                token = tokens.service_access_token(body["clientId"])
+                token = tokens.service_access_token(json.loads(raw)["clientId"])
                 self._send(200, {"accessToken": token, "expiresIn": 900}, {})
             else:
-                self._send(*service.answer(self.headers, body))
+                self._send(*service.exchange(self.headers, dict(parse_qsl(raw.decode()))))
 
         def do_GET(self) -> None:
-            self._send(*service.account(self.path))
+            self._send(*service.get(self.path))
 
         def _send(self, status: int, answer: dict[str, Any], headers: dict[str, str]) -> None:
             raw = json.dumps(answer).encode()
@@ -46,12 +47,13 @@ def users(monkeypatch: pytest.MonkeyPatch, settings: Any, trusted_test_key: None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    monkeypatch.setenv("LIBRARY_SERVICE_SECRET", "the secret of the library's own test project")
+    monkeypatch.setenv("LIBRARY_SERVICE_SECRET", SECRET)
     monkeypatch.setenv("USER_SERVICE_URL", f"http://127.0.0.1:{server.server_address[1]}")
     own = urlsplit(conf.redis_url())._replace(path="/9").geturl()
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": own}}
     settings.RATELIMIT_CACHE_PREFIX = f"test:{uuid7()}:"
     verification.forget_keys()
+    own_issuer.forget()
     process_pool.cache_clear()
     yield service
     server.shutdown()

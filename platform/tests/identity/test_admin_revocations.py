@@ -29,7 +29,7 @@ def now() -> int:
 def test_a_marked_account_is_looked_at_at_once_and_is_out(
     users: UsersService, change: dict[str, Any], marks: dict[str, Mark]
 ) -> None:
-    browser, _answer = enter()
+    browser, _answer = enter(users)
     browser.get("/admin/")
     known_as = users.id
     for name, value in change.items():
@@ -45,7 +45,7 @@ def test_a_marked_account_is_looked_at_at_once_and_is_out(
 def test_new_roles_count_as_soon_as_they_are_marked_and_the_session_goes_on(
     users: UsersService, marks: dict[str, Mark]
 ) -> None:
-    browser, _answer = enter()
+    browser, _answer = enter(users)
     browser.get("/admin/")
     users.roles = ("catalogue",)
     marks[users.id] = Mark(now(), ends_sessions=False)
@@ -57,7 +57,7 @@ def test_new_roles_count_as_soon_as_they_are_marked_and_the_session_goes_on(
 def test_all_sessions_of_a_project_end_when_users_says_so(
     users: UsersService, marks: dict[str, Mark]
 ) -> None:
-    here, there = enter()[0], enter()[0]
+    here, there = enter(users)[0], enter(users)[0]
     assert [browser.get("/admin/").status_code for browser in (here, there)] == [200, 200]
 
     marks[users.id] = Mark(now(), ends_sessions=True)
@@ -68,10 +68,10 @@ def test_all_sessions_of_a_project_end_when_users_says_so(
 def test_who_signs_in_after_the_mark_stays_and_older_sessions_end(
     users: UsersService, marks: dict[str, Mark]
 ) -> None:
-    old = enter()[0]
+    old = enter(users)[0]
     marks[users.id] = Mark(now() - 5, ends_sessions=True)
 
-    fresh = enter()[0]
+    fresh = enter(users)[0]
 
     assert [fresh.get("/admin/").status_code for _ in range(2)] == [200, 200]
     assert old.get("/admin/").status_code == 302
@@ -80,7 +80,7 @@ def test_who_signs_in_after_the_mark_stays_and_older_sessions_end(
 def test_a_marked_account_that_users_cannot_tell_about_waits_outside(
     users: UsersService, marks: dict[str, Mark]
 ) -> None:
-    browser, _answer = enter()
+    browser, _answer = enter(users)
     browser.get("/admin/")
     users.status = 500
     marks[users.id] = Mark(now() + 1, ends_sessions=False)

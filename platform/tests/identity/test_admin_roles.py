@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 def test_an_admin_who_is_only_staff_now_loses_what_admins_may(users: UsersService) -> None:
     users.roles = ("admin",)
-    browser, _answer = enter()
+    browser, _answer = enter(users)
     users.roles = ("support",)
 
     assert browser.get("/admin/").status_code == 200
@@ -22,23 +22,23 @@ def test_an_admin_who_is_only_staff_now_loses_what_admins_may(users: UsersServic
 
 def test_the_local_row_holds_the_roles_of_the_account(users: UsersService) -> None:
     users.roles = ("support", "operator", "no such role")
-    enter()
+    enter(users)
     assert held() == {"support", "operator"}
 
     users.roles = ("catalogue",)
-    enter()
+    enter(users)
     assert held() == {"catalogue"}
 
 
 def test_a_role_of_the_version_before_means_support_and_catalogue(users: UsersService) -> None:
     users.roles = ("staff",)
-    enter()
+    enter(users)
     assert held() == {"support", "catalogue"}
 
 
 def test_a_row_without_roles_is_looked_at_before_it_may_do_anything(users: UsersService) -> None:
     """It is of the version before, when roles were not kept with it."""
-    browser, _answer = enter()
+    browser, _answer = enter(users)
     browser.get("/admin/")
     User.objects.get().groups.clear()
     assert browser.get("/admin/testproject/note/").status_code == 200
@@ -46,7 +46,7 @@ def test_a_row_without_roles_is_looked_at_before_it_may_do_anything(users: Users
 
 
 def test_permissions_follow_the_roles_of_the_row(users: UsersService) -> None:
-    enter()
+    enter(users)
     staff = User.objects.get()
     assert staff.has_perm("testproject.view_note")
     assert not staff.has_perm("testproject.delete_note")

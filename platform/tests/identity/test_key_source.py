@@ -16,7 +16,7 @@ from atoll.testing import tokens
 KID = tokens.TEST_KEY_ID
 
 
-def until(true: Callable[[], bool], within_s: float = 5) -> None:
+def until(true: Callable[[], bool], within_s: float = 30) -> None:
     deadline = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < deadline

@@ -66,7 +66,9 @@ def test_an_ended_session_stays_ended():
     assert not Session.objects.exists()
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/login/", "/docs", "/health/live", "/admin/nowhere/"])
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/oidc/signed-out", "/docs", "/health/live", "/admin/nowhere/"]
+)
 def test_pages_for_anybody_ask_the_database_nothing(
     client: Client, settings, django_assert_num_queries, path
 ):

@@ -124,8 +124,8 @@ class World:
         eventually(lambda: "ready: http://" in self.registry.printed(), timeout_s=60, what="a registry")
         return self.registry
 
-    def serve(self, *arguments: str) -> Process:
-        return self._start("testproject.settings", *arguments)
+    def serve(self, *arguments: str, settings: str = "testproject.settings") -> Process:
+        return self._start(settings, *arguments)
 
     def _start(self, settings: str, *arguments: str) -> Process:
         log = self.folder / f"{len(self.processes)}.log"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from atoll.discovery.answers import Heard
 from atoll.errors import Conflict, NotAllowed, NotFound, Unavailable
 from atoll.server import lifecycle
 from atoll.server.registration import Registration
@@ -14,6 +15,7 @@ class Registry:
         self.calls = []
         self.refusals = []
         self.status = "ok"
+        self.log_level, self.log_level_s = "", 0.0
 
     def _take(self, *call):
         self.calls.append(call)
@@ -25,7 +27,7 @@ class Registry:
 
     def heartbeat(self, service, instance_id, incarnation):
         self._take("heartbeat", service, incarnation)
-        return self.status
+        return Heard(self.status, self.log_level, self.log_level_s)
 
     def deregister(self, service, instance_id, incarnation, *, timeout_s):
         self._take("deregister", service, incarnation)

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from atoll.admin import ModelAdmin, ReadOnlyAdmin, register_page, register_tile
 from atoll.admin.confirming import asks_first
+from atoll.admin.times import TimeFilter
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
 from testproject.models import Note, Stamp
@@ -15,10 +16,13 @@ from testproject.models import Note, Stamp
 class NoteAdmin(ModelAdmin):
     rights: ClassVar[Rights] = {"view": (SUPPORT, CATALOGUE), "add": (SUPPORT,), "change": (SUPPORT,)}
     list_display = ("text", "price_paid", "is_pinned", "created_at")
-    list_filter = ("is_pinned",)
+    list_filter = ("is_pinned", ("created_at", TimeFilter))
     search_fields = ("text",)
     ask_before_off: ClassVar = {"is_pinned": "It is no longer at the top."}
     actions = ("unpin",)
+
+    def affected(self, rows: QuerySet[Note]) -> list[str]:
+        return [f"Pinned among them: {rows.filter(is_pinned=True).count()}."]
 
     @admin.action(description="Unpin", permissions=["change"])
     @asks_first(warning="They are no longer at the top.", button="Unpin")

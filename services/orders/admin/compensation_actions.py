@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -81,7 +80,7 @@ class CompensationActions(ReadOnlyAdmin):
             object_id is None or self._is_among(selectors.orders_with_goods_out(), request, object_id)
         )
 
-    @action(
+    @dialogs.action(
         description="Goods came back…",
         permissions=["return"],
         url_path="return-goods",
@@ -110,7 +109,7 @@ class CompensationActions(ReadOnlyAdmin):
             self._act(request, order, partial(self._ask_again, request))
         return HttpResponseRedirect(reverse("admin:orders_order_changelist"))
 
-    @action(
+    @dialogs.action(
         description="Ask again",
         permissions=["compensate"],
         url_path="ask-again",
@@ -126,7 +125,7 @@ class CompensationActions(ReadOnlyAdmin):
     def ask_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._act_on_one(request, object_id, partial(self._ask_again, request))
 
-    @action(
+    @dialogs.action(
         description="Settled by hand…",
         permissions=["compensate"],
         url_path="settle",

@@ -4,11 +4,13 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from atoll.admin import short_id
+from atoll.admin import elsewhere, journey_link, short_id
+from atoll.admin.badges import badge
 from services.orders.admin.badge_colours import COMPENSATION_COLOURS
 from services.orders.models import OrderCompensation, OrderLine, OrderTransition
 
@@ -27,8 +29,12 @@ class ReadOnlyInline(TabularInline):
 
 class LinesInline(ReadOnlyInline):
     model = OrderLine
-    fields = ("product_id", "name", "quantity", "price", "amount")
-    readonly_fields = ("price", "amount")
+    fields = ("product", "name", "quantity", "price", "amount")
+    readonly_fields = ("product", "price", "amount")
+
+    @display(description="product id")
+    def product(self, line: OrderLine) -> SafeString | str:
+        return elsewhere.link(line.product_id, "products", f"products/product/{line.product_id}/change/")
 
 
 class CompensationsInline(ReadOnlyInline):
@@ -37,7 +43,7 @@ class CompensationsInline(ReadOnlyInline):
     readonly_fields = ("coloured_state",)
     fields = ("kind", "coloured_state", "reason", "asks", "asked_at", "due_at", "ended_at", "ended_by")
 
-    @display(description="state", label=COMPENSATION_COLOURS)
+    @badge(description="state", colours=COMPENSATION_COLOURS)
     def coloured_state(self, row: OrderCompensation) -> tuple[str, str]:
         return row.state, row.get_state_display()
 
@@ -61,7 +67,7 @@ class HistoryInline(ReadOnlyInline):
     @display(description="at")
     def when(self, entry: OrderTransition) -> str:
         """With milliseconds, because an order often goes through all its states within one second."""
-        return entry.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        return f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03} UTC"
 
     @display(description="message id")
     def message(self, entry: OrderTransition) -> SafeString | str:
@@ -69,4 +75,5 @@ class HistoryInline(ReadOnlyInline):
 
     @display(description="correlation id")
     def correlation(self, entry: OrderTransition) -> SafeString | str:
-        return short_id(entry.correlation_id, search=reverse("admin:atoll_bus_where"))
+        where = short_id(entry.correlation_id, search=reverse("admin:atoll_bus_where"))
+        return format_html("{}{}", where, journey_link(entry.correlation_id))

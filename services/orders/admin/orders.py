@@ -8,13 +8,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from atoll.admin import elsewhere
 from atoll.admin.amounts import by_amount
+from atoll.admin.badges import badge
 from atoll.admin.lines import LineField
+from atoll.admin.times import TimeFilter
 from atoll.errors import Conflict
 from services.orders import selectors
 from services.orders.admin.badge_colours import COMPENSATION_COLOURS, STATUS_COLOURS
@@ -25,6 +30,8 @@ from services.orders.models import MAX_REASON_LENGTH, Order
 from services.orders.usecases.cancel_order import cancel_order
 
 NO_BREAK_SPACE = "\u00a0"
+# Links on the page of one order.
+MAX_CORRELATIONS = 10
 
 
 class CancelForm(forms.Form):
@@ -47,10 +54,11 @@ class OrderAdmin(CompensationActions):
         "created_at",
         "took",
     )
+    also_exported = ("total",)
     list_filter = (
         ProgressFilter,
         ("status", ChoicesDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", TimeFilter),
         "payment_method",
         "currency",
     )
@@ -60,9 +68,11 @@ class OrderAdmin(CompensationActions):
     inlines = (LinesInline, CompensationsInline, HistoryInline)
     fieldsets = (
         (None, {"fields": ("id", "coloured_status", "compensation", "reason", "amount", "payment_method")}),
-        ("Customer", {"fields": ("customer_name", "customer_email", "user_id")}),
+        ("Customer", {"fields": ("customer_name", "customer_email", "account")}),
+        ("Elsewhere", {"fields": ("payment", "stock", "message_traces", "gateway_requests")}),
         ("Time", {"fields": ("created_at", "deadline_at", "finished_at", "took", "updated_at")}),
     )
+    readonly_fields = ("account", "payment", "stock", "message_traces", "gateway_requests")
     actions = ("cancel_selected_orders", "ask_selected_again")
     actions_detail = ("cancel_this_order", "return_goods", "ask_again", "settle_by_hand")
 
@@ -79,11 +89,11 @@ class OrderAdmin(CompensationActions):
     def customer(self, order: Order) -> tuple[str, str]:
         return order.customer_name, order.customer_email
 
-    @display(description="status", ordering="status", label=STATUS_COLOURS)
+    @badge(description="status", ordering="status", colours=STATUS_COLOURS)
     def coloured_status(self, order: Order) -> tuple[str, str]:
         return order.status, order.get_status_display()
 
-    @display(description="compensation", label=COMPENSATION_COLOURS)
+    @badge(description="compensation", colours=COMPENSATION_COLOURS)
     def compensation(self, order: Order) -> tuple[str, str] | str:
         """The most urgent state of the order's compensations."""
         states = {row.state for row in order.compensations.all()}
@@ -93,6 +103,44 @@ class OrderAdmin(CompensationActions):
     @display(description="total", ordering=by_amount("total"))
     def amount(self, order: Order) -> str:
         return order.amount
+
+    @display(description="customer id", ordering="user_id")
+    def account(self, order: Order) -> SafeString | str:
+        return elsewhere.link(order.user_id, "users", f"users/user/{order.user_id}/change/")
+
+    @display(description="payment")
+    def payment(self, order: Order) -> SafeString | str:
+        return elsewhere.link("Payment and refund", "payments", "payments/payment/", q=str(order.pk))
+
+    @display(description="stock")
+    def stock(self, order: Order) -> SafeString | str:
+        return elsewhere.link(
+            "Reservation of the stock", "products", "products/stockreservation/", q=str(order.pk)
+        )
+
+    @display(description="messages")
+    def message_traces(self, order: Order) -> SafeString | str:
+        """Every message and handler of the order, in all services."""
+        where = reverse("admin:atoll_bus_where")
+        return format_html_join(
+            ", ",
+            '<a class="atoll-link" href="{}?q={}">{}</a>',
+            ((where, one, one) for one in self._correlation_ids(order)),
+        )
+
+    @display(description="requests")
+    def gateway_requests(self, order: Order) -> SafeString | str:
+        """The requests at the gateway that led to the steps of the order."""
+        links = (
+            elsewhere.link(one, "gateway", "gateway/requestlog/", q=one)
+            for one in self._correlation_ids(order)
+        )
+        return format_html_join(", ", "{}", ((one,) for one in links))
+
+    def _correlation_ids(self, order: Order) -> list[str]:
+        """Of the history, the oldest first, each once."""
+        found = order.history.exclude(correlation_id="").values_list("correlation_id", flat=True)
+        return list(dict.fromkeys(found))[:MAX_CORRELATIONS]
 
     @display(description="took")
     def took(self, order: Order) -> str:

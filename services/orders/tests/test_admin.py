@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from atoll import conf
 from atoll.admin.tiles import tiles
 from services.orders.models import Order, OrderLine, OrderTransition
 from services.orders.tests.placing import placed
@@ -159,3 +160,36 @@ def test_the_overview_counts_open_and_overdue_orders(staff):
     assert figures["Open orders"] == ("2", False)
     assert figures["Orders past their deadline"] == ("1", True)
     assert "Orders past their deadline" in page(staff.get("/admin/"))
+
+
+def test_an_order_shows_its_states_in_words_and_leads_to_everything_about_it(staff, bus, monkeypatch):
+    for name in ("users", "products", "payments", "gateway"):
+        monkeypatch.setenv(f"{name.upper()}_ADMIN_URL", f"https://{name}.admin.example/admin/")
+    order = placed()
+    bus.deliver("stock.reserved", {"orderId": str(order.id)})
+    bus.deliver(
+        "payment.failed", {"orderId": str(order.id), "reason": "no money"}, correlation_id="one-journey"
+    )
+    shown = page(staff.get(f"{LIST}{order.id}/change/"))
+    assert "Cancelled" in shown
+    for python in ("&#x27;cancelled&#x27;", "Undoing.", "CompensationState.", "(&#x27;"):
+        assert python not in shown
+    line = order.lines.first()
+    for address in (
+        f"https://users.admin.example/admin/users/user/{order.user_id}/change/",
+        f"https://products.admin.example/admin/products/product/{line.product_id}/change/",
+        f"https://products.admin.example/admin/products/stockreservation/?q={order.id}",
+        f"https://payments.admin.example/admin/payments/payment/?q={order.id}",
+        "https://gateway.admin.example/admin/gateway/requestlog/?q=one-journey",
+        "/admin/atoll_bus/where/?q=one-journey",
+    ):
+        assert f'href="{address}"' in shown, address
+
+
+def test_an_order_without_known_admins_shows_the_ids_alone(staff, monkeypatch):
+    for name in conf.projects():
+        monkeypatch.delenv(conf.own_name("PUBLIC_URL", name))
+    order = placed()
+    shown = page(staff.get(f"{LIST}{order.id}/change/"))
+    assert str(order.user_id) in shown
+    assert "users/user" not in shown

@@ -126,6 +126,17 @@ def test_an_order_without_stock_is_cancelled_and_tells_what_was_short(bus):
     assert cancelled["data"]["reason"] == "out_of_stock"
 
 
+def test_a_reservation_that_was_released_before_does_not_claim_that_stock_is_out(bus):
+    """As when the dead letter of a reservation is replayed after the order gave its stock back."""
+    order = placed()
+
+    bus.deliver("stock.rejected", {"orderId": str(order.id), "shortages": []})
+
+    order.refresh_from_db()
+    assert (order.status, order.reason) == ("cancelled", "stock_released")
+    assert order.history.last().reason == "The reservation was released before. No product was short."
+
+
 def test_a_declined_payment_cancels_the_order_and_lets_the_stock_go(bus):
     order = placed()
     reserved(bus, order)

@@ -6,13 +6,16 @@ failure rolls all of it back.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from atoll import context
 from atoll.errors import NotFound
+from atoll.metrics import observe_outcome
 from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
 from services.orders.state_machine import FINAL, MONEY_BACK, REASONS, Event, State, Status, Step, next_step
@@ -68,6 +71,8 @@ def advance(order: Order, event: Event, origin: Origin, *, reason: str = "", not
     )
     if has_moved:
         move_order(order, entry)
+        if step.state.status in FINAL:
+            transaction.on_commit(partial(observe_outcome, "order", step.state.status.value))
     else:
         entry.save()
     for row in changed:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
+from atoll.admin.tiles import tiles
 from atoll.identity.roles import SUPPORT
 from atoll.testing.rights import member
 from services.payments import selectors
@@ -148,3 +149,13 @@ def test_an_order_charged_under_two_keys_raises_the_alarm(paid):
 
     assert selectors.count_orders_charged_twice() == 1
     assert len(selectors.charges_of(paid.order_id)) == 2
+
+
+def test_the_alarm_opens_the_charges_that_it_counts_and_no_others(staff, paid, bus):
+    provider().charge("another key", minor_units=5980, currency="EUR", method="card", memo=str(paid.order_id))
+    provider().charge("a key", minor_units=100, currency="EUR", method="card", memo="order-charged-once")
+    [tile] = [tile for tile in tiles() if tile.title == "Orders charged twice"]
+    assert tile.value == "1"
+    page = staff.get(tile.url).content.decode()
+    assert page.count(str(paid.order_id)) >= 2
+    assert "order-charged-once" not in page

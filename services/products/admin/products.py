@@ -4,18 +4,14 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Sum
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import (
-    AllValuesCheckboxFilter,
-    DropdownFilter,
-    RangeDateTimeFilter,
-)
-from unfold.decorators import action, display
+from unfold.contrib.filters.admin import AllValuesCheckboxFilter, DropdownFilter
+from unfold.decorators import display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
@@ -24,6 +20,7 @@ from atoll.admin import ModelAdmin, dialogs
 from atoll.admin.amounts import AmountFilter, by_amount
 from atoll.admin.confirming import asks_first
 from atoll.admin.lines import LineField
+from atoll.admin.times import TimeFilter
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import CATALOGUE, SUPPORT
@@ -94,13 +91,14 @@ class ProductAdmin(ModelAdmin):
         "updated_at",
     )  # fmt: skip
     list_display_links = ("code", "name")
+    also_exported = ("price", "currency")
     list_filter = (
         ("category", AllValuesCheckboxFilter),
         "is_active",
         AvailabilityFilter,
         "currency",
         ("price", AmountFilter),
-        ("updated_at", RangeDateTimeFilter),
+        ("updated_at", TimeFilter),
     )
     search_fields = ("sku", "name", "description", "id")
     search_help_text = "SKU, name, description or id"
@@ -163,13 +161,20 @@ class ProductAdmin(ModelAdmin):
         obj.pk = created.pk
         obj._state.adding = False
 
-    @admin.action(description="Take out of the catalogue", permissions=["change"])
+    def affected(self, rows: QuerySet[Product]) -> list[str]:
+        held = rows.filter(is_active=True, stock_reserved__gt=0)
+        pieces = held.aggregate(pieces=Sum("stock_reserved"))["pieces"] or 0
+        return [f"Pieces that unpaid orders hold: {pieces}, of products: {held.count()}. These orders go on."]
+
+    @admin.action(description="Take out of the catalogue…", permissions=["change"])
     @asks_first(
         warning=LEAVES_CATALOGUE,
         button="Take out of the catalogue",
     )
     def delete_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         ids = list(queryset.filter(is_active=True).values_list("id", flat=True))
+        for product in queryset.filter(is_active=True):
+            self.log_change(request, product, "taken out of the catalogue")
         for product_id in ids:
             delete_product(product_id)
         messages.success(request, f"{_products(len(ids))} taken out of the catalogue.")
@@ -177,11 +182,13 @@ class ProductAdmin(ModelAdmin):
     @admin.action(description="Bring back into the catalogue", permissions=["change"])
     def bring_back_selected_products(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
         ids = list(queryset.filter(is_active=False).values_list("id", flat=True))
+        for product in queryset.filter(is_active=False):
+            self.log_change(request, product, "brought back into the catalogue")
         for product_id in ids:
             update_product(product_id, {"is_active": True})
         messages.success(request, f"{_products(len(ids))} brought back.")
 
-    @action(
+    @dialogs.action(
         description="Receive stock…",
         url_path="receive-stock",
         permissions=["receive_stock"],

@@ -136,6 +136,16 @@ def test_receiving_stock_of_an_unknown_product_leads_back(staff, db):
     assert receive(staff, "no-id", amount=5, reason="x").status_code == 302
 
 
+def test_taking_out_of_the_catalogue_asks_with_the_pieces_that_orders_hold(staff, make_product):
+    held, free = make_product(stock_on_hand=10), make_product()
+    reserve_stock(uuid4(), [(held.id, 4)])
+    chosen = {"_selected_action": [str(held.id), str(free.id)], "action": "delete_selected_products"}
+    asked = staff.post(reverse(PRODUCTS), chosen).content.decode()
+
+    assert "Pieces that unpaid orders hold: 4, of products: 1. These orders go on." in asked
+    assert Product.objects.filter(is_active=True).count() == 2
+
+
 def test_products_leave_and_come_back_by_action_and_are_never_deleted(staff, make_product, bus):
     product = make_product()
     chosen = {"_selected_action": [str(product.id)]}

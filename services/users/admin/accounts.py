@@ -10,20 +10,22 @@ from django.contrib.auth.password_validation import validate_password
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from unfold.contrib.filters.admin import RangeDateFilter
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget
 
 from atoll.admin import ModelAdmin
 from atoll.admin.confirming import asks_first
-from atoll.errors import InvalidInput, Refusal, TooManyRequests
+from atoll.admin.times import TimeFilter
+from atoll.errors import InvalidInput, Refusal, TooManyRequests, Unavailable
 from atoll.identity.rights import Rights
 from atoll.identity.roles import ROLES, SUPPORT, TITLES
 from services.users.admin.filters import RoleFilter
+from services.users.api.email_change import check_email_request
 from services.users.api.proof import require_current_password
 from services.users.hashing import spelled
-from services.users.models import User
+from services.users.models import RefreshFamily, User
 from services.users.permissions import WrongPassword
-from services.users.selectors import accounts
+from services.users.selectors import accounts, pending_email
 from services.users.usecases.delete_user import delete_user
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.register_user import register_user
@@ -33,6 +35,9 @@ STOPS = (
     "They are signed out everywhere and cannot sign in until they are activated again. Their orders go on. "
     "All services refuse their access tokens within seconds."
 )
+
+
+NO_MAIL = "No mail can be sent here: EMAIL_URL names no server. An administrator changes the email."
 
 
 class AccountForm(ModelForm):
@@ -67,7 +72,7 @@ class OwnAccountForm(AccountForm):
         max_length=256,
         strip=False,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-        help_text="Needed for another email address.",
+        help_text="Needed for another email, which holds when the link in a mail to it is used.",
     )
 
     def clean(self) -> dict[str, Any]:
@@ -82,7 +87,17 @@ class OwnAccountForm(AccountForm):
                 self.add_error("current_password", "Enter your present password to change the email.")
             except TooManyRequests as refusal:
                 self.add_error("current_password", refusal.message)
+            if not self.errors:
+                self._check_request()
         return given
+
+    def _check_request(self) -> None:
+        try:
+            check_email_request(self.request, self.instance)
+        except Unavailable:
+            self.add_error("email", NO_MAIL)
+        except TooManyRequests as refusal:
+            self.add_error("email", refusal.message)
 
 
 class NewAccountForm(AccountForm):
@@ -113,16 +128,20 @@ class AccountAdmin(ModelAdmin):
     form = AccountForm
     secret_fields = ("password",)
     list_display = ("email", "name", "role_names", "is_active", "created_at")
-    list_filter = ("is_active", RoleFilter, ("created_at", RangeDateFilter))
+    list_filter = ("is_active", RoleFilter, ("created_at", TimeFilter))
     search_fields = ("email", "name", "id")
     date_hierarchy = "created_at"
-    readonly_fields = ("id", "created_at", "updated_at", "last_login")
+    readonly_fields = ("id", "created_at", "updated_at", "last_login", "unconfirmed_email")
     ask_before_off: ClassVar = {"is_active": STOPS}
     actions = ("deactivate", "activate", "end_sessions", "delete_accounts")
 
     @admin.display(description="Roles")
     def role_names(self, user: User) -> str:
         return ", ".join(user.roles) or "–"
+
+    @admin.display(description="Email to confirm", empty_value="–")
+    def unconfirmed_email(self, user: User) -> str | None:
+        return pending_email(user.id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return accounts()
@@ -159,7 +178,8 @@ class AccountAdmin(ModelAdmin):
         if obj is None:
             return ("email", "name", "password", "roles")
         shown = ("current_password",) if self._is_own(request, obj) else ()
-        return ("id", "email", *shown, "name", "roles", "is_active", "created_at", "updated_at", "last_login")
+        email = ("email", *shown, "unconfirmed_email")
+        return ("id", *email, "name", "roles", "is_active", "created_at", "updated_at", "last_login")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         fixed: tuple[str, ...] = self.readonly_fields
@@ -174,6 +194,17 @@ class AccountAdmin(ModelAdmin):
             return False
         return bool(super().has_change_permission(request, obj))
 
+    def affected(self, rows: QuerySet[User]) -> list[str]:
+        signed_in = RefreshFamily.objects.filter(
+            user__in=rows.values("pk"), revoked_at=None, expires_at__gt=timezone.now()
+        )
+        people = signed_in.values("user").distinct().count()
+        staff = sum(user.is_staff for user in rows)
+        return [
+            f"Signed in now: {people} of {rows.count()}, with {signed_in.count()} sign-ins.",
+            *([f"Staff among them: {staff}."] if staff else ()),
+        ]
+
     def has_erase_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "erase")
 
@@ -186,7 +217,21 @@ class AccountAdmin(ModelAdmin):
         changes = {name: given[name] for name in form.changed_data}
         if "roles" in changes:
             changes["roles"] = frozenset(changes["roles"])
+        if isinstance(form, OwnAccountForm) and "email" in changes:
+            changes["requested_email"] = changes.pop("email")
+            asked = (
+                f"A mail to {changes['requested_email']} has a link. The email changes when the link is used."
+            )
+            self.message_user(request, asked)
         update_user(obj.pk, Changes(**changes))
+        # The history and the message of success name the account as it is.
+        obj.refresh_from_db()
+
+    def changes_in_words(self, form: Any) -> list[str]:
+        told = super().changes_in_words(form)
+        if not isinstance(form, OwnAccountForm):
+            return told
+        return [f"{one}, once it is confirmed" if one.startswith("Email: ") else one for one in told]
 
     def changeform_view(
         self,
@@ -203,7 +248,7 @@ class AccountAdmin(ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
         return page
 
-    @admin.action(description="Deactivate: end sessions, refuse sign-in", permissions=["change"])
+    @admin.action(description="Deactivate: end sessions, refuse sign-in…", permissions=["change"])
     @asks_first(warning=STOPS, button="Deactivate accounts")
     def deactivate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self._each(request, users, "deactivated", lambda user: update_user(user.id, Changes(is_active=False)))
@@ -212,7 +257,7 @@ class AccountAdmin(ModelAdmin):
     def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self._each(request, users, "activated", lambda user: update_user(user.id, Changes(is_active=True)))
 
-    @admin.action(description="End all sessions", permissions=["change"])
+    @admin.action(description="End all sessions…", permissions=["change"])
     @asks_first(
         warning="The users are signed out on all of their devices, and must sign in with their password.",
         button="End all sessions",
@@ -220,7 +265,7 @@ class AccountAdmin(ModelAdmin):
     def end_sessions(self, request: HttpRequest, users: QuerySet[User]) -> None:
         self._each(request, users, "signed out", lambda user: end_all_sessions(user, Because.STAFF))
 
-    @admin.action(description="Delete for good", permissions=["erase"])
+    @admin.action(description="Delete for good…", permissions=["erase"])
     @asks_first(
         warning=(
             "The accounts are deleted, their open orders are cancelled, and every service erases their "

@@ -11,6 +11,7 @@ from django.forms import CharField, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.timesince import timesince
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from atoll.admin import ModelAdmin
@@ -80,6 +81,9 @@ class ServiceCredentialAdmin(ModelAdmin):
     def has_issue_permission(self, request: HttpRequest) -> bool:
         return self.may(request, "issue")
 
+    def affected(self, rows: QuerySet[ServiceCredential]) -> list[str]:
+        return [_last_use(credential) for credential in rows.filter(is_active=True)]
+
     def save_model(self, request: HttpRequest, obj: ServiceCredential, form: Any, change: bool) -> None:
         """``response_add`` saves it, because it shows the new secret."""
         request.given_secret = form.cleaned_data.get("secret", "")  # type: ignore[attr-defined]
@@ -94,7 +98,7 @@ class ServiceCredentialAdmin(ModelAdmin):
         self.message_user(request, f"{obj.service} may use the secret that you gave.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:users_servicecredential_changelist"))
 
-    @admin.action(description="Issue a new secret (the former stops working)", permissions=["issue"])
+    @admin.action(description="Issue a new secret (the former stops working)…", permissions=["issue"])
     @asks_first(
         warning=(
             "The secret that these services have now stops working at once: they get no tokens, and cannot "
@@ -109,11 +113,11 @@ class ServiceCredentialAdmin(ModelAdmin):
             request, {credential.service: issue_credential(credential.service) for credential in chosen}
         )
 
-    @admin.action(description="Withdraw: the service gets no more tokens", permissions=["issue"])
+    @admin.action(description="Withdraw: the service gets no more tokens…", permissions=["issue"])
     @asks_first(
         warning=(
             "These services get no more tokens, and all services refuse their present tokens within "
-            "seconds. A new secret ends that."
+            "seconds: they cannot call other services any more. A new secret ends that."
         ),
         button="Withdraw credentials",
     )
@@ -131,3 +135,9 @@ class ServiceCredentialAdmin(ModelAdmin):
             "opts": self.model._meta,
         }
         return TemplateResponse(request, "users/issued_secrets.html", context)
+
+
+def _last_use(credential: ServiceCredential) -> str:
+    if credential.last_used_at is None:
+        return f"{credential.service} has never used its secret."
+    return f"{credential.service} used its secret last {timesince(credential.last_used_at)} ago."

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from atoll.admin import ReadOnlyAdmin
+from atoll.admin.confirming import asks_first
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT
@@ -32,6 +33,13 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return self.may(request, "rotate")
 
     @admin.action(description="Rotate: the next key signs from now on", permissions=["rotate"])
+    @asks_first(
+        warning=(
+            "The next key signs all tokens from now on, whichever keys are selected. Tokens of the present "
+            "key stay good until they expire: nobody is signed out."
+        ),
+        button="Rotate the signing key",
+    )
     def rotate(self, request: HttpRequest, chosen: QuerySet[SigningKey]) -> None:
         """The selection has no effect: there is only one next key."""
         try:

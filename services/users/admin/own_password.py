@@ -5,13 +5,14 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
 from unfold.forms import AdminOwnPasswordChangeForm
 
 from atoll.admin import site
 from atoll.errors import TooManyRequests
+from services.users.admin.door import sign_in_of
 from services.users.api.limits import CHANGE_PASSWORD
 from services.users.hashing import spelled
 from services.users.usecases.update_user import Changes, update_user
@@ -53,6 +54,12 @@ class OwnPasswordView(PasswordChangeView):
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """The change ended every sign-in of the account, and this browser gets a new one."""
+        page = super().form_valid(form)
+        sign_in_of(self.request)
+        return page
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_context_data(**kwargs), **site.each_context(self.request)}

@@ -1,5 +1,6 @@
 """``/auth/password-reset``: a new password in place of a forgotten one."""
 
+from django.http import HttpRequest
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +20,13 @@ from services.users.usecases.reset_password import reset_password
 ACCEPTED = "If an active account has this email, a mail is on its way to it."
 
 
+def accept_request(request: HttpRequest, email: str) -> None:
+    """Raises TooManyRequests. Every request counts and not only failures, because each may send a mail."""
+    limits.PASSWORD_RESET.check_account(request, email)
+    limits.PASSWORD_RESET.failed(request, email)
+    request_password_reset(email)
+
+
 class PasswordResetView(OpenView):
     @extend_schema(request=PasswordResetSerializer, responses={202: AcceptedSerializer})
     def post(self, request: Request) -> Response:
@@ -28,11 +36,7 @@ class PasswordResetView(OpenView):
         limits.PASSWORD_RESET.check(request)
         given = PasswordResetSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        email = given.validated_data["email"]
-        limits.PASSWORD_RESET.check_account(request, email)
-        # Every request counts, not only failures, because every request may send a mail.
-        limits.PASSWORD_RESET.failed(request, email)
-        request_password_reset(email)
+        accept_request(request, given.validated_data["email"])
         return Response({"message": ACCEPTED}, status=202)
 
 

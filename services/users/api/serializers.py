@@ -6,6 +6,7 @@ from atoll.api.fields import ExactBoolean, ExactText
 from atoll.api.serializers import StrictSerializer
 from services.users.api.fields import Email, Name, Password, Roles
 from services.users.models import User
+from services.users.selectors import pending_email
 from services.users.statements import SHOWN
 
 
@@ -21,6 +22,22 @@ class UserSerializer(serializers.ModelSerializer[User]):
     class Meta:
         model = User
         fields = SHOWN
+        read_only_fields = fields
+
+
+class OwnAccountSerializer(UserSerializer):
+    """An account in answers to its owner."""
+
+    pending_email = serializers.SerializerMethodField(
+        help_text="The address that the owner asked for and has not confirmed."
+    )
+
+    def get_pending_email(self, user: User) -> str | None:
+        return pending_email(user.id)
+
+    class Meta:
+        model = User
+        fields = (*SHOWN, "pending_email")
         read_only_fields = fields
 
 
@@ -62,8 +79,11 @@ class PasswordResetSerializer(StrictSerializer):
     email = Email()
 
 
-class NewPasswordSerializer(StrictSerializer):
+class MailedTokenSerializer(StrictSerializer):
     token = ExactText(max_length=200)
+
+
+class NewPasswordSerializer(MailedTokenSerializer):
     password = Password()
 
 

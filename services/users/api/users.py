@@ -16,17 +16,19 @@ from atoll.api.idempotency import IdempotentRequest, idempotent
 from atoll.api.renderers import json_answer
 from atoll.identity.drf import IsSignedIn, IsSignedInOrService, IsSupport, principal
 from services.users import permissions
+from services.users.api.email_change import check_email_request
 from services.users.api.filters import UserFilter
 from services.users.api.proof import require_current_password
 from services.users.api.serializers import (
     NewUserSerializer,
+    OwnAccountSerializer,
     OwnerSerializer,
     UserChangeSerializer,
     UserSerializer,
 )
 from services.users.models import User
 from services.users.passwords import require_good_password
-from services.users.selectors import account_as_shown, accounts
+from services.users.selectors import account_as_shown, accounts, own_account_as_shown
 from services.users.usecases.delete_user import delete_user
 from services.users.usecases.register_user import prepare_user, register_user
 from services.users.usecases.update_user import Changes, update_user
@@ -63,16 +65,23 @@ class UserView(APIView):
 
     @extend_schema(responses=UserSerializer)
     def get(self, request: Request, user_id: UUID) -> HttpResponseBase:
-        permissions.check_reading(principal(request), user_id)
+        """The owner gets the fields of ``/users/me``."""
+        caller = principal(request)
+        permissions.check_reading(caller, user_id)
+        if permissions.is_self(caller, user_id):
+            return json_answer(own_account_as_shown(user_id))
         return json_answer(account_as_shown(user_id))
 
     @extend_schema(request=UserChangeSerializer, responses=UserSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
-        user = permissions.changeable_account(principal(request), user_id)
+        """Another ``email`` of the own account holds when it is confirmed; the present one withdraws it."""
+        caller = principal(request)
+        user = permissions.changeable_account(caller, user_id)
         serializer = UserChangeSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         changes = self._allowed(request, user, dict(serializer.validated_data))
-        return Response(UserSerializer(update_user(user_id, changes)).data)
+        shown = OwnAccountSerializer if permissions.is_self(caller, user_id) else UserSerializer
+        return Response(shown(update_user(user_id, changes)).data)
 
     @extend_schema(request=OwnerSerializer, responses={204: None})
     def delete(self, request: Request, user_id: UUID) -> Response:
@@ -99,12 +108,17 @@ class UserView(APIView):
         if permissions.must_show_password(caller, user.id) and (email or "password" in given):
             to = "change the password" if "password" in given else "change the email"
             require_current_password(request, user, given.get("current_password"), to=to)
+        own_email = given.get("email") if permissions.is_self(caller, user.id) else None
+        new_hash = self._new_password(user, given["password"]) if "password" in given else None
+        if own_email and email:
+            check_email_request(request, user)
         return Changes(
-            email=email,
+            email=email if own_email is None else None,
+            requested_email=own_email,
             name=given.get("name"),
             roles=frozenset(given["roles"]) if "roles" in given else None,
             is_active=given.get("is_active"),
-            password_hash=self._new_password(user, given["password"]) if "password" in given else None,
+            password_hash=new_hash,
         )
 
     def _new_password(self, user: User, password: str) -> str:
@@ -115,6 +129,6 @@ class UserView(APIView):
 class OwnAccountView(APIView):
     permission_classes = (IsSignedIn,)
 
-    @extend_schema(responses=UserSerializer)
+    @extend_schema(responses=OwnAccountSerializer)
     def get(self, request: Request) -> HttpResponseBase:
-        return json_answer(account_as_shown(principal(request).id))
+        return json_answer(own_account_as_shown(principal(request).id))

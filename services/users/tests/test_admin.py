@@ -24,6 +24,12 @@ class TestKeys:
         signed_in(make_user())
         coming = SigningKey.objects.get(status="next")
 
+        chosen = {"action": "rotate", "_selected_action": [str(coming.pk)]}
+        asked = admin.post(reverse("admin:users_signingkey_changelist"), chosen).content.decode()
+        assert "nobody is signed out" in asked
+        coming.refresh_from_db()
+        assert coming.status == "next"
+
         page = run(admin, "admin:users_signingkey_changelist", "rotate", coming).content.decode()
 
         assert "signs from now on" in page
@@ -72,6 +78,13 @@ class TestCredentials:
         answer = client.post("/auth/service-token", {"clientId": "report-service", "clientSecret": secret})
         assert answer.status_code == 200
 
+        chosen = {"action": "withdraw", "_selected_action": [str(credential.pk)]}
+        asked = admin.post(reverse(self.CREDENTIALS), chosen).content.decode()
+        assert "they cannot call other services any more" in asked
+        assert "report-service used its secret last" in asked
+        credential.refresh_from_db()
+        assert credential.is_active
+
         run(admin, self.CREDENTIALS, "withdraw", credential)
         answer = client.post("/auth/service-token", {"clientId": "report-service", "clientSecret": secret})
         assert answer.status_code == 401
@@ -117,7 +130,7 @@ class TestSessions:
     ) -> None:
         token = signed_in(make_user())["refreshToken"]
 
-        run(admin, "admin:users_refreshfamily_changelist", "end", RefreshFamily.objects.get())
+        run(admin, "admin:users_refreshfamily_changelist", "end", RefreshFamily.objects.get(in_browser=False))
 
         assert client.post("/auth/refresh", {"refreshToken": token}).status_code == 403
 

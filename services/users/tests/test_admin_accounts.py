@@ -56,11 +56,23 @@ class TestAccounts:
 
         user.refresh_from_db()
         assert not user.is_active
-        assert RefreshFamily.objects.get().revoked_because == "account not active"
+        assert RefreshFamily.objects.get(in_browser=False).revoked_because == "account not active"
         assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"isActive": False}]
         run(staff, ACCOUNTS, "activate", user)
         user.refresh_from_db()
         assert user.is_active
+
+    def test_deactivating_asks_with_the_sign_ins_that_end(
+        self, staff: Client, make_user: Make, signed_in: Callable[..., Any]
+    ) -> None:
+        ada, bob = make_user("ada@example.com"), make_user("bob@example.com", roles=("support",))
+        for _ in range(2):
+            signed_in(ada)
+        sent = {"action": "deactivate", "_selected_action": [str(ada.pk), str(bob.pk)]}
+        asked = staff.post(reverse(ACCOUNTS), sent).content.decode()
+
+        assert "Signed in now: 1 of 2, with 2 sign-ins." in asked
+        assert "Staff among them: 1." in asked
 
     def test_staff_neither_change_staff_nor_delete_anybody(
         self, staff: Client, make_user: Make, bus: Any
@@ -145,6 +157,21 @@ class TestAccounts:
         user = User.objects.get(email="new@example.com")
         assert user.check_password(PASSWORD)
         assert str(user.id) in [event["data"]["userId"] for event in bus.published("user.created")]
+
+    def test_deleting_for_good_asks_first_and_says_what_ends(
+        self, admin: Client, make_user: Make, bus: Any
+    ) -> None:
+        user = make_user("ada@example.com")
+        sent = {"action": "delete_accounts", "_selected_action": [str(user.pk)]}
+
+        asked = admin.post(reverse(ACCOUNTS), sent).content.decode()
+
+        assert "their open orders are cancelled" in asked
+        assert "You cannot undo this." in asked
+        assert "Signed in now: 0 of 1" in asked
+        user.refresh_from_db()
+        assert user.deleted_at is None
+        assert bus.published("user.deleted") == []
 
     def test_an_admin_deletes_through_the_use_case(self, admin: Client, make_user: Make, bus: Any) -> None:
         user = make_user("ada@example.com")

@@ -16,6 +16,7 @@ PAGES = {
     **model_pages("users_refreshfamily", view="support"),
     **model_pages("users_servicecredential", view="support", add=""),
     **model_pages("users_signingkey", view="support"),
+    **model_pages("oauth2_provider_application", view="support"),
     "password_change": ANYBODY,
     "POST password_change": ANYBODY,
     "password_change_done": ANYBODY,

@@ -10,6 +10,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from services.users.models import User
+from services.users.selectors import pending_email
 from services.users.tests.browsing import PASSWORD, enter
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +76,7 @@ def test_with_it_the_owner_acts(make_user: Make, as_user: As, act: str) -> None:
     assert answer.status_code == (204 if act == "deletion" else 200)
     user.refresh_from_db()
     assert user.check_password(NEW_PASSWORD) == ("password" in act)
-    assert (user.email == "mine@example.com") == ("email" in act)
+    assert (pending_email(user.id) == "mine@example.com") == ("email" in act)
     assert (user.deleted_at is not None) == (act == "deletion")
 
 
@@ -160,7 +161,7 @@ class TestInTheAdmin:
         assert why in answer.content.decode()
         as_it_was(user)
 
-    def test_with_it_the_address_is_changed_and_the_log_names_no_password(
+    def test_with_it_the_address_waits_to_be_confirmed_and_the_log_names_no_password(
         self, own: tuple[Client, User, str]
     ) -> None:
         browser, user, page = own
@@ -171,8 +172,13 @@ class TestInTheAdmin:
 
         assert answer.status_code == 302
         user.refresh_from_db()
-        assert user.email == "other@example.com"
-        assert LogEntry.objects.get().get_change_message() == "Changed Email."
+        assert user.email == "stan@example.com"
+        assert pending_email(user.id) == "other@example.com"
+        entry = LogEntry.objects.get()
+        assert entry.object_repr == "stan@example.com"
+        told = entry.get_change_message()
+        assert told == "Email: stan@example.com \u2192 other@example.com, once it is confirmed"
+        assert ";" not in told
 
     def test_ones_own_name_needs_none(self, own: tuple[Client, User, str]) -> None:
         browser, user, page = own

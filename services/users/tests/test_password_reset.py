@@ -61,9 +61,11 @@ def test_every_session_ends(make_user: Make, signed_in: Any, bearer: Any, bus: A
     again = APIClient().post("/auth/refresh", {"refreshToken": pair["refreshToken"]})
     assert again.json()["code"] == "invalid_token"
     assert browser.get("/admin/").status_code == 302
-    assert [family.revoked_because for family in RefreshFamily.objects.filter(user=user)] == [
-        "password changed"
-    ]
+    families = RefreshFamily.objects.filter(user=user)
+    assert {family.in_browser: family.revoked_because for family in families} == {
+        False: "password changed",
+        True: "password changed",
+    }
     assert bearer(bystander["accessToken"]).get("/users/me").status_code == 200
 
 
@@ -146,7 +148,7 @@ def test_no_mail_goes_once_the_account_has_changed(
 
     bus.settle()
 
-    assert mail.outbox == []
+    assert "A new password for your account" not in [sent.subject for sent in mail.outbox]
     assert bus.dead() == []
 
 

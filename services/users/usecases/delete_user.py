@@ -8,13 +8,16 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils import timezone
 
+from atoll.admin.changes import ARROW
 from atoll.bus import publish
 from atoll.bus.operations import personal_data
 from services.users.errors import UserNotFound
 from services.users.events import UserDeleted
-from services.users.models import User
+from services.users.models import EmailChange, User
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.keep_an_admin import Administrators
+
+ERASED = "Changed. The values were erased with the account."
 
 
 def delete_user(user_id: UUID) -> None:
@@ -40,8 +43,12 @@ def delete_user(user_id: UUID) -> None:
         user.deleted_at = timezone.now()
         user.save()
         end_all_sessions(user, Because.DELETED)
-        LogEntry.objects.filter(
+        EmailChange.objects.filter(user=user).delete()
+        about = LogEntry.objects.filter(
             content_type=ContentType.objects.get_for_model(User), object_id=str(user.id)
-        ).update(object_repr=user.name)
+        )
+        about.update(object_repr=user.name)
+        # The history of an edit has the old and the new address and name.
+        about.filter(change_message__contains=ARROW).update(change_message=ERASED)
         personal_data.forget(user.id)
         publish(UserDeleted(user.id), key=str(user.id))

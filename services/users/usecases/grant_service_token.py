@@ -23,6 +23,12 @@ class WrongSecret(NotSignedIn):
 
 def grant_service_token(service: str, secret: str) -> str:
     """Raises WrongSecret; it does not tell whether the name is unknown or inactive or the secret is wrong."""
+    check_secret(service, secret)
+    return str(ServiceToken.of(service))
+
+
+def check_secret(service: str, secret: str) -> None:
+    """Raises WrongSecret. Side effect: notes the use."""
     stored = ServiceCredential.objects.filter(service=service, is_active=True).first()
     if stored is None:
         hash_secret(secret)
@@ -30,4 +36,3 @@ def grant_service_token(service: str, secret: str) -> str:
     if not matches(secret, stored.secret_hash):
         raise WrongSecret()
     ServiceCredential.objects.filter(service=service).update(last_used_at=timezone.now())
-    return str(ServiceToken.of(service))

@@ -7,8 +7,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from services.users.mailed_tokens import hash_token, new_token
 from services.users.models import PasswordReset
-from services.users.password_resets import MAIL_WITHIN, hash_token, is_valid, new_token
+from services.users.password_resets import MAIL_WITHIN, is_valid
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from atoll.errors import InvalidInput
+from services.users.mailed_tokens import hash_token
 from services.users.models import PasswordReset, User
-from services.users.password_resets import hash_token, is_valid
+from services.users.password_resets import is_valid
 from services.users.passwords import require_good_password
 from services.users.usecases.update_user import Changes, update_user
 

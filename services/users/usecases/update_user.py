@@ -14,15 +14,21 @@ from services.users.revocations import revoke_account
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.keep_an_admin import Administrators
 from services.users.usecases.register_user import email_taken
+from services.users.usecases.request_email_change import request_email_change
+from services.users.usecases.tell_email_change import tell_email_change
 
 ON_THE_WIRE = {"email": "email", "name": "name", "roles": "roles", "is_active": "isActive"}
 
 
 @dataclass(frozen=True)
 class Changes:
-    """None does not change a field. ``permissions`` decides before who may change what."""
+    """None does not change a field. ``permissions`` decides before who may change what.
+
+    ``requested_email`` becomes the address when it is confirmed; the present one withdraws a request.
+    """
 
     email: str | None = None
+    requested_email: str | None = None
     name: str | None = None
     roles: frozenset[str] | None = None
     is_active: bool | None = None
@@ -45,8 +51,9 @@ class Changes:
 def update_user(user_id: UUID, changes: Changes) -> User:
     """Save the changes and announce the fields with a new value.
 
-    A new password and a deactivation end every session; new roles revoke access tokens. Raises
-    NotFound, EmailTaken, and LastAdmin if no active administrator would remain.
+    A new password and a deactivation end every session; new roles revoke access tokens. A new address
+    is told to the former and the new one. Raises NotFound, EmailTaken, and LastAdmin if no active
+    administrator would remain.
     """
     try:
         with transaction.atomic():
@@ -61,8 +68,17 @@ def _update(user_id: UUID, changes: Changes) -> User:
     if user is None:
         raise UserNotFound()
     different = {name: value for name, value in changes.values().items() if getattr(user, name) != value}
-    if not different and changes.password_hash is None:
-        return user
+    if different or changes.password_hash is not None:
+        _save(user, changes, different, administrators)
+    if changes.requested_email is not None:
+        request_email_change(user, changes.requested_email.strip().lower())
+    return user
+
+
+def _save(
+    user: User, changes: Changes, different: dict[str, Any], administrators: Administrators | None
+) -> None:
+    former_email = user.email
     for name, value in different.items():
         setattr(user, name, value)
     if administrators is not None and not (user.is_superuser and user.is_active):
@@ -75,7 +91,8 @@ def _update(user_id: UUID, changes: Changes) -> User:
     if "roles" in different:
         revoke_account(user.id, ends_sessions=False)
     user.save()
+    if "email" in different:
+        tell_email_change(user, former_email)
     if different:
         announced = {ON_THE_WIRE[name]: value for name, value in different.items()}
         publish(UserUpdated(user.id, announced), key=str(user.id))
-    return user

@@ -4,13 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Awaitable
-from contextlib import AbstractContextManager
-from typing import cast
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from atoll import context, metrics
+from atoll import context, metrics, tracing
 from atoll.api.errors import plain_problem
 from atoll.api.middleware.two_ways import Middleware
 
@@ -20,6 +20,8 @@ DEADLINE_MS = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 SERVICE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}", re.ASCII)
 # Probes and scrapers ask these every few seconds. Only failures are logged.
 QUIET_PATHS = ("/health", "/metrics")
+# Nor do these begin a trace: files, keys that every process fetches anew, and the question of reporters.
+UNTRACED_PATHS = (*QUIET_PATHS, "/static/", "/.well-known/", "/bus/at-stake")
 
 
 class RequestContext(Middleware):
@@ -34,15 +36,15 @@ class RequestContext(Middleware):
         if self.is_async:
             return self._answer_async(request)
         begun = time.monotonic()
-        with _work(request, begun):
+        with _work(request, begun), _span(request) as span:
             response = _past_deadline(begun) or cast(HttpResponse, self.get_response(request))
-            return _finish(request, response, begun)
+            return _finish(request, response, begun, span)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponse:
         begun = time.monotonic()
-        with _work(request, begun):
+        with _work(request, begun), _span(request) as span:
             response = _past_deadline(begun) or await self.get_response(request)
-            return _finish(request, response, begun)
+            return _finish(request, response, begun, span)
 
 
 def _work(request: HttpRequest, begun: float) -> AbstractContextManager[None]:
@@ -54,6 +56,15 @@ def _work(request: HttpRequest, begun: float) -> AbstractContextManager[None]:
     )
 
 
+def _span(request: HttpRequest) -> AbstractContextManager[Any]:
+    """The request's span, in the caller's trace. Probes, scrapes and files begin none."""
+    parent = tracing.parse(request.META.get("HTTP_TRACEPARENT"))
+    if parent is None and request.path_info.startswith(UNTRACED_PATHS):
+        return nullcontext()
+    facts = {"http.request.method": request.method, "url.path": request.path_info}
+    return tracing.span(request.method or "", "server", parent=parent, attributes=facts)
+
+
 def _past_deadline(begun: float) -> HttpResponse | None:
     deadline = context.deadline()
     if deadline is None or deadline > begun:
@@ -61,7 +72,7 @@ def _past_deadline(begun: float) -> HttpResponse | None:
     return plain_problem(503, message="The time the caller had is used up; nothing was done.").response()
 
 
-def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpResponse:
+def _finish(request: HttpRequest, response: HttpResponse, begun: float, span: Any) -> HttpResponse:
     took_s = time.monotonic() - begun
     request_id = context.accept_correlation_id(request.META.get("HTTP_X_REQUEST_ID"))
     response["X-Correlation-ID"] = context.correlation_id() or ""
@@ -70,8 +81,12 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
     response["X-Service-Name"] = settings.ATOLL_SERVICE
     route = _route(request)
     metrics.observe_request(request.method or "", route, response.status_code, took_s)
+    if span is not None:
+        _describe(span, request, route, response.status_code)
     quiet = request.path_info.startswith(QUIET_PATHS) and response.status_code < 400
     caller = request.META.get("HTTP_X_SERVICE_NAME", "")
+    if SERVICE_NAME.fullmatch(caller):
+        metrics.observe_caller(caller, response.status_code, took_s)
     # Django would log the error a second time, without the correlation id.
     response._has_been_logged = True  # type: ignore[attr-defined]
     log.log(
@@ -88,6 +103,14 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float) -> HttpR
         },
     )
     return response
+
+
+def _describe(span: Any, request: HttpRequest, route: str, status: int) -> None:
+    span.update_name(f"{request.method} {route}")
+    span.set_attribute("http.route", route)
+    span.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        span.fail(str(status))
 
 
 def _route(request: HttpRequest) -> str:

@@ -1,8 +1,13 @@
 """Headers that limit what a browser may do with an answer (docs/decisions/0057)."""
 
+from functools import cache
+from typing import NamedTuple
+
 from django.http import HttpRequest, HttpResponse
 
+from atoll import conf
 from atoll.api.middleware.two_ways import Middleware
+from atoll.identity.oidc import configuration
 
 
 def _written(policy: dict[str, str]) -> str:
@@ -21,6 +26,8 @@ _PAGE = {
     "frame-ancestors": "'none'",
     "base-uri": "'none'",
 }
+# The console has neither inline styles nor inline scripts.
+_CONSOLE = {**_PAGE, "style-src": "'self'"}
 # Unfold's menus use Alpine, which makes functions of attributes in our own templates.
 _ADMIN = {**_PAGE, "script-src": "'self' 'unsafe-eval'"}
 _NOTHING = {
@@ -31,7 +38,7 @@ _NOTHING = {
 }
 # An error page has no script at all.
 _ERROR = {**_NOTHING, "style-src": "'self'", "img-src": "'self'"}
-_PAGE_POLICY, _ADMIN_POLICY, _ERROR_POLICY, _NO_POLICY = map(_written, (_PAGE, _ADMIN, _ERROR, _NOTHING))
+_PAGE_POLICY, _ERROR_POLICY, _NO_POLICY = map(_written, (_PAGE, _ERROR, _NOTHING))
 
 ERRORS_FROM = 400
 
@@ -57,4 +64,23 @@ def _policy(response: HttpResponse, path: str) -> str:
         return _NO_POLICY
     if getattr(response, "is_problem_page", False):
         return _ERROR_POLICY
-    return _ADMIN_POLICY if path.startswith("/admin") else _PAGE_POLICY
+    # The pages of its sign-in are the admin's.
+    if path.startswith(("/admin", configuration.CONSOLE_SIGN_IN, f"{configuration.CONSOLE}/oidc/")):
+        return _policies().admin
+    return _policies().console if path.startswith(configuration.CONSOLE) else _PAGE_POLICY
+
+
+class _Policies(NamedTuple):
+    admin: str
+    console: str
+
+
+@cache
+def _policies() -> _Policies:
+    """Of pages whose forms sign in or out. Such a form leads through the issuer to other admins, and a
+    browser applies ``form-action`` to redirects, too."""
+    ways = ["'self'", *(url for name in conf.projects() for url in conf.public_urls(name))]
+    if outside := configuration.outside_issuer():
+        ways.append(conf.origin(outside))
+    forms = {"form-action": " ".join(dict.fromkeys(ways))}
+    return _Policies(_written({**_ADMIN, **forms}), _written({**_CONSOLE, **forms}))

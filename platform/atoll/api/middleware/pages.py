@@ -1,7 +1,8 @@
 """Django's middleware for pages. Requests of an API pass it by.
 
 An API has no session, no CSRF token and no message, and `PageHeaders` sets the headers of every answer.
-Pages are what `atoll.urls` serves in every project; all other addresses are the API of the project.
+Pages are what `atoll.urls` serves in every project, and the registry's console; all other addresses are the
+API of the project.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,8 +15,11 @@ from django.http import HttpRequest, HttpResponseForbidden, HttpResponsePermanen
 from django.http.response import HttpResponseBase
 from django.middleware import clickjacking, common, csrf, security
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject
 
-PAGES = ("/admin", "/static/", "/docs", "/schema", "/health", "/metrics")
+from atoll.identity.oidc.sessions import user_of
+
+PAGES = ("/admin", "/console", "/static/", "/docs", "/schema", "/health", "/metrics")
 
 Answer = HttpResponseBase | Awaitable[HttpResponseBase]
 
@@ -53,7 +57,18 @@ class CsrfViewMiddleware(_ForPages, csrf.CsrfViewMiddleware):
 
 
 class AuthenticationMiddleware(_ForPages, auth.AuthenticationMiddleware):
-    pass
+    """Django's, and a session ends with its sign-in (``atoll.identity.oidc``)."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment]
+
+
+def _user_of(request: HttpRequest) -> Any:
+    found = getattr(request, "_cached_user", None)
+    if found is None:
+        found = request._cached_user = user_of(request)  # type: ignore[attr-defined]
+    return found
 
 
 class MessageMiddleware(_ForPages, messages.MessageMiddleware):

@@ -1,4 +1,4 @@
-"""The pages of dead letters in groups: staff replay or discard a whole group."""
+"""The pages of failing deliveries and dead letters in groups: staff replay or discard a whole group."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ def groups_page(request: HttpRequest) -> HttpResponse:
     page = {
         **site.each_context(request),
         "title": "Dead letters",
-        "failing": [_failing_row(one) for one in failing_deliveries.groups()],
+        "failing": [_failing_row(request, one, as_of) for one in failing_deliveries.groups()],
         "rows": [_row(request, one, as_of) for one in found],
         "is_cut": len(found) == dead_letters.MAX_GROUPS,
     }
@@ -41,15 +41,17 @@ def groups_page(request: HttpRequest) -> HttpResponse:
 
 
 def group_page(request: HttpRequest) -> HttpResponse:
-    """Show the newest dead letters of one group, with links to replay or discard the group."""
+    """Show the newest messages of one group, with links to replay or discard the group."""
     group, as_of = _group(request), dead_letters.database_now()
     newest = dead_letters.newest(group, SAMPLES)
+    dead, failing = dead_letters.count_group(group, as_of)
     page = {
         **site.each_context(request),
-        "title": "Dead letters of one group",
+        "title": "Messages of one cause",
         "group": group,
         "newest": [(row, trace_link(row.message.correlation_id)) for row in newest],
-        "count": dead_letters.count_group(group, as_of),
+        "dead": dead,
+        "failing": failing,
         **_addresses(request, group, as_of),
     }
     return TemplateResponse(request, "atoll/bus/dead_group.html", page)
@@ -57,13 +59,13 @@ def group_page(request: HttpRequest) -> HttpResponse:
 
 def replay_page(request: HttpRequest) -> HttpResponse:
     group, until = _group(request), _until(request)
-    count = dead_letters.count_group(group, until)
+    dead, failing = dead_letters.count_group(group, until)
     pace = dead_letters.REPLAYED_PER_S
     question = Question(
         title="Replay a group",
         warning=f"These deliveries run again with all their attempts, at most {pace} a second.",
-        button=f"Replay {count:,}",
-        **_about(group, count),
+        button=f"Replay {dead + failing:,}",
+        **_about(group, dead, failing),
     )
     return decisions.ask(
         request,
@@ -74,13 +76,13 @@ def replay_page(request: HttpRequest) -> HttpResponse:
 
 def discard_page(request: HttpRequest) -> HttpResponse:
     group, until = _group(request), _until(request)
-    count = dead_letters.count_group(group, until)
+    dead, failing = dead_letters.count_group(group, until)
     question = Question(
         title="Discard a group",
         warning="These deliveries never run again. The deliveries behind them in their lanes go on.",
-        button=f"Discard {count:,}",
+        button=f"Discard {dead + failing:,}",
         needs_reason=True,
-        **_about(group, count),
+        **_about(group, dead, failing),
     )
     return decisions.ask(
         request,
@@ -100,7 +102,7 @@ def _decide(request: HttpRequest, group: FailureGroup, outcome: str, change: Any
         log_many(
             request, Delivery, changed, f"{outcome} ({group.name}, {group.handler}, {group.error_group})"
         )
-    text = ngettext("%(count)s dead letter: %(outcome)s.", "%(count)s dead letters: %(outcome)s.", changed)
+    text = ngettext("%(count)s message: %(outcome)s.", "%(count)s messages: %(outcome)s.", changed)
     level = messages.SUCCESS if changed else messages.WARNING
     messages.add_message(request, level, text % {"count": f"{changed:,}", "outcome": outcome})
 
@@ -115,7 +117,7 @@ def _row(request: HttpRequest, found: DeadGroup, as_of: datetime) -> dict[str, A
     }
 
 
-def _failing_row(found: FailingGroup) -> dict[str, Any]:
+def _failing_row(request: HttpRequest, found: FailingGroup, as_of: datetime) -> dict[str, Any]:
     fewest, most = found.fewest_attempts, found.most_attempts
     return {
         "found": found,
@@ -123,6 +125,7 @@ def _failing_row(found: FailingGroup) -> dict[str, Any]:
         "handler": short_handler_name(found.group.handler),
         "attempts": f"{most}" if fewest == most else f"{fewest} to {most}",
         "sample": reverse("admin:atoll_bus_delivery_change", args=[found.sample.pk]),
+        **_addresses(request, found.group, as_of),
     }
 
 
@@ -132,23 +135,29 @@ def _example(found: DeadGroup | FailingGroup) -> str:
     return "" if error in found.group.error_group else error
 
 
+def group_address(group: FailureGroup) -> str:
+    named = urlencode({"handler": group.handler, "name": group.name, "group": group.error_group})
+    return f"{reverse('admin:atoll_bus_dead_group')}?{named}"
+
+
 def _addresses(request: HttpRequest, group: FailureGroup, as_of: datetime) -> dict[str, Any]:
     named = urlencode({"handler": group.handler, "name": group.name, "group": group.error_group})
     until = urlencode({"until": as_of.isoformat()})
     return {
-        "group_url": f"{reverse('admin:atoll_bus_dead_group')}?{named}",
+        "group_url": group_address(group),
         "replay_url": f"{reverse('admin:atoll_bus_dead_replay')}?{named}&{until}",
         "discard_url": f"{reverse('admin:atoll_bus_dead_discard')}?{named}&{until}",
         "may_decide": request.user.has_perm(DECIDE),
     }
 
 
-def _about(group: FailureGroup, count: int) -> dict[str, Any]:
+def _about(group: FailureGroup, dead: int, failing: int) -> dict[str, Any]:
     facts = [
         ("Message", group.name),
         ("Handler", group.handler),
         ("Error", group.error_group),
-        ("Dead letters", f"{count:,}"),
+        ("Dead letters", f"{dead:,}"),
+        ("Failing", f"{failing:,}, with attempts left" if failing else ""),
     ]
     return {"facts": facts, "back_to": reverse("admin:atoll_bus_dead_letters")}
 

@@ -8,10 +8,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from atoll.admin.confirming import asks_first
+from atoll.admin.times import TimeFilter
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.editing import edit_and_replay
@@ -43,7 +45,7 @@ class DeliveryAdmin(LedgerAdmin):
         "next_or_end",
         "error_excerpt",
     )
-    list_filter = (("status", ChoicesDropdownFilter), ("created_at", RangeDateTimeFilter))
+    list_filter = (("status", ChoicesDropdownFilter), ("created_at", TimeFilter))
     list_select_related = ("message",)
     # Ids begin with the creation time and have an index.
     ordering = ("-id",)
@@ -119,9 +121,23 @@ class DeliveryAdmin(LedgerAdmin):
         self.act(request, rows, "will run again", recovery.replay_deliveries)
 
     @admin.action(description="Discard, never run again", permissions=["decide"])
-    def discard(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
-        if reason := self.reason(request):
-            self._discard(request, rows, reason)
+    def discard(self, request: HttpRequest, rows: QuerySet[Delivery]) -> HttpResponse | None:
+        answer: HttpResponse | None = self.discard_chosen(request, rows) if self.reason(request) else None
+        return answer
+
+    @asks_first(
+        warning="These deliveries never run again. The deliveries behind them in their lanes go on.",
+        button="Discard deliveries",
+    )
+    def discard_chosen(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        self._discard(request, rows, self.reason(request))
+
+    def affected(self, rows: QuerySet[Delivery]) -> list[str]:
+        dead = rows.filter(status=Delivery.Status.DEAD).count()
+        pending = rows.filter(status=Delivery.Status.PENDING).count()
+        return [
+            f"Dead letters: {dead:,}. Deliveries that would run still: {pending:,}. Others stay as they are."
+        ]
 
     @action(description="Replay…", permissions=["decide"], url_path="replay", icon="replay")
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:

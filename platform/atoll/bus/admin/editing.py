@@ -31,7 +31,7 @@ class EditForm(forms.Form):
         # The JSON parser gets the text exactly as the browser sent it.
         strip=False,
         widget=UnfoldAdminTextareaWidget(
-            attrs={"class": "bus-code", "spellcheck": "false", "autocomplete": "off"}
+            attrs={"class": "page-code", "spellcheck": "false", "autocomplete": "off"}
         ),
         help_text="The message's data as JSON. It must fit the handler's payload class.",
     )

@@ -110,7 +110,9 @@ def _facts(standing: Standing) -> list[tuple[str, Any]]:
         ("Known since", standing.known_since or "unknown"),
         (
             "Last seen",
-            f"{standing.seen_at:%Y-%m-%d %H:%M:%S} at {standing.seen_by}" if standing.seen_at else "never",
+            f"{standing.seen_at:%Y-%m-%d %H:%M:%S} UTC at {standing.seen_by}"
+            if standing.seen_at
+            else "never",
         ),
         ("Deliveries that wait", f"{standing.waiting:,}"),
         ("Dead letters", f"{standing.dead:,}"),

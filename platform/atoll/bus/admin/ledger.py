@@ -22,7 +22,8 @@ from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll import text
-from atoll.admin import ReadOnlyAdmin, short_id
+from atoll.admin import ReadOnlyAdmin, journey_link, short_id
+from atoll.admin.badges import badge
 from atoll.bus.admin.large_bodies import MAX_SHOWN, Body
 from atoll.bus.operations.recovery import RowIds
 from atoll.identity.rights import Rights
@@ -69,7 +70,7 @@ class LedgerAdmin(ReadOnlyAdmin):
     object_history_template = "atoll/bus/history.html"
 
     class Media:
-        css: ClassVar = {"all": ("atoll/bus/bus.css",)}
+        css: ClassVar = {"all": ("atoll/admin/pages.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         own = [body.column for body in self.bodies.values() if body.model is self.model]
@@ -109,14 +110,14 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     def preview(self, name: str, body_id: Any, row_id: Any) -> SafeString | str:
         """Return the start of a body with a link to the download."""
-        start, length = self.bodies[name].start(body_id)
+        shown, length = self.bodies[name].start(body_id)
         if not length:
             return "–"
         where = f"admin:{self.opts.app_label}_{self.opts.model_name}_download_{name}"
-        more = f"The first {MAX_SHOWN:,} of {length:,}. " if length > MAX_SHOWN else ""
+        more = f"The first {MAX_SHOWN:,} of {length:,}. " if length > len(shown) else ""
         return format_html(
-            '{}<p class="bus-quiet">{}<a href="{}">Download</a></p>',
-            code(start),
+            '{}<p class="page-quiet">{}<a href="{}">Download</a></p>',
+            code(shown),
             more,
             reverse(where, args=[row_id]),
         )
@@ -139,9 +140,9 @@ class LedgerAdmin(ReadOnlyAdmin):
 
     @display(description="error", ordering="error")
     def error_excerpt(self, row: Any) -> SafeString:
-        return format_html('<div class="bus-wide">{}</div>', Truncator(row.error).chars(80))
+        return format_html('<div class="page-wide">{}</div>', Truncator(row.error).chars(80))
 
-    @display(description="status", ordering="status", label=BADGE_COLOURS)
+    @badge(description="status", ordering="status", colours=BADGE_COLOURS)
     def state(self, row: Any) -> str:
         return str(row.status)
 
@@ -180,19 +181,20 @@ class LedgerAdmin(ReadOnlyAdmin):
 
 
 def trace_link(correlation_id: str, *, is_whole: bool = False) -> SafeString:
-    """Return a link from a correlation id to the trace of its messages."""
+    """Return a link from a correlation id to the trace of its messages, and to its journey if it is whole."""
     where = reverse("admin:atoll_bus_where")
     if not is_whole:
         return SafeString(short_id(correlation_id, search=where))
     query = urlencode({"q": correlation_id})
-    return format_html(
+    link = format_html(
         '<a class="text-primary-600 dark:text-primary-500" href="{}?{}">{}</a>', where, query, correlation_id
     )
+    return link + journey_link(correlation_id)
 
 
 def code(text: str) -> SafeString | str:
     """Return a text with its line breaks and spaces, or a dash for an empty text."""
-    return format_html('<pre class="bus-code">{}</pre>', text) if text else "–"
+    return format_html('<pre class="page-code">{}</pre>', text) if text else "–"
 
 
 def log_many(request: HttpRequest, model: type[Model], changed: int, outcome: str) -> None:

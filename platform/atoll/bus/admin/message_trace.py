@@ -14,6 +14,15 @@ from atoll.bus.admin.ledger import BADGE_COLOURS, trace_link
 from atoll.bus.operations import message_trace
 from atoll.bus.operations.message_trace import Step, Trace
 
+HANDLED = {
+    "done": "handled by",
+    "pending": "waits for",
+    "running": "runs in",
+    "dead": "died in",
+    "ignored": "ignored by",
+    "discarded": "discarded, was for",
+    "cancelled": "cancelled, was for",
+}
 ROWS = {"announced": "outbox", "received": "inbox", "handled": "delivery", "quarantined": "quarantine"}
 
 
@@ -25,6 +34,7 @@ class Line:
     service: str
     day: str
     at: str
+    deed: str
     place: Any
     colour: str
     took: str
@@ -69,6 +79,7 @@ def _line(step: Step, service: str) -> Line:
         service=service,
         day=step.at.strftime("%Y-%m-%d"),
         at=step.at.strftime("%H:%M:%S.%f")[:-3],
+        deed=_deed(step),
         place=short_handler_name(step.place) if step.what == "handled" else step.place,
         colour=BADGE_COLOURS.get(step.status, ""),
         took=_took(step),
@@ -76,6 +87,13 @@ def _line(step: Step, service: str) -> Line:
         message=short_id(step.message_id, search=reverse("admin:atoll_bus_where")),
         correlation=trace_link(step.correlation_id),
     )
+
+
+def _deed(step: Step) -> str:
+    """What happened, in the words before the place."""
+    if step.what == "handled":
+        return HANDLED.get(step.status, "for")
+    return {"announced": "announced", "received": "received from"}.get(step.what, "quarantined in")
 
 
 def _took(step: Step) -> str:

@@ -4,11 +4,13 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from atoll.admin.confirming import asks_first
+from atoll.admin.times import TimeFilter
 from atoll.bus.admin.large_bodies import Body
 from atoll.bus.admin.ledger import LedgerAdmin
 from atoll.bus.models import Outbox
@@ -31,7 +33,7 @@ class OutboxAdmin(LedgerAdmin):
     list_filter = (
         ("status", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", TimeFilter),
     )
     search_fields = ("message_id", "correlation_id", "name", "key", "body")
     search_help_text = "Message or correlation id, event or command, key or body"
@@ -49,8 +51,18 @@ class OutboxAdmin(LedgerAdmin):
         self.act(request, rows, "will be published", recovery.publish_again)
 
     @admin.action(description="Discard, never publish", permissions=["decide"])
-    def discard(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
-        if reason := self.reason(request):
-            self.act(
-                request, rows, f"discarded: {reason}", lambda ids: recovery.discard_outbox_rows(ids, reason)
-            )
+    def discard(self, request: HttpRequest, rows: QuerySet[Outbox]) -> HttpResponse | None:
+        answer: HttpResponse | None = self.discard_chosen(request, rows) if self.reason(request) else None
+        return answer
+
+    @asks_first(
+        warning="These messages are never published: no service gets them. The changes that they tell stay.",
+        button="Discard messages",
+    )
+    def discard_chosen(self, request: HttpRequest, rows: QuerySet[Outbox]) -> None:
+        reason = self.reason(request)
+        self.act(request, rows, f"discarded: {reason}", lambda ids: recovery.discard_outbox_rows(ids, reason))
+
+    def affected(self, rows: QuerySet[Outbox]) -> list[str]:
+        pending = rows.filter(status=Outbox.Status.PENDING).count()
+        return [f"Messages that wait to be published: {pending:,}. Others stay as they are."]

@@ -10,10 +10,12 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from atoll.admin.confirming import asks_first
+from atoll.admin.times import TimeFilter
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.large_bodies import Body
@@ -30,7 +32,7 @@ class QuarantineAdmin(LedgerAdmin):
     list_display = (
         "queue", "state", "routing_key", "reason_shown", "size", "arrivals", "is_cut", "received_at", "note",
     )  # fmt: skip
-    list_filter = (("status", ChoicesDropdownFilter), ("received_at", RangeDateTimeFilter))
+    list_filter = (("status", ChoicesDropdownFilter), ("received_at", TimeFilter))
     search_fields = ("queue", "routing_key", "reason", "digest")
     search_help_text = "Queue, routing key, reason or digest"
     date_hierarchy = "received_at"
@@ -62,14 +64,34 @@ class QuarantineAdmin(LedgerAdmin):
         self.act(request, rows, "delivered", _replay)
 
     @admin.action(description="Discard", permissions=["decide"])
-    def discard(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
-        if reason := self.reason(request):
-            self.act(request, rows, f"discarded: {reason}", _discard(reason))
+    def discard(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> HttpResponse | None:
+        answer: HttpResponse | None = self.discard_chosen(request, rows) if self.reason(request) else None
+        return answer
+
+    @asks_first(
+        warning="These messages are never delivered. Their rows stay here until retention deletes them.",
+        button="Discard unreadable messages",
+    )
+    def discard_chosen(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        reason = self.reason(request)
+        self.act(request, rows, f"discarded: {reason}", _discard(reason))
+
+    def affected(self, rows: QuerySet[Quarantine]) -> list[str]:
+        waiting = rows.filter(status=Quarantine.Status.WAITING).count()
+        return [f"Messages that wait for a decision: {waiting:,}. Others stay as they are."]
 
     @admin.action(description="Deliver, whoever sent it", permissions=["vouch"])
-    def vouch(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
-        if reason := self.reason(request):
-            self._vouch(request, rows, reason)
+    def vouch(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> HttpResponse | None:
+        answer: HttpResponse | None = self.vouch_chosen(request, rows) if self.reason(request) else None
+        return answer
+
+    @asks_first(
+        warning="They are delivered under the senders' names that they contain. Neither the broker's user "
+        "nor the contracts are checked: you vouch for their content.",
+        button="Deliver messages",
+    )
+    def vouch_chosen(self, request: HttpRequest, rows: QuerySet[Quarantine]) -> None:
+        self._vouch(request, rows, self.reason(request))
 
     @action(description="Read again…", permissions=["decide"], url_path="replay", icon="replay")
     def replay_this(self, request: HttpRequest, object_id: str) -> HttpResponse:

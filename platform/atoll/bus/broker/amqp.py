@@ -1,7 +1,9 @@
 """RabbitMQ, over AMQP 0-9-1."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from amqp.exceptions import AccessRefused
@@ -20,6 +22,10 @@ from atoll.bus.broker.transport import CONNECT_TIMEOUT_S, HEARTBEAT_S, Capabilit
 # Past this a write to the broker counts as a broken connection: RabbitMQ stops
 # reading from publishers while it is short of memory or disk.
 WRITE_TIMEOUT_S = 10
+# After so many full batches in a row, or while it sees a backlog, the consumer looks whether it needs a
+# passing queue, and again after LOOK_EVERY_S.
+FULL_BATCHES = 5
+LOOK_EVERY_S = 0.25
 
 
 class Amqp(Transport):
@@ -105,6 +111,8 @@ class AmqpConsumer(KombuConsumer):
     """Where thousands of messages wait, new ones come first, over a passing queue."""
 
     _passing: PassingQueue | None = None
+    _full_batches = 0
+    _next_look = 0.0
 
     def start(self, prefetch: int) -> Sequence[str]:
         queues = super().start(prefetch)
@@ -112,9 +120,14 @@ class AmqpConsumer(KombuConsumer):
         self._own_queues = [names.event_queue.name, names.command_queue.name]
         # One message at a time is asked for to find a bad one.
         if prefetch > 1:
-            self._passing = PassingQueue(self._connection, names, self._arrived_early.append)
+            self._passing = PassingQueue(self._connection, names)
             self._passing.look(self._own_queues, self._channel)
+            self._prefetch = prefetch
         return queues
+
+    @property
+    def lets_new_pass(self) -> bool:
+        return self._passing is not None and self._passing.passes_all
 
     def take(self, limit: int, timeout_s: float) -> list[Arrival]:
         if self._passing and self._passing.is_open:
@@ -122,24 +135,47 @@ class AmqpConsumer(KombuConsumer):
             with suppress(TimeoutError):
                 while True:
                     self._connection.drain_events(timeout=0)
-        return super().take(limit, timeout_s)
+            self._passing.acknowledge()
+        taken = super().take(limit, timeout_s)
+        self._full_batches = self._full_batches + 1 if len(taken) == limit else 0
+        if self._passing and (self._full_batches >= FULL_BATCHES or self._passing.sees_backlog):
+            self._look_for_backlog(self._passing)
+        return taken
+
+    def in_hand(self) -> list[Arrival]:
+        early = self._passing.arrived if self._passing else ()
+        return [*super().in_hand(), *map(self._arrival, early)]
 
     def restore(self) -> None:
         super().restore()
         if self._passing:
-            self._passing.look(self._own_queues, self._channel)
+            self._passing.look(self._own_queues, self._channel, unacknowledged=self._prefetch)
 
     def keep_alive(self) -> None:
         with suppress(TimeoutError):
             self._connection.drain_events(timeout=0)
         self._connection.heartbeat_check()
 
+    def _waiting(self) -> int:
+        return super()._waiting() + (len(self._passing.arrived) if self._passing else 0)
+
+    def _pick(self, limit: int) -> list[Any]:
+        return self._passing.pick(limit, self._arrived) if self._passing else super()._pick(limit)
+
+    def _look_for_backlog(self, passing: PassingQueue) -> None:
+        if not passing.is_open and time.monotonic() > self._next_look:
+            passing.look(self._own_queues, self._channel, unacknowledged=self._prefetch)
+            self._next_look = time.monotonic() + LOOK_EVERY_S
+
+    def _arrival(self, message: Any) -> Arrival:
+        arrival = super()._arrival(message)
+        is_new = self._passing is not None and self._passing.is_open and message.channel is not self._channel
+        return replace(arrival, is_new=True) if is_new else arrival
+
     def _acknowledge(self, messages: Sequence[Any]) -> None:
-        last: dict[Any, Any] = {message.channel: message for message in messages}
-        for channel, message in last.items():
-            # A passing queue that was closed has taken its messages along.
-            if channel.is_open:
-                channel.basic_ack(message.delivery_tag, multiple=True)
+        own = [message for message in messages if message.channel is self._channel]
+        if own:
+            self._channel.basic_ack(own[-1].delivery_tag, multiple=True)
 
 
 def kombu_transport(url: str) -> str:

@@ -63,7 +63,9 @@ class Properties:
         self._after = short(name) + (short(user_id) if user_id else b"") + short(service)
 
     def of(self, row: Outgoing) -> bytes:
-        headers = field("traceparent", envelope.traceparent(row.correlation_id, row.message_id))
+        headers = field(
+            "traceparent", envelope.traceparent(row.correlation_id, row.message_id, row.traceparent)
+        )
         if row.key:
             headers += field("x-atoll-key", row.key) + field("x-atoll-seq", str(row.key_sequence))
         return b"".join(

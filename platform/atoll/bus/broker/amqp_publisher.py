@@ -27,6 +27,9 @@ class ConfirmingPublisher(KombuPublisher):
 
     A row counts as published when RabbitMQ has confirmed it. A command that no queue takes, and a
     nack, are refusals. A row with a known receiver is unroutable when RabbitMQ has no queue for it.
+
+    A broker that is short of memory or disk holds a batch back between its bindings and its messages, for
+    minutes if need be. It publishes such a batch once more, with its bindings: inboxes drop second copies.
     """
 
     _bindings: AmqpBindings
@@ -40,6 +43,8 @@ class ConfirmingPublisher(KombuPublisher):
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)
         self._channel.events["basic_return"].add(self._on_return)
+        self._amqp.on_blocked = self._on_blocked
+        self._was_held_back = False
         self._last_tag = 0
         self._unconfirmed: dict[int, Outgoing] = {}
         self._returned: set[str] = set()
@@ -48,9 +53,16 @@ class ConfirmingPublisher(KombuPublisher):
         self._properties: dict[str, Properties] = {}
 
     def publish(self, rows: Sequence[Outgoing]) -> Outcome:
+        outcome = self._publish(rows)
+        if self._was_held_back and outcome.error is None:
+            outcome = self._publish(rows)
+        return outcome
+
+    def _publish(self, rows: Sequence[Outgoing]) -> Outcome:
         outcome = self._outcome = Outcome()
         self._unconfirmed.clear()
         self._returned.clear()
+        self._was_held_back = False
         deadline = time.monotonic() + CONFIRM_DEADLINE_S
         try:
             self._write(self._frames(rows, outcome), deadline)
@@ -125,6 +137,10 @@ class ConfirmingPublisher(KombuPublisher):
                 self._outcome.unroutable[row.id] = UNBOUND.format(" and ".join(sorted(receivers)))
             else:
                 self._outcome.refused[row.id] = UNROUTABLE.format(row.destination)
+
+    def _on_blocked(self, _reason: str) -> None:
+        """RabbitMQ says it as soon as it holds a message back."""
+        self._was_held_back = True
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
         for row in self._settled(tag, multiple):

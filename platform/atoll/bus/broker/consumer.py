@@ -20,6 +20,11 @@ class Consumer(ABC):
     def open(self) -> None:
         """Connect; nothing is consumed yet."""
 
+    @property
+    def lets_new_pass(self) -> bool:
+        """Whether new messages do not wait behind the old ones that are taken."""
+        return False
+
     @abstractmethod
     def start(self, prefetch: int) -> Sequence[str]:
         """Declare and bind the service's queues and begin to consume; the names of the queues.
@@ -64,8 +69,6 @@ class KombuConsumer(Consumer):
         self._channel: Any = None
         self._queues: dict[str, str] = {}
         self._arrived: list[Any] = []
-        # New messages that pass a backlog; they are taken first.
-        self._arrived_early: list[Any] = []
         self._taken: list[Any] = []
 
     def open(self) -> None:
@@ -92,16 +95,12 @@ class KombuConsumer(Consumer):
             except TimeoutError:
                 break
             wait_s = self.linger_s
-        taken = self._arrived_early[:limit]
-        del self._arrived_early[:limit]
-        room = limit - len(taken)
-        taken += self._arrived[:room]
-        del self._arrived[:room]
+        taken = self._pick(limit)
         self._taken += taken
         return [self._arrival(message) for message in taken]
 
     def in_hand(self) -> list[Arrival]:
-        return [self._arrival(message) for message in (*self._taken, *self._arrived_early, *self._arrived)]
+        return [self._arrival(message) for message in (*self._taken, *self._arrived)]
 
     def acknowledge(self) -> None:
         self._acknowledge(self._taken)
@@ -124,7 +123,13 @@ class KombuConsumer(Consumer):
     def _acknowledge(self, messages: Sequence[Any]) -> None: ...
 
     def _waiting(self) -> int:
-        return len(self._arrived_early) + len(self._arrived)
+        return len(self._arrived)
+
+    def _pick(self, limit: int) -> list[Any]:
+        """Take messages out of those that came, ``limit`` at most."""
+        picked = self._arrived[:limit]
+        del self._arrived[:limit]
+        return picked
 
     def _arrival(self, message: Any) -> Arrival:
         """Without a known exchange, the routing key is the queue's name."""

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from atoll import context, wire
+from atoll import context, tracing, wire
 from atoll.bus.handlers.registry import Kind
 from atoll.errors import Misuse, Refusal
+from atoll.tracing import TraceContext
 
 MAX_NAME_BYTES = 255  # an AMQP short string
 MAX_ID_CHARACTERS = 255
@@ -44,6 +45,7 @@ class Envelope:
     has_time: bool = True
     claimed_sender: Any = None
     for_nobody: bool = False
+    traceparent: str = ""
 
 
 def build(
@@ -78,13 +80,16 @@ def build(
     return body.decode()
 
 
-def traceparent(correlation_id: str, message_id: UUID | str) -> str:
-    """A W3C trace context: the trace is the correlation id, the span is the message."""
-    try:
-        trace = UUID(correlation_id).hex
-    except ValueError:
-        trace = hashlib.sha256(correlation_id.encode()).hexdigest()[:32]
-    return f"00-{trace}-{str(message_id).replace('-', '')[16:]}-01"
+def traceparent(correlation_id: str, message_id: UUID | str, published_at: str = "") -> str:
+    """The header of a message: its span, in the trace in which it was published.
+
+    ``published_at`` is the header of the span that published it. Without one the correlation id names the
+    trace.
+    """
+    parent = tracing.parse(published_at)
+    trace_id = parent.trace_id if parent else tracing.trace_of(correlation_id)
+    is_sampled = parent is None or parent.sampled
+    return TraceContext(trace_id, tracing.span_of(message_id), is_sampled).header()
 
 
 def parse(
@@ -134,6 +139,7 @@ def parse(
         key=_text(headers.get("x-atoll-key")) or "",
         key_sequence=_sequence(headers.get("x-atoll-seq")),
         claimed_sender=claimed,
+        traceparent=_trace(headers.get("traceparent")),
     )
 
 
@@ -183,6 +189,12 @@ def _sequence(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
         value = int(value)
     return value if isinstance(value, int) and 0 < value < 2**63 else None
+
+
+def _trace(value: Any) -> str:
+    """A well-formed ``traceparent`` as we write it; empty for any other value."""
+    place = tracing.parse(value) if isinstance(value, str) else None
+    return place.header() if place else ""
 
 
 def _text(value: Any) -> str | None:

@@ -19,6 +19,7 @@ class Outgoing(NamedTuple):
     body: str
     correlation_id: str
     created_at: datetime
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Arrival:
     """A message as the broker handed it over, not parsed yet.
 
     ``problem`` says why properties and headers are incomplete; empty when they are complete.
-    ``is_redelivered``: a consumer may have had it before.
+    ``is_redelivered``: a consumer may have had it before. ``is_new``: it was published after this consumer
+    began, so it has ended no earlier process.
     """
 
     queue: str
@@ -36,3 +38,4 @@ class Arrival:
     headers: dict[str, Any]
     problem: str = ""
     is_redelivered: bool = False
+    is_new: bool = False

@@ -111,7 +111,9 @@ def address(row: Outgoing) -> Address:
 
 def properties(row: Outgoing, service: str) -> dict[str, Any]:
     """The AMQP properties and headers of a message, with ``service`` as its sender."""
-    headers: dict[str, Any] = {"traceparent": envelope.traceparent(row.correlation_id, row.message_id)}
+    headers: dict[str, Any] = {
+        "traceparent": envelope.traceparent(row.correlation_id, row.message_id, row.traceparent)
+    }
     if row.key:
         # As text: past 31 bits py-amqp writes a type tag that makes other clients close the connection.
         headers |= {"x-atoll-key": row.key, "x-atoll-seq": str(row.key_sequence)}

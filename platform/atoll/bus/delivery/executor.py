@@ -12,17 +12,19 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from atoll import context
-from atoll.bus import claim_owner, faults
+from atoll.bus import claim_owner, faults, message_spans
 from atoll.bus.delivery import (
     attempt_slots,
     decoding,
     error_fingerprint,
+    failure_count,
     in_flight,
     lease_renewal,
     timeouts,
     unattended,
 )
 from atoll.bus.delivery import store as deliveries
+from atoll.bus.delivery.run_metrics import observe_run
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handler_exceptions import Dead, Ignore
 from atoll.bus.handlers import known
@@ -102,6 +104,11 @@ def _leave_to_others(claim: Claim) -> None:
 
 def attempt(claim: Claim, now: datetime | None = None) -> bool:
     """Make a claimed attempt; whether the next attempt may follow at once."""
+    with message_spans.handling(claim) as span:
+        return _attempt(claim, now, span)
+
+
+def _attempt(claim: Claim, now: datetime | None, span: Any) -> bool:
     started = time.monotonic()
     handler = known.code_for(claim.handler_id, claim.kind, claim.name)
     if handler is None:
@@ -115,17 +122,24 @@ def attempt(claim: Claim, now: datetime | None = None) -> bool:
     }
     try:
         _run(claim, handler, started)
-    except LeaseLost:
+    except LeaseLost as error:
+        span.record_exception(error)
         log.warning("delivery taken over", **facts)
         return False
     except Ignore as reason:
         deliveries.finish(claim, "ignored", str(reason))
+        message_spans.outcome("ignored", reason=str(reason))
+        observe_run(handler.id, "ignored", time.monotonic() - started)
         log.info("handler ignored", reason=str(reason), **facts)
         return False
     except Exception as error:
         timeouts.drop_interrupted_session()
-        return _failed(claim, handler, error, facts, now)
-    log.info("handler done", duration_ms=round((time.monotonic() - started) * 1000, 1), **facts)
+        span.record_exception(error)
+        return _failed(claim, handler, error, facts, now, time.monotonic() - started)
+    message_spans.outcome("done")
+    took_s = time.monotonic() - started
+    observe_run(handler.id, "done", took_s)
+    log.info("handler done", duration_ms=round(took_s * 1000, 1), **facts)
     return False
 
 
@@ -154,18 +168,28 @@ def _run(claim: Claim, handler: Handler, started: float) -> None:
 
 
 def _failed(
-    claim: Claim, handler: Handler, error: Exception, facts: dict[str, Any], now: datetime | None
+    claim: Claim,
+    handler: Handler,
+    error: Exception,
+    facts: dict[str, Any],
+    now: datetime | None,
+    took_s: float,
 ) -> bool:
     wait = None if isinstance(error, Dead) else handler.retry.wait_after(claim.attempt, claim.age_s)
+    observe_run(handler.id, "dead" if wait is None else "failed", took_s)
     summary = str(error) if isinstance(error, Dead) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     group = error_fingerprint.fingerprint_of(error)
     try:
         if wait is None:
             deliveries.finish(claim, "dead", summary, trace, group)
+            failure_count.add()
+            message_spans.outcome("dead")
             log.error("handler dead", error=summary, exc_info=error, **facts)
             return False
         deliveries.retry_later(claim, wait, summary, trace, now, group)
+        failure_count.add()
+        message_spans.outcome("failed", retry_in_s=wait.total_seconds())
     except (OperationalError, InterfaceError):
         # The database is away. The lease runs out by itself, and the sweep finds the row.
         connection.close()

@@ -9,29 +9,33 @@ batch that fails is undone and stored the counted way, with a hint for each deli
 runs each by itself. A message that may have ended a process before is counted at once: one that the
 broker brings again, and the first ones after a start.
 
-A backlog makes way: of a crowd, old messages are only stored. Between two looks at its queue the consumer
-runs some of them, again several in one transaction (``work_off``).
+A backlog makes way. Where new messages pass the service's queue (broker/amqp_passing.py), its old ones run
+like all others, in small batches. Elsewhere old messages of a crowd are only stored, and between two looks at
+its queue the consumer runs some of them, again several in one transaction (``work_off``).
 
-The pool keeps every delivery that needs it: retries, timers and replays; handlers with ``before``, with
-``run="pool"``, and those that are slow or failed lately; lanes in which something waits. docs/decisions/0067
-has the reasons.
+The pool runs every delivery that needs it: retries, timers and replays; handlers with ``before``, with
+``run="pool"``, and those that are slow or failed lately; lanes in which something waits. A free place of this
+worker's pool gets a new delivery without a hint, stored as claimed (worker/handover.py). docs/decisions/0067
+and 0076 have the reasons.
 """
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, connection, transaction
 
+from atoll import tracing
 from atoll.bus import faults
 from atoll.bus.broker.envelope import Envelope
-from atoll.bus.delivery import attempt_slots, statements
+from atoll.bus.delivery import attempt_slots, lanes, statements
+from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.handler_speed import HandlerSpeed
-from atoll.bus.delivery.shared_run import Run, first_attempt, guard_hooks, must_be_sound, run_now
+from atoll.bus.delivery.shared_run import Run, first_attempt, guard_hooks, log_done, must_be_sound, run_now
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handlers import known, registry
 from atoll.bus.handlers.registry import Handler
@@ -61,14 +65,24 @@ FRUITLESS_S = 3.0
 SESSION_ENDED = "The session with the consumer's lock has ended."
 
 
+class Pool(Protocol):
+    """``atoll.bus.worker.handover.Handover``, which this room does not know."""
+
+    def free(self) -> int: ...
+
+    def held(self) -> Mapping[UUID, int]: ...
+
+    def run(self, claim: Claim) -> None: ...
+
+
 class FastPath:
     """Stores batches for one consumer and runs their handlers, on the consumer's thread.
 
     ``is_behind`` is set while a backlog may wait for ``work_off``; other threads set it, too.
     """
 
-    def __init__(self, first: int = FIRST) -> None:
-        """``first`` messages take the counted path."""
+    def __init__(self, first: int = FIRST, pool: Pool | None = None) -> None:
+        """``first`` messages take the counted path. Without a ``pool`` all its deliveries get hints."""
         self.is_behind = threading.Event()
         self.is_behind.set()
         self.speed = HandlerSpeed()
@@ -76,35 +90,51 @@ class FastPath:
         self._worked_off_at = time.monotonic()
         self._first_left = first
         self._first_until: float | None = None
+        self._pool = pool
         self._runs: dict[UUID, Run] = {}
+        self._handed_over: dict[UUID, Claim] = {}
         self._running: Run | None = None
+        self._ended: list[tuple[Run, float]] = []
+        self._spans = tracing.Held()
 
     def store(
-        self, messages: Sequence[Envelope], *, counted: Collection[str], without_hint: Collection[str]
+        self,
+        messages: Sequence[Envelope],
+        *,
+        counted: Collection[str],
+        new: Collection[str],
+        old: Collection[str],
+        runs_old: bool,
     ) -> list[Delivery] | None:
         """Store the messages and run handlers; the new deliveries, or None when the batch was undone.
 
-        ``counted`` are the dedupe keys of messages that take the counted path. Messages ``without_hint``
-        wait for ``work_off``. Raises LockIsShared and Unhandled as ``inbox.store.add`` does, and the
-        database's error when the session has ended.
+        The last arguments are dedupe keys. Messages that are ``counted`` take the counted path. ``new`` ones
+        may run directly after a start. ``old`` ones that may not run wait for ``work_off``. Raises
+        LockIsShared and Unhandled as ``inbox.store.add`` does, and the database's error when the session has
+        ended.
         """
-        if without_hint:
-            self.is_behind.set()
-        if self._is_among_the_first(len(messages)) or attempt_slots.is_leaving():
+        if attempt_slots.is_leaving():
             return None
-        new: list[Delivery] = []
+        stored: list[Delivery] = []
+        kept = {*counted, *self._first(messages, new), *(() if runs_old else old)}
 
         def begin(wanted: Sequence[Delivery]) -> list[Delivery]:
-            return self._begin(wanted, {*counted, *without_hint})
+            return self._begin(wanted, kept, old)
 
         def run() -> None:
             began = time.monotonic()
-            new[:] = inbox.add(messages, without_hint=without_hint, begin=begin, settings=_settings())
+            stored[:] = inbox.add(messages, without_hint=old, begin=begin, settings=_settings())
             self.speed.stored(time.monotonic() - began)
-            self._run_all([run for one in new if (run := self._runs.get(one.id))])
-            _end_lanes(new)
+            self._run_all([run for one in stored if (run := self._runs.get(one.id))])
+            lanes.end_running(stored)
 
-        return new if self._in_one_transaction(run) else None
+        is_stored = self._in_one_transaction(run)
+        if is_stored and self._pool:
+            for claim in [claim for one in stored if (claim := self._handed_over.get(one.id))]:
+                self._pool.run(claim)
+        if not is_stored or any(one.status == "pending" and one.envelope.dedupe_key in old for one in stored):
+            self.is_behind.set()
+        return stored if is_stored else None
 
     def work_off(self, *, is_alone: bool = False) -> list[UUID]:
         """Run some of the longest due deliveries. Returns the deliveries that want a hint instead.
@@ -131,6 +161,11 @@ class FastPath:
             return [claim.id for claim in claims if claim.id not in runs]
         return [claim.id for claim in claims]
 
+    def session_began(self) -> None:
+        """The consumer has a new database session: it owns what the former one claimed for the pool."""
+        if self._pool and (held := self._pool.held()):
+            deliveries.adopt(held)
+
     def note_backlog(self) -> bool:
         """Many deliveries are due. False when ``work_off`` found none of them lately."""
         self.is_behind.set()
@@ -141,7 +176,7 @@ class FastPath:
 
         Django opens another session by itself, and that has no consumer's lock.
         """
-        self._running = None
+        self._running, self._ended = None, []
         session = connection.connection
         if session is None:
             raise InterfaceError(SESSION_ENDED)
@@ -155,28 +190,36 @@ class FastPath:
             # A handler may raise anything, and must not end the consumer's thread.
             if connection.connection is not session:
                 raise InterfaceError(SESSION_ENDED) from error
+            self._spans.release(undone=True)
             self._note_failure(error)
             return False
         if connection.connection is not session:
             raise InterfaceError(SESSION_ENDED)
+        self._spans.release()
+        log_done(self._ended)
         return True
 
-    def _is_among_the_first(self, count: int) -> bool:
+    def _first(self, messages: Sequence[Envelope], new: Collection[str]) -> set[str]:
+        """The dedupe keys of those that are among the first messages after the start."""
         if self._first_until is None:
             self._first_until = time.monotonic() + FIRST_S
         if self._first_left <= 0 or time.monotonic() > self._first_until:
-            return False
-        self._first_left -= count
-        return True
+            return set()
+        first = {message.dedupe_key for message in messages if message.dedupe_key not in new}
+        self._first_left -= len(first)
+        return first
 
-    def _begin(self, wanted: Sequence[Delivery], counted: Collection[str]) -> list[Delivery]:
+    def _begin(
+        self, wanted: Sequence[Delivery], counted: Collection[str], old: Collection[str]
+    ) -> list[Delivery]:
         """The deliveries with the status that they are stored with.
 
         The first one of a lane is stored as running and ends as done: by the unique index of running
         deliveries no other process runs one of its lane meanwhile.
         """
-        self._runs = {}
-        waiting = _lanes_with_waiting(wanted)
+        self._runs, self._handed_over = {}, {}
+        free = self._pool.free() if self._pool else 0
+        waiting = lanes.with_waiting(wanted)
         begun: dict[tuple[str, str], int] = {}
         read: set[str] = set()
         decided: list[Delivery] = []
@@ -190,7 +233,8 @@ class FastPath:
             if handler is None:
                 if delivery.lane:
                     waiting.add(lane)
-                decided.append(delivery)
+                may_go = message.dedupe_key not in old and len(self._handed_over) < free
+                decided.append(self._for_pool(delivery, claim) if may_go else delivery)
                 continue
             status = "running" if delivery.lane and lane not in begun else "done"
             begun[lane] = position
@@ -200,6 +244,13 @@ class FastPath:
             read.add(message.dedupe_key)
             self._runs[claim.id] = Run(claim, handler, data)
         return decided
+
+    def _for_pool(self, delivery: Delivery, claim: Claim) -> Delivery:
+        """The delivery, handed over to the pool if that may run it now."""
+        if delivery.lane or not known.code_for(claim.handler_id, claim.kind, claim.name):
+            return delivery
+        self._handed_over[claim.id] = claim
+        return replace(delivery, status="handed over")
 
     def _mark_due(self, limit: int) -> list[Claim]:
         roster = known.reload_if_old()
@@ -224,10 +275,11 @@ class FastPath:
         for run in runs:
             self._running = run
             session, hooks = connection.connection, len(connection.run_on_commit)
-            took_s = run_now(run)
+            took_s = run_now(run, self._spans)
             must_be_sound(session)
             guard_hooks(run, hooks)
             self.speed.ran(run.handler.id, took_s)
+            self._ended.append((run, took_s))
         self._running = None
 
     def _note_failure(self, error: BaseException) -> None:
@@ -239,26 +291,3 @@ class FastPath:
 
 def _settings() -> str:
     return SETTINGS.format(IDLE_S if consumer_lock.is_shared() else IDLE_ALONE_S)
-
-
-def _end_lanes(new: Sequence[Delivery]) -> None:
-    if running := [delivery.id for delivery in new if delivery.status == "running"]:
-        with connection.cursor() as cursor:
-            cursor.execute(statements.DONE_IN_LANES, {"ids": running})
-
-
-def _lanes_with_waiting(wanted: Sequence[Delivery]) -> set[tuple[str, str]]:
-    """The lanes of these deliveries with an open or dead delivery, or one that was overtaken."""
-    in_lanes = [delivery for delivery in wanted if delivery.lane]
-    if not in_lanes:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            statements.LANES_WITH_WAITING,
-            {
-                "handlers": [delivery.handler_id for delivery in in_lanes],
-                "lanes": [delivery.lane for delivery in in_lanes],
-                "positions": [delivery.envelope.key_sequence for delivery in in_lanes],
-            },
-        )
-        return set(cursor.fetchall())

@@ -16,13 +16,14 @@ from django.db.utils import Error
 from atoll.bus.delivery import attempt_slots, statements
 from atoll.bus.delivery.store import Claim
 
-# Ends the sessions that made the claims, so that their locks are gone at once. A session in the middle of
-# a statement would not notice that its client is gone before the statement ends.
+# Ends the sessions that run the attempts, so that their locks are gone at once. A session in the middle of
+# a statement would not notice that its client is gone before the statement ends. For a child's attempt this
+# process does not know the session; there the session that made the claim runs it, too.
 END_SESSIONS = """
-SELECT pg_terminate_backend(holder.pid)
-FROM atoll_bus_delivery AS delivery, pg_stat_get_activity(delivery.session) AS holder
+SELECT pg_terminate_backend(COALESCE(%(backend)s::integer, holder.pid))
+FROM atoll_bus_delivery AS delivery LEFT JOIN pg_stat_get_activity(delivery.session) AS holder
+    ON holder.backend_start <= delivery.claimed_at
 WHERE delivery.id = %(id)s AND delivery.status = 'running' AND delivery.attempts = %(attempt)s
-  AND holder.backend_start <= delivery.claimed_at
 """
 
 
@@ -32,6 +33,7 @@ class Held:
 
     claim: Claim
     descriptor: int
+    backend: int
     ends_at: float
 
 
@@ -45,7 +47,8 @@ def running(claim: Claim, timeout_s: float) -> Iterator[None]:
     thread = threading.get_ident()
     ends_at = time.monotonic() + timeout_s
     with _lock:
-        _running[thread] = Held(claim, connection.connection.fileno(), ends_at)
+        session = connection.connection
+        _running[thread] = Held(claim, session.fileno(), session.info.backend_pid, ends_at)
     attempt_slots.note(claim.id, claim.attempt, ends_at)
     try:
         yield
@@ -75,8 +78,10 @@ def abandon(of_children: Collection[attempt_slots.Entry] = ()) -> int:
         for each in held:
             with suppress(OSError), socket.socket(fileno=os.dup(each.descriptor)) as server:
                 server.shutdown(socket.SHUT_RDWR)
-    attempts = [(each.claim.id, each.claim.attempt) for each in held if each.ends_at > now]
-    attempts += [(entry.delivery_id, entry.attempt) for entry in of_children if entry.ends_at > now]
+    attempts: list[tuple[UUID, int, int | None]] = [
+        (each.claim.id, each.claim.attempt, each.backend) for each in held if each.ends_at > now
+    ]
+    attempts += [(entry.delivery_id, entry.attempt, None) for entry in of_children if entry.ends_at > now]
     released = 0
     with suppress(Error):
         released = _give_back(attempts)
@@ -84,12 +89,12 @@ def abandon(of_children: Collection[attempt_slots.Entry] = ()) -> int:
     return released
 
 
-def _give_back(attempts: Sequence[tuple[UUID, int]]) -> int:
+def _give_back(attempts: Sequence[tuple[UUID, int, int | None]]) -> int:
     released = 0
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 500")
-        for identifier, attempt in attempts:
-            of: dict[str, Any] = {"id": identifier, "attempt": attempt}
+        for identifier, attempt, backend in attempts:
+            of: dict[str, Any] = {"id": identifier, "attempt": attempt, "backend": backend}
             with suppress(Error):
                 cursor.execute(END_SESSIONS, of)
                 cursor.execute(statements.RELEASE, of)

@@ -1,7 +1,7 @@
 """One run of a handler on the fast path: in a transaction that it shares with other handlers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +9,14 @@ import structlog
 from django.db import connection
 from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
-from atoll import context
-from atoll.bus import faults
+from atoll import context, tracing
+from atoll.bus import faults, message_spans
 from atoll.bus.delivery import decoding, in_flight, timeouts
+from atoll.bus.delivery.run_metrics import observe_run
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handlers.registry import Handler
 from atoll.bus.inbox.store import Delivery
+from atoll.bus.message_log import log_messages
 
 log = structlog.get_logger("atoll.bus")
 
@@ -32,8 +34,8 @@ class BrokenTransaction(Exception):
     """A handler swallowed an error of the database, or ended the transaction, so that nothing can commit."""
 
 
-def run_now(run: Run) -> float:
-    """Run the handler. Returns the seconds that it took."""
+def run_now(run: Run, held: tracing.Held | None = None) -> float:
+    """Run the handler. Returns the seconds that it took. Its span waits in ``held`` for the commit."""
     claim, handler = run.claim, run.handler
     started = time.monotonic()
     payload, message = decoding.decode(handler, claim, run.data)
@@ -43,23 +45,32 @@ def run_now(run: Run) -> float:
             idempotency_key=message.idempotency_key,
             deadline=started + handler.timeout_s,
         ),
+        message_spans.handling(claim, held),
         in_flight.running(claim, handler.timeout_s),
         timeouts.within(started, handler.timeout_s, handler.id),
     ):
         handler.function(payload, message)
         faults.point("fast.in_handler")
-    took_s = time.monotonic() - started
-    log.info(
-        "handler done",
-        duration_ms=round(took_s * 1000, 1),
-        message_type=claim.name,
-        message_id=claim.message_id,
-        sender=claim.service_id,
-        handler=claim.handler_id,
-        attempt=claim.attempt,
-        correlation_id=claim.correlation_id,
-    )
-    return took_s
+    return time.monotonic() - started
+
+
+def log_done(runs: Sequence[tuple[Run, float]]) -> None:
+    """Log and count the runs of a batch that is committed, each with the seconds that it took."""
+    for run, took_s in runs:
+        observe_run(run.handler.id, "done", took_s)
+    log_messages(log.info, "handlers done", [_facts(run.claim, took_s) for run, took_s in runs])
+
+
+def _facts(claim: Claim, took_s: float) -> dict[str, Any]:
+    return {
+        "duration_ms": round(took_s * 1000, 1),
+        "message_type": claim.name,
+        "message_id": claim.message_id,
+        "sender": claim.service_id,
+        "handler": claim.handler_id,
+        "attempt": claim.attempt,
+        "correlation_id": claim.correlation_id,
+    }
 
 
 def must_be_sound(session: Any) -> None:
@@ -84,7 +95,11 @@ def guard_hooks(run: Run, first: int) -> None:
 
 def _in_context(claim: Claim, hook: Callable[[], object]) -> Callable[[], None]:
     def run() -> None:
-        with context.work(correlation_id=claim.correlation_id, idempotency_key=str(claim.id)):
+        place = tracing.parse(claim.traceparent)
+        with (
+            context.work(correlation_id=claim.correlation_id, idempotency_key=str(claim.id)),
+            tracing.resume(place),
+        ):
             hook()
 
     # Django names it when it fails.
@@ -110,4 +125,5 @@ def first_attempt(delivery: Delivery) -> Claim:
         lane=delivery.lane,
         position=message.key_sequence,
         is_late=False,
+        traceparent=message.traceparent,
     )

@@ -59,7 +59,8 @@ RETURNING delivery.id, delivery.handler, delivery.attempts,
     COALESCE(NULLIF(delivery.edited_body, ''), message.body), message.service_id,
     message.correlation_id, message.version, message.sent_at,
     EXTRACT(EPOCH FROM {_NOW} - delivery.created_at)::float8,
-    delivery.lane, delivery.position, due.is_overtaken AND due.created_at = message.received_at
+    delivery.lane, delivery.position, due.is_overtaken AND due.created_at = message.received_at,
+    message.traceparent
 """
 
 # An attempt that was counted but lost with the server's power is counted again: cheaper than waiting
@@ -187,7 +188,7 @@ RETURNING delivery.id, delivery.handler, 1, message.message_id, message.kind, me
     COALESCE(NULLIF(delivery.edited_body, ''), message.body), message.service_id,
     message.correlation_id, message.version, message.sent_at,
     EXTRACT(EPOCH FROM statement_timestamp() - delivery.created_at)::float8,
-    delivery.lane, delivery.position, FALSE
+    delivery.lane, delivery.position, FALSE, message.traceparent
 """
 
 DONE_IN_BATCH = """
@@ -255,6 +256,16 @@ WHERE id IN (
     FOR UPDATE OF delivery SKIP LOCKED)
 """
 
+ADOPT = """
+UPDATE atoll_bus_delivery SET session = pg_backend_pid(), claimed_at = statement_timestamp()
+WHERE id IN (
+    SELECT delivery.id FROM atoll_bus_delivery AS delivery
+    JOIN unnest(%(ids)s::uuid[], %(attempts)s::int[]) AS held (id, attempts)
+        ON held.id = delivery.id AND held.attempts = delivery.attempts
+    WHERE delivery.status = 'running'
+    FOR UPDATE OF delivery SKIP LOCKED)
+"""
+
 # claim_owner.py says when a session is gone. The attempt stays counted: it may be what ended its process.
 TAKE_BACK = """
 UPDATE atoll_bus_delivery
@@ -294,10 +305,10 @@ WITH due AS (
 )
 UPDATE atoll_bus_delivery AS delivery
 SET waits_for = due.waits_for,
-    hints = CASE WHEN due.waits_for = '' THEN GREATEST(delivery.hints, 0) + 1 ELSE 0 END,
+    hints = CASE WHEN due.waits_for = '' THEN delivery.hints + 1 ELSE 0 END,
     hint_at = {_NOW} + make_interval(secs => CASE
         WHEN due.waits_for <> '' THEN %(parked_s)s
-        ELSE %(grace_s)s * 2 ^ LEAST(GREATEST(delivery.hints, 0), 6) END)
+        ELSE %(grace_s)s * 2 ^ LEAST(delivery.hints, 6) END)
 FROM due WHERE delivery.id = due.id
 RETURNING delivery.id, due.waits_for
 """
@@ -357,13 +368,4 @@ WHERE id = (
     WHERE id = %(id)s AND status IN ('pending', 'running') AND handler <> ALL(%(runnable)s)
       AND waits_for = '' AND next_attempt_at <= statement_timestamp()
     FOR UPDATE SKIP LOCKED)
-"""
-
-# Workers of the version before the column ``waits_for`` write into ``hints``: -1 for "turn", -2 for "code".
-ADOPT_OLD_MARKS = """
-UPDATE atoll_bus_delivery
-SET waits_for = CASE hints WHEN -2 THEN 'code' ELSE 'turn' END, hints = 0
-WHERE id IN (
-    SELECT id FROM atoll_bus_delivery WHERE status IN ('pending', 'running') AND hints < 0
-    LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 """

@@ -7,7 +7,7 @@ nothing, since claims and sweeps skip locked rows. The clock is the database's; 
 time as ``now``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,9 @@ from django.db import IntegrityError, connection
 
 from atoll.bus.delivery import statements, unattended
 from atoll.bus.handlers import known
-from atoll.bus.inbox.store import HINT_GRACE_S
+from atoll.bus.inbox.store import HINT_GRACE_S, LEASE_S
 from atoll.postgresql.prepared import Prepared
 
-# Renewed while a handler's ``before`` runs (lease_renewal.py).
-LEASE_S = 30.0
 MAX_ERROR_CHARACTERS = 500
 MAX_TRACEBACK_CHARACTERS = 20_000
 # The sweep looks at a parked delivery once a day. Another step wakes it as soon as it can run.
@@ -47,6 +45,7 @@ class Claim:
     lane: str
     position: int | None
     is_late: bool
+    traceparent: str = ""
 
 
 def claim(delivery_id: UUID, now: datetime | None = None) -> Claim | None:
@@ -123,6 +122,15 @@ def renew(attempts: Sequence[tuple[UUID, int]]) -> None:
                 "lease_s": LEASE_S,
             },
         )
+
+
+def adopt(attempts: Mapping[UUID, int]) -> None:
+    """Make this session the owner of attempts, by delivery and number, that an ended session claimed.
+
+    Skips locked rows: their handlers' transactions hold them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statements.ADOPT, {"ids": [*attempts], "attempts": [*attempts.values()]})
 
 
 def take_back() -> int:

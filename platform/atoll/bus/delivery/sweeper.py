@@ -15,7 +15,6 @@ from django.db import Error, connection
 from atoll.backoff import Backoff, jittered
 from atoll.bus import claim_owner
 from atoll.bus.delivery import store as deliveries
-from atoll.bus.delivery import unattended
 from atoll.bus.delivery.executor import Hint
 from atoll.bus.delivery.lanes import LaneWaker
 from atoll.bus.handlers import known, retiring
@@ -101,7 +100,6 @@ class Sweeper:
         claim_owner.enable_keepalives()
 
     def _wake(self) -> None:
-        unattended.adopt_old_marks()
         if known.reload().has_ordered:
             self._lanes.step()
         retiring.discard_left_over()

@@ -11,11 +11,11 @@ from atoll.ids import uuid7
 SCHEDULE = """
 WITH message AS (
     INSERT INTO atoll_bus_inbox
-        (dedupe_key, message_id, kind, name, body, service_id, correlation_id,
+        (dedupe_key, message_id, kind, name, body, service_id, correlation_id, traceparent,
          version, key, sent_at, received_at)
     VALUES
         (%(dedupe_key)s, %(message_id)s, 'command', %(name)s, %(body)s, %(service_id)s, %(correlation_id)s,
-         %(version)s, '', statement_timestamp(), statement_timestamp())
+         %(traceparent)s, %(version)s, '', statement_timestamp(), statement_timestamp())
     RETURNING id
 )
 INSERT INTO atoll_bus_delivery
@@ -50,6 +50,7 @@ def schedule(
     version: int,
     after: timedelta,
     token: str,
+    traceparent: str = "",
 ) -> None:
     """Write a timer in the caller's transaction, due ``after`` from now; ``token`` is for ``cancel``."""
     row: dict[str, Any] = {
@@ -61,6 +62,7 @@ def schedule(
         "body": body,
         "service_id": service_id,
         "correlation_id": correlation_id,
+        "traceparent": traceparent,
         "version": version,
         "after": after,
         "token": token,

@@ -71,9 +71,3 @@ def set_aside(delivery_id: UUID, attempt: int, wait_s: float) -> None:
     """Give an attempt back uncounted. Another version of the service may make it after ``wait_s``."""
     with connection.cursor() as cursor:
         cursor.execute(statements.SET_ASIDE, {"id": delivery_id, "attempt": attempt, "wait_s": wait_s})
-
-
-def adopt_old_marks() -> None:
-    """Read the marks that workers of the previous version leave in ``hints``, AT_ONCE at most."""
-    with connection.cursor() as cursor:
-        cursor.execute(statements.ADOPT_OLD_MARKS, {"limit": AT_ONCE})

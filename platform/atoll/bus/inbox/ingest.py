@@ -74,6 +74,8 @@ class Ingestor:
             consumer = transport.consumer()
             try:
                 connection.ensure_connection()
+                if self._fast_path:
+                    self._fast_path.session_began()
                 consumer.open()
                 enrolment.register(runs_handlers=self._runs_handlers)
                 if self._wait_for_lock(consumer):
@@ -165,7 +167,11 @@ class Ingestor:
         condemned = [arrival for arrival in arrivals if self._suspects.condemned(arrival)]
         for arrival in condemned:
             refuse(arrival, "Receiving broke whenever this message came, so it was not read.")
-        fresh = receive([arrival for arrival in arrivals if arrival not in condemned], self._fast_path)
+        fresh = receive(
+            [arrival for arrival in arrivals if arrival not in condemned],
+            self._fast_path,
+            lets_new_pass=consumer.lets_new_pass,
+        )
         faults.point("ingest.after_store")
         consumer.acknowledge()
         self._suspects.stored(arrivals)

@@ -16,8 +16,10 @@ from atoll.bus.broker.messages import Arrival
 from atoll.bus.handlers import known
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.inbox import store as inbox
+from atoll.bus.inbox.arrivals import count_arrivals
 from atoll.bus.inbox.senders import Rule
 from atoll.bus.inbox.store import Delivery
+from atoll.bus.message_log import log_messages
 
 log = structlog.get_logger("atoll.bus")
 
@@ -34,16 +36,27 @@ class FastPath(Protocol):
     is_behind: threading.Event
 
     def store(
-        self, messages: Sequence[Envelope], *, counted: Collection[str], without_hint: Collection[str]
+        self,
+        messages: Sequence[Envelope],
+        *,
+        counted: Collection[str],
+        new: Collection[str],
+        old: Collection[str],
+        runs_old: bool,
     ) -> list[Delivery] | None: ...
 
     def work_off(self, *, is_alone: bool) -> list[UUID]: ...
 
+    def session_began(self) -> None: ...
 
-def receive(arrivals: Sequence[Arrival], fast_path: FastPath | None = None) -> list[UUID]:
+
+def receive(
+    arrivals: Sequence[Arrival], fast_path: FastPath | None = None, *, lets_new_pass: bool = False
+) -> list[UUID]:
     """Store a batch; the ids of new deliveries that want a hint.
 
-    With a ``fast_path`` handlers run in the transaction that stores; their deliveries want no hint.
+    With a ``fast_path`` handlers run in the transaction that stores; their deliveries want no hint. Those of
+    old messages in a crowd do so only where the consumer ``lets_new_pass``.
     A message that cannot be read, or that its sender may not send (senders.py), goes into quarantine.
     A readable message is stored even when nothing handles it. When it returns, everything is committed
     and may be acknowledged. Raises LockIsShared, as ``inbox.store`` does.
@@ -69,47 +82,60 @@ def receive(arrivals: Sequence[Arrival], fast_path: FastPath | None = None) -> l
         return []
     without_hint = _old([message for _, message in readable])
     try:
-        stored = _store_and_run(readable, without_hint, fast_path) if fast_path else None
+        stored = None
+        if fast_path:
+            stored = _store_and_run(readable, without_hint, fast_path, runs_old=lets_new_pass)
         if stored is not None:
             return [one.id for one in stored if one.envelope.dedupe_key not in without_hint]
         fresh = inbox.store([message for _, message in readable], without_hint=without_hint)
     except inbox.Unhandled:
-        return receive(arrivals, fast_path)
+        return receive(arrivals, fast_path, lets_new_pass=lets_new_pass)
     except (DatabaseError, ValueError) as error:
         if not _is_about_messages(error):
             raise
         fresh = _store_one_by_one(readable)
-    for _, message in readable:
-        _log_received(message)
+    count_arrivals(message for _, message in readable)
+    _log_received([message for _, message in readable])
     return fresh
 
 
 def _store_and_run(
-    readable: Sequence[tuple[Arrival, Envelope]], without_hint: Collection[str], fast_path: FastPath
+    readable: Sequence[tuple[Arrival, Envelope]],
+    old: Collection[str],
+    fast_path: FastPath,
+    *,
+    runs_old: bool,
 ) -> list[Delivery] | None:
     """The new deliveries that did not run, or None when nothing was stored."""
     stored = fast_path.store(
         [message for _, message in readable],
         counted={message.dedupe_key for arrival, message in readable if arrival.is_redelivered},
-        without_hint=without_hint,
+        new={message.dedupe_key for arrival, message in readable if arrival.is_new},
+        old=old,
+        runs_old=runs_old,
     )
     if stored is None:
         return None
-    ran = {delivery.envelope.dedupe_key for delivery in stored if delivery.status != "pending"}
-    for _, message in readable:
-        # The handler's line has these facts, too.
-        if message.dedupe_key not in ran:
-            _log_received(message)
+    count_arrivals(message for _, message in readable)
+    ran = {delivery.envelope.dedupe_key for delivery in stored if delivery.status in ("done", "running")}
+    # The line of the handlers has these facts, too.
+    _log_received([message for _, message in readable if message.dedupe_key not in ran])
     return [delivery for delivery in stored if delivery.status == "pending"]
 
 
-def _log_received(message: Envelope) -> None:
-    log.info(
-        "message received",
-        message_type=message.name,
-        message_id=message.message_id,
-        sender=message.service_id,
-        correlation_id=message.correlation_id,
+def _log_received(messages: Sequence[Envelope]) -> None:
+    log_messages(
+        log.info,
+        "messages received",
+        [
+            {
+                "message_type": message.name,
+                "message_id": message.message_id,
+                "sender": message.service_id,
+                "correlation_id": message.correlation_id,
+            }
+            for message in messages
+        ],
     )
 
 

@@ -15,6 +15,8 @@ from atoll.postgresql.prepared import Prepared
 
 # Ingest sends the first hint itself; the sweep repeats it after this many seconds.
 HINT_GRACE_S = 10
+# Of a claim. Renewed while a handler's ``before`` runs (delivery/lease_renewal.py).
+LEASE_S = 30.0
 
 # Nothing is stored when the list of handlers has changed since it was read: the fingerprint tells
 # whether it has, and the lock keeps changes out until the commit.
@@ -27,24 +29,28 @@ WITH roster AS MATERIALIZED (
 ), fresh AS (
     INSERT INTO atoll_bus_inbox
         (dedupe_key, message_id, kind, name, body, service_id, correlation_id,
-         version, key, key_sequence, sent_at, received_at)
+         version, key, key_sequence, sent_at, traceparent, received_at)
     SELECT arrival.*, statement_timestamp()
     FROM unnest(
         %(dedupe_keys)s, %(message_ids)s, %(kinds)s, %(names)s,
         %(bodies)s, %(service_ids)s, %(correlation_ids)s, %(versions)s,
-        %(keys)s, %(key_sequences)s, %(sent_ats)s) AS arrival
+        %(keys)s, %(key_sequences)s, %(sent_ats)s, %(traceparents)s) AS arrival
     WHERE (SELECT fingerprint FROM roster) = %(fingerprint)s
     ON CONFLICT (dedupe_key) DO NOTHING
     RETURNING id, dedupe_key, key_sequence
 ), stored AS (
     INSERT INTO atoll_bus_delivery
         (id, message_id, handler, lane, position, status, attempts, next_attempt_at, hint_at, hints,
-         token, error, traceback, created_at, claimed_at, finished_at)
+         token, error, traceback, created_at, session, claimed_at, finished_at)
     SELECT
         wanted.id, fresh.id, wanted.handler, wanted.lane,
         CASE WHEN wanted.lane <> '' THEN COALESCE(fresh.key_sequence, fresh.id) END,
-        wanted.status, CASE WHEN wanted.status = 'pending' THEN 0 ELSE 1 END, statement_timestamp(),
+        CASE wanted.status WHEN 'handed over' THEN 'running' ELSE wanted.status END,
+        CASE WHEN wanted.status = 'pending' THEN 0 ELSE 1 END,
+        statement_timestamp() + make_interval(
+            secs => CASE WHEN wanted.status = 'handed over' THEN wanted.grace_s ELSE 0 END),
         statement_timestamp() + make_interval(secs => wanted.grace_s), 0, '', '', '', statement_timestamp(),
+        CASE WHEN wanted.status = 'handed over' THEN pg_backend_pid() END,
         CASE WHEN wanted.status <> 'pending' THEN statement_timestamp() END,
         CASE WHEN wanted.status = 'done' THEN statement_timestamp() END
     FROM fresh
@@ -67,11 +73,12 @@ SELECT roster.fingerprint, stored.id FROM roster LEFT JOIN stored ON TRUE
     keys="text[]",
     key_sequences="bigint[]",
     sent_ats="timestamptz[]",
+    traceparents="text[]",
     delivery_ids="uuid[]",
     delivery_keys="text[]",
     handlers="text[]",
     lanes="text[]",
-    graces_s="integer[]",
+    graces_s="float8[]",
     statuses="text[]",
 )
 
@@ -80,7 +87,8 @@ SELECT roster.fingerprint, stored.id FROM roster LEFT JOIN stored ON TRUE
 class Delivery:
     """A row to be written: one message for one handler.
 
-    With another ``status`` than ``pending`` the caller runs the handler in the same transaction.
+    As ``done`` or ``running`` the caller runs the handler in the same transaction. As ``handed over`` this
+    session claims the first attempt, and the caller has it run after the commit.
     """
 
     id: UUID
@@ -204,7 +212,8 @@ def _add(
                 "keys": [e.key for e in envelopes],
                 "key_sequences": [e.key_sequence for e in envelopes],
                 "sent_ats": [e.sent_at for e in envelopes],
-                "graces_s": [0 if key in without_hint else HINT_GRACE_S for key in keys],
+                "traceparents": [e.traceparent for e in envelopes],
+                "graces_s": [_grace_s(delivery, without_hint) for delivery in deliveries],
                 "delivery_ids": [d.id for d in deliveries],
                 "delivery_keys": keys,
                 "handlers": [d.handler_id for d in deliveries],
@@ -215,6 +224,13 @@ def _add(
         )
         rows = cursor.fetchall()
     return rows[0][0], {identifier for _, identifier in rows if identifier is not None}
+
+
+def _grace_s(delivery: Delivery, without_hint: Collection[str]) -> float:
+    """After so many seconds the sweep sends a hint."""
+    if delivery.status == "handed over":
+        return LEASE_S
+    return 0 if delivery.envelope.dedupe_key in without_hint else HINT_GRACE_S
 
 
 def _lane(envelope: Envelope) -> str:

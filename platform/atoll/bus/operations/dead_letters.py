@@ -1,11 +1,14 @@
-"""Dead letters in groups: staff decide once for all deliveries that failed with one error."""
+"""Dead letters in groups: staff decide once for all deliveries that failed with one error.
+
+A decision covers the failing deliveries of the group, too. A failing delivery waits for its next attempt.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from atoll.bus.models import Delivery
 
@@ -28,14 +31,23 @@ ORDER BY count(*) DESC, max(died_at) DESC
 LIMIT %(shown)s
 """
 
-MEMBERS = """
+_OF_THE_GROUP = """delivery.handler = %(handler)s AND delivery.error_group = %(error_group)s
+      AND message.name = %(name)s"""
+_WAITS = "delivery.status = 'pending' AND delivery.error <> '' AND delivery.attempts > 0"
+
+MEMBERS = f"""
     SELECT delivery.id, delivery.created_at
     FROM atoll_bus_delivery AS delivery
     JOIN atoll_bus_inbox AS message ON message.id = delivery.message_id
-    WHERE delivery.status = 'dead' AND delivery.handler = %(handler)s
-      AND delivery.error_group = %(error_group)s AND message.name = %(name)s
+    WHERE delivery.status = 'dead' AND {_OF_THE_GROUP}
       AND COALESCE(delivery.finished_at, delivery.created_at) <= %(until)s
-"""
+    UNION ALL
+    SELECT delivery.id, delivery.created_at
+    FROM atoll_bus_delivery AS delivery
+    JOIN atoll_bus_inbox AS message ON message.id = delivery.message_id
+    WHERE {_WAITS} AND {_OF_THE_GROUP}
+      AND COALESCE(delivery.first_failed_at, delivery.claimed_at) <= %(until)s
+"""  # noqa: S608
 
 # The UPDATE checks the status again: another person may have replayed or discarded a delivery meanwhile.
 REPLAY = f"""
@@ -45,15 +57,15 @@ WITH chosen AS (
     FROM ({MEMBERS}) AS members
 )
 UPDATE atoll_bus_delivery AS delivery
-SET status = 'pending', attempts = 0, hints = 0, finished_at = NULL, first_failed_at = NULL,
+SET status = 'pending', attempts = 0, hints = 0, waits_for = '', finished_at = NULL, first_failed_at = NULL,
     next_attempt_at = chosen.at, hint_at = chosen.at, created_at = chosen.at
-FROM chosen WHERE delivery.id = chosen.id AND delivery.status = 'dead'
+FROM chosen WHERE delivery.id = chosen.id AND (delivery.status = 'dead' OR {_WAITS})
 """  # noqa: S608
 
 DISCARD = f"""
 UPDATE atoll_bus_delivery AS delivery
 SET status = 'discarded', error = %(error)s, finished_at = statement_timestamp()
-FROM ({MEMBERS}) AS chosen WHERE delivery.id = chosen.id AND delivery.status = 'dead'
+FROM ({MEMBERS}) AS chosen WHERE delivery.id = chosen.id AND (delivery.status = 'dead' OR {_WAITS})
 """  # noqa: S608
 
 
@@ -103,7 +115,7 @@ def groups(shown: int = MAX_GROUPS) -> list[DeadGroup]:
 
 
 def replay_group(group: FailureGroup, until: datetime) -> int:
-    """Replay the deliveries of a group that died until ``until``, oldest first. Returns their number.
+    """Replay the deliveries of a group that failed until ``until``, oldest first. Returns their number.
 
     Each delivery gets all its attempts again; REPLAYED_PER_S deliveries become due each second.
     One SQL statement changes the rows and loads none.
@@ -112,33 +124,32 @@ def replay_group(group: FailureGroup, until: datetime) -> int:
 
 
 def discard_group(group: FailureGroup, until: datetime, reason: str) -> int:
-    """Discard the deliveries of a group that died until ``until``. Returns their number.
+    """Discard the deliveries of a group that failed until ``until``. Returns their number.
 
     The deliveries behind them in their lanes can run again.
     """
     return _run(DISCARD, group, until, {"error": f"Discarded: {reason}"})
 
 
-def count_group(group: FailureGroup, until: datetime) -> int:
-    return Delivery.objects.filter(
-        status=Delivery.Status.DEAD,
-        handler=group.handler,
-        error_group=group.error_group,
-        message__name=group.name,
-        finished_at__lte=until,
-    ).count()
+def count_group(group: FailureGroup, until: datetime) -> tuple[int, int]:
+    """The numbers of dead and of failing deliveries."""
+    members = _members(Delivery.objects.all(), group)
+    dead = members.filter(status=Delivery.Status.DEAD, finished_at__lte=until)
+    failing = members.filter(status=Delivery.Status.PENDING, first_failed_at__lte=until)
+    return dead.count(), failing.count()
 
 
 def newest(group: FailureGroup, limit: int) -> list[Delivery]:
-    return list(
-        without_bodies()
-        .filter(
-            status=Delivery.Status.DEAD,
-            handler=group.handler,
-            error_group=group.error_group,
-            message__name=group.name,
-        )
-        .order_by("-created_at")[:limit]
+    return list(_members(without_bodies(), group).order_by("-created_at")[:limit])
+
+
+def _members(deliveries: QuerySet[Delivery], group: FailureGroup) -> QuerySet[Delivery]:
+    waits = Q(status=Delivery.Status.PENDING, attempts__gt=0) & ~Q(error="")
+    return deliveries.filter(
+        Q(status=Delivery.Status.DEAD) | waits,
+        handler=group.handler,
+        error_group=group.error_group,
+        message__name=group.name,
     )
 
 

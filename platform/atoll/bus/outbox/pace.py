@@ -1,7 +1,8 @@
 """What a relay reads next, so that a backlog makes way for new messages.
 
 Receivers' queues are first in, first out: a message waits behind all that was published before it. So while
-new messages come, the old ones go out in small slices. Alone they go at full speed.
+new messages come, the old ones go out in small slices. Alone they go at full speed, after a few slices by
+which the receivers learn of the backlog and let new messages pass it (broker/amqp_passing.py).
 """
 
 import time
@@ -13,8 +14,10 @@ from atoll.bus.outbox import store as outbox
 BATCH = 500
 # A batch is marked after its last confirm. A larger one could take longer than a holder may be silent.
 BATCH_CHARACTERS = 4 * 2**20
-SLICE = 10
+SLICE = 25
 PAUSE_S = 0.02
+# A backlog begins with slices for so long, whether new messages come or not.
+LEAD_S = 0.3
 # Old messages are alone when no new one has come for so long.
 ALONE_S = 2.0
 # Commits wake the relay; the poll finds the rows of a lost wake, a lease that ended, or a refusal.
@@ -27,16 +30,19 @@ class Pace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._is_behind = False
-        self._news_at = self._next_slice = float("-inf")
+        self._alone_at = self._next_slice = float("-inf")
 
     def read(self) -> list[Outgoing]:
         """All that is new, and the oldest rows when it is their turn."""
-        if not self._is_behind:
-            return _bounded(self._oldest(BATCH))
         now = self._clock()
+        if not self._is_behind:
+            rows = self._oldest(BATCH)
+            if not self._is_behind:
+                return _bounded(rows)
+            self._alone_at = max(self._alone_at, now + LEAD_S)
         new = outbox.new(BATCH)
         if new:
-            self._news_at = now
+            self._alone_at = now + ALONE_S
         if self._shares(now) and now < self._next_slice:
             return new
         self._next_slice = now + PAUSE_S
@@ -57,7 +63,7 @@ class Pace:
         return rows
 
     def _shares(self, now: float) -> bool:
-        return now - self._news_at < ALONE_S
+        return now < self._alone_at
 
 
 def _bounded(rows: list[Outgoing]) -> list[Outgoing]:

@@ -14,7 +14,7 @@ import structlog
 from django.db import connection
 
 from atoll.backoff import Backoff, jittered
-from atoll.bus import claim_owner, faults
+from atoll.bus import claim_owner, faults, message_spans
 from atoll.bus.broker import transports
 from atoll.bus.broker.messages import Outgoing
 from atoll.bus.broker.publisher import Outcome, Publisher
@@ -51,6 +51,7 @@ def step(to: Publisher, rows: Sequence[Outgoing] | None = None) -> int:
     outbox.mark_refused(outcome.refused)
     outbox.mark_unroutable(outcome.unroutable)
     log_batch(rows, outcome)
+    message_spans.published(rows, outcome.published, outcome.refused | outcome.unroutable)
     if outcome.error:
         raise outcome.error
     return len(rows)

@@ -7,11 +7,9 @@ import structlog
 
 from atoll.bus.broker.messages import Outgoing
 from atoll.bus.broker.publisher import Outcome
+from atoll.bus.message_log import log_messages
 
 log = structlog.get_logger("atoll.bus")
-
-# Readers of logs cut long lines.
-MESSAGES_PER_LINE = 100
 
 
 def log_batch(rows: Sequence[Outgoing], outcome: Outcome) -> None:
@@ -22,14 +20,7 @@ def log_batch(rows: Sequence[Outgoing], outcome: Outcome) -> None:
 
 
 def _log(write: Callable[..., Any], event: str, rows: Sequence[Outgoing], reasons: Mapping[int, str]) -> None:
-    if not reasons:
-        return
-    messages = [_facts(row, reasons[row.id]) for row in rows if row.id in reasons]
-    for start in range(0, len(messages), MESSAGES_PER_LINE):
-        part = messages[start : start + MESSAGES_PER_LINE]
-        # The fields of a line of its own: `manage.py logs` shows the correlation id at its end.
-        facts = part[0] if len(part) == 1 else {"messages": part}
-        write(event, count=len(part), **facts)
+    log_messages(write, event, [_facts(row, reasons[row.id]) for row in rows if row.id in reasons])
 
 
 def _facts(row: Outgoing, reason: str) -> dict[str, str]:

@@ -27,16 +27,17 @@ MESSAGE = {
     "destination": "text",
     "body": "text",
     "correlation_id": "text",
+    "traceparent": "text",
 }
 
 ADD = Prepared(
     "atoll_add",
     """
 INSERT INTO atoll_bus_outbox
-    (message_id, kind, name, destination, key, body, correlation_id,
+    (message_id, kind, name, destination, key, body, correlation_id, traceparent,
      status, attempts, error, next_attempt_at, created_at)
 VALUES
-    (%(message_id)s, %(kind)s, %(name)s, %(destination)s, '', %(body)s, %(correlation_id)s,
+    (%(message_id)s, %(kind)s, %(name)s, %(destination)s, '', %(body)s, %(correlation_id)s, %(traceparent)s,
      'pending', 0, '', statement_timestamp(), statement_timestamp())
 """,
     **MESSAGE,
@@ -55,11 +56,11 @@ WITH counter AS (
     RETURNING last
 )
 INSERT INTO atoll_bus_outbox
-    (message_id, kind, name, destination, key, key_sequence, body, correlation_id,
+    (message_id, kind, name, destination, key, key_sequence, body, correlation_id, traceparent,
      status, attempts, error, next_attempt_at, created_at)
 SELECT
     %(message_id)s, %(kind)s, %(name)s, %(destination)s, %(key)s, counter.last, %(body)s, %(correlation_id)s,
-    'pending', 0, '', statement_timestamp(), statement_timestamp()
+    %(traceparent)s, 'pending', 0, '', statement_timestamp(), statement_timestamp()
 FROM counter
 """,
     **MESSAGE,
@@ -70,7 +71,8 @@ FROM counter
 DUE = Prepared(
     "atoll_due",
     """
-SELECT id, message_id, kind, name, destination, key, key_sequence, body, correlation_id, created_at
+SELECT id, message_id, kind, name, destination, key, key_sequence, body, correlation_id, created_at,
+    traceparent
 FROM atoll_bus_outbox AS candidate
 WHERE status = 'pending' AND next_attempt_at <= statement_timestamp()
   AND (key = '' OR NOT EXISTS (
@@ -91,7 +93,8 @@ WITH newest AS MATERIALIZED (
         AND next_attempt_at <= statement_timestamp() AS may_go
     FROM atoll_bus_outbox WHERE status = 'pending' ORDER BY id DESC LIMIT %(limit)s
 )
-SELECT id, message_id, kind, name, destination, key, key_sequence, body, correlation_id, created_at
+SELECT id, message_id, kind, name, destination, key, key_sequence, body, correlation_id, created_at,
+    traceparent
 FROM newest AS candidate
 WHERE may_go AND (key = '' OR NOT EXISTS (
     SELECT FROM atoll_bus_outbox AS earlier
@@ -134,7 +137,15 @@ WHERE id = given.row_id AND status = 'pending'
 
 
 def add(
-    *, message_id: UUID, kind: str, name: str, destination: str, key: str, body: str, correlation_id: str
+    *,
+    message_id: UUID,
+    kind: str,
+    name: str,
+    destination: str,
+    key: str,
+    body: str,
+    correlation_id: str,
+    traceparent: str = "",
 ) -> None:
     """Write a row and wake the relay when the transaction commits."""
     with connection.cursor() as cursor:
@@ -148,6 +159,7 @@ def add(
                 "key": key,
                 "body": body,
                 "correlation_id": correlation_id,
+                "traceparent": traceparent,
             },
         )
     wakeup.after_commit()

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from celery.signals import worker_shutting_down
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import conf, process_title
+from atoll import conf, process_title, tracing
 from atoll.bus import contracts
 from atoll.bus.broker import transports
 from atoll.bus.delivery import attempt_slots, in_flight
@@ -23,12 +23,14 @@ from atoll.bus.handlers.attendance import Attendance
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.operations import retention
 from atoll.bus.worker import settings_check, watchdog
+from atoll.bus.worker.handover import Handover
 from atoll.bus.worker.hints import Hints
 from atoll.bus.worker.threads import WorkerThreads
 from atoll.bus.worker.watchdog import Watchdog
 from atoll.bus.worker.worker_registration import WorkerRegistration
 from atoll.postgresql import bound, budget
 from atoll.server import starting
+from atoll.server.identity import instance_id
 
 log = structlog.get_logger("atoll.bus")
 
@@ -59,6 +61,8 @@ class BusStep(bootsteps.StartStopStep):
             # For other exceptions Celery shows a traceback, or logs it and goes on.
             raise SystemExit(f"The worker does not start. {error}") from None
         # Before the pool forks its children.
+        service = settings.ATOLL_SERVICE
+        tracing.start(tracing.Origin(settings.ATOLL_PROJECT, service, instance_id(service), "worker"))
         bound.hold_to(budget.BESIDE_HANDLERS + worker.concurrency, in_children=budget.IN_CHILD)
         self._threads: WorkerThreads | None = None
         self._attendance = Attendance()
@@ -79,8 +83,10 @@ class BusStep(bootsteps.StartStopStep):
         if conf.flag("BUS_IN_WORKER", default=True):
             # A handler in a prefork pool has a process of its own, which it may end.
             is_fast = conf.flag("BUS_FAST_PATH", True, settings.ATOLL_PROJECT) and not self._children()
+            hints = Hints(worker.app)
+            handover = Handover(self._submit, worker.concurrency, hints)
             self._threads = WorkerThreads(
-                Hints(worker.app), self._registration, fast_path=FastPath() if is_fast else None
+                hints, self._registration, fast_path=FastPath(pool=handover) if is_fast else None
             )
             self._threads.start()
         else:
@@ -105,6 +111,9 @@ class BusStep(bootsteps.StartStopStep):
         attempt_slots.leave()
         self._registration.leaving()
         threading.Thread(target=self._end, name="grace", daemon=True).start()
+
+    def _submit(self, function: Callable[[], None]) -> None:
+        self._pool.apply_async(function, callback=lambda _: None)
 
     def _leave_stuck(self) -> None:
         self._exit_code = os.EX_SOFTWARE

@@ -24,6 +24,7 @@ from atoll.bus.broker.transport import CONNECT_TIMEOUT_S, HEARTBEAT_S
 from atoll.bus.delivery import attempt_slots, timeouts
 from atoll.bus.worker import celery_environment, close_inherited_sockets, hints
 from atoll.bus.worker.sigterm_wakeup import WakeStep
+from atoll.server import log_level
 
 CONCURRENCY = 4
 
@@ -110,4 +111,5 @@ def _become_child(**_: Any) -> None:
     number = getattr(current_process(), "index", attempt_slots.SLOTS)
     attempt_slots.become_child(number)
     process_title.show(settings.ATOLL_PROJECT, "worker", "child", str(number + 1))
+    log_level.follow_in_background()
     timeouts.arm()

@@ -13,23 +13,27 @@ FIRST = 3
 
 
 def close_inherited_sockets() -> None:
-    """Close this process's copies of network connections.
+    """Close this process's copies of network connections and of the ports that the parent listens at.
 
     A connection that the parent closes would otherwise stay open here: PostgreSQL would keep a session
-    that no process uses, and its claims. Each descriptor is replaced by one of /dev/null, since the objects
-    that hold its number may still close it.
+    that no process uses, and its claims. A port would stay taken after the parent's end. Each descriptor is
+    replaced by one of /dev/null, since the objects that hold its number may still close it.
     """
     with suppress(FileNotFoundError), Path(os.devnull).open("rb") as nothing:
         for descriptor in sorted(int(entry.name) for entry in DESCRIPTORS.iterdir()):
             with suppress(OSError):
-                if descriptor >= FIRST and _is_connection(descriptor):
+                if descriptor >= FIRST and _is_network(descriptor):
                     os.dup2(nothing.fileno(), descriptor, inheritable=False)
 
 
-def _is_connection(descriptor: int) -> bool:
-    """Whether the descriptor is a network connection; a socket pair has no peer name.
+def _is_network(descriptor: int) -> bool:
+    """Whether the descriptor is a network connection or listens for them; a socket pair has no peer name.
 
-    Raises OSError when it is no socket, or not connected.
+    Raises OSError when it is no socket, or neither connected nor listening.
     """
     with socket.socket(fileno=os.dup(descriptor)) as copy:
-        return bool(copy.getpeername()) and copy.type == socket.SOCK_STREAM
+        if copy.type != socket.SOCK_STREAM:
+            return False
+        if copy.family != socket.AF_UNIX and copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return True
+        return bool(copy.getpeername())

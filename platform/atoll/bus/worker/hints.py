@@ -6,6 +6,7 @@ writes no hint to disk, and a failed one is hardly retried.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -101,7 +102,8 @@ def register(app: Celery) -> None:
                 # The running handlers take the time until the exit; another worker takes the rest.
                 hints([UUID(left) for left in delivery_ids[position:]])
                 return
-            run(UUID(identifier), hints)
+            delivery_id = UUID(identifier)
+            with_a_new_session(partial(executor.execute, delivery_id, hint=hints), delivery_id)
 
 
 def work_off(hints: Hints, until: float) -> None:
@@ -114,14 +116,16 @@ def work_off(hints: Hints, until: float) -> None:
         log.error("backlog waits for the database", error=str(error).strip())
 
 
-def run(delivery_id: UUID, hint: Hints) -> None:
-    """Execute a delivery; once more on a new connection when the idle one had ended."""
+def with_a_new_session(step: Callable[[], object], delivery_id: UUID) -> None:
+    """Do the step of a delivery; once more on a new connection when the idle one had ended."""
     try:
-        executor.execute(delivery_id, hint=hint)
+        connection.ensure_connection()
+        step()
     except (OperationalError, InterfaceError):
         connection.close()
         try:
-            executor.execute(delivery_id, hint=hint)
+            connection.ensure_connection()
+            step()
         except (OperationalError, InterfaceError) as error:
             connection.close()
             log.error("delivery waits for the database", delivery=str(delivery_id), error=str(error).strip())

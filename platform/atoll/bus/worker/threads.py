@@ -1,4 +1,5 @@
-"""Ingest, relay, sweeper and retention on threads of one process: of a worker, or of ``PROJECT bus``."""
+"""The threads of one process, of a worker or of ``PROJECT bus``: ingest, relay, sweeper, retention, and the
+reporter of failures."""
 
 import threading
 import time
@@ -14,6 +15,7 @@ from atoll.bus.inbox.consumer_status import Problem
 from atoll.bus.inbox.ingest import Ingestor
 from atoll.bus.operations.retention import Janitor
 from atoll.bus.outbox.relay import Relay
+from atoll.bus.worker.failure_reporter import FailureReporter
 from atoll.bus.worker.hints import Hints
 from atoll.bus.worker.worker_registration import WorkerRegistration
 
@@ -27,7 +29,7 @@ REPORT_EVERY_S = 5.0
 
 class WorkerThreads:
     """Ingest and relay with a database and a broker connection each, the sweeper with a database connection,
-    and retention, which connects now and then."""
+    and retention and the reporter of failures, which connect now and then."""
 
     def __init__(
         self,
@@ -49,12 +51,14 @@ class WorkerThreads:
             hints, work_off, may_hint=self._relay.connected.is_set, runs_handlers=runs_handlers
         )
         self._janitor = Janitor()
+        self._reporter = FailureReporter()
         self._registration = registration
         self._threads = [
             threading.Thread(target=self._ingestor.run, name="ingest", daemon=True),
             threading.Thread(target=self._relay.run, name="relay", daemon=True),
             threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True),
             threading.Thread(target=self._janitor.run, name="retention", daemon=True),
+            threading.Thread(target=self._reporter.run, name="failures", daemon=True),
         ]
         self._watching = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._stopping = threading.Event()
@@ -76,6 +80,7 @@ class WorkerThreads:
         self._relay.stop()
         self._sweeper.stop()
         self._janitor.stop()
+        self._reporter.stop()
         for thread in self._threads:
             thread.join(STOP_TIMEOUT_S)
 

@@ -4,6 +4,7 @@ import structlog
 from django.conf import settings
 
 from atoll import conf
+from atoll.bus.worker.exposition import serve_metrics
 from atoll.server import lifecycle, listening
 from atoll.server.registration import Registration
 
@@ -17,7 +18,7 @@ class WorkerRegistration:
         lifecycle.set_state("starting")
         project = settings.ATOLL_PROJECT
         host = listening.advertised_host("", conf.variable("ADVERTISE_HOST", project))
-        self._registration = Registration.of_worker(project, host)
+        self._registration = Registration.of_worker(project, host, metrics_port=serve_metrics())
         self._is_registered = False
         self._is_leaving = False
 

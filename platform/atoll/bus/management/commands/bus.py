@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from atoll import tracing
 from atoll.bus import contracts
 from atoll.bus.broker import transports
 from atoll.bus.inbox import senders
@@ -17,6 +18,7 @@ from atoll.bus.worker.hints import Hints
 from atoll.bus.worker.threads import WorkerThreads
 from atoll.bus.worker.worker_registration import WorkerRegistration
 from atoll.server import starting
+from atoll.server.identity import instance_id
 
 
 class Command(BaseCommand):
@@ -34,6 +36,8 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(f"The bus does not start. {error}") from error
         settings_check.report_database()
+        service = settings.ATOLL_SERVICE
+        tracing.start(tracing.Origin(settings.ATOLL_PROJECT, service, instance_id(service), "bus"))
         registration = WorkerRegistration()
         threads = WorkerThreads(Hints(app), registration, runs_handlers=False)
         stopping = threading.Event()

@@ -1,0 +1,1 @@
+"""The gateway beside its peers on one core: see `bench.gateway.__main__`."""

@@ -1,0 +1,1 @@
+"""Answers that combine several services, as the published table declares them."""

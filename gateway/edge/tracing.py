@@ -1,0 +1,183 @@
+"""The spans of a request in the edge: the request itself, and each attempt at an upstream.
+
+No context variable is touched: the exchange carries its trace. What the spans need is noted, and spans are
+made only for requests that are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from atoll.tracing import Record, TraceContext, parse, trace_of
+from atoll.tracing.w3c import new_span_id
+from gateway.edge.upstream.hedging import Lost
+
+if TYPE_CHECKING:
+    from atoll.tracing.recorder import Recorder
+    from gateway.edge.exchange import Exchange
+
+
+class Attempt:
+    """One attempt at an upstream. Times are of ``perf_counter``; ``ended`` is 0 while it runs."""
+
+    __slots__ = (
+        "began", "ended", "error", "has_lost", "header", "instance", "service", "span_id", "status"
+    )  # fmt: skip
+
+    def __init__(self, trace: RequestTrace, service: str, instance: str, span_id: str) -> None:
+        self.service = service
+        self.instance = instance
+        self.span_id = span_id
+        self.ended = 0.0
+        self.status = 0
+        self.error = ""
+        self.has_lost = False
+        flags = "01" if trace.sampled else "00"
+        self.header = f"traceparent: 00-{trace.trace_id}-{span_id}-{flags}\r\n".encode()
+        self.began = time.perf_counter()
+
+    def answered(self, status: int) -> None:
+        self.status = status
+        self.ended = time.perf_counter()
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, Lost):
+            self.has_lost = True
+        else:
+            self.error = f"{type(error).__name__}: {error}"[:200]
+        self.ended = time.perf_counter()
+
+
+class RequestTrace:
+    """``records`` is False where a client's trace only passes through. The other values that spans need are
+    there after `finish`."""
+
+    __slots__ = (
+        "_began", "_code", "_correlation_id", "_method", "_path", "_retries", "_route", "_status", "_took_us",
+        "attempts", "parent_id", "records", "sampled", "span_id", "started_us", "trace_id",
+    )  # fmt: skip
+
+    def __init__(self, trace_id: str, span_id: str, parent_id: str, *, sampled: bool, records: bool) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id
+        self.sampled = sampled
+        self.records = records
+        self.attempts: list[Attempt] = []
+
+    def attempt(self, service: str, instance: str) -> Attempt:
+        span_id = self.span_id
+        if self.records:
+            # The request's id is random, so its turned digits are, too.
+            span_id = new_span_id() if self.attempts else span_id[4:] + span_id[:4]
+        made = Attempt(self, service, instance, span_id)
+        self.attempts.append(made)
+        return made
+
+    def finish(self, exchange: Exchange, route: str, seconds: float, code: str) -> None:
+        self._began = exchange.started
+        self._took_us = int(seconds * 1_000_000)
+        self.started_us = int(time.time() * 1_000_000) - self._took_us
+        self._method = exchange.method
+        self._path = exchange.path
+        self._status = exchange.status
+        self._retries = exchange.retries
+        self._correlation_id = exchange.correlation_id
+        self._route = route
+        self._code = code
+
+    def spans(self) -> Iterator[Record]:
+        status = self._status
+        yield Record(
+            self.trace_id,
+            self.span_id,
+            self.parent_id,
+            self._correlation_id,
+            f"{self._method} {self._route}",
+            "server",
+            self.started_us,
+            self._took_us,
+            f"{status} {self._code}".strip() if status >= 500 or not status else "",
+            self.sampled,
+            {
+                "http.request.method": self._method,
+                "url.path": self._path.decode("latin-1")[:512],
+                "http.response.status_code": status,
+                "http.request.resend_count": self._retries,
+                "atoll.route": self._route,
+                "atoll.code": self._code,
+            },
+        )
+        good = [one for one in self.attempts if not (one.error or one.has_lost)]
+        for attempt in self.attempts:
+            # The answer of the last good one was relayed until the end of the request.
+            yield self._span_of(attempt, is_relayed=bool(good) and attempt is good[-1])
+
+    def _span_of(self, attempt: Attempt, *, is_relayed: bool) -> Record:
+        after_us = int((attempt.began - self._began) * 1_000_000)
+        if is_relayed or not attempt.ended:
+            ended_us = self._took_us
+        else:
+            ended_us = int((attempt.ended - self._began) * 1_000_000)
+        return Record(
+            self.trace_id,
+            attempt.span_id,
+            self.span_id,
+            self._correlation_id,
+            f"{self._method} {attempt.service}",
+            "client",
+            self.started_us + after_us,
+            max(0, ended_us - after_us),
+            attempt.error or (f"{attempt.status}" if attempt.status >= 500 else ""),
+            self.sampled,
+            {
+                "http.request.method": self._method,
+                "http.response.status_code": attempt.status,
+                "server.address": attempt.instance,
+                "peer.service": attempt.service,
+                "atoll.outcome": "lost" if attempt.has_lost else "",
+            },
+        )
+
+
+class RequestTraces:
+    """Begins and ends the traces of requests. Without a ``recorder`` a client's trace only passes through."""
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+        self._slow_s = recorder.slow_us / 1_000_000 if recorder is not None else 0.0
+
+    def begin(self, exchange: Exchange) -> RequestTrace | None:
+        """A client's trace goes on, and its wish to be sampled counts for nothing: it is not ours to pay."""
+        offered = exchange.fields.get(b"traceparent")
+        client: TraceContext | None = parse(offered.decode("latin-1")) if offered else None
+        recorder = self._recorder
+        if recorder is None:
+            if client is None:
+                return None
+            return RequestTrace(client.trace_id, client.span_id, "", sampled=client.sampled, records=False)
+        if client is not None:
+            trace_id, parent_id = client.trace_id, client.span_id
+        else:
+            parent_id, correlation_id = "", exchange.correlation_id
+            if b"x-correlation-id" in exchange.fields:
+                trace_id = trace_of(correlation_id)
+            else:
+                trace_id = correlation_id.replace("-", "")  # our own UUID
+        request_id = exchange.request_id  # a UUIDv7, whose last 16 digits are random
+        span_id = request_id[19:23] + request_id[24:]
+        return RequestTrace(trace_id, span_id, parent_id, sampled=recorder.sample(), records=True)
+
+    def end(self, exchange: Exchange, trace: RequestTrace, route: str, seconds: float, code: str) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
+        trace.finish(exchange, route, seconds, code)
+        status = exchange.status
+        if trace.sampled or status >= 500 or not status or exchange.retries or seconds >= self._slow_s:
+            for span in trace.spans():
+                recorder.keep(span)
+        else:
+            recorder.hold(trace)

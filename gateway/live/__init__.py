@@ -1,0 +1,1 @@
+"""Figures of the running gateway, read from its own /metrics."""

@@ -1,0 +1,3 @@
+"""The statuses of a health answer."""
+
+OK, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"

@@ -1,0 +1,1 @@
+"""The board: every service, instance and worker on one page."""

@@ -1,0 +1,105 @@
+"""The rows of the board: services in order of need, each with its instances and workers."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from registry import selectors
+from registry.models import Instance, Service
+
+WORKER_SUFFIX = ".worker"
+# How bad a state is; the worst one comes first.
+STATES = ("down", "last known", "reduced", "no instance", "up")
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """``kind`` is ``web`` or ``worker``. ``since`` is the time of its registration."""
+
+    pk: int
+    id: str
+    kind: str
+    status: str
+    place: str
+    version: str
+    zone: str
+    since: datetime
+    beat_age_s: float
+
+
+@dataclass
+class ServiceRow:
+    """``deployed_at`` is the time at which the first instance of the newest version registered."""
+
+    name: str
+    state: str
+    instances: list[InstanceRow] = field(default_factory=list)
+    versions: list[str] = field(default_factory=list)
+    deployed_at: datetime | None = None
+
+    @property
+    def healthy(self) -> int:
+        return sum(one.status == "healthy" for one in self.instances)
+
+    @property
+    def is_bad(self) -> bool:
+        return self.state not in ("up", "no instance")
+
+
+def service_rows() -> list[ServiceRow]:
+    """Every service with its workers, the ones in trouble first. Two queries."""
+    instances = selectors.with_health(Instance.objects.all()).order_by("service__name", "instance_id")
+    by_service: dict[str, list[Any]] = {}
+    for name, found in groupby(instances, key=lambda one: _plain(one.service.name)):
+        by_service.setdefault(name, []).extend(found)
+    names = {_plain(name) for name in Service.objects.values_list("name", flat=True)}
+    rows = [_service(name, by_service.get(name, [])) for name in names]
+    return sorted(rows, key=lambda row: (STATES.index(row.state), row.name))
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(WORKER_SUFFIX)
+
+
+def _service(name: str, found: list[Any]) -> ServiceRow:
+    rows = sorted((_instance(one) for one in found), key=lambda row: (row.kind != "web", row.id))
+    newest = max(rows, key=lambda row: row.since, default=None)
+    same = [row.since for row in rows if newest is not None and row.version == newest.version]
+    return ServiceRow(
+        name,
+        _state(rows),
+        rows,
+        sorted({row.version for row in rows if row.version}),
+        min(same, default=None),
+    )
+
+
+def _state(rows: Iterable[InstanceRow]) -> str:
+    """The worst of the web processes and the workers, each judged by themselves."""
+    states = []
+    for _, group in groupby(rows, key=lambda row: row.kind):
+        statuses = [row.status for row in group]
+        if "last-known" in statuses:
+            states.append("last known")
+        elif "healthy" not in statuses:
+            states.append("down")
+        else:
+            states.append("reduced" if "unhealthy" in statuses else "up")
+    return min(states, key=STATES.index, default="no instance")
+
+
+def _instance(one: Any) -> InstanceRow:
+    host = f"[{one.host}]" if ":" in one.host else one.host
+    return InstanceRow(
+        pk=one.pk,
+        id=one.instance_id,
+        kind="worker" if one.service.name.endswith(WORKER_SUFFIX) else "web",
+        status=selectors.status(one),
+        place=f"{host}:{one.port}" if one.port else host,
+        version=str(one.metadata.get("version", "")),
+        zone=str(one.metadata.get("zone", "")),
+        since=one.registered_at,
+        beat_age_s=one.beat_age.total_seconds(),
+    )

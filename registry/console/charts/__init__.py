@@ -1,0 +1,1 @@
+"""Charts of requests, errors and durations, drawn on the server."""

@@ -1,0 +1,1 @@
+"""Figures of all services: read from their ``/metrics``, kept by the minute for a day, summed for pages."""

@@ -1,0 +1,1 @@
+"""The mail that a developer's platform did not send."""

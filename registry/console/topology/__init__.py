@@ -1,0 +1,1 @@
+"""Who called whom and who told whom in the last minutes, as a graph."""

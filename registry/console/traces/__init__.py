@@ -1,0 +1,1 @@
+"""Pages about journeys: the recent ones, and one of them as a waterfall."""
