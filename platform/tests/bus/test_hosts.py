@@ -15,7 +15,7 @@ from atoll.bus.models import Delivery
 from atoll.bus.publishing import publish_raw
 
 from .conftest import Until
-from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, running
+from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, Process, is_in_handler, running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
@@ -42,10 +42,6 @@ def ask(name: str, *texts: str, hold_s: float = 0.0) -> None:
             publish_raw(name, {"text": text, "holdS": hold_s})
 
 
-def is_running() -> bool:
-    return Delivery.objects.filter(status="running").exists()
-
-
 def settled() -> Delivery | None:
     return Delivery.objects.filter(status__in=["done", "dead"]).first()
 
@@ -70,7 +66,7 @@ def test_a_rolling_restart_under_load_loses_nothing_and_doubles_nothing(
     texts = [f"{number:03}" for number in range(300)]
     with running(tmp_path / "old", WORKER_POOL=pool) as old:
         ask("note.requested", "slow", hold_s=3)
-        until(is_running)
+        until(is_in_handler)
         ask("note.requested", *texts, hold_s=0.02)
         until(lambda: Note.objects.count() > 20)
         with running(tmp_path / "new", WORKER_POOL=pool, ATOLL_INSTANCE="library-service-new"):
@@ -114,7 +110,7 @@ def test_a_signal_lets_the_running_handler_finish(
 ) -> None:
     with running(tmp_path / "worker", WORKER_POOL=pool) as worker:
         ask("note.requested", "finished", hold_s=1.5)
-        until(is_running)
+        until(is_in_handler)
         _, took_s = worker.terminate(*signals)
     assert took_s < STOP_DEADLINE_S
     assert notes() == ["finished"]
@@ -126,7 +122,7 @@ def test_a_signal_to_the_whole_group_lets_the_running_handler_finish(
 ) -> None:
     with running(tmp_path / "worker", WORKER_POOL="prefork") as worker:
         ask("note.requested", "finished", hold_s=1.5)
-        until(is_running)
+        until(is_in_handler)
         for child in worker.children():
             os.kill(child, signal.SIGTERM)
         code, took_s = worker.terminate()
@@ -140,7 +136,7 @@ def test_a_killed_child_s_delivery_runs_again_within_seconds_with_one_effect(
 ) -> None:
     with running(tmp_path / "worker", WORKER_POOL="prefork", WORKER_CONCURRENCY="1") as worker:
         ask("note.requested", "once", hold_s=3.5)
-        until(is_running)
+        until(is_in_handler)
         lease_ends = Delivery.objects.get().next_attempt_at
         (child,) = worker.children()
         os.kill(child, signal.SIGKILL)
@@ -199,7 +195,7 @@ def test_a_worker_with_a_stuck_thread_ends_to_be_started_again(
 ) -> None:
     with running(tmp_path / "worker", IMPATIENT) as worker:
         ask("note.stuck", "in the end")
-        until(is_running)
+        until(is_in_handler)
         assert worker.ended() == os.EX_SOFTWARE
     assert notes() == []
     assert Delivery.objects.get().attempts == 1

@@ -15,7 +15,7 @@ from atoll.bus.publishing import publish_raw
 from atoll.testing.proxy import Proxy
 
 from .conftest import Until
-from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, running
+from .worker import BUS, CELERY, STOP_DEADLINE_S, WORKER, is_in_handler, running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.processes]
 
@@ -27,10 +27,6 @@ def notes() -> list[str]:
 def ask(text: str, hold_s: float = 0.0) -> None:
     with transaction.atomic():
         publish(NoteRequested(text, hold_s))
-
-
-def is_running() -> bool:
-    return Delivery.objects.filter(status="running").exists()
 
 
 def test_a_worker_carries_commits_to_their_effects_on_few_connections(
@@ -60,7 +56,7 @@ def test_killed_in_the_middle_of_a_handler_it_has_exactly_one_effect(
 ) -> None:
     with running(tmp_path / "first") as first:
         ask("once", hold_s=3)
-        until(is_running)
+        until(is_in_handler)
         lease_ends = Delivery.objects.get().next_attempt_at
         first.kill()
     assert notes() == []
@@ -80,7 +76,7 @@ def test_a_worker_that_starts_takes_nothing_from_one_that_lives(
 ) -> None:
     with running(tmp_path / "first"):
         ask("mine", hold_s=3)
-        until(is_running)
+        until(is_in_handler)
         with running(tmp_path / "second", ATOLL_INSTANCE="library-service-second"):
             until(lambda: notes() == ["mine"])
             ask("ours")
@@ -114,7 +110,7 @@ def test_a_worker_whose_broker_goes_away_and_comes_back_goes_on_by_itself(
 def test_sigterm_lets_running_handlers_finish(broker: str, tmp_path: Path, until: Until) -> None:
     with running(tmp_path / "worker") as worker:
         ask("finished", hold_s=1.5)
-        until(is_running)
+        until(is_in_handler)
         code, took_s = worker.terminate()
     assert (code, took_s < STOP_DEADLINE_S) == (0, True)
     assert notes() == ["finished"]
@@ -129,7 +125,7 @@ def test_a_handler_that_outlasts_the_grace_period_is_cut_off_and_given_back(
     with running(tmp_path / "worker", WORKER_POOL=pool) as worker:
         with transaction.atomic():
             publish_raw("note.endless", {"text": "never", "holdS": 60})
-        until(is_running)
+        until(is_in_handler)
         code, took_s = worker.terminate()
     assert (code, took_s < STOP_DEADLINE_S) == (0, True)
     assert notes() == []

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django.db import connection
+from django.db import connection, transaction
 
+from atoll.bus.models import Delivery
 from atoll.testing import pace
 
 START_DEADLINE_S = 60.0
@@ -105,6 +106,18 @@ def running(folder: Path, command: Sequence[str] = WORKER, **variables: str) -> 
         yield process
     finally:
         process.end()
+
+
+def is_in_handler() -> bool:
+    """Whether a handler has begun whose transaction still runs.
+
+    Such a transaction holds the lock of its delivery's row. The status alone says less: a delivery is
+    running from its claim on, and a worker that leaves gives back a claim that no thread has begun.
+    """
+    claims = Delivery.objects.filter(status="running")
+    with transaction.atomic():
+        claimed = set(claims.values_list("pk", flat=True))
+        return claimed > set(claims.select_for_update(skip_locked=True).values_list("pk", flat=True))
 
 
 def environment(folder: Path, lifecycle: Path) -> dict[str, str]:
