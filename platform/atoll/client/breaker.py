@@ -53,28 +53,37 @@ class Breaker:
                 return True
             return state == "closed"
 
-    def succeeded(self) -> None:
+    def succeeded(self) -> bool:
+        """Return whether this closed the breaker."""
         with self._lock:
             if self._opened_at is not None and not self._probing:
-                return  # a request sent before it opened says nothing about now
+                return False  # a request sent before it opened says nothing about now
+            was_closed = self._opened_at is None
             self._failed = 0
             self._opened_at = None
             self._probing = 0
+            return not was_closed
 
-    def failed(self) -> None:
+    def failed(self) -> bool:
+        """Return whether this opened the breaker, also again after a probe."""
         with self._lock:
             self._failed += 1
             if self._probing:
                 self._probing -= 1
                 self._opened_at = self._clock()
                 self._rest_s = min(self._rest_s * 2, LAST_REST_S)
-            elif self._opened_at is None and self._failed >= FAILURES_TO_OPEN:
+                return True
+            if self._opened_at is None and self._failed >= FAILURES_TO_OPEN:
                 self._opened_at = self._clock()
                 self._rest_s = FIRST_REST_S
+                return True
+            return False
 
-    def released(self) -> None:
+    def released(self) -> bool:
+        """Return False: the breaker stays as it is."""
         with self._lock:
             self._probing = max(0, self._probing - 1)
+        return False
 
     def _remaining_s(self) -> float:
         assert self._opened_at is not None  # noqa: S101

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from atoll.client.breaker import Breaker
 from atoll.client.budget import Budget
+from atoll.client.metrics import show_open_breakers
 from atoll.client.transport import Transport
 from atoll.discovery.instances import Instance
 
@@ -62,5 +63,14 @@ class Pool:
         """Drop the breakers of all other instances of the service: no instance takes the id of another."""
         current = {instance.id for instance in instances}
         with self._lock:
-            for key in [key for key in self._breakers if key[0] == service and key[1] not in current]:
+            gone = [key for key in self._breakers if key[0] == service and key[1] not in current]
+            for key in gone:
                 del self._breakers[key]
+        if gone:
+            self.show_breakers(service)
+
+    def show_breakers(self, service: str) -> None:
+        """Let ``/metrics`` tell how many breakers of the service are not closed."""
+        with self._lock:
+            found = [breaker for (name, _), breaker in self._breakers.items() if name == service]
+            show_open_breakers(service, sum(breaker.state != "closed" for breaker in found))

@@ -17,7 +17,7 @@ from atoll.client.call import Call, Failed
 from atoll.client.deadline import Deadline
 from atoll.client.failures import NotSent, TimedOut, UpstreamFailure
 from atoll.client.headers import Token
-from atoll.client.metrics import observe_call
+from atoll.client.metrics import observe_breaker_opened, observe_call, observe_retry, observe_stopped
 from atoll.client.pool import Pool
 from atoll.client.reply import Reply
 from atoll.client.retry import Retry
@@ -129,6 +129,8 @@ class ServiceClient:
         for retry in range(1, self._retry.limit + 2):
             instance, breaker = self._choose(pool, tried)
             tried.add(instance.id)
+            if retry > 1:
+                observe_retry(self.service)
             try:
                 return self._attempt(pool, instance, breaker, call, retry)
             except Failed as failure:
@@ -160,6 +162,7 @@ class ServiceClient:
             if breakers[chosen.id].allow():
                 return chosen, breakers[chosen.id]
             candidates.remove(chosen)
+        observe_stopped(self.service)
         after_s = min(breaker.retry_after_s() for breaker in breakers.values())
         raise CircuitOpen(
             self.service, "it failed repeatedly and is left alone for now", retry_after_s=after_s
@@ -201,7 +204,10 @@ class ServiceClient:
             may_repeat = policy.may_repeat(failure, is_repeatable=call.is_repeatable)
             raise Failed(self._no_answer(instance, failure, given_s), may_repeat=may_repeat) from failure
         finally:
-            verdict()
+            if verdict():
+                pool.show_breakers(self.service)
+                if verdict == breaker.failed:
+                    observe_breaker_opened(self.service)
         if raw.status >= 500:
             may_repeat = policy.is_failure(raw.status) and call.is_repeatable
             raise Failed(self._bad_answer(instance, raw), may_repeat=may_repeat)

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from atoll.bus import Dead, Ignore, Message, Retry, on
-from atoll.bus.delivery import executor
+from atoll.bus.delivery import executor, run_metrics
 from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.handlers import known
 from atoll.bus.inbox import arrivals as counted
@@ -18,9 +18,14 @@ from bus.test_fast_path import NoteAsked, arrivals
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("handlers")]
 
 
-def runs(handler: str, outcome: str) -> float:
-    labels = {"handler": handler, "outcome": outcome}
+def runs(handler: str, outcome: str, name: str = "note.asked") -> float:
+    labels = {"handler": handler, "name": name, "outcome": outcome}
     return REGISTRY.get_sample_value("bus_handler_seconds_count", labels) or 0.0
+
+
+def retries(handler: str) -> float:
+    labels = {"handler": handler, "name": "note.asked"}
+    return REGISTRY.get_sample_value("bus_handler_retries_total", labels) or 0.0
 
 
 def received() -> float:
@@ -57,6 +62,33 @@ def test_an_attempt_of_the_pool_is_counted_with_its_outcome(error, outcome):
     assert {one: runs(name, one) for one in ("done", "ignored", "dead", "failed") if runs(name, one)} == {
         outcome: 1
     }
+
+
+def test_a_run_after_the_first_is_counted_as_a_retry():
+    @on("note.asked", name="metrics.again", retry=Retry(immediate=2))
+    def act(event: NoteAsked, message: Message) -> None:
+        if message.attempt < 3:
+            raise OSError
+
+    known.reload()
+    receive(arrivals(1))
+    executor.execute(Delivery.objects.get().id)
+    assert (runs("metrics.again", "failed"), runs("metrics.again", "done")) == (2, 1)
+    assert retries("metrics.again") == 2
+
+
+def test_a_handler_of_a_pattern_counts_names_without_end_as_one(monkeypatch):
+    @on("note.#", name="metrics.pattern")
+    def see(event: NoteAsked, message: Message) -> None:
+        pass
+
+    known.reload()
+    monkeypatch.setattr(run_metrics, "_names", {"note.one"})
+    monkeypatch.setattr(run_metrics, "MAX_NAMES", 1)
+    receive([*arrivals(1, name="note.one"), *arrivals(2, name="note.two")], FastPath(first=0))
+    assert runs("metrics.pattern", "done", "note.one") == 1
+    assert runs("metrics.pattern", "done", "note.two") == 0
+    assert runs("metrics.pattern", "done", "other") == 1
 
 
 def test_names_without_end_share_one_series(monkeypatch):

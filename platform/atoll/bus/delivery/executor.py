@@ -129,7 +129,7 @@ def _attempt(claim: Claim, now: datetime | None, span: Any) -> bool:
     except Ignore as reason:
         deliveries.finish(claim, "ignored", str(reason))
         message_spans.outcome("ignored", reason=str(reason))
-        observe_run(handler.id, "ignored", time.monotonic() - started)
+        observe_run(claim, "ignored", time.monotonic() - started)
         log.info("handler ignored", reason=str(reason), **facts)
         return False
     except Exception as error:
@@ -138,7 +138,7 @@ def _attempt(claim: Claim, now: datetime | None, span: Any) -> bool:
         return _failed(claim, handler, error, facts, now, time.monotonic() - started)
     message_spans.outcome("done")
     took_s = time.monotonic() - started
-    observe_run(handler.id, "done", took_s)
+    observe_run(claim, "done", took_s)
     log.info("handler done", duration_ms=round(took_s * 1000, 1), **facts)
     return False
 
@@ -176,7 +176,7 @@ def _failed(
     took_s: float,
 ) -> bool:
     wait = None if isinstance(error, Dead) else handler.retry.wait_after(claim.attempt, claim.age_s)
-    observe_run(handler.id, "dead" if wait is None else "failed", took_s)
+    observe_run(claim, "dead" if wait is None else "failed", took_s)
     summary = str(error) if isinstance(error, Dead) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     group = error_fingerprint.fingerprint_of(error)

@@ -57,7 +57,7 @@ def run_now(run: Run, held: tracing.Held | None = None) -> float:
 def log_done(runs: Sequence[tuple[Run, float]]) -> None:
     """Log and count the runs of a batch that is committed, each with the seconds that it took."""
     for run, took_s in runs:
-        observe_run(run.handler.id, "done", took_s)
+        observe_run(run.claim, "done", took_s)
     log_messages(log.info, "handlers done", [_facts(run.claim, took_s) for run, took_s in runs])
 
 
