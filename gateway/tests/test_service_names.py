@@ -4,13 +4,14 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atoll.discovery.instances import Instance
+from atoll.testing.name_server import NameServer
 from gateway.edge.upstream import naming
 from gateway.edge.upstream.health_checks import ask
 from gateway.edge.upstream.pool import client_tls
@@ -176,6 +177,53 @@ def test_a_url_of_the_environment_goes_before_one_of_the_table(
     gateway.publish(named("http://127.0.0.9:9", 2))
 
     until(lambda: gateway.get("/named/x").status == 200)
+
+
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    server = NameServer(ttl_s=1)
+    monkeypatch.setenv("DNS_SERVERS", server.address)
+    yield server
+    server.close()
+
+
+def test_a_name_in_dns_is_followed_by_its_records(
+    make_gateway: Make, upstream: Upstream, name_server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISCOVERY", f"dns://{{service}}.shop.test:{upstream.port}")
+    name_server.records = {("named-service.shop.test", "A"): ["127.0.0.1"]}
+    gateway = make_gateway(row("open", "/open"))
+    gateway.publish(named("", 2))
+    until(lambda: addresses(gateway) == ["127.0.0.1"])
+    assert gateway.get("/named/x").status == 200
+    assert upstream.of("/named")[0].header("host") == f"named-service.shop.test:{upstream.port}"
+
+    name_server.records = {("named-service.shop.test", "A"): ["127.0.0.1", "127.0.0.9"]}
+    until(lambda: addresses(gateway) == ["127.0.0.1", "127.0.0.9"])
+    name_server.is_away = True
+    asked = len(name_server.asked)
+    until(lambda: len(name_server.asked) > asked)
+    assert addresses(gateway) == ["127.0.0.1", "127.0.0.9"]
+
+    name_server.is_away, name_server.records = False, {("named-service.shop.test", "TXT"): ["x"]}
+    until(lambda: gateway.get("/named/x").json().get("code") == "no_instance", within_s=15)
+
+
+def test_srv_records_give_ports_and_the_lowest_priority_counts(
+    make_gateway: Make, upstream: Upstream, name_server: NameServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAMED_SERVICE_URL", "srv://_http._tcp.things.test")
+    name_server.records = {
+        ("_http._tcp.things.test", "SRV"): [f"1 0 {upstream.port} a.test.", "2 0 9 b.test."],
+        ("a.test", "A"): ["127.0.0.1"],
+        ("b.test", "A"): ["127.0.0.9"],
+    }
+    gateway = make_gateway(row("open", "/open"))
+    gateway.publish(named("http://127.0.0.9:9", 2))
+
+    until(lambda: addresses(gateway) == ["127.0.0.1"])
+    assert gateway.get("/named/x").status == 200
+    assert upstream.of("/named")[0].header("host") == f"a.test:{upstream.port}"
 
 
 def test_the_resolver_of_the_machine_is_asked() -> None:

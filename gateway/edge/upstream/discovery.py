@@ -2,8 +2,8 @@
 
 ``GET /discover/{service}?index=&wait=`` returns when the instances change (docs/decisions/0003). While
 the registry is away, or has lost its data, the last good list stays (`KnownInstances`), also across a
-restart. ``USER_SERVICE_URL`` replaces discovery for ``user-service``, and so does the URL that an operator
-has set for a service (`FollowedNames`).
+restart. ``USER_SERVICE_URL`` names another place for ``user-service``, else the URL that an operator has set
+for a service, else ``DISCOVERY`` (`atoll.discovery.places`, `FollowedNames`).
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from atoll.discovery.answers import INDEX_HEADER, STALE_HEADER, STATE_HEADER, An
 from atoll.discovery.instances import Instance
 from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.last_good import LastGood
+from atoll.discovery.places import Place, place_of, read_place
 from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.upstream.directory import Directory
 from gateway.edge.upstream.fetch import Fetcher
@@ -52,27 +53,34 @@ class Discovery:
         self._names = names
         self._fields = b"authorization: %b\r\nx-service-name: api-gateway\r\n" % credential
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._urls: dict[str, str] = {}
+        self._places: dict[str, Place] = {}
         directory.update(REGISTRY, [Instance.from_url(registry_url)])
         self._prefix = urlsplit(registry_url).path.rstrip("/")
 
     def watch(self, services: Iterable[str]) -> None:
         """Follow these services. One whose URL has changed is followed from its new source."""
         for service in services:
-            url = conf.service_url(service) or self._directory.settings(service).url
-            if service == REGISTRY or self._urls.get(service) == url:
+            place = self._place_of(service)
+            before = self._places.get(service)
+            if service == REGISTRY or before == place:
                 continue
-            was_named = bool(self._urls.get(service))
-            self._urls[service] = url
+            self._places[service] = place
             self._names.forget(service)
             if service in self._tasks:
                 self._tasks[service].cancel()
             following = (
-                self._names.follow(service, Instance.from_url(url))
-                if url
-                else self._from_registry(service, was_named=was_named)
+                self._names.follow(service, place)
+                if place.kind != "registry"
+                else self._from_registry(service, was_named=before is not None)
             )
             self._tasks[service] = asyncio.get_running_loop().create_task(following)
+
+    def _place_of(self, service: str) -> Place:
+        """Raises ImproperlyConfigured for an invalid setting."""
+        url = self._directory.settings(service).url
+        if url and conf.service_url(service) is None:
+            return read_place(f"the URL of {service}", url)
+        return place_of(service)
 
     def stop(self) -> None:
         for task in self._tasks.values():

@@ -1,7 +1,7 @@
-"""Follows the names of services that have a URL: resolves them again and again, and keeps what it found.
+"""Follows the names of services that have an address: resolves them again and again, and keeps the result.
 
 The last addresses stay while a name cannot be resolved. They are on disk, too, so that a gateway that starts
-meanwhile has them.
+meanwhile has them. Those of SRV records are not.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from atoll.discovery.instances import Instance
 from atoll.discovery.last_good import LastGood
+from atoll.discovery.places import Place
 from gateway.edge.upstream import naming
 from gateway.edge.upstream.directory import Directory
 
@@ -39,21 +40,25 @@ class FollowedNames:
     def forget(self, service: str) -> None:
         self._found_at.pop(service, None)
 
-    async def follow(self, service: str, named: Instance) -> None:
+    async def follow(self, service: str, place: Place) -> None:
         """Update the directory until the task is cancelled."""
+        named = place.instance()
         if naming.is_address(named.host):
             self._directory.update(service, await naming.instances_of(named))
             return
-        held = self._kept(service, named)
+        held = self._kept(service, named) if place.kind != "srv" else []
         if held:
             self._directory.update(service, held)
         failed = False
         while True:
+            pause_s = naming.RESOLVE_EVERY_S
             try:
-                found = await naming.instances_of(named)
-                if found != held:
+                found, pause_s = await naming.find(place)
+                # SRV records may change their weights alone.
+                is_new = found != held or place.kind == "srv"
+                if is_new or not found:
                     self._directory.update(service, found)
-                self._keep(service, found, is_new=found != held)
+                self._keep(service, found, is_new=is_new)
                 failed, held = False, found
             except (OSError, ValueError) as error:
                 if not failed:
@@ -64,7 +69,7 @@ class FollowedNames:
                         # Those of a former URL do not stay.
                         self._directory.update(service, [])
                 failed = True
-            await asyncio.sleep(naming.RESOLVE_EVERY_S)
+            await asyncio.sleep(pause_s)
 
     def _kept(self, service: str, named: Instance) -> list[Instance]:
         """The addresses on disk, if they are of this name."""

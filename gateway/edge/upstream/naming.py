@@ -1,11 +1,13 @@
-"""The addresses of a service that has a URL instead of registered instances."""
+"""The addresses of a service that has an address in place of registered instances."""
 
 import asyncio
 import ipaddress
 import socket
 from dataclasses import replace
 
+from atoll.client.balancing import of_lowest_priority
 from atoll.discovery.instances import Instance
+from atoll.discovery.places import Place
 
 RESOLVE_EVERY_S = 5.0
 RESOLVE_TIMEOUT_S = 4.0
@@ -17,6 +19,27 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+async def find(place: Place) -> tuple[list[Instance], float]:
+    """The instances at the place now, and the seconds for which they hold.
+
+    Of SRV records those of the lowest priority. Raises OSError or ValueError when nobody can tell; where DNS
+    tells that there is nothing, the list is empty.
+    """
+    if place.kind == "fixed":
+        return await instances_of(place.instance()), RESOLVE_EVERY_S
+    # An edge process that follows no such name does not load the resolver.
+    from atoll.discovery import dns_lookup
+    from atoll.discovery.followed_names import EMPTY_AGAIN_S, held_s
+
+    try:
+        found = await asyncio.to_thread(dns_lookup.look_up, place)
+    except dns_lookup.NothingThere:
+        return [], EMPTY_AGAIN_S
+    except dns_lookup.NoAnswer as error:
+        raise OSError(str(error)) from error
+    return list(of_lowest_priority(found.instances)), held_s(found)
 
 
 async def instances_of(named: Instance) -> list[Instance]:

@@ -69,6 +69,21 @@ class TwoChoices:
         return first if load(first, in_flight) <= load(second, in_flight) else second
 
 
+def of_lowest_priority(instances: Sequence[Instance]) -> Sequence[Instance]:
+    """Those to ask first. Of SRV records that are all which have the lowest priority (RFC 2782)."""
+    lowest = min(instance.priority or 0 for instance in instances)
+    return [instance for instance in instances if (instance.priority or 0) == lowest]
+
+
+def usual(instances: Sequence[Instance]) -> Strategy:
+    """The strategy where the caller has chosen none. The weights of SRV records are shares of the requests;
+    other weights say how much an instance can carry at once."""
+    return _BY_SHARE if instances[0].priority is not None else _BY_LOAD
+
+
+_BY_SHARE, _BY_LOAD = Random(), TwoChoices()
+
+
 def load(instance: Instance, in_flight: InFlight) -> float:
     """Running requests plus the next one, per unit of weight; infinite for weight 0."""
     return (in_flight(instance) + 1) / instance.weight if instance.weight else float("inf")

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from atoll import context, tracing
 from atoll.client.own_token import own_token
+from atoll.discovery.instances import Instance
 from atoll.ids import uuid7
 
 Token = str | Literal[False] | None
@@ -17,8 +18,8 @@ def for_call(
 ) -> dict[str, str]:
     """Headers in ``offered`` replace ours, except for the ids of the running work.
 
-    ``token`` None sends this service's own token, False sends none. Raises Unavailable when users
-    is asked for the token and cannot give one.
+    ``token`` None sends this service's own token, if it has one; False sends none. Raises Unavailable when
+    users is asked for the token and cannot give one.
     """
     headers = {"Accept": "application/json", "User-Agent": "atoll"}
     if has_body:
@@ -29,14 +30,16 @@ def for_call(
     headers["X-Service-Name"] = settings.ATOLL_SERVICE
     if idempotency_key:
         headers["Idempotency-Key"] = idempotency_key
-    if token is not False:
-        headers["Authorization"] = f"Bearer {token or own_token()}"
+    if token is not False and (sent := token or own_token()):
+        headers["Authorization"] = f"Bearer {sent}"
     return headers
 
 
-def for_attempt(given_s: float) -> dict[str, str]:
+def for_attempt(instance: Instance, given_s: float) -> dict[str, str]:
     """The headers that differ between the attempts of a call. ``given_s``: how long this one may take."""
     headers = {"X-Deadline-Ms": str(int(given_s * 1000))}
+    if instance.is_named:
+        headers["Host"] = instance.authority
     if trace := tracing.current_header():
         headers["traceparent"] = trace
     return headers

@@ -1,22 +1,21 @@
-"""The token that proves which service is calling.
+"""The bearer token that proves which service is calling.
 
-``atoll.identity`` supplies it when Django starts; the client knows nothing of how tokens are issued.
+SERVICE_TOKEN is a token that never changes, such as one that the other side has given out. Without it
+``atoll.identity`` supplies the token, where it is installed; the client does not know how tokens are issued.
 """
 
 from collections.abc import Callable
 
-from django.core.exceptions import ImproperlyConfigured
+from atoll import conf
 
-Supplier = Callable[[], str]
-
-
-def _not_supplied() -> str:
-    raise ImproperlyConfigured(
-        "This call needs the service's own token: add atoll.identity to INSTALLED_APPS, or pass token=False."
-    )
+Supplier = Callable[[], str | None]
 
 
-_supplier: Supplier = _not_supplied
+def _none() -> None:
+    return None
+
+
+_supplier: Supplier = _none
 
 
 def supply(supplier: Supplier) -> None:
@@ -25,6 +24,6 @@ def supply(supplier: Supplier) -> None:
     _supplier = supplier
 
 
-def own_token() -> str:
-    """Raises Unavailable when no token can be had, ImproperlyConfigured when nothing supplies one."""
-    return _supplier()
+def own_token() -> str | None:
+    """None where nothing gives this service a token. Raises Unavailable when none can be had now."""
+    return conf.variable("SERVICE_TOKEN") or _supplier()

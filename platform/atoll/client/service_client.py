@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from atoll import context, discovery, tracing, wire
+from atoll.client import balancing, policy
 from atoll.client import headers as call_headers
-from atoll.client import policy
-from atoll.client.balancing import Strategy, TwoChoices
+from atoll.client.balancing import Strategy
 from atoll.client.breaker import Breaker
 from atoll.client.call import Call, Failed
 from atoll.client.deadline import Deadline
@@ -60,7 +60,7 @@ class ServiceClient:
     ) -> None:
         self.service = service
         self.timeout_s = timeout_s
-        self._strategy = strategy or TwoChoices()
+        self._strategy = strategy
         self._retry = retry or Retry()
         self._pool = pool
         self._resolve = resolve
@@ -158,7 +158,9 @@ class ServiceClient:
         candidates = [instance for instance in instances if not breakers[instance.id].is_open]
         while candidates:
             fresh = [instance for instance in candidates if instance.id not in tried] or candidates
-            chosen = self._strategy.pick(fresh, lambda instance: pool.in_flight(self.service, instance))
+            nearest = balancing.of_lowest_priority(fresh)
+            strategy = self._strategy or balancing.usual(nearest)
+            chosen = strategy.pick(nearest, lambda instance: pool.in_flight(self.service, instance))
             if breakers[chosen.id].allow():
                 return chosen, breakers[chosen.id]
             candidates.remove(chosen)
@@ -193,7 +195,7 @@ class ServiceClient:
                     call.method,
                     instance.url + call.path,
                     params=call.params,
-                    headers=call.headers | call_headers.for_attempt(given_s),
+                    headers=call.headers | call_headers.for_attempt(instance, given_s),
                     body=call.body,
                     timeout_s=given_s,
                 )

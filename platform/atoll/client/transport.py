@@ -86,11 +86,12 @@ class Transport:
         body: bytes | None,
         timeout_s: float,
     ) -> Raw:
-        """``timeout_s`` is for connecting, waiting and reading together."""
+        """``timeout_s`` is for connecting, waiting and reading together. Over TLS the certificate must be
+        for the name in ``Host`` where that is among the headers, else for the host of the URL."""
         end = time.monotonic() + timeout_s
         server, target = _split(url)
         try:
-            reply = self._pool_of(server).urlopen(
+            reply = self._pool_of(server, headers.get("Host")).urlopen(
                 method,
                 target + _query(params, target),
                 body=body,
@@ -109,15 +110,18 @@ class Transport:
             raise NoReply(_reason(error)) from error
 
 
-def _open_pool(server: str) -> HTTPConnectionPool:
+def _open_pool(server: str, authority: str | None) -> HTTPConnectionPool:
     parts = parse_url(server)
     if parts.scheme == "https":
+        name = parse_url(f"//{authority}").host if authority else None
         return _TLSPool(
             parts.host or "",
             parts.port,
             maxsize=CONNECTIONS_PER_INSTANCE,
             cert_reqs="CERT_REQUIRED",
             ca_certs=DEFAULT_CA_BUNDLE_PATH,
+            server_hostname=name,
+            assert_hostname=name,
         )
     return _Pool(parts.host or "", parts.port, maxsize=CONNECTIONS_PER_INSTANCE)
 

@@ -21,6 +21,7 @@ from atoll.conf.addresses import (
     public_urls,
     registry_url,
     service_url,
+    service_variable,
     trusted_origins,
 )
 from atoll.conf.secrets import SECRET_NAMES, ensure_local_secrets, secret
@@ -66,6 +67,7 @@ __all__ = [
     "seconds",
     "secret",
     "service_url",
+    "service_variable",
     "trusted_origins",
     "variable",
     "web_address",

@@ -23,9 +23,14 @@ def gateway_has_tls() -> bool:
     return variable("TLS_CERTIFICATE", "gateway") is not None
 
 
+def service_variable(service: str) -> str:
+    """The setting that says where a service is: USER_SERVICE_URL for ``user-service``."""
+    return f"{service.upper().replace('-', '_')}_URL"
+
+
 def service_url(service: str) -> str | None:
-    """A fixed address in place of discovery: USER_SERVICE_URL for ``user-service``."""
-    return variable(f"{service.upper().replace('-', '_')}_URL")
+    """The value of `service_variable`. `atoll.discovery.places` reads it."""
+    return variable(service_variable(service))
 
 
 def admin_url(project_name: str) -> str:

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from atoll.discovery.cache import Discovery
     from atoll.discovery.instances import Instance
     from atoll.discovery.registry import RegistryClient
-    from atoll.discovery.resolving import discovery, resolve
+    from atoll.discovery.resolving import age_s, discovery, resolve
 
-__all__ = ["Discovery", "Instance", "RegistryClient", "discovery", "resolve"]
+__all__ = ["Discovery", "Instance", "RegistryClient", "age_s", "discovery", "resolve"]
 
 __getattr__ = late(
     __name__,
@@ -18,6 +18,6 @@ __getattr__ = late(
         "cache": ("Discovery",),
         "instances": ("Instance",),
         "registry": ("RegistryClient",),
-        "resolving": ("discovery", "resolve"),
+        "resolving": ("age_s", "discovery", "resolve"),
     },
 )

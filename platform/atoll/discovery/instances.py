@@ -12,7 +12,9 @@ DEFAULT_WEIGHT = 1
 @dataclass(frozen=True)
 class Instance:
     """``address`` is the IP address that the registry found for the host name at registration.
-    ``is_last_known``: the instance is silent, like most of its service, and callers still try it."""
+    ``is_last_known``: the instance is silent, like most of its service, and callers still try it.
+    ``is_named``: the service is known by its ``host`` name, in Host and in its certificate. ``priority`` is
+    that of an SRV record, the lowest first; None for instances of another origin."""
 
     id: str
     host: str
@@ -21,12 +23,20 @@ class Instance:
     address: str | None = None
     scheme: str = "http"
     is_last_known: bool = field(default=False, compare=False)
+    is_named: bool = field(default=False, compare=False)
+    priority: int | None = field(default=None, compare=False)
 
     @property
     def url(self) -> str:
         """``http://10.0.0.7:8002``, without a trailing slash; IPv6 in brackets."""
         host = self.address or self.host
         return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def authority(self) -> str:
+        """The value of Host by the name: ``users.shop.svc:8000``, without the usual port of the scheme."""
+        is_usual = self.port == (443 if self.scheme == "https" else 80)
+        return self.host if is_usual else f"{self.host}:{self.port}"
 
     @property
     def weight(self) -> float:
