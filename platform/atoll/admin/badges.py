@@ -14,7 +14,11 @@ Method = Callable[[Any, Any], Any]
 
 
 def badge(
-    *, description: str, colours: Mapping[Any, str], ordering: Any = None
+    *,
+    description: str,
+    colours: Mapping[Any, str],
+    ordering: Any = None,
+    template: str = "unfold/helpers/label.html",
 ) -> Callable[[Method], Callable[[Any, Any], SafeString | str]]:
     """Decorate a method of an admin class: its value becomes a badge.
 
@@ -32,7 +36,7 @@ def badge(
             if text in (None, "", EMPTY):
                 return EMPTY
             shape = {"type": colours.get(key, ""), "text": str(text)}
-            return SafeString(render_to_string("unfold/helpers/label.html", shape).strip())
+            return SafeString(render_to_string(template, shape).strip())
 
         return shown
 

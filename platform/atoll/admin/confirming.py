@@ -81,4 +81,4 @@ def question(
         "affected": list(affected),
         "back_to": back_to or request.get_full_path(),
     }
-    return TemplateResponse(request, "atoll/admin/confirm.html", page)
+    return TemplateResponse(request, admin.confirm_template, page)

@@ -38,9 +38,19 @@ def register_page(
 
 
 def page_urls(wrap: Callable[[View], View]) -> list[URLPattern]:
+    """The pages of all apps, for a site."""
     return [
         path(f"{page.app_label}/{page.address}", wrap(_permitted(page)), name=page.name)
         for page in _pages.values()
+    ]
+
+
+def page_urls_of(app_label: str, wrap: Callable[[View], View]) -> list[URLPattern]:
+    """The pages of one app, for an admin class of the app at a site that does not serve them."""
+    return [
+        path(page.address, wrap(_permitted(page)), name=page.name)
+        for page in _pages.values()
+        if page.app_label == app_label
     ]
 
 

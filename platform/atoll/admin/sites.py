@@ -32,6 +32,8 @@ MIRRORED_ACCOUNT = "auth.User"
 
 
 class AtollAdminSite(UnfoldAdminSite):
+    # The pages of `register_page` have addresses at this site. Another site gets them from an admin class.
+    serves_pages = True
     index_title = "Overview"
     index_template = "atoll/admin/index.html"
 

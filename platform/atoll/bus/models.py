@@ -47,6 +47,7 @@ class Outbox(models.Model):
 
     class Meta:
         verbose_name_plural = "outbox"
+        permissions = [("decide_outbox", "Can publish again and discard messages")]
         ordering = ["-id"]
         indexes = [
             models.Index("id", "next_attempt_at", name="outbox_pending", condition=Q(status="pending")),
@@ -154,6 +155,10 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [
+            ("decide_delivery", "Can replay and discard deliveries, and retire handlers"),
+            ("edit_delivery", "Can edit the data of dead deliveries"),
+        ]
         ordering = ["-created_at"]
         constraints = [
             models.UniqueConstraint("message", "handler", name="delivery_once_per_handler"),
@@ -273,6 +278,10 @@ class Quarantine(models.Model):
 
     class Meta:
         verbose_name_plural = "quarantine"
+        permissions = [
+            ("decide_quarantine", "Can replay and discard unreadable messages"),
+            ("vouch_quarantine", "Can deliver messages whose sender is not proven"),
+        ]
         ordering = ["-id"]
 
     def __str__(self) -> str:

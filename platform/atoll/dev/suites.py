@@ -57,7 +57,11 @@ def all_suites() -> list[Suite]:
     found = [
         Suite("workers", table, tests / "bus", arguments=("-m", "processes and not long")),
         Suite("bus", table, tests / "bus", arguments=("-m", "not processes and not long")),
-        Suite("platform", table, tests, arguments=(f"--ignore={tests / 'bus'}",)),
+        Suite(
+            "platform", table, tests, arguments=(f"--ignore={tests / 'bus'}", f"--ignore={tests / 'stock'}")
+        ),
+        # The bus in a project of Django's own admin, with settings of its own.
+        Suite("stock", table, tests / "stock", arguments=("--ds=stockproject.settings",)),
     ]
     if any((root / "tests" / "chaos").glob("test_*.py")):
         # It waits for faults most of the time, so suites beside it do not disturb it.

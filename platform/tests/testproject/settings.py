@@ -1,42 +1,13 @@
 """Settings of the small project that the library's own suite runs in."""
 
-import os
-from typing import Any
-from urllib.parse import unquote, urlsplit
-
-from django.core.exceptions import ImproperlyConfigured
-
 from atoll import conf
 from atoll import settings as base
 from atoll.admin.theme import unfold_settings
 from atoll.logs import logging_config
+from testproject.database import database
 
 ATOLL_PROJECT = "library"
 ATOLL_SERVICE = "library-service"
-DATABASE_NAME = "atoll_library"
-
-
-def database() -> dict[str, Any]:
-    url = os.environ.get("ATOLL_TEST_DATABASE_URL")
-    if not url:
-        raise ImproperlyConfigured(
-            "ATOLL_TEST_DATABASE_URL is not set. `make test` sets it; by hand, name a PostgreSQL "
-            "account that may create databases."
-        )
-    parts = urlsplit(url)
-    name = unquote(parts.path.lstrip("/")) or DATABASE_NAME
-    return {
-        "ENGINE": "atoll.postgresql",
-        "NAME": name,
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
-        "OPTIONS": {"connect_timeout": 5},
-        "TEST": {"NAME": f"test_{name}"},
-    }
-
-
 SECRET_KEY = "only the library's own tests are signed with this"
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

@@ -7,17 +7,18 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll.admin import site
 from atoll.admin.lines import LineField
 from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS
+from atoll.bus.admin.look import FIELD_TEMPLATE, TextInput
 
 
 class ReasonForm(forms.Form):
+    field_template = FIELD_TEMPLATE
     reason = LineField(
         max_length=MAX_REASON_CHARACTERS,
-        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        widget=TextInput(attrs={"autofocus": True}),
         help_text="Kept with the row and in the admin's log.",
     )
 

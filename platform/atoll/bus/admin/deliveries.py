@@ -5,20 +5,18 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
 
 from atoll.admin.confirming import asks_first
-from atoll.admin.times import TimeFilter
+from atoll.admin.pages import page_urls_of
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.editing import edit_and_replay
 from atoll.bus.admin.large_bodies import Body
 from atoll.bus.admin.ledger import LedgerAdmin, code, trace_link
+from atoll.bus.admin.look import DANGER, ChoicesFilter, TimeFilter, action
 from atoll.bus.models import Delivery, Inbox
 from atoll.bus.operations import recovery
 
@@ -45,7 +43,7 @@ class DeliveryAdmin(LedgerAdmin):
         "next_or_end",
         "error_excerpt",
     )
-    list_filter = (("status", ChoicesDropdownFilter), ("created_at", TimeFilter))
+    list_filter = (("status", ChoicesFilter), ("created_at", TimeFilter))
     list_select_related = ("message",)
     # Ids begin with the creation time and have an index.
     ordering = ("-id",)
@@ -70,45 +68,51 @@ class DeliveryAdmin(LedgerAdmin):
     )
     readonly_fields = ("state", "correlation_link", "next_attempt", "formatted_traceback", "body", "edited")
 
+    def get_urls(self) -> list[URLPattern]:
+        """With the bus's pages, where the site does not serve them: ``delivery/overview/``."""
+        if getattr(self.admin_site, "serves_pages", False):
+            return super().get_urls()
+        return [*page_urls_of(self.opts.app_label, self.admin_site.admin_view), *super().get_urls()]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows = super().get_queryset(request).select_related("message")
         return rows.defer("message__body", "edited_body", "traceback")
 
-    @display(description="message", ordering="message__name")
+    @admin.display(description="message", ordering="message__name")
     def message_name(self, row: Delivery) -> str:
         return row.message.name
 
-    @display(description="traceback")
+    @admin.display(description="traceback")
     def formatted_traceback(self, row: Delivery) -> SafeString | str:
         return code(row.traceback)
 
-    @display(description="as it arrived")
+    @admin.display(description="as it arrived")
     def body(self, row: Delivery) -> SafeString | str:
         return self.preview("body", row.message_id, row.pk)
 
-    @display(description="as it was edited")
+    @admin.display(description="as it was edited")
     def edited(self, row: Delivery) -> SafeString | str:
         """Return the start of the body that runs instead of the received body."""
         return self.preview("edited_body", row.pk, row.pk)
 
-    @display(description="handler", ordering="handler")
+    @admin.display(description="handler", ordering="handler")
     def function(self, row: Delivery) -> SafeString:
         return short_handler_name(row.handler)
 
-    @display(description="correlation id", ordering="message__correlation_id")
+    @admin.display(description="correlation id", ordering="message__correlation_id")
     def correlation(self, row: Delivery) -> SafeString:
         return trace_link(row.message.correlation_id)
 
-    @display(description="correlation id")
+    @admin.display(description="correlation id")
     def correlation_link(self, row: Delivery) -> SafeString:
         return trace_link(row.message.correlation_id, is_whole=True)
 
-    @display(description="next attempt at", ordering="next_attempt_at")
+    @admin.display(description="next attempt at", ordering="next_attempt_at")
     def next_attempt(self, row: Delivery) -> Any:
         """Return the time of the next attempt, or None for a finished delivery."""
         return None if row.finished_at else row.next_attempt_at
 
-    @display(description="next attempt or end")
+    @admin.display(description="next attempt or end")
     def next_or_end(self, row: Delivery) -> Any:
         return row.finished_at or row.next_attempt_at
 
@@ -163,7 +167,7 @@ class DeliveryAdmin(LedgerAdmin):
         permissions=["decide"],
         url_path="discard",
         icon="delete",
-        variant=ActionVariant.DANGER,
+        variant=DANGER,
     )
     def discard_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         rows, _row, question = self._about(request, object_id)

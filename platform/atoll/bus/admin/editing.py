@@ -9,11 +9,11 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from atoll.admin import site
 from atoll.admin.lines import LineField
 from atoll.bus.admin.ledger import MAX_REASON_CHARACTERS, LedgerAdmin
+from atoll.bus.admin.look import FIELD_TEMPLATE, Textarea, TextInput
 from atoll.bus.models import Delivery
 from atoll.bus.operations import editing, recovery
 from atoll.bus.operations.editing import Edit
@@ -26,18 +26,18 @@ OVERTAKEN = "Somebody edited it, or had it run again, since this page was opened
 class EditForm(forms.Form):
     """``instead_of`` is the digest of the edited body that the page showed."""
 
+    field_template = FIELD_TEMPLATE
+
     payload = forms.CharField(
         label="Data",
         # The JSON parser gets the text exactly as the browser sent it.
         strip=False,
-        widget=UnfoldAdminTextareaWidget(
-            attrs={"class": "page-code", "spellcheck": "false", "autocomplete": "off"}
-        ),
+        widget=Textarea(attrs={"class": "page-code", "spellcheck": "false", "autocomplete": "off"}),
         help_text="The message's data as JSON. It must fit the handler's payload class.",
     )
     reason = LineField(
         max_length=MAX_REASON_CHARACTERS,
-        widget=UnfoldAdminTextInputWidget,
+        widget=TextInput,
         help_text="Why you edit the data. The admin's log keeps the reason and your change.",
     )
     instead_of = forms.CharField(widget=forms.HiddenInput)

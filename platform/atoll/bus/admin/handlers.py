@@ -70,8 +70,8 @@ def _retire(request: HttpRequest, handler: str, reason: str) -> None:
         messages.error(request, refusal.message)
         return
     text = ngettext(
-        "%(handler)s is retired; %(count)s delivery was discarded.",
-        "%(handler)s is retired; %(count)s deliveries were discarded.",
+        "The handler %(handler)s is retired; %(count)s delivery was discarded.",
+        "The handler %(handler)s is retired; %(count)s deliveries were discarded.",
         discarded,
     )
     messages.success(request, text % {"handler": handler, "count": f"{discarded:,}"})

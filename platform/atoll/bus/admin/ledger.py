@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -17,14 +17,11 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import ngettext
-from unfold.decorators import display
-from unfold.forms import ActionForm
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll import text
-from atoll.admin import ReadOnlyAdmin, journey_link, short_id
-from atoll.admin.badges import badge
+from atoll.admin import short_id
 from atoll.bus.admin.large_bodies import MAX_SHOWN, Body
+from atoll.bus.admin.look import STYLES, ActionForm, ReadOnlyAdmin, TextInput, badge, journey_link
 from atoll.bus.operations.recovery import RowIds
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, SUPPORT
@@ -52,7 +49,7 @@ class ActionReasonForm(ActionForm):
         label="",
         required=False,
         max_length=MAX_REASON_CHARACTERS,
-        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "Reason, where one is needed"}),
+        widget=TextInput(attrs={"placeholder": "Reason, where one is needed"}),
     )
 
 
@@ -70,7 +67,7 @@ class LedgerAdmin(ReadOnlyAdmin):
     object_history_template = "atoll/bus/history.html"
 
     class Media:
-        css: ClassVar = {"all": ("atoll/admin/pages.css",)}
+        css: ClassVar = {"all": STYLES}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         own = [body.column for body in self.bodies.values() if body.model is self.model]
@@ -125,20 +122,20 @@ class LedgerAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return self.may(request, "decide")
 
-    @display(description="correlation id", ordering="correlation_id")
+    @admin.display(description="correlation id", ordering="correlation_id")
     def correlation(self, row: Any) -> SafeString:
         return trace_link(row.correlation_id)
 
-    @display(description="correlation id")
+    @admin.display(description="correlation id")
     def correlation_link(self, row: Any) -> SafeString:
         """Return the whole correlation id, for the row's own page."""
         return trace_link(row.correlation_id, is_whole=True)
 
-    @display(description="key", ordering="key")
+    @admin.display(description="key", ordering="key")
     def short_key(self, row: Any) -> SafeString | str:
         return short_id(row.key, search="")
 
-    @display(description="error", ordering="error")
+    @admin.display(description="error", ordering="error")
     def error_excerpt(self, row: Any) -> SafeString:
         return format_html('<div class="page-wide">{}</div>', Truncator(row.error).chars(80))
 

@@ -6,13 +6,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import display
 
 from atoll.admin.confirming import asks_first
-from atoll.admin.times import TimeFilter
 from atoll.bus.admin.large_bodies import Body
 from atoll.bus.admin.ledger import LedgerAdmin
+from atoll.bus.admin.look import ChoicesFilter, TimeFilter
 from atoll.bus.models import Outbox
 from atoll.bus.operations import recovery
 
@@ -31,8 +29,8 @@ class OutboxAdmin(LedgerAdmin):
         "error_excerpt",
     )
     list_filter = (
-        ("status", ChoicesDropdownFilter),
-        ("kind", ChoicesDropdownFilter),
+        ("status", ChoicesFilter),
+        ("kind", ChoicesFilter),
         ("created_at", TimeFilter),
     )
     search_fields = ("message_id", "correlation_id", "name", "key", "body")
@@ -42,7 +40,7 @@ class OutboxAdmin(LedgerAdmin):
     readonly_fields = ("correlation_link", "text")
     actions = ("publish_now", "discard")
 
-    @display(description="body")
+    @admin.display(description="body")
     def text(self, row: Outbox) -> SafeString | str:
         return self.preview("body", row.pk, row.pk)
 

@@ -10,16 +10,13 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
-from unfold.decorators import action, display
-from unfold.enums import ActionVariant
 
 from atoll.admin.confirming import asks_first
-from atoll.admin.times import TimeFilter
 from atoll.bus.admin import decisions
 from atoll.bus.admin.decisions import Question
 from atoll.bus.admin.large_bodies import Body
 from atoll.bus.admin.ledger import Change, LedgerAdmin
+from atoll.bus.admin.look import DANGER, ChoicesFilter, TimeFilter, action
 from atoll.bus.inbox import senders
 from atoll.bus.models import Quarantine
 from atoll.bus.operations import recovery
@@ -32,7 +29,7 @@ class QuarantineAdmin(LedgerAdmin):
     list_display = (
         "queue", "state", "routing_key", "reason_shown", "size", "arrivals", "is_cut", "received_at", "note",
     )  # fmt: skip
-    list_filter = (("status", ChoicesDropdownFilter), ("received_at", TimeFilter))
+    list_filter = (("status", ChoicesFilter), ("received_at", TimeFilter))
     search_fields = ("queue", "routing_key", "reason", "digest")
     search_help_text = "Queue, routing key, reason or digest"
     date_hierarchy = "received_at"
@@ -41,7 +38,7 @@ class QuarantineAdmin(LedgerAdmin):
     actions = ("replay", "discard", "vouch")
     actions_detail = ("replay_this", "discard_this", "vouch_this")
 
-    @display(description="reason", ordering="reason")
+    @admin.display(description="reason", ordering="reason")
     def reason_shown(self, row: Quarantine) -> str:
         return row.reason
 
@@ -49,12 +46,12 @@ class QuarantineAdmin(LedgerAdmin):
         rows: QuerySet[Quarantine] = super().get_queryset(request)
         return rows.annotate(octets=Coalesce("body_bytes", recovery.BODY_BYTES))
 
-    @display(description="bytes", ordering="octets")
+    @admin.display(description="bytes", ordering="octets")
     def size(self, row: Any) -> int:
         """Return the length of the whole received body."""
         return int(row.octets)
 
-    @display(description="body")
+    @admin.display(description="body")
     def text(self, row: Quarantine) -> SafeString | str:
         """Return the first bytes as text, with bytes that are not UTF-8 escaped."""
         return self.preview("body", row.pk, row.pk)
@@ -112,7 +109,7 @@ class QuarantineAdmin(LedgerAdmin):
         permissions=["decide"],
         url_path="discard",
         icon="delete",
-        variant=ActionVariant.DANGER,
+        variant=DANGER,
     )
     def discard_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
         rows, question = self._about(request, object_id)

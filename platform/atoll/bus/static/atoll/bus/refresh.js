@@ -1,0 +1,1 @@
+../../../../admin/static/atoll/admin/refresh.js
