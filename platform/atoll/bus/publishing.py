@@ -3,7 +3,6 @@
 After a rollback the message does not exist. After a commit the relay publishes it.
 """
 
-import re
 from dataclasses import is_dataclass
 from datetime import timedelta
 from functools import cache
@@ -25,7 +24,6 @@ from atoll.errors import Misuse, Refusal
 from atoll.ids import uuid7
 from atoll.wire.annotations import payload_fields
 
-NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 MAX_VERSION = 2**31 - 1
 DATA_DEPTH = wire.MAX_DEPTH - 1  # the envelope is one level
 
@@ -205,7 +203,7 @@ def _payload(payload: Any, name: str) -> dict[str, Any]:
 
 
 def _is_name(text: str) -> bool:
-    return len(text) <= envelope.MAX_NAME_BYTES and NAME.fullmatch(text) is not None
+    return len(text) <= envelope.MAX_NAME_BYTES and definitions.NAME.fullmatch(text) is not None
 
 
 def _require_transaction(name: str) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from atoll.errors import Misuse
 from atoll.wire.errors import SchemaError
-from atoll.wire.names import camel
+from atoll.wire.names import wire_name
 
 SCALARS = (str, int, float, bool, Decimal, UUID, datetime, date)
 # Keys in JSON are texts; these types can be read back from a text.
@@ -75,7 +75,7 @@ def payload_fields(cls: type) -> list[PayloadField]:
     found = [
         PayloadField(
             field.name,
-            camel(field.name),
+            wire_name(field),
             hints[field.name],
             field.default,
             None if field.default_factory is MISSING else field.default_factory,

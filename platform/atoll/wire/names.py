@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import Field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -28,6 +29,14 @@ def _camel(name: str) -> str:
 
 
 _kept_camel = lru_cache(maxsize=4096)(_camel)
+
+
+def wire_name(field: Field[Any]) -> str:
+    """The name on the wire of a dataclass's field: ``orderId`` for ``order_id``.
+
+    ``field(metadata={"wire": "class"})`` gives another one, which need not be a name in Python.
+    """
+    return str(field.metadata.get("wire") or camel(field.name))
 
 
 def underscore(name: str) -> str:

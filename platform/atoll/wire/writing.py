@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.utils.functional import Promise
 
-from atoll.wire.names import camel
+from atoll.wire.names import wire_name
 
 _DECIMAL = secrets.token_hex(16)
 _MARKED_DECIMAL = re.compile(f'"{_DECIMAL}([^"]+)"')
@@ -93,7 +93,7 @@ def to_payload(instance: Any) -> dict[str, Any]:
 
     Decimals stay Decimal; ids, times and enums become text. Keys of dict fields are data and stay.
     """
-    return {camel(field.name): _payload_value(getattr(instance, field.name)) for field in fields(instance)}
+    return {wire_name(field): _payload_value(getattr(instance, field.name)) for field in fields(instance)}
 
 
 def _payload_value(value: Any) -> Any:

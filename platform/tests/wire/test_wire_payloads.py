@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from atoll import wire
+from atoll.errors import Misuse
 
 
 class Method(Enum):
@@ -135,3 +136,28 @@ def test_a_class_may_refuse_values_that_do_not_go_together():
 def test_data_that_is_no_object_is_refused(data):
     with pytest.raises(wire.SchemaError, match="data: must be an object"):
         wire.from_payload(Placed, data)
+
+
+@dataclass(frozen=True)
+class Renamed:
+    class_: str = field(metadata={"wire": "class"})
+    order_id: int = 0
+
+
+def test_a_field_may_name_its_name_on_the_wire():
+    data = {"class": "first", "orderId": 3}
+    assert wire.from_payload(Renamed, data) == Renamed("first", 3)
+    assert wire.checked_payload(Renamed("first", 3)) == wire.to_payload(Renamed("first", 3)) == data
+    with pytest.raises(wire.SchemaError, match="class: is missing"):
+        wire.from_payload(Renamed, {"class_": "first"})
+
+
+@dataclass(frozen=True)
+class Twice:
+    order_id: int
+    other: int = field(metadata={"wire": "orderId"})
+
+
+def test_two_fields_with_one_name_on_the_wire_are_refused():
+    with pytest.raises(Misuse, match="the same name on the wire"):
+        wire.from_payload(Twice, {"orderId": 1})

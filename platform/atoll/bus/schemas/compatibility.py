@@ -111,8 +111,8 @@ def mismatches(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
     """Report how a document that is valid under ``offered`` can break a reader of ``wanted``."""
     if not wanted:
         return
-    accepted = _alternatives(wanted)
-    for choice in _alternatives(offered):
+    accepted = alternatives(wanted)
+    for choice in alternatives(offered):
         gaps = [list(_mismatches_of_one(choice, alternative, where)) for alternative in accepted]
         if all(gaps):
             # The problem with an alternative of the same type explains most.
@@ -124,9 +124,10 @@ def mismatches(offered: Schema, wanted: Schema, where: str) -> Iterator[str]:
             yield from (closest or gaps)[0]
 
 
-def _alternatives(schema: Schema) -> list[Schema]:
+def alternatives(schema: Schema) -> list[Schema]:
+    """Return the schemas of which data under ``schema`` fits at least one; each has at most one type."""
     if "anyOf" in schema:
-        return [each for choice in schema["anyOf"] for each in _alternatives(choice)]
+        return [each for choice in schema["anyOf"] for each in alternatives(choice)]
     if isinstance(schema.get("type"), list):
         return [schema | {"type": each} for each in schema["type"]]
     return [schema]
@@ -188,7 +189,7 @@ def examples(schema: Schema) -> list[dict[str, Any]]:
 
 
 def _example(schema: Schema, pick: int, *, whole: bool) -> Any:
-    choices = _alternatives(schema)
+    choices = alternatives(schema)
     chosen = choices[pick % len(choices)]
     if "enum" in chosen:
         return chosen["enum"][pick % len(chosen["enum"])]
@@ -206,7 +207,7 @@ def _example(schema: Schema, pick: int, *, whole: bool) -> Any:
 
 def _widest(schema: Schema) -> int:
     """Return the largest number of alternatives or enum values at one place of the schema."""
-    inner = [choice for choice in _alternatives(schema) if choice is not schema and "anyOf" in schema]
+    inner = [choice for choice in alternatives(schema) if choice is not schema and "anyOf" in schema]
     inner += [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
-    own = max(len(_alternatives(schema)), len(schema.get("enum", ())))
+    own = max(len(alternatives(schema)), len(schema.get("enum", ())))
     return max([own, *map(_widest, inner)])

@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import pkgutil
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from types import ModuleType
@@ -19,6 +21,8 @@ from atoll.bus.schemas.json_schema import Schema
 from atoll.errors import Misuse
 from atoll.wire.annotations import payload_fields
 
+# Of an event type or a command.
+NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 # Every message carries this field in its data, in addition to the fields of its class.
 SENT_AT = {"timestamp": {"type": "string", "format": "date-time"}}
 
@@ -123,12 +127,18 @@ def of_this_project() -> ServiceMessages:
 
 
 def event_modules() -> list[ModuleType]:
-    """Return the ``events`` module of every app that has one."""
-    return [
+    """Return the ``events`` module of every app that has one; of a package, its modules, too."""
+    found = [
         importlib.import_module(f"{app.name}.events")
         for app in apps.get_app_configs()
         if app.module and module_has_submodule(app.module, "events")
     ]
+    inner = [
+        importlib.import_module(f"{package.__name__}.{module.name}")
+        for package in found
+        for module in pkgutil.iter_modules(getattr(package, "__path__", ()))
+    ]
+    return found + inner
 
 
 def announced(modules: Iterable[ModuleType], service: str) -> list[Definition]:

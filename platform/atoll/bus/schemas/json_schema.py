@@ -57,7 +57,16 @@ def _property(field: PayloadField, inside: tuple[type, ...]) -> Schema:
         return schema
     default = field.make_default() if field.make_default else field.default
     written = wire.loads(wire.dumps(wire.checked_data({"default": default})))["default"]
-    return schema | {"default": float(written) if isinstance(written, Decimal) else written}
+    return schema | {"default": _with_floats(written)}
+
+
+def _with_floats(value: Any) -> Any:
+    """The value with floats for Decimals, which the standard library's JSON writes."""
+    if isinstance(value, dict):
+        return {key: _with_floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_floats(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _schema(hint: Any, inside: tuple[type, ...]) -> Schema:

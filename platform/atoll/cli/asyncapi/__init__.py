@@ -13,7 +13,15 @@ from pathlib import Path
 
 from atoll import conf
 from atoll.bus.contracts import DOCUMENT
-from atoll.bus.schemas import asyncapi, catalogue, compatibility, evolution, known_names
+from atoll.bus.schemas import (
+    asyncapi,
+    catalogue,
+    compatibility,
+    document_source,
+    evolution,
+    exchange,
+    known_names,
+)
 from atoll.bus.schemas.definitions import Definition, ServiceMessages
 from atoll.cli.asyncapi import earlier, services
 from atoll.dev import command
@@ -33,13 +41,46 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
         default=[],
         help="remove a superseded version, once no message of it waits anywhere",
     )
+    others = parser.add_argument_group("other repositories (docs/contracts.md)")
+    others.add_argument(
+        "--against",
+        metavar="FILE|URL",
+        help="compare with the document of another repository, write nothing, and fail when something breaks",
+    )
+    others.add_argument(
+        "--service", metavar="SERVICE", help="compare this service alone, by its name on the wire"
+    )
+    others.add_argument(
+        "--generate",
+        choices=exchange.LANGUAGES,
+        help="print classes or types of the messages in this language",
+    )
+    others.add_argument(
+        "--from", dest="source", metavar="FILE|URL", help=f"generate from this document, not {DOCUMENT}"
+    )
+    others.add_argument(
+        "--for", dest="user", metavar="SERVICE", default="", help="the service that will use the code"
+    )
+    others.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="generate this message alone; order.* as in @on",
+    )
+    others.add_argument("--output", metavar="FILE", type=Path, help="write the code to this file")
     options = parser.parse_args(argv)
+    _refuse_mixtures(parser, options)
     path = conf.root() / DOCUMENT
     try:
+        if options.against:
+            return _compare(described(), options.against, options.service)
+        if options.generate:
+            return _generate(path, options)
         found = described()
         text, problems, compared = current(path, found, options.base, set(options.drop))
     except Misuse as error:
-        print(error, file=sys.stderr)
+        print(exchange.printable(str(error)), file=sys.stderr)
         return 1
     for problem in problems:
         print(f"- {problem}", file=sys.stderr)
@@ -50,6 +91,45 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
         )
         return 1
     return _check(path, text, compared) if options.check else _write(path, text, compared)
+
+
+def _refuse_mixtures(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    writes = bool(options.base or options.drop)
+    if options.against and (writes or options.generate):
+        parser.error("--against compares and does nothing else")
+    if options.generate and (writes or options.check):
+        parser.error("--generate prints code and does nothing else")
+    if options.service and not options.against:
+        parser.error("--service belongs to --against")
+    if (options.source or options.user or options.only or options.output) and not options.generate:
+        parser.error("--from, --for, --only and --output belong to --generate")
+
+
+def _compare(found: services.Described, source: str, service: str | None) -> int:
+    names = {project.service for project in found.projects}
+    if service and service not in names:
+        raise Misuse(f"No service is called {service}. {known_names.suggestion(service, names)}".strip())
+    chosen = [project for project in found.projects if service in (None, project.service)]
+    lines, is_good = exchange.against(chosen, source, found.try_out)
+    print("\n".join(lines), file=sys.stdout if is_good else sys.stderr)
+    return 0 if is_good else 1
+
+
+def _generate(path: Path, options: argparse.Namespace) -> int:
+    source = options.source or str(DOCUMENT)
+    held = document_source.document(options.source or str(path))
+    text = exchange.generated(
+        options.generate, held.definitions, made_from=source, service=options.user, only=options.only
+    )
+    if options.output is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        options.output.write_text(text)
+    except OSError as error:
+        raise Misuse(f"{options.output} cannot be written: {error.strerror}.") from error
+    print(f"Wrote {options.output}.")
+    return 0
 
 
 def current(
