@@ -6,6 +6,7 @@ and Granian look like ours. Give fields as ``extra={...}``, or use ``structlog``
 
 import json
 import logging
+import logging.config
 import os
 import sys
 from collections.abc import MutableMapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from django.conf import settings
 
 from atoll import conf, context, tracing
 from atoll.server.identity import instance_id
@@ -177,3 +179,31 @@ def _console(shared: list[Any]) -> dict[str, Any]:
             structlog.dev.ConsoleRenderer(timestamp_key="time"),
         ],
     }
+
+
+def follow_logging() -> None:
+    """Send lines of ``structlog`` through the project's own ``LOGGING``, unless it configured structlog."""
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[structlog.stdlib.filter_by_level, _to_logging],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=True,
+        )
+
+
+def show_where_nobody_does() -> None:
+    """Configure the logs of this process where the project's settings have no ``LOGGING``.
+
+    Django alone shows no line below WARNING of any logger but its own.
+    """
+    if not settings.LOGGING:
+        logging.config.dictConfig(logging_config(conf.project_name(), conf.service_name()))
+
+
+def _to_logging(_logger: Any, _method: str, event: Event) -> Event:
+    """The arguments of a call of ``logging``. Formats show the text alone, so the fields follow it."""
+    passed = {name: event.pop(name) for name in ("exc_info", "stack_info", "stacklevel") if name in event}
+    fields = "".join(f" {name}={value!r}" for name, value in event.items() if name != "event")
+    # The text is no format.
+    return {"msg": "%s", "args": (f"{event.get('event')}{fields}",), **passed}

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from django.conf import settings
 from django.contrib.auth import authenticate
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
@@ -75,7 +74,7 @@ class ClientDoor:
     def sign_out(self, request: HttpRequest) -> HttpResponse:
         """Ends the session here, and sends the browser to the issuer, which ends the sign-in everywhere."""
         held = held_sign_in(request)
-        place = configuration.place_of(request) or configuration.places(settings.ATOLL_PROJECT)[0]
+        place = configuration.place_of(request) or configuration.places(conf.project_name())[0]
         here = f"{urlsplit(place).path}{configuration.SIGNED_OUT}"
         admin_sessions.close_session(request)
         if held is None:
@@ -188,7 +187,7 @@ def _exchanged(request: HttpRequest, attempt: attempts.Attempt) -> Any:
 
 
 def elsewhere(request: HttpRequest, return_to: str) -> HttpResponse:
-    main = conf.origin(configuration.places(settings.ATOLL_PROJECT)[0])
+    main = conf.origin(configuration.places(conf.project_name())[0])
     text = f"This admin is not known under {request.get_host()}. Open it under its own address."
     return problem(request, 400, "Another address", text, link=(main, f"{main}{return_to}"))
 

@@ -13,6 +13,7 @@ from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from atoll import conf
 from atoll.admin.front_parts import front_parts
 from atoll.admin.pages import menu_entries, page_urls
 from atoll.admin.refusals import permissions_needed, refused_page, require
@@ -41,8 +42,8 @@ class AtollAdminSite(UnfoldAdminSite):
         shown = {
             "parts": front_parts(request),
             "tiles": tiles(request.user.has_perm),
-            "service": settings.ATOLL_SERVICE,
-            "instance": instance_id(settings.ATOLL_SERVICE),
+            "service": conf.service_name(),
+            "instance": instance_id(conf.service_name()),
         }
         page: TemplateResponse = super().index(request, shown | (extra_context or {}))
         return page

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import ERROR, CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS
 
@@ -14,8 +14,7 @@ from atoll.bus import contracts
 from atoll.bus.inbox import quarantine, senders
 from atoll.bus.operations import retention
 from atoll.bus.worker import celery_environment
-
-CHOICES = {"WORKER_POOL": ("threads", "prefork"), "BUS_QUEUE_TYPE": ("classic", "quorum")}
+from atoll.conf import checks as option_checks
 
 
 @register()
@@ -51,17 +50,10 @@ def check_database(**_: Any) -> Sequence[CheckMessage]:
 
 
 @register()
-def check_variables(**_: Any) -> Sequence[CheckMessage]:
-    return [
-        Error(f"{name} must be one of {', '.join(choices)}, not {value!r}.", id="atoll_bus.E004")
-        for name, choices in CHOICES.items()
-        if (value := conf.variable(name, settings.ATOLL_PROJECT)) and value not in choices
-    ]
-
-
-@register()
 def check_retention(**_: Any) -> Sequence[CheckMessage]:
     """Check the settings that the bus also checks at its start."""
+    if not _options_hold():
+        return []
     try:
         retention.configured_periods()
         quarantine.configured()
@@ -73,6 +65,8 @@ def check_retention(**_: Any) -> Sequence[CheckMessage]:
 @register()
 def check_names(**_: Any) -> Sequence[CheckMessage]:
     """Check the message names that a worker also checks at its start."""
+    if not _options_hold():
+        return []
     try:
         contracts.refuse_unknown_names()
     except ImproperlyConfigured as error:
@@ -83,6 +77,8 @@ def check_names(**_: Any) -> Sequence[CheckMessage]:
 @register(deploy=True)
 def check_senders(**_: Any) -> Sequence[CheckMessage]:
     """Check the sender settings that a worker also checks at its start."""
+    if not _options_hold():
+        return []
     try:
         senders.refuse_start()
     except ImproperlyConfigured as error:
@@ -97,11 +93,22 @@ def check_celery(**_: Any) -> Sequence[CheckMessage]:
     This check imports Celery; no web process does.
     """
     from atoll.bus.worker import settings_check
+    from atoll.bus.worker.celery_app import celery_app
 
+    if not _options_hold():
+        return []
     try:
         celery_environment.refuse()
-        application = import_module(f"{conf.project(settings.ATOLL_PROJECT).package}.celery").app
+        if conf.stands_alone():
+            application = celery_app()
+        else:
+            application = import_module(f"{conf.project(conf.project_name()).package}.celery").app
         settings_check.refuse_unsafe(application)
     except ImproperlyConfigured as error:
         return [Error(str(error), id="atoll_bus.E005")]
     return []
+
+
+def _options_hold() -> bool:
+    """Whether the checks of the options find no error: the others would say the same again."""
+    return not any(found.level >= ERROR for found in option_checks.check_options())

@@ -7,7 +7,6 @@ in a new repository, accepts every message name.
 import json
 from pathlib import Path
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
@@ -35,7 +34,7 @@ def document() -> list[Definition] | None:
 
 def services() -> set[str]:
     """Return the names on the wire of all services of the platform, including this service."""
-    return {project.service for project in conf.projects().values()} | {settings.ATOLL_SERVICE}
+    return {project.service for project in conf.projects().values()} | {conf.service_name()}
 
 
 def refuse_unknown_names() -> None:

@@ -9,10 +9,9 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
-from atoll import context, tracing, wire
+from atoll import conf, context, tracing, wire
 from atoll.bus import contracts, message_spans
 from atoll.bus.broker import envelope
 from atoll.bus.delivery import timers
@@ -100,7 +99,7 @@ def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUI
         name=name,
         handler_id=handler.id,
         body=_body("command", name, message_id, _payload(command, name), correlation_id, version),
-        service_id=settings.ATOLL_SERVICE,
+        service_id=conf.service_name(),
         correlation_id=correlation_id,
         version=version,
         after=after,
@@ -147,7 +146,7 @@ def _body(
         name=name,
         message_id=message_id,
         data=data,
-        service_id=settings.ATOLL_SERVICE,
+        service_id=conf.service_name(),
         correlation_id=correlation_id,
         version=version,
     )
@@ -171,10 +170,10 @@ def _name_and_version(cls: type, variable: str) -> tuple[str, int]:
     if isinstance(version, bool) or not isinstance(version, int) or not 0 < version <= MAX_VERSION:
         raise Misuse(f"{cls.__name__}.version is {version!r}; versions are whole numbers from 1.")
     senders = definitions.senders_of(cls)
-    if senders and settings.ATOLL_SERVICE not in senders:
+    if senders and conf.service_name() not in senders:
         raise Misuse(
             f"{name} is announced by {', '.join(senders)}, as {cls.__name__}.senders says, and not by "
-            f"{settings.ATOLL_SERVICE}."
+            f"{conf.service_name()}."
         )
     if any(field.key == "timestamp" for field in payload_fields(cls)):
         raise Misuse(

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from django.conf import settings
-
-from atoll import context, tracing
+from atoll import conf, context, tracing
 from atoll.client.own_token import own_token
 from atoll.discovery.instances import Instance
 from atoll.ids import uuid7
@@ -27,7 +25,7 @@ def for_call(
     headers |= dict(offered or {})
     headers["X-Correlation-ID"] = context.correlation_id() or context.new_correlation_id()
     headers["X-Request-ID"] = str(uuid7())
-    headers["X-Service-Name"] = settings.ATOLL_SERVICE
+    headers["X-Service-Name"] = conf.service_name()
     if idempotency_key:
         headers["Idempotency-Key"] = idempotency_key
     if token is not False and (sent := token or own_token()):

@@ -4,12 +4,20 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll.conf.table import project
+from atoll.conf.table import project, projects
 from atoll.conf.variables import environment, own_name, own_variable, variable, web_address
+
+REGISTRY = "registry"
+GATEWAY = "gateway"
+
+
+def has_registry() -> bool:
+    """Whether a registry is configured, so that this process registers and asks it."""
+    return variable("REGISTRY_URL") is not None or REGISTRY in projects()
 
 
 def registry_url() -> str:
-    return (variable("REGISTRY_URL") or f"http://127.0.0.1:{project('registry').port}").rstrip("/")
+    return (variable("REGISTRY_URL") or f"http://127.0.0.1:{project(REGISTRY).port}").rstrip("/")
 
 
 def gateway_url() -> str:
@@ -41,7 +49,7 @@ def admin_url(project_name: str) -> str:
     """
     url = web_address(own_name("ADMIN_URL", project_name))
     is_known = own_variable("PUBLIC_URL", project_name) or variable("ADMIN_HOST")
-    if not url and (is_known or environment() == "development"):
+    if not url and (is_known or (environment() == "development" and project_name in projects())):
         url = f"{public_urls(project_name)[0]}/admin/"
     return f"{url.rstrip('/')}/" if url else ""
 
@@ -52,7 +60,7 @@ def console_url() -> str:
     In development it is at the gateway. Empty when it is not known, so that pages leave the link out.
     """
     url = web_address("CONSOLE_URL")
-    if not url and environment() == "development":
+    if not url and environment() == "development" and GATEWAY in projects():
         url = f"{gateway_url()}/console/"
     return f"{url.rstrip('/')}/" if url else ""
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import privatefile
 from atoll.conf.secrets import secret
-from atoll.conf.table import Project, home, project
+from atoll.conf.table import Project, home, project, stands_alone
 from atoll.conf.variables import variable
 
 
@@ -77,11 +77,13 @@ def redis_url() -> str:
 
 
 def broker_url(project_name: str | None = None) -> str:
-    """RabbitMQ (``amqp://``) by RABBITMQ_URL, else the embedded Valkey.
+    """RabbitMQ (``amqp://``) by RABBITMQ_URL or ``ATOLL["BROKER_URL"]``, else the embedded Valkey.
 
     A project's own RABBITMQ_URL gives it an account of its own at the broker.
     """
     url = variable("RABBITMQ_URL", project_name) or engines().get("broker_url")
+    if not url and stands_alone():
+        raise ImproperlyConfigured('ATOLL["BROKER_URL"] (or RABBITMQ_URL) does not name the broker.')
     if not url:
         raise _missing("RABBITMQ_URL", "broker")
     return str(url)

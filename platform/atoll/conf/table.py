@@ -1,15 +1,25 @@
-"""The table of projects, ``projects.toml``, and the folders of this clone."""
+"""The projects of the platform, which one this process is, and the folders of this clone.
+
+The projects stand in ``projects.toml``. A Django project without such a file stands alone: its name and its
+service are ``ATOLL["SERVICE"]``. docs/decisions/0114 has the order of the sources.
+"""
 
 import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from atoll.conf import options
+from atoll.conf.option import in_settings
+
 LAST_PORT = 65535
+TABLE = "projects.toml"
+CLONE = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,25 +45,52 @@ class Project:
 
 
 def root() -> Path:
-    """The folder that holds ``projects.toml``: ATOLL_ROOT, else this clone."""
-    return Path(os.environ.get("ATOLL_ROOT") or Path(__file__).resolve().parents[3])
+    """The folder that holds ``projects.toml``: ATOLL_ROOT, else this clone.
+
+    Of a project that stands alone it is BASE_DIR of its settings, else the current folder.
+    """
+    if told := options.ROOT.value():
+        return Path(told)
+    if (CLONE / TABLE).is_file() and not _names_itself():
+        return CLONE
+    return Path(getattr(settings, "BASE_DIR", None) or Path.cwd()) if settings.configured else Path.cwd()
 
 
 def home() -> Path:
     """The folder of this clone's engines, secrets and logs: ATOLL_HOME, else ``.atoll``."""
-    return Path(os.environ.get("ATOLL_HOME") or root() / ".atoll")
+    return Path(options.HOME.value() or root() / ".atoll")
 
 
-@cache
+def stands_alone() -> bool:
+    """Whether this Django project is in no ``projects.toml``, so that it is the only one."""
+    if settings.configured and hasattr(settings, "ATOLL_PROJECT"):
+        return False
+    return _names_itself() or not (root() / TABLE).is_file()
+
+
+def _names_itself() -> bool:
+    return settings.configured and not hasattr(settings, "ATOLL_PROJECT") and "SERVICE" in in_settings()
+
+
 def projects() -> dict[str, Project]:
-    """Every project by name, in the order of starting. The process reads the file once.
+    """Every project by name, in the order of starting. The process reads ``projects.toml`` once.
 
     ATOLL_PORT_OFFSET is added to every port, and ATOLL_DATABASE_PREFIX stands before every database
     name, so that two platforms can share a machine: `make test` runs one beside `make up`.
+    A project that stands alone is the only one; there is none while nobody has named its service.
     """
-    table = tomllib.loads((root() / "projects.toml").read_text())
-    port_offset = _port_offset(max(row["port"] for row in table.values()))
-    prefix = os.environ.get("ATOLL_DATABASE_PREFIX") or ""
+    if not stands_alone():
+        return _read_table(
+            root() / TABLE, os.environ.get("ATOLL_PORT_OFFSET") or "0", options.DATABASE_PREFIX.value()
+        )
+    service = options.SERVICE.value()
+    return {service: _alone(service)} if service else {}
+
+
+@cache
+def _read_table(place: Path, offset: str, prefix: str) -> dict[str, Project]:
+    table = tomllib.loads(place.read_text())
+    port_offset = _port_offset(offset, max(row["port"] for row in table.values()))
     return {
         name: Project(
             name=name, **row | {"port": row["port"] + port_offset, "database": prefix + row["database"]}
@@ -62,8 +99,21 @@ def projects() -> dict[str, Project]:
     }
 
 
-def _port_offset(highest_port: int) -> int:
-    value = os.environ.get("ATOLL_PORT_OFFSET") or "0"
+def _alone(service: str) -> Project:
+    module = (getattr(settings, "SETTINGS_MODULE", None) or "") if settings.configured else ""
+    databases: dict[str, Any] = getattr(settings, "DATABASES", {}) if settings.configured else {}
+    return Project(
+        name=service,
+        package=module.partition(".")[0],
+        service=service,
+        port=options.PORT.value(),
+        database=str(databases.get("default", {}).get("NAME") or ""),
+        server="wsgi",
+        worker=True,
+    )
+
+
+def _port_offset(value: str, highest_port: int) -> int:
     try:
         offset = int(value)
     except ValueError:
@@ -76,12 +126,41 @@ def _port_offset(highest_port: int) -> int:
     return offset
 
 
+def project_name() -> str:
+    """The project of this process: ``settings.ATOLL_PROJECT``, or its service when it stands alone.
+
+    Raises ImproperlyConfigured when nobody has named it.
+    """
+    return str(getattr(settings, "ATOLL_PROJECT", "")) or service_name()
+
+
+def service_name() -> str:
+    """This service's name on the wire: ``settings.ATOLL_SERVICE``, else ``ATOLL["SERVICE"]``.
+
+    Raises ImproperlyConfigured when nobody has named it.
+    """
+    name = str(getattr(settings, "ATOLL_SERVICE", "")) or options.SERVICE.value()
+    if not name:
+        raise ImproperlyConfigured(UNNAMED)
+    return name
+
+
+UNNAMED = (
+    'This service has no name. Write ATOLL = {"SERVICE": "shop", "BROKER_URL": "amqp://..."} into the '
+    "settings, or set ATOLL_SERVICE."
+)
+
+
 def project(name: str) -> Project:
     try:
         return projects()[name]
     except KeyError:
         known = ", ".join(projects())
-        raise ImproperlyConfigured(f"No project {name!r} in projects.toml. There are: {known}.") from None
+    if stands_alone():
+        raise ImproperlyConfigured(
+            f"There is no project {name!r} here: {known} stands alone." if known else UNNAMED
+        )
+    raise ImproperlyConfigured(f"No project {name!r} in projects.toml. There are: {known}.")
 
 
 def project_of_service(service: str) -> Project:

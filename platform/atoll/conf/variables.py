@@ -1,6 +1,7 @@
 """Variables of the environment, converted. An empty value counts as absent.
 
-The readers raise ImproperlyConfigured, with the variable and its value, where a value does not convert.
+A variable of an option (atoll.conf.options) may stand in ``settings.ATOLL``, too; the environment goes before
+it. The readers raise ImproperlyConfigured, with the variable and its value, where a value does not convert.
 """
 
 import os
@@ -8,10 +9,19 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from atoll.conf import options
+from atoll.conf.option import own_name
 
-def own_name(name: str, project_name: str) -> str:
-    """The name of a variable for one project alone: ``ORDERS_DATABASE_URL``."""
-    return f"{project_name.upper().replace('-', '_')}_{name}"
+__all__ = [
+    "environment",
+    "flag",
+    "own_name",
+    "own_variable",
+    "seconds",
+    "variable",
+    "web_address",
+    "whole_number",
+]
 
 
 def own_variable(name: str, project_name: str) -> str | None:
@@ -20,9 +30,17 @@ def own_variable(name: str, project_name: str) -> str | None:
 
 
 def variable(name: str, project_name: str | None = None) -> str | None:
-    """The value of the project's own variable, else of the plain one."""
+    """The value of the project's own variable, else of the plain one, else of ``settings.ATOLL`` as text."""
     own = own_variable(name, project_name) if project_name else None
-    return own or os.environ.get(name) or None
+    return own or os.environ.get(name) or _in_settings(name)
+
+
+def _in_settings(name: str) -> str | None:
+    option = options.of_variable(name)
+    given = option.given() if option else None
+    if given is None:
+        return None
+    return ",".join(given.value) if isinstance(given.value, list | tuple) else str(given.value)
 
 
 def flag(name: str, default: bool = False, project_name: str | None = None) -> bool:
@@ -69,4 +87,4 @@ def web_address(name: str, project_name: str | None = None) -> str:
 
 def environment() -> str:
     """``production``, or by ATOLL_ENV ``development`` (set by ``make up``) or ``test``."""
-    return os.environ.get("ATOLL_ENV") or "production"
+    return options.ENVIRONMENT.value()

@@ -7,7 +7,6 @@ import functools
 import os
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 @functools.cache
 def discovery() -> Discovery:
     """The lists of the registry in this process. It asks with the credential of the running project."""
-    return Discovery(RegistryClient(settings.ATOLL_PROJECT), LastGood(conf.home() / "discovery"))
+    return Discovery(RegistryClient(conf.project_name()), LastGood(conf.home() / "discovery"))
 
 
 @functools.cache

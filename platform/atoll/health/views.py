@@ -6,10 +6,9 @@ Readiness is 503 while the instance starts or drains, and while a required check
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from atoll import wire
+from atoll import conf, wire
 from atoll.api.errors import JSON
 from atoll.health.checks import Result, run_checks
 from atoll.health.statuses import DEGRADED, OK, UNAVAILABLE
@@ -45,8 +44,8 @@ def summary(results: list[Result]) -> str:
 def _answer(status: str, code: int, results: list[Result] | None = None) -> HttpResponse:
     body: dict[str, Any] = {
         "status": status,
-        "service": settings.ATOLL_SERVICE,
-        "instance": instance_id(settings.ATOLL_SERVICE),
+        "service": conf.service_name(),
+        "instance": instance_id(conf.service_name()),
         "timestamp": wire.timestamp(),
     }
     if results is not None:

@@ -6,12 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 
-from atoll import conf
+from atoll.conf import options
 
-VARIABLE = "DATABASE_CONNECTIONS"
+VARIABLE = options.DATABASE_CONNECTIONS.variable
 # For a process that does not give its number of threads, such as a management command.
 OTHERWISE = 50
 WAIT_S = 5.0
@@ -65,12 +64,7 @@ def hold_to(most: int, *, in_children: int | None = None) -> None:
 
 def told(most: int) -> int:
     """DATABASE_CONNECTIONS where it is set, else ``most``."""
-    text = conf.variable(VARIABLE)
-    if text is None:
-        return most
-    if not text.isdecimal() or int(text) < 1:
-        raise ImproperlyConfigured(f"{VARIABLE}={text!r} is not a number of connections.")
-    return int(text)
+    return options.DATABASE_CONNECTIONS.value() or most
 
 
 def take() -> Callable[[], None]:

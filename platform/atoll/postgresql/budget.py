@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import psycopg2
 
 from atoll import conf
+from atoll.conf import options
 from atoll.postgresql import bound
 
 WEB_THREADS = 8
@@ -21,7 +22,6 @@ BESIDE_ASGI = {"registry": 20}
 # Ingest, relay, sweeper, retention, attendance, renewal of leases, readiness, failures, and the end of the
 # worker.
 BESIDE_HANDLERS = 9
-WORKER_CONCURRENCY = 4
 # A prefork pool's child: its handler, its leases, and one to spare.
 IN_CHILD = 3
 # PostgreSQL 16 and later have a second reserve.
@@ -38,8 +38,8 @@ def web(name: str, threads: int = WEB_THREADS) -> int:
 
 def worker(name: str) -> int:
     """The connections of one worker with its children."""
-    concurrency = int(conf.variable("WORKER_CONCURRENCY", name) or WORKER_CONCURRENCY)
-    if conf.variable("WORKER_POOL", name) == "prefork":
+    concurrency = options.WORKER_CONCURRENCY.value(name)
+    if options.WORKER_POOL.value(name) == "prefork":
         return bound.told(BESIDE_HANDLERS) + concurrency * IN_CHILD
     return bound.told(concurrency + BESIDE_HANDLERS)
 

@@ -5,8 +5,6 @@ import logging
 import ssl
 import threading
 
-from django.conf import settings
-
 from atoll import conf
 from atoll.server import lifecycle
 from atoll.server.registration import Registration
@@ -15,7 +13,6 @@ logger = logging.getLogger(__name__)
 
 PROBE_TIMEOUT_S = 2.0
 PROBE_INTERVAL_S = 0.05
-DRAIN_LINGER_S = 1.0
 
 
 class Announcement:
@@ -32,7 +29,7 @@ class Announcement:
         self._port = port
         self._tls = tls
         self._withdrawn = threading.Event()
-        self._linger_s = conf.seconds("DRAIN_LINGER_S", DRAIN_LINGER_S, settings.ATOLL_PROJECT)
+        self._linger_s = conf.options.DRAIN_LINGER_S.value(conf.project_name())
 
     def start(self) -> None:
         """Work in the background and return at once."""

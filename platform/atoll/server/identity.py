@@ -5,6 +5,7 @@ import secrets
 
 import atoll
 from atoll import conf
+from atoll.conf import options
 
 VARIABLE = "ATOLL_INSTANCE"
 RANDOM_BYTES = 4
@@ -26,8 +27,8 @@ def instance_id(service: str) -> str:
 def describe(project: str) -> dict[str, str]:
     """The metadata that the registry shows; ``ZONE`` and ``SERVICE_VERSION`` if they are set."""
     values = {
-        "version": conf.variable("SERVICE_VERSION", project) or atoll.__version__,
+        "version": options.SERVICE_VERSION.value(project) or atoll.__version__,
         "environment": conf.environment(),
-        "zone": conf.variable("ZONE", project),
+        "zone": options.ZONE.value(project),
     }
     return {name: value for name, value in values.items() if value}

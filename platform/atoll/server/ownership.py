@@ -8,7 +8,6 @@ one row. It is read before any migration runs, so no migration creates it.
 """
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, ProgrammingError, connection, transaction
 from psycopg2.errors import InsufficientPrivilege
@@ -38,7 +37,7 @@ def refuse_foreign() -> None:
     """
     try:
         with connection.temporary_connection():
-            owner = claim(settings.ATOLL_PROJECT)
+            owner = claim(conf.project_name())
     except (OperationalError, InterfaceError):
         return
     except ProgrammingError as error:
@@ -47,7 +46,7 @@ def refuse_foreign() -> None:
         # This account may not create tables. Its migrations run under another account, which sets the mark.
         log.warning("the database's owner cannot be read or written", error=str(error).strip())
         return
-    if owner != settings.ATOLL_PROJECT:
+    if owner != conf.project_name():
         raise ImproperlyConfigured(_refusal(owner))
 
 
@@ -68,7 +67,7 @@ def claim(project: str) -> str:
 
 
 def _refusal(owner: str) -> str:
-    mine = settings.ATOLL_PROJECT
+    mine = conf.project_name()
     address = connection.settings_dict
     variable = f"{mine.upper().replace('-', '_')}_DATABASE_URL"
     wanted = conf.projects()[mine].database if mine in conf.projects() else f"{mine}_db"

@@ -15,6 +15,7 @@ from typing import Any
 
 from atoll import conf
 from atoll.backoff import Backoff, Draw
+from atoll.conf import options
 from atoll.discovery.answers import Heard
 from atoll.discovery.instances import Instance
 from atoll.discovery.registry import RegistryClient
@@ -24,7 +25,6 @@ from atoll.server.identity import describe, instance_id
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_S = 15.0
 DEREGISTER_TIMEOUT_S = 1.0
 
 
@@ -61,7 +61,7 @@ class Registration:
         self._loggers = ("atoll", conf.project(project).package)
         self._log_level = ""
         self._backoff = Backoff(draw=jitter)
-        self._heartbeat_s = conf.seconds("HEARTBEAT_S", HEARTBEAT_S, project)
+        self._heartbeat_s = options.HEARTBEAT_S.value(project)
         self._complaint: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registration", daemon=True)

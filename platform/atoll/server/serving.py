@@ -32,7 +32,7 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
 
     Raises PortBusy. While the registry is away the server serves, and a thread tries again to register.
     """
-    project = conf.project(settings.ATOLL_PROJECT)
+    project = conf.project(conf.project_name())
     bound.hold_to(budget.web(project.name, threads))
     if problem := budget.server_shortage(project.name, settings.DATABASES["default"]):
         logger.warning("too few database connections: %s", problem)

@@ -12,13 +12,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.contrib.auth.hashers import make_password
 from django.db.models import DateField, Field
 from django.test import Client
 from django.urls import reverse
+
+from atoll import conf
 
 YEARS = ("9999", "99999", "0", "-1")
 PARTS = ("month", "day", "week_day", "quarter")
@@ -65,7 +66,7 @@ def queries(of: ModelAdmin[Any]) -> Iterator[str]:
 def own_lists() -> list[ModelAdmin[Any]]:
     """The lists of the project itself. The library's own suite tests those of the library."""
     found: list[ModelAdmin[Any]] = list(admin.site._registry.values())
-    is_library = settings.ATOLL_PROJECT == "library"
+    is_library = conf.project_name() == "library"
     return [of for of in found if is_library or not type(of).__module__.startswith("atoll.")]
 
 

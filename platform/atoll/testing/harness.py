@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Min, Q
 
@@ -187,7 +186,7 @@ class Bus(Records):
 
     def _declare(self) -> None:
         """Declare this service's queues like its worker, and those of its neighbours, as if they ran."""
-        self._broker.declare(settings.ATOLL_SERVICE, known.roster().patterns())
+        self._broker.declare(conf.service_name(), known.roster().patterns())
         for project in conf.projects().values():
             if project.worker:
                 self._broker.declare(project.service)
@@ -216,16 +215,16 @@ class Bus(Records):
 
     def _publisher(self) -> Any:
         if self.failures:
-            return self.failures.publisher(self._broker, settings.ATOLL_SERVICE)
-        return self._broker.publisher(settings.ATOLL_SERVICE)
+            return self.failures.publisher(self._broker, conf.service_name())
+        return self._broker.publisher(conf.service_name())
 
     def _ingest(self) -> int:
         moved = 0
-        consumer = self._broker.consumer(settings.ATOLL_SERVICE)
+        consumer = self._broker.consumer(conf.service_name())
         try:
             while True:
                 if self.failures:
-                    self._broker.disturb(settings.ATOLL_SERVICE, self.failures.disturb)
+                    self._broker.disturb(conf.service_name(), self.failures.disturb)
                 arrivals = consumer.take(BATCH)
                 if not arrivals:
                     return moved

@@ -18,9 +18,14 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"
 MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and requirements/otlp.txt is not installed: no export."
 
 
+def is_wanted() -> bool:
+    """Whether a standard variable names a collector."""
+    return any(os.environ.get(name) for name in ENDPOINTS)
+
+
 def exporter(origin: "Origin") -> Callable[[Sequence[Record]], None] | None:
     """A function that exports spans. None without an endpoint, or without the packages for it."""
-    if not any(os.environ.get(name) for name in ENDPOINTS):
+    if not is_wanted():
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

@@ -8,8 +8,9 @@ from typing import Any
 from opentelemetry import trace
 
 from atoll import conf
-from atoll.tracing import spans
-from atoll.tracing.recorder import SLOW_MS, TRACES_PER_S, Record, Recorder
+from atoll.conf import options
+from atoll.tracing import otlp, spans
+from atoll.tracing.recorder import Record, Recorder
 from atoll.tracing.sender import Origin, Sender
 from atoll.tracing.spans import Span, current, place_of, span_context
 from atoll.tracing.w3c import TraceContext
@@ -33,11 +34,14 @@ class Unrecorded(trace.NonRecordingSpan):
 def start(origin: Origin) -> None:
     """Record spans from now on, and send them to the registry in the background.
 
-    Nothing is recorded with TRACES=false. A second call changes nothing. TRACES_PER_SECOND (5) and
-    TRACES_SLOW_MS (1000) change the sampling. Raises ValueError for an invalid value.
+    Nothing is recorded with TRACES=false, and where neither a registry nor a collector would get the spans.
+    A second call changes nothing. TRACES_PER_SECOND (5) and TRACES_SLOW_MS (1000) change the sampling.
+    Raises ImproperlyConfigured for an invalid value.
     """
     global _recorder, _sender, _origin
-    if _recorder is not None or not conf.flag("TRACES", True, origin.project):
+    if _recorder is not None or not options.TRACES.value(origin.project):
+        return
+    if not conf.has_registry() and not otlp.is_wanted():
         return
     _origin = origin
     _begin_anew()
@@ -152,8 +156,8 @@ def _begin_anew() -> None:
     if _origin is None:
         return
     recorder = Recorder(
-        traces_per_s=conf.whole_number("TRACES_PER_SECOND", TRACES_PER_S, _origin.project),
-        slow_ms=conf.whole_number("TRACES_SLOW_MS", SLOW_MS, _origin.project),
+        traces_per_s=options.TRACES_PER_SECOND.value(_origin.project),
+        slow_ms=options.TRACES_SLOW_MS.value(_origin.project),
     )
     _sender = Sender(recorder, _origin)
     recorder.on_first = _sender.begin

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any
 
-import urllib3
-
 from atoll import conf, wire
 from atoll.backoff import Backoff
 from atoll.tracing import otlp
@@ -97,7 +95,7 @@ class Sender:
 
     def _run(self) -> None:
         if self._post is None:
-            self._post = registry_post(self._origin.project)
+            self._post = registry_post(self._origin.project) if conf.has_registry() else None
         if self._export is None:
             self._export = otlp.exporter(self._origin)
         pause = threading.Event()
@@ -183,6 +181,8 @@ def to_wire(span: Record) -> dict[str, Any]:
 
 def registry_post(project: str) -> Callable[[bytes], Any]:
     """Sends with this project's credential. Raises an error unless the registry takes the spans."""
+    import urllib3  # a process without a registry need not have it
+
     service, secret = conf.project(project).service, conf.secret("SERVICE_SECRET", project)
     headers = {"Content-Type": "application/json", **urllib3.make_headers(basic_auth=f"{service}:{secret}")}
     pool = urllib3.PoolManager(num_pools=1, maxsize=1, retries=False)

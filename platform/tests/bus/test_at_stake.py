@@ -109,7 +109,7 @@ def test_a_service_that_does_not_answer_adds_nothing(monkeypatch: pytest.MonkeyP
                 raise Unavailable(self.service, "does not answer")
             return Reply(self.service, 200, {}, answers[self.service])
 
-    monkeypatch.setattr(at_stake, "ServiceClient", Client)
+    monkeypatch.setattr("atoll.client.ServiceClient", Client)
     [stake] = at_stake.everywhere([Question(correlation_ids=["checkout-1"], keys=["k-1", "k-2"])])
     assert [(things.name, things.count) for things in stake.things] == [("baskets", 2), ("orders", 3)]
     assert [timer.name for timer in stake.timers] == ["expire.basket"]
@@ -127,7 +127,7 @@ def test_the_answers_of_all_services_are_bounded(monkeypatch: pytest.MonkeyPatch
         def post(self, path: str, json: Any) -> Reply:
             return Reply(self.service, 200, {}, wire.dumps(told))
 
-    monkeypatch.setattr(at_stake, "ServiceClient", Client)
+    monkeypatch.setattr("atoll.client.ServiceClient", Client)
     [stake] = at_stake.everywhere([Question(correlation_ids=["checkout-1"], keys=["k-1"])])
     assert len(stake.timers) == at_stake.MOST_TIMERS
     assert len(stake.things) == at_stake.MOST_THINGS

@@ -12,7 +12,7 @@ import pytest
 from django.db.models import DurationField, F, Value
 from django.test import Client
 
-from atoll.bus.inbox import consumer_status, readiness
+from atoll.bus.inbox import consumer_status, readiness, readiness_check
 from atoll.bus.inbox.consumer_status import ConsumerStatus, Problem
 from atoll.bus.models import Reception
 from atoll.bus.worker.hints import Hints
@@ -96,8 +96,8 @@ Ready = Callable[[], tuple[int, str, dict[str, Any]]]
 
 def a_long_time_passes(clock: Clock) -> None:
     """Move the clock: a web process has had its workers for long."""
-    register_check("messages", readiness.Check(clock))
-    clock.now += readiness.SILENCE_S + 1
+    register_check("messages", readiness_check.Check(clock))
+    clock.now += readiness_check.SILENCE_S + 1
 
 
 def silent_for(seconds: float) -> None:
@@ -106,7 +106,7 @@ def silent_for(seconds: float) -> None:
 
 
 def test_a_web_process_is_ready_while_no_worker_has_ever_run(ready: Ready, clock: Clock) -> None:
-    register_check("messages", readiness.Check(clock))
+    register_check("messages", readiness_check.Check(clock))
     assert ready()[:2] == (200, "ok")
 
 
@@ -116,26 +116,26 @@ def test_a_web_process_is_not_ready_when_the_consumer_is_gone_and_is_when_it_is_
     a_long_time_passes(clock)
     readiness.report(None)
     assert ready()[:2] == (200, "ok")
-    silent_for(readiness.SILENCE_S + 1)
-    clock.now += readiness.READ_EVERY_S
+    silent_for(readiness_check.SILENCE_S + 1)
+    clock.now += readiness_check.READ_EVERY_S
     code, status, told = ready()
     assert (code, status) == (503, "unavailable")
     assert re.fullmatch(
         r"Unavailable: No worker of this service has received messages for \d+ s\.", told["problem"]
     )
     readiness.report(None)
-    clock.now += readiness.READ_EVERY_S
+    clock.now += readiness_check.READ_EVERY_S
     assert ready()[:2] == (200, "ok")
 
 
 def test_a_web_process_that_has_just_started_waits_for_the_workers_that_start_after_it(
     ready: Ready, clock: Clock
 ) -> None:
-    register_check("messages", readiness.Check(clock))
+    register_check("messages", readiness_check.Check(clock))
     readiness.report(None)
     silent_for(86_400)
     assert ready()[:2] == (200, "ok")
-    clock.now += readiness.SILENCE_S + 1
+    clock.now += readiness_check.SILENCE_S + 1
     assert ready()[:2] == (503, "unavailable")
 
 
@@ -149,7 +149,7 @@ def test_a_consumer_that_does_not_stay_makes_the_service_unready_with_the_reason
     assert (code, status, told["status"]) == (503, "unavailable", "unavailable")
     assert told["problem"] == "Unavailable: The consumer comes back again and again."
     readiness.report(None)
-    clock.now += readiness.READ_EVERY_S
+    clock.now += readiness_check.READ_EVERY_S
     assert ready()[:2] == (200, "ok")
 
 

@@ -1,7 +1,6 @@
 """Undefined message names are refused: in the document, in the checks, at a start, when sending."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any, ClassVar
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from atoll import conf
 from atoll.bus import Message, checks, contracts, handles, on, publish, schedule, send, upcast, upcasting
 from atoll.bus.models import Outbox
 from atoll.bus.schemas import asyncapi, known_names
@@ -79,16 +77,14 @@ def test_no_service_declares_the_messages_of_another_service_of_the_platform() -
 
 
 @pytest.fixture
-def document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+def document(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A platform of the library alone, with a document of one event."""
     (tmp_path / "projects.toml").write_text(PROJECTS)
     monkeypatch.setenv("ATOLL_ROOT", str(tmp_path))
-    conf.projects.cache_clear()
     path = tmp_path / contracts.DOCUMENT
     path.parent.mkdir()
     path.write_text(asyncapi.to_json(asyncapi.document([], [CONFIRMED])))
-    yield path
-    conf.projects.cache_clear()
+    return path
 
 
 @pytest.mark.usefixtures("handlers")

@@ -10,12 +10,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
-from atoll import conf
 from atoll.bus import checks
 from atoll.bus.broker import transports
 from atoll.bus.worker import celery_app as bus_celery
 from atoll.bus.worker import settings_check
 from atoll.bus.worker.settings_check import refuse_unsafe
+from atoll.conf import checks as option_checks
 
 from .worker import PROJECTS
 
@@ -136,8 +136,9 @@ def test_a_database_that_breaks_claims_fails_the_check(
 def test_a_mistyped_variable_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUS_QUEUE_TYPE", "quroum")
     monkeypatch.setenv("LIBRARY_WORKER_POOL", "prefork")
-    (message,) = checks.check_variables()
-    assert message.msg == "BUS_QUEUE_TYPE must be one of classic, quorum, not 'quroum'."
+    (message,) = option_checks.check_options()
+    assert message.msg == "BUS_QUEUE_TYPE='quroum' is not one of classic, quorum."
+    assert message.id == "atoll.E005"
 
 
 @pytest.fixture
@@ -146,9 +147,7 @@ def library_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[N
     (tmp_path / "projects.toml").write_text(PROJECTS)
     with monkeypatch.context() as patched:
         patched.setenv("ATOLL_ROOT", str(tmp_path))
-        conf.projects.cache_clear()
         yield
-    conf.projects.cache_clear()
 
 
 @pytest.mark.usefixtures("library_alone")

@@ -117,14 +117,10 @@ def test_a_process_id_that_now_belongs_to_another_program_is_left_alone(
 
 def test_a_busy_port_is_named_with_its_holder_and_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ATOLL_PORT_OFFSET", "1260")
-    conf.projects.cache_clear()
     heard = Heard()
-    try:
-        with socket.create_server(("127.0.0.1", 9262)) as listener:
-            assert listener.getsockname()[1] == conf.project("orders").port
-            assert asyncio.run(up(home, heard)) == EXIT_BUSY
-    finally:
-        conf.projects.cache_clear()
+    with socket.create_server(("127.0.0.1", 9262)) as listener:
+        assert listener.getsockname()[1] == conf.project("orders").port
+        assert asyncio.run(up(home, heard)) == EXIT_BUSY
 
     assert heard.text.startswith(
         f"Port 9262, which orders needs, is taken by process {psutil.Process().pid} ("

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from atoll import conf
 from atoll.discovery.cache import Discovery
 from atoll.discovery.last_good import LastGood
 from atoll.discovery.registry import RegistryClient
@@ -29,10 +28,8 @@ def in_world(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process sees that world's projects, too."""
     monkeypatch.setenv("ATOLL_ROOT", str(world.folder))
     monkeypatch.setenv("LIBRARY_SERVICE_SECRET", SECRETS["library"])
-    conf.projects.cache_clear()
     yield
     monkeypatch.undo()
-    conf.projects.cache_clear()
 
 
 @pytest.fixture

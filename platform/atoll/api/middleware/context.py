@@ -7,10 +7,9 @@ from collections.abc import Awaitable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from atoll import context, metrics, tracing
+from atoll import conf, context, metrics, tracing
 from atoll.api.errors import plain_problem
 from atoll.api.middleware.two_ways import Middleware
 
@@ -78,7 +77,7 @@ def _finish(request: HttpRequest, response: HttpResponse, begun: float, span: An
     response["X-Correlation-ID"] = context.correlation_id() or ""
     response["X-Request-ID"] = request_id
     response["X-Response-Time"] = f"{took_s * 1000:.1f}"
-    response["X-Service-Name"] = settings.ATOLL_SERVICE
+    response["X-Service-Name"] = conf.service_name()
     route = _route(request)
     metrics.observe_request(request.method or "", route, response.status_code, took_s)
     if span is not None:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from atoll import conf
 from atoll.admin import short_id, site
 from atoll.bus.admin.deliveries import short_handler_name
 from atoll.bus.admin.ledger import BADGE_COLOURS, trace_link
@@ -73,7 +73,7 @@ def _lines(traces: list[Trace]) -> list[Line]:
 
 
 def _line(step: Step, service: str) -> Line:
-    is_ours = service == settings.ATOLL_SERVICE and step.what in ROWS
+    is_ours = service == conf.service_name() and step.what in ROWS
     return Line(
         step=step,
         service=service,

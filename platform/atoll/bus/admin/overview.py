@@ -3,9 +3,8 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -14,13 +13,16 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from atoll import conf
 from atoll.admin import site
 from atoll.bus.admin.deliveries import short_handler_name
 from atoll.bus.operations import stats
 from atoll.bus.operations.stats import MAX_COUNTED
 from atoll.bus.ttl_cache import TtlCache
-from atoll.discovery import Instance, RegistryClient
 from atoll.errors import AtollError
+
+if TYPE_CHECKING:
+    from atoll.discovery import Instance
 
 REFRESH_EVERY_S = 3
 WORKERS_ASKED_EVERY_S = 10.0
@@ -116,10 +118,15 @@ def _lane(lane: stats.BlockedLane) -> dict[str, Any]:
     }
 
 
-def _ask_registry() -> Sequence[Instance] | None:
-    """Return the registered workers of this service, or None without an answer of the registry."""
+def _ask_registry() -> "Sequence[Instance] | None":
+    """Return the registered workers of this service, or None without a registry and without its answer."""
+    if not conf.has_registry():
+        return None
+    # Its packages are needed with a registry alone.
+    from atoll.discovery import RegistryClient
+
     try:
-        answer = RegistryClient(settings.ATOLL_PROJECT).discover(f"{settings.ATOLL_SERVICE}.worker")
+        answer = RegistryClient(conf.project_name()).discover(f"{conf.service_name()}.worker")
     except (AtollError, ImproperlyConfigured):
         return None
     return answer.instances

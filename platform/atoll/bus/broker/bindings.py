@@ -17,6 +17,7 @@ from atoll import conf
 from atoll.bus.broker import subscribers
 from atoll.bus.broker.subscribers import Address, Receivers
 from atoll.bus.broker.topology import Topology
+from atoll.conf import options
 
 NEVER_UP = (
     "{0} receives it and has no queue at the broker, which does not let this service make one. "
@@ -108,4 +109,4 @@ def _queue_type(service: str, ours: str) -> str:
         project = conf.project_of_service(service)
     except ImproperlyConfigured:
         return ours
-    return conf.variable("BUS_QUEUE_TYPE", project.name) or "classic"
+    return options.BUS_QUEUE_TYPE.value(project.name)

@@ -141,4 +141,4 @@ def _coarse(patterns: set[str]) -> set[str]:
 
 def of_project(project: conf.Project) -> Topology:
     """The topology of a project on RabbitMQ; it need not be the running project."""
-    return Topology(service=project.service, prefix=conf.variable("BUS_PREFIX") or "")
+    return Topology(service=project.service, prefix=conf.options.BUS_PREFIX.value())

@@ -5,11 +5,11 @@ Importing this module loads no client of a broker: web processes ask it, too.
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from atoll import conf
+from atoll.conf import options
 
 if TYPE_CHECKING:
     from atoll.bus.broker.publisher import Publisher
@@ -41,12 +41,12 @@ def kind_of(url: str) -> "type[Transport]":
 
 def current() -> "Transport":
     """The running project's transport, with the account that its RABBITMQ_URL has at the broker."""
-    url = conf.broker_url(settings.ATOLL_PROJECT)
+    url = conf.broker_url(conf.project_name())
     return kind_of(url)(
         url,
-        service=settings.ATOLL_SERVICE,
-        prefix=conf.variable("BUS_PREFIX") or "",
-        queue_type=conf.variable("BUS_QUEUE_TYPE", settings.ATOLL_PROJECT) or "classic",
+        service=conf.service_name(),
+        prefix=options.BUS_PREFIX.value(),
+        queue_type=options.BUS_QUEUE_TYPE.value(conf.project_name()),
     )
 
 

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from atoll import conf, wire
 from atoll.bus.broker.messages import Arrival
 from atoll.bus.inbox import senders
 from atoll.bus.ttl_cache import TtlCache
+from atoll.conf import options
 
 log = structlog.get_logger("atoll.bus")
 
@@ -72,10 +71,11 @@ def configured() -> Bounds:
 
     Raises ImproperlyConfigured for a value that is no whole number from 1.
     """
+    project = conf.project_name()
     return Bounds(
-        body_bytes=_whole("BUS_QUARANTINE_BODY_KB", Bounds.body_bytes // 1024) * 1024,
-        bodies_bytes=_whole("BUS_QUARANTINE_MB", Bounds.bodies_bytes // MB) * MB,
-        rows=_whole("BUS_QUARANTINE_ROWS", Bounds.rows),
+        body_bytes=options.BUS_QUARANTINE_BODY_KB.value(project) * 1024,
+        bodies_bytes=options.BUS_QUARANTINE_MB.value(project) * MB,
+        rows=options.BUS_QUARANTINE_ROWS.value(project),
     )
 
 
@@ -199,12 +199,3 @@ def _name(name: Any) -> str:
 def _storable(text: str) -> str:
     """Without NUL and lone surrogates, which no text column takes."""
     return text.replace("\x00", "").encode(errors="replace").decode()
-
-
-def _whole(name: str, default: int) -> int:
-    value = conf.variable(name, settings.ATOLL_PROJECT)
-    if value is None:
-        return default
-    if not (value.isascii() and value.isdecimal() and int(value) > 0):
-        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number from 1.")
-    return int(value)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
@@ -21,6 +20,7 @@ from atoll.bus.broker import transports
 from atoll.bus.broker.envelope import Envelope, Unreadable
 from atoll.bus.handlers.registry import Kind
 from atoll.bus.schemas import definitions
+from atoll.conf import options
 from atoll.errors import Misuse
 
 # The user of a URL that names none, as for every client of AMQP.
@@ -72,16 +72,16 @@ class Rule:
 
 
 def are_checked() -> bool:
-    """Whether this process checks senders: with BUS_CHECK_SENDERS, which is on in production, and a
-    transport that proves senders.
+    """Whether this process checks senders: with BUS_CHECK_SENDERS, which is on in production for the
+    projects of projects.toml, and a transport that proves senders.
 
     Raises ImproperlyConfigured for a value that is neither true nor false.
     """
-    wanted = conf.flag(
-        "BUS_CHECK_SENDERS",
-        default=conf.environment() == "production",
-        project_name=settings.ATOLL_PROJECT,
-    )
+    project = conf.project_name()
+    if options.BUS_CHECK_SENDERS.given(project):
+        wanted = options.BUS_CHECK_SENDERS.value(project)
+    else:
+        wanted = conf.environment() == "production" and not conf.stands_alone()
     return wanted and transports.kind_of(_url()).capabilities.proves_senders
 
 
@@ -92,7 +92,7 @@ def rule() -> Rule | None:
     """
     if not are_checked():
         return None
-    return Rule(_senders(conf.root() / contracts.DOCUMENT, settings.ATOLL_SERVICE))
+    return Rule(_senders(conf.root() / contracts.DOCUMENT, conf.service_name()))
 
 
 def user_of(properties: Mapping[str, Any]) -> str:
@@ -107,8 +107,8 @@ def refuse_start() -> None:
     if not are_checked():
         return
     rule()
-    service = settings.ATOLL_SERVICE
-    own = f"{settings.ATOLL_PROJECT.upper().replace('-', '_')}_RABBITMQ_URL"
+    service = conf.service_name()
+    own = f"{conf.project_name().upper().replace('-', '_')}_RABBITMQ_URL"
     users = {_user(url) for url in _url().split(";")}
     if users != {service}:
         raise ImproperlyConfigured(
@@ -141,7 +141,7 @@ def _senders(place: Path, service: str) -> Senders:
 
 
 def _url() -> str:
-    return conf.broker_url(settings.ATOLL_PROJECT)
+    return conf.broker_url(conf.project_name())
 
 
 def _user(url: str) -> str:

@@ -12,12 +12,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from atoll import conf, wire
-from atoll.client import Retry, ServiceClient
 from atoll.errors import AtollError
 
 URL_PATH = "bus/at-stake"
@@ -102,7 +100,7 @@ def everywhere(questions: Sequence[Question]) -> list[Stake]:
     others = [
         project.service
         for project in conf.projects().values()
-        if project.worker and project.service != settings.ATOLL_SERVICE
+        if project.worker and project.service != conf.service_name()
     ]
     with ThreadPoolExecutor(max(len(others), 1), thread_name_prefix="at-stake") as pool:
         asked = [pool.submit(contextvars.copy_context().run, _ask, one, questions) for one in others]
@@ -119,6 +117,9 @@ def everywhere(questions: Sequence[Question]) -> list[Stake]:
 
 
 def _ask(service: str, questions: Sequence[Question]) -> list[Stake]:
+    # Only a platform with other services needs the client and its packages.
+    from atoll.client import Retry, ServiceClient
+
     nothing = [Stake() for _ in questions]
     client = ServiceClient(service, timeout_s=TIMEOUT_S, retry=Retry(limit=0))
     body = {"questions": [wire.to_payload(one) for one in questions]}

@@ -12,12 +12,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from atoll import conf, wire
-from atoll.client import Retry, ServiceClient
 from atoll.errors import AtollError, BadAnswer, Unavailable
 
 URL_PATH = "bus/messages"
@@ -123,7 +121,7 @@ def local_trace(wanted: str, limit: int = MAX_STEPS) -> Trace:
         )
         rows = cursor.fetchall()
     steps = [_step(row) for row in rows[:limit]]
-    return Trace(service=settings.ATOLL_SERVICE, steps=steps, is_cut=len(rows) > limit)
+    return Trace(service=conf.service_name(), steps=steps, is_cut=len(rows) > limit)
 
 
 def platform_traces(wanted: str) -> list[Trace]:
@@ -135,7 +133,7 @@ def platform_traces(wanted: str) -> list[Trace]:
     others = [
         project.service
         for project in conf.projects().values()
-        if project.worker and project.service != settings.ATOLL_SERVICE
+        if project.worker and project.service != conf.service_name()
     ]
     with ThreadPoolExecutor(max_workers=max(len(others), 1), thread_name_prefix="trace") as pool:
         asked = [pool.submit(contextvars.copy_context().run, _ask, service, wanted) for service in others]
@@ -145,6 +143,9 @@ def platform_traces(wanted: str) -> list[Trace]:
 
 
 def _ask(service: str, wanted: str) -> Trace:
+    # Only a platform with other services needs the client and its packages.
+    from atoll.client import Retry, ServiceClient
+
     client = ServiceClient(service, timeout_s=TIMEOUT_S, retry=Retry(limit=0))
     try:
         answer = client.get(f"/{URL_PATH}", params={"id": wanted}).raise_for_status().json()
@@ -182,7 +183,7 @@ def _step(row: Sequence[Any]) -> Step:
 def _dedupe_keys(wanted: str) -> list[str]:
     """Return the possible dedupe keys of a message id: the inbox has an index on these only."""
     senders = {project.service for project in conf.projects().values()} | {
-        settings.ATOLL_SERVICE,
+        conf.service_name(),
         "unknown",
         "sha256",
     }

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 
 from atoll import conf
 from atoll.backoff import jittered
 from atoll.bus.operations import personal_data
+from atoll.conf import options
 from atoll.errors import Misuse
 
 log = structlog.get_logger("atoll.bus")
@@ -141,10 +141,11 @@ def configured_periods() -> RetentionPeriods:
     Raises ImproperlyConfigured for a value that is not a positive number, and when the inbox
     would delete handled messages while copies of them can still arrive.
     """
+    project = conf.project_name()
     keep = RetentionPeriods(
-        published_days=_days("BUS_KEEP_PUBLISHED_DAYS", RetentionPeriods.published_days),
-        handled_days=_days("BUS_KEEP_HANDLED_DAYS", RetentionPeriods.handled_days),
-        settled_days=_days("BUS_KEEP_SETTLED_DAYS", RetentionPeriods.settled_days),
+        published_days=options.BUS_KEEP_PUBLISHED_DAYS.value(project),
+        handled_days=options.BUS_KEEP_HANDLED_DAYS.value(project),
+        settled_days=options.BUS_KEEP_SETTLED_DAYS.value(project),
     )
     least = max(LEAST_HANDLED_DAYS, keep.published_days)
     if keep.handled_days < least:
@@ -235,16 +236,3 @@ def _clean(table: Table, pause: Callable[[float], bool]) -> int:
         if looked_at < BATCH or (table.is_in_time and not is_old) or pause(PAUSE_S):
             return deleted
         step["after"] = until
-
-
-def _days(name: str, default: float) -> float:
-    value = conf.variable(name, settings.ATOLL_PROJECT)
-    if value is None:
-        return default
-    try:
-        days = float(value)
-    except ValueError:
-        days = 0.0
-    if not 0 < days < float("inf"):
-        raise ImproperlyConfigured(f"{name}={value!r} is not a number of days, above 0.")
-    return days

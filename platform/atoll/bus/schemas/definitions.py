@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
+from atoll import conf
 from atoll.bus import payloads, upcasting
 from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Kind
@@ -116,8 +116,8 @@ def of_this_project() -> ServiceMessages:
     subscriptions = [_subscription(handler) for handler in registry.handlers()]
     upcasts = {name: upcasting.versions(name) for name in upcasting.names()}
     return ServiceMessages(
-        service=settings.ATOLL_SERVICE,
-        announces=announced(event_modules(), settings.ATOLL_SERVICE),
+        service=conf.service_name(),
+        announces=announced(event_modules(), conf.service_name()),
         reads=sorted(
             subscriptions,
             key=lambda subscription: (subscription.kind, subscription.name, subscription.handler),

@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 from celery import bootsteps
 from celery.signals import worker_shutting_down
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf, process_title, tracing
@@ -28,6 +27,7 @@ from atoll.bus.worker.hints import Hints
 from atoll.bus.worker.threads import WorkerThreads
 from atoll.bus.worker.watchdog import Watchdog
 from atoll.bus.worker.worker_registration import WorkerRegistration
+from atoll.conf import options
 from atoll.postgresql import bound, budget
 from atoll.server import starting
 from atoll.server.identity import instance_id
@@ -61,8 +61,8 @@ class BusStep(bootsteps.StartStopStep):
             # For other exceptions Celery shows a traceback, or logs it and goes on.
             raise SystemExit(f"The worker does not start. {error}") from None
         # Before the pool forks its children.
-        service = settings.ATOLL_SERVICE
-        tracing.start(tracing.Origin(settings.ATOLL_PROJECT, service, instance_id(service), "worker"))
+        service = conf.service_name()
+        tracing.start(tracing.Origin(conf.project_name(), service, instance_id(service), "worker"))
         bound.hold_to(budget.BESIDE_HANDLERS + worker.concurrency, in_children=budget.IN_CHILD)
         self._threads: WorkerThreads | None = None
         self._attendance = Attendance()
@@ -71,7 +71,7 @@ class BusStep(bootsteps.StartStopStep):
         self._is_leaving = False
 
     def start(self, worker: Any) -> None:
-        process_title.show(settings.ATOLL_PROJECT, "worker")  # in place of Celery's own
+        process_title.show(conf.project_name(), "worker")  # in place of Celery's own
         attempt_slots.stay()
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._pool = worker.pool
@@ -80,9 +80,9 @@ class BusStep(bootsteps.StartStopStep):
         worker_shutting_down.connect(self._leave)
         settings_check.report_database()
         self._attendance.start()
-        if conf.flag("BUS_IN_WORKER", default=True):
+        if options.BUS_IN_WORKER.value():
             # A handler in a prefork pool has a process of its own, which it may end.
-            is_fast = conf.flag("BUS_FAST_PATH", True, settings.ATOLL_PROJECT) and not self._children()
+            is_fast = options.BUS_FAST_PATH.value(conf.project_name()) and not self._children()
             hints = Hints(worker.app)
             handover = Handover(self._submit, worker.concurrency, hints)
             self._threads = WorkerThreads(

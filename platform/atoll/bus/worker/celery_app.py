@@ -14,7 +14,6 @@ from billiard.process import current_process
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init
 from django.apps import apps
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
@@ -24,26 +23,30 @@ from atoll.bus.broker.transport import CONNECT_TIMEOUT_S, HEARTBEAT_S
 from atoll.bus.delivery import attempt_slots, timeouts
 from atoll.bus.worker import celery_environment, close_inherited_sockets, hints
 from atoll.bus.worker.sigterm_wakeup import WakeStep
+from atoll.conf import options
 from atoll.server import log_level
 
-CONCURRENCY = 4
 
+def celery_app(project: str | None = None) -> Celery:
+    """The application for the ``celery.py`` of a project. Sets Django up if it is not.
 
-def celery_app(project: str) -> Celery:
-    """The application for ``services/<project>/celery.py``. Sets Django up if it is not.
+    ``project`` is the name in ``projects.toml``. A project that stands alone leaves it out; then
+    ``DJANGO_SETTINGS_MODULE`` must be set, as in Celery's own introduction for Django.
 
     A plain ``celery -A services.<project> worker`` runs the threads of the bus, too, unless
     ``BUS_IN_WORKER=0`` leaves them to ``PROJECT bus``. Exits when the environment has variables that
     Celery prefers to its configuration.
     """
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", conf.project(project).settings_module)
+    if project:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", conf.project(project).settings_module)
     if not apps.ready:
         django.setup()
     try:
+        project = project or conf.project_name()
         celery_environment.refuse()
     except ImproperlyConfigured as error:
         # Celery's command line would show a traceback.
-        raise SystemExit(f"{project} does not start. {error}") from None
+        raise SystemExit(f"{project or 'The worker'} does not start. {error}") from None
     # It imports models, which need Django set up. A plain celery imports this module first.
     from atoll.bus.worker.bootstep import BusStep
 
@@ -59,7 +62,7 @@ def celery_app(project: str) -> Celery:
 def configuration() -> dict[str, Any]:
     transport = transports.current()
     names = transport.names
-    project = settings.ATOLL_PROJECT
+    project = conf.project_name()
     return transport.celery_settings() | {
         "broker_heartbeat": HEARTBEAT_S,
         "broker_connection_timeout": CONNECT_TIMEOUT_S,
@@ -79,8 +82,8 @@ def configuration() -> dict[str, Any]:
         "event_exchange": names.task_events,
         "event_queue_prefix": names.task_events,
         "worker_consumer": "atoll.bus.worker.hint_consumer:Consumer",
-        "worker_pool": conf.variable("WORKER_POOL", project) or "threads",
-        "worker_concurrency": int(conf.variable("WORKER_CONCURRENCY", project) or CONCURRENCY),
+        "worker_pool": options.WORKER_POOL.value(project),
+        "worker_concurrency": options.WORKER_CONCURRENCY.value(project),
         "worker_prefetch_multiplier": 1,
         # After a lost connection Celery would set the count anew from inside its event loop and wait
         # there for the broker's answer; seen to hang until the broker missed three heartbeats.
@@ -110,6 +113,6 @@ def _become_child(**_: Any) -> None:
     close_inherited_sockets.close_inherited_sockets()
     number = getattr(current_process(), "index", attempt_slots.SLOTS)
     attempt_slots.become_child(number)
-    process_title.show(settings.ATOLL_PROJECT, "worker", "child", str(number + 1))
+    process_title.show(conf.project_name(), "worker", "child", str(number + 1))
     log_level.follow_in_background()
     timeouts.arm()

@@ -6,7 +6,6 @@ up, and no handler ever runs.
 
 import os
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
@@ -33,7 +32,7 @@ def refuse() -> None:
     It shows no values, since a URL holds a password.
     """
     set_urls = [name for name in BROKERS if os.environ.get(name)]
-    ours = conf.broker_url(settings.ATOLL_PROJECT) if set_urls else ""
+    ours = conf.broker_url(conf.project_name()) if set_urls else ""
     found = [
         f"{name} names another broker than RABBITMQ_URL, and Celery prefers it: a worker would wait for "
         "hints there for ever. Remove it, or set both to one URL."

@@ -11,17 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 
-from atoll import wire
+from atoll import conf, wire
 from atoll.backoff import Backoff
 from atoll.bus.delivery import failure_count
 from atoll.bus.operations import at_stake, causes
 from atoll.bus.operations.at_stake import Question, Stake
 from atoll.bus.operations.causes import Cause, Causes
-from atoll.discovery import RegistryClient
 from atoll.errors import AtollError
 
 log = structlog.get_logger("atoll.bus")
@@ -111,10 +109,12 @@ class FailureReporter:
 
     def _send(self, found: Causes) -> None:
         if self._tell is None:
-            self._tell = RegistryClient(settings.ATOLL_PROJECT).tell_failing
+            from atoll.discovery import RegistryClient
+
+            self._tell = RegistryClient(conf.project_name()).tell_failing
         self._tell(
             {
-                "serviceName": settings.ATOLL_SERVICE,
+                "serviceName": conf.service_name(),
                 "asOf": wire.timestamp(found.as_of),
                 "isCut": found.is_cut,
                 "causes": [to_wire(one, self._stakes.get(one.group, Stake())) for one in found.causes],

@@ -7,6 +7,7 @@ import time
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
+from atoll import conf
 from atoll.bus.broker import transports
 from atoll.bus.delivery.fast_path import FastPath
 from atoll.bus.delivery.sweeper import Sweeper
@@ -51,15 +52,16 @@ class WorkerThreads:
             hints, work_off, may_hint=self._relay.connected.is_set, runs_handlers=runs_handlers
         )
         self._janitor = Janitor()
-        self._reporter = FailureReporter()
+        self._reporter = FailureReporter() if conf.has_registry() else None
         self._registration = registration
         self._threads = [
             threading.Thread(target=self._ingestor.run, name="ingest", daemon=True),
             threading.Thread(target=self._relay.run, name="relay", daemon=True),
             threading.Thread(target=self._sweeper.run, name="sweeper", daemon=True),
             threading.Thread(target=self._janitor.run, name="retention", daemon=True),
-            threading.Thread(target=self._reporter.run, name="failures", daemon=True),
         ]
+        if self._reporter:
+            self._threads.append(threading.Thread(target=self._reporter.run, name="failures", daemon=True))
         self._watching = threading.Thread(target=self._watch, name="watch", daemon=True)
         self._stopping = threading.Event()
 
@@ -80,7 +82,8 @@ class WorkerThreads:
         self._relay.stop()
         self._sweeper.stop()
         self._janitor.stop()
-        self._reporter.stop()
+        if self._reporter:
+            self._reporter.stop()
         for thread in self._threads:
             thread.join(STOP_TIMEOUT_S)
 

@@ -1,12 +1,16 @@
-"""The state of a worker, told to its supervisor, to the registry and to the log."""
+"""The state of a worker, told to its supervisor, to the log and, where there is one, to the registry."""
+
+from typing import TYPE_CHECKING
 
 import structlog
-from django.conf import settings
 
 from atoll import conf
 from atoll.bus.worker.exposition import serve_metrics
-from atoll.server import lifecycle, listening
-from atoll.server.registration import Registration
+from atoll.conf import options
+from atoll.server import lifecycle
+
+if TYPE_CHECKING:
+    from atoll.server.registration import Registration
 
 log = structlog.get_logger("atoll.bus")
 
@@ -16,9 +20,8 @@ class WorkerRegistration:
 
     def __init__(self) -> None:
         lifecycle.set_state("starting")
-        project = settings.ATOLL_PROJECT
-        host = listening.advertised_host("", conf.variable("ADVERTISE_HOST", project))
-        self._registration = Registration.of_worker(project, host, metrics_port=serve_metrics())
+        metrics_port = serve_metrics()
+        self._registration = _registration(metrics_port) if conf.has_registry() else None
         self._is_registered = False
         self._is_leaving = False
 
@@ -28,7 +31,7 @@ class WorkerRegistration:
             return
         lifecycle.set_state("ready")
         log.info("worker ready")
-        if not self._is_registered:
+        if self._registration and not self._is_registered:
             self._is_registered = True
             self._registration.start()
 
@@ -44,6 +47,16 @@ class WorkerRegistration:
         lifecycle.set_state("draining")
 
     def gone(self) -> None:
-        if self._is_registered:
+        if self._registration and self._is_registered:
             self._registration.stop()
         log.info("worker stopped")
+
+
+def _registration(metrics_port: int | None) -> "Registration":
+    # Its packages are needed with a registry alone.
+    from atoll.server import listening
+    from atoll.server.registration import Registration
+
+    project = conf.project_name()
+    host = listening.advertised_host("", options.ADVERTISE_HOST.value(project))
+    return Registration.of_worker(project, host, metrics_port=metrics_port)

@@ -2,10 +2,10 @@
 
 import json
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
+from atoll import conf
 from atoll.bus.broker.publisher import UNROUTABLE, Publisher
 from atoll.bus.models import Outbox
 from atoll.bus.outbox import relay
@@ -32,7 +32,7 @@ class Routing(Scenario):
         expected = {
             "message_id": str(row.message_id),
             "type": "account.opened",
-            "app_id": settings.ATOLL_SERVICE,
+            "app_id": conf.service_name(),
             "correlation_id": row.correlation_id,
             "timestamp": int(row.created_at.timestamp()),
             "delivery_mode": 2,

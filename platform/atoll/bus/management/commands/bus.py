@@ -4,11 +4,10 @@ import signal
 import threading
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from atoll import tracing
+from atoll import conf, tracing
 from atoll.bus import contracts
 from atoll.bus.broker import transports
 from atoll.bus.inbox import senders
@@ -23,10 +22,10 @@ from atoll.server.identity import instance_id
 
 class Command(BaseCommand):
     help = "Run the bus of this service without its handlers (give the workers BUS_IN_WORKER=0)."
-    requires_system_checks = ()
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        app = celery_app(settings.ATOLL_PROJECT)
+        app = celery_app(conf.project_name())
         try:
             starting.refuse_start()
             settings_check.refuse_unsafe(app)
@@ -36,8 +35,8 @@ class Command(BaseCommand):
         except ImproperlyConfigured as error:
             raise CommandError(f"The bus does not start. {error}") from error
         settings_check.report_database()
-        service = settings.ATOLL_SERVICE
-        tracing.start(tracing.Origin(settings.ATOLL_PROJECT, service, instance_id(service), "bus"))
+        service = conf.service_name()
+        tracing.start(tracing.Origin(conf.project_name(), service, instance_id(service), "bus"))
         registration = WorkerRegistration()
         threads = WorkerThreads(Hints(app), registration, runs_handlers=False)
         stopping = threading.Event()

@@ -15,7 +15,7 @@ from atoll.errors import Misuse
 
 class Command(BaseCommand):
     help = "Print what this project announces and reads on the bus, as JSON."
-    requires_system_checks = ()
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

@@ -3,11 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from atoll import context, wire
+from atoll import conf, context, wire
 from atoll.bus import contracts, publishing
 from atoll.bus.schemas import definitions, known_names
 from atoll.errors import Misuse, Refusal
@@ -15,7 +14,7 @@ from atoll.errors import Misuse, Refusal
 
 class Command(BaseCommand):
     help = "Write an event into this service's outbox; the relay publishes it."
-    requires_system_checks = ()
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("event", help="event type, such as order.created")
@@ -40,7 +39,7 @@ class Command(BaseCommand):
         except Misuse as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"{options['event']} {message_id} from {settings.ATOLL_SERVICE}, correlation id {correlation_id}"
+            f"{options['event']} {message_id} from {conf.service_name()}, correlation id {correlation_id}"
         )
 
 
@@ -49,7 +48,7 @@ def demand_known(event: str) -> None:
 
     The text names the service that does, or a similar event.
     """
-    mine = definitions.announced(definitions.event_modules(), settings.ATOLL_SERVICE)
+    mine = definitions.announced(definitions.event_modules(), conf.service_name())
     known = [*mine, *(contracts.document() or [])]
     senders = {
         sender for one in known if (one.kind, one.name) == ("event", event) for sender in one.announcers
@@ -57,7 +56,7 @@ def demand_known(event: str) -> None:
     if not senders:
         meant = known_names.suggestion(event, known_names.event_names(known))
         raise Misuse(f"No event is called {event!r}. {meant}".strip())
-    if settings.ATOLL_SERVICE not in senders:
+    if conf.service_name() not in senders:
         raise Misuse(
-            f"{event} is announced by {' and '.join(sorted(senders))}, not by {settings.ATOLL_SERVICE}."
+            f"{event} is announced by {' and '.join(sorted(senders))}, not by {conf.service_name()}."
         )

@@ -5,20 +5,25 @@ from argparse import ArgumentParser
 from socket import gethostname
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from atoll import conf
 from atoll.bus.worker import settings_check
-from atoll.bus.worker.celery_app import CONCURRENCY, celery_app
+from atoll.bus.worker.celery_app import celery_app
 from atoll.server.identity import instance_id
 
 
 class Command(BaseCommand):
     help = "Run this service's handlers, relay, ingest and timers."
-    requires_system_checks = ()
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--concurrency", type=int, default=None, help=f"default {CONCURRENCY}")
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            default=None,
+            help="handlers at the same time (default: WORKER_CONCURRENCY, else 4)",
+        )
         parser.add_argument(
             "--pool",
             choices=settings_check.POOLS,
@@ -28,7 +33,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        app = celery_app(settings.ATOLL_PROJECT)
+        app = celery_app(conf.project_name())
         if options["pool"]:
             app.conf.worker_pool = options["pool"]
         if options["concurrency"]:
@@ -37,7 +42,7 @@ class Command(BaseCommand):
         worker = app.Worker(
             # The node's name is the name of this worker's own queue. It must be unique: workers of
             # several services share a machine and a broker.
-            hostname=f"{instance_id(settings.ATOLL_SERVICE)}@{gethostname()}",
+            hostname=f"{instance_id(conf.service_name())}@{gethostname()}",
             quiet=True,
             pool_cls=app.conf.worker_pool,
         )

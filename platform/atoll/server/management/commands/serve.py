@@ -3,7 +3,6 @@
 import multiprocessing
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from atoll import conf
@@ -21,7 +20,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        port = conf.project(settings.ATOLL_PROJECT).port
+        port = conf.project(conf.project_name()).port
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
         parser.add_argument("--port", type=int, default=port, help=f"0 takes a free one ({port})")
         parser.add_argument("--workers", type=int, default=1, help="processes (1)")
@@ -30,7 +29,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--advertise-host",
-            default=conf.variable("ADVERTISE_HOST", settings.ATOLL_PROJECT),
+            default=conf.variable("ADVERTISE_HOST", conf.project_name()),
             help="host to register when others reach this one by another name than --host",
         )
 
