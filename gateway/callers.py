@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 
+from atoll.identity.foreign.issuers import ALGORITHMS, MAX_ADDRESS_CHARS
+from atoll.identity.foreign.issuers import Issuer as TokenIssuer
 from atoll.identity.roles import ROLES
 from gateway.edge.identity import consumers, issuers
 from gateway.edge.identity.api_keys import PREFIX
@@ -26,14 +28,14 @@ class Issuer(models.Model):
         help_text="Such as keycloak. It stands before the ids of this issuer: keycloak:3d1f…",
     )
     issuer = models.CharField(
-        max_length=issuers.MAX_ADDRESS_CHARS,
+        max_length=MAX_ADDRESS_CHARS,
         unique=True,
         help_text="The iss of its tokens, exactly. The gateway fetches this address followed by "
         "/.well-known/openid-configuration, and the key set that the document there names.",
     )
     jwks_url = models.CharField(
         "key set",
-        max_length=issuers.MAX_ADDRESS_CHARS,
+        max_length=MAX_ADDRESS_CHARS,
         blank=True,
         help_text="Only for an issuer without that document: the gateway fetches this address instead.",
     )
@@ -73,7 +75,7 @@ class Issuer(models.Model):
         except InvalidIdentity as error:
             raise ValidationError(str(error)) from None
 
-    def compiled(self) -> issuers.Issuer:
+    def compiled(self) -> TokenIssuer:
         """Raises InvalidIdentity."""
         return issuers.read_issuers([self.document()])[0]
 
@@ -84,7 +86,7 @@ class Issuer(models.Model):
             "issuer": self.issuer,
             "jwks_url": self.jwks_url,
             "audience": list(self.audience or ()),
-            "algorithms": [name for name in issuers.ALGORITHMS if name in self.algorithms],
+            "algorithms": [name for name in ALGORITHMS if name in self.algorithms],
             "id_claim": self.id_claim,
             "roles_claim": self.roles_claim,
             "role_names": self.role_names,

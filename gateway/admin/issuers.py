@@ -17,16 +17,16 @@ from unfold.widgets import (
 
 from atoll.admin.badges import badge
 from atoll.admin.confirming import CONFIRMED, question
+from atoll.identity.foreign.discovery import discover, discovery_url
+from atoll.identity.foreign.issuers import ALGORITHMS
+from atoll.identity.foreign.outside import NotFetched
+from atoll.identity.foreign.signing_keys import examine
 from atoll.identity.rights import Rights
 from atoll.identity.roles import OPERATOR, ROLES, SUPPORT
 from gateway.admin.affected import of_issuers
 from gateway.admin.publishing import PublishingAdmin
 from gateway.callers import Issuer
 from gateway.edge.config import issuer_rules
-from gateway.edge.identity.discovery import discover, discovery_url
-from gateway.edge.identity.issuers import ALGORITHMS
-from gateway.edge.identity.outside import NotFetched
-from gateway.edge.identity.signing_keys import examine
 
 CHECK = "check"
 STOPS = "Tokens of this issuer are refused as soon as this is published."

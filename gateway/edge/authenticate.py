@@ -11,17 +11,17 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atoll.identity.foreign import tokens as foreign_tokens
+from atoll.identity.foreign.issuers import Issuer
 from atoll.identity.jwks import KeySet
 from atoll.identity.principal import Principal
 from atoll.identity.revocations import Revocations
 from atoll.identity.roles import TITLES
 from atoll.identity.tokens import InvalidToken, key_id, principal_of
 from gateway.edge.error_responses import ErrorResponse, unavailable
-from gateway.edge.identity import foreign_tokens
 from gateway.edge.identity.api_keys import API_KEY_FIELD, PREFIX_BYTES, ApiKeys, Machine, carries_key
 from gateway.edge.identity.bad_tokens import BadTokens
 from gateway.edge.identity.consumers import Consumer
-from gateway.edge.identity.issuers import Issuer
 from gateway.edge.identity.key_source import KeySource
 from gateway.edge.identity.revocation_watch import RevocationWatch
 from gateway.edge.identity.trust import Trust, Trusted

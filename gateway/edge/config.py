@@ -6,8 +6,8 @@ from pathlib import Path
 
 from atoll import conf
 from atoll.addresses import Network, networks
+from atoll.identity.foreign.outside import Rules
 from gateway.edge.http.door import Limits
-from gateway.edge.identity.outside import Rules
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 PROJECT = "gateway"

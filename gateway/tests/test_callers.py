@@ -13,14 +13,14 @@ from django.test import Client
 from django.utils import timezone
 
 from atoll.addresses import networks
+from atoll.identity.foreign.outside import Rules
+from atoll.testing.identity_provider import AUDIENCE, DISCOVERY, KEYS, IdentityProvider, public_row
 from gateway import recording
 from gateway.callers import ApiKey, Consumer, Grant, Issuer
 from gateway.draft.rows import load
 from gateway.edge.identity.api_keys import ApiKeys, digest
-from gateway.edge.identity.outside import Rules
 from gateway.edge.routes import snapshot
 from gateway.models import Publication, RequestLog, Route
-from gateway.tests.identity_provider import AUDIENCE, DISCOVERY, KEYS, IdentityProvider, public_row
 from gateway.tests.test_control_plane import entry
 from gateway.usecases.api_keys import (
     TooManyKeys,

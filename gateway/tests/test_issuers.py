@@ -1,30 +1,26 @@
 """Tokens of foreign issuers: which are good, whom they name, and what the gateway fetches."""
 
-import base64
-import hashlib
-import hmac
-import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from atoll.addresses import networks
-from atoll.testing.tokens import access_token
-from gateway.edge.identity.outside import Rules
-from gateway.tests.harness import Answer, Gateway, row, table, until
-from gateway.tests.identity_provider import (
-    AUDIENCE,
+from atoll.identity.foreign.outside import Rules
+from atoll.testing.identity_provider import (
+    AUTH0,
+    BAD_TOKENS,
     DISCOVERY,
+    ENTRA,
+    KEYCLOAK,
     KEYS,
     IdentityProvider,
     private_keys,
-    public_row,
 )
+from atoll.testing.tokens import access_token
+from gateway.tests.harness import Answer, Gateway, row, table, until
 from gateway.tests.upstream import Upstream
 
 LOOPBACK = Rules(networks("127.0.0.0/8"), allow_http=True)
@@ -56,40 +52,6 @@ def make(make_gateway: Callable[..., Gateway]) -> Callable[..., Gateway]:
 
 def ask(gateway: Gateway, token: str, target: str = "/mine/x") -> Answer:
     return gateway.request("GET", target, headers={"Authorization": f"Bearer {token}"})
-
-
-KEYCLOAK = {
-    "aud": ["account", AUDIENCE],
-    "sub": "3d1f2c64-6e0a-4d6c-9a4e-2f1f1f0f7a11",
-    "typ": "Bearer",
-    "azp": "shop-web",
-    "sid": "0f7c7ae5",
-    "acr": "1",
-    "realm_access": {"roles": ["offline_access", "shop-operator", "uma_authorization"]},
-    "resource_access": {"account": {"roles": ["manage-account"]}, "shop.web": {"roles": ["cook"]}},
-    "scope": "openid email profile",
-    "preferred_username": "ada",
-    "email": "ada@example.com",
-}
-AUTH0 = {
-    "aud": [AUDIENCE, "https://shop.eu.auth0.com/userinfo"],
-    "sub": "auth0|6650f1c1a0b2c3d4e5f60718",
-    "azp": "x4kBJ5Jm",
-    "scope": "openid profile",
-    "permissions": ["read:orders"],
-    "https://shop.example.com/roles": ["shop-operator"],
-}
-ENTRA = {
-    "aud": AUDIENCE,
-    "sub": "AAAAAAAAAAAAAAAAAAAAAIkzqFVrSaSaFHy782bbtaQ",
-    "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474",
-    "tid": "9122040d-6c67-4c5b-b112-36a304b66dad",
-    "nbf": int(time.time()) - 5,
-    "ver": "2.0",
-    "aio": "Df2UVXL1ix!lMCWMSOJBcFatzcGfvFGhjKv8q5g0x732dR5MB5BisvGQO7YWByjd8iQDLq!eGbID",
-    "roles": ["shop-operator"],
-    "scp": "access_as_user",
-}
 
 
 @pytest.mark.parametrize(
@@ -152,68 +114,12 @@ def test_every_algorithm_is_good_only_where_it_was_chosen(
     assert ask(gateway, token).status == 403
 
 
-def _hs256_with_the_public_key(provider: IdentityProvider) -> str:
-    pem = (
-        private_keys()["rsa"]
-        .public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-
-    def part(value: dict[str, Any]) -> bytes:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
-
-    signed = part({"alg": "HS256", "kid": "rsa"}) + b"." + part(provider.claims())
-    mac = hmac.new(pem, signed, hashlib.sha256).digest()
-    return (signed + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
-
-
-def _with_header(provider: IdentityProvider, **header: Any) -> str:
-    return jwt.encode(provider.claims(), private_keys()["rsa"], "RS256", headers=header)
-
-
-NOW = int(time.time())
-BAD: dict[str, Callable[[IdentityProvider], str]] = {
-    "none": lambda p: jwt.encode(p.claims(), None, algorithm="none", headers={"kid": "rsa"}),
-    "hs256 with the public key": _hs256_with_the_public_key,
-    "key of another kind": lambda p: p.token("p256", "ES256"),
-    "signed by a stranger": lambda p: jwt.encode(
-        p.claims(), private_keys()["other-rsa"], "RS256", headers={"kid": "rsa"}
-    ),
-    "unknown key": lambda p: p.token("other-rsa"),
-    "no key id": lambda p: jwt.encode(p.claims(), private_keys()["rsa"], "RS256"),
-    "key id with a line break": lambda p: _with_header(p, kid="\n"),
-    "critical extension": lambda p: _with_header(p, kid="rsa", crit=["x"], x=1),
-    "embedded key": lambda p: jwt.encode(
-        p.claims(),
-        private_keys()["other-rsa"],
-        "RS256",
-        headers={"kid": "other-rsa", "jwk": public_row("other-rsa"), "jku": f"{p.origin}{KEYS}"},
-    ),
-    "expired": lambda p: p.token(exp=NOW - 60),
-    "no expiry": lambda p: p.token(exp=None),
-    "not yet": lambda p: p.token(nbf=NOW + 3600),
-    "other audience": lambda p: p.token(aud="https://other.test"),
-    "no audience": lambda p: p.token(aud=None),
-    "no id": lambda p: p.token(sub=None),
-    "empty id": lambda p: p.token(sub=""),
-    "id with a line break": lambda p: p.token(sub='ada\r\nx-user-roles: ["admin"]'),
-    "id with a control character": lambda p: p.token(sub="ada\x00"),
-    "id with half a character": lambda p: p.token(sub="ada\ud800"),
-    "id that is too long": lambda p: p.token(sub="a" * 256),
-    "id that is an object": lambda p: p.token(sub={"a": 1}),
-    "expiry that is a text": lambda p: p.token(exp="tomorrow"),
-    "expiry without end": lambda p: p.token(exp=float("inf")),
-    "too long": lambda p: p.token(padding="x" * 13_000),
-    "no signature": lambda p: p.token().rsplit(".", 1)[0] + ".",
-}
-
-
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_a_bad_token_is_403_and_reaches_nobody(
     make: Callable[..., Gateway], upstream: Upstream, provider: IdentityProvider, kind: str
 ) -> None:
     gateway = make(provider.row())
-    answer = ask(gateway, BAD[kind](provider))
+    answer = ask(gateway, BAD_TOKENS[kind](provider))
 
     assert (answer.status, answer.json()["code"]) == (403, "invalid_token")
     assert upstream.of("/mine") == []
@@ -403,5 +309,5 @@ def test_a_remembered_token_costs_no_signature_check(
     def never(*args: object) -> None:
         raise AssertionError("verified again")
 
-    monkeypatch.setattr("gateway.edge.identity.foreign_tokens.principal_of", never)
+    monkeypatch.setattr("atoll.identity.foreign.tokens.principal_of", never)
     assert [ask(gateway, token).status for token in (short, long)] == [200, 200]

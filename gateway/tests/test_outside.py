@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from atoll.addresses import networks
+from atoll.identity.foreign import outside
+from atoll.identity.foreign.outside import NotFetched, Rules, fetch_json, is_allowed
+from atoll.testing.identity_provider import DISCOVERY, IdentityProvider, private_keys
 from gateway.edge.config import issuer_rules
-from gateway.edge.identity import outside
-from gateway.edge.identity.outside import NotFetched, Rules, fetch_json, is_allowed
-from gateway.tests.identity_provider import DISCOVERY, IdentityProvider, private_keys
 
 LOOPBACK = Rules(networks("127.0.0.0/8"), allow_http=True)
 NAME = "id.shop.test"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atoll.identity.foreign.discovery import discover
+from atoll.identity.foreign.issuers import Issuer
+from atoll.identity.foreign.outside import Rules
+from atoll.identity.foreign.signing_keys import SigningKey, read_signing_keys
 from atoll.identity.jwks import KeySetOf
-from gateway.edge.identity.discovery import discover
-from gateway.edge.identity.issuers import Issuer
 from gateway.edge.identity.key_source import KeySource
-from gateway.edge.identity.outside import Rules
-from gateway.edge.identity.signing_keys import SigningKey, read_signing_keys
 
 UNKNOWN_KEY_EVERY_S = 10.0
 FETCH_TIMEOUT_S = 15.0

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atoll.identity.foreign.issuers import Issuer
 from gateway.edge.aggregation import declaration, shipped
 from gateway.edge.identity.consumers import Consumer, read_consumers
 from gateway.edge.identity.declaration import InvalidIdentity
-from gateway.edge.identity.issuers import Issuer, read_issuers
+from gateway.edge.identity.issuers import read_issuers
 from gateway.edge.limits import rules
 from gateway.edge.limits.rules import LimitPolicy
 from gateway.edge.routes.checks import (

@@ -12,8 +12,10 @@ class IdentityConfig(AppConfig):
 
         from atoll.client import own_token
         from atoll.identity import copies, openapi, service_token  # noqa: F401
+        from atoll.identity.foreign.trusted import trusted
         from atoll.identity.oidc import configuration
 
+        trusted()
         if configuration.outside_issuer():
             configuration.client_secret()
         user_logged_in.connect(copies.on_sign_in, dispatch_uid="atoll_identity.copies")

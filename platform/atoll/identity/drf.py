@@ -13,6 +13,7 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from atoll.errors import NotAllowed, NotSignedIn
+from atoll.identity.foreign.trusted import trusted
 from atoll.identity.principal import Principal
 from atoll.identity.tokens import InvalidToken
 from atoll.identity.verification import verify
@@ -30,10 +31,15 @@ class SignInNeeded(NotSignedIn):
 
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": CHALLENGE}
 
-    def __init__(
-        self, message: str = "Sign in at /auth/token and send the token as 'Authorization: Bearer ...'."
-    ) -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or _where_to_sign_in())
+
+
+def _where_to_sign_in() -> str:
+    foreign = trusted()
+    if foreign is not None and foreign.is_alone:
+        return f"Send an access token of {foreign.issuer.issuer} as 'Authorization: Bearer ...'."
+    return "Sign in at /auth/token and send the token as 'Authorization: Bearer ...'."
 
 
 class BearerAuthentication(BaseAuthentication):

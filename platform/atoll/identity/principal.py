@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+from uuid import UUID
 
+from atoll.errors import NotAllowed
 from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT, holds_one_of
 
 
@@ -11,9 +13,10 @@ class Principal:
     """A user or a service whose token was verified; DRF's ``request.user``. At the gateway a machine with
     an API key, too, of kind ``consumer``.
 
-    ``id`` is the user's UUID as text, or the service's name on the wire. ``roles`` are the roles when
-    the token was issued; a change of roles revokes the token. ``session`` names the sign-in of the token.
-    ``issued_at`` and ``expires_at`` are in seconds since 1970.
+    ``id`` is the user's UUID as text, or the service's name on the wire. ``issuer`` is empty for a token of
+    users; for one of another issuer it is the ``iss``, and ``id`` may then be any text (docs/issuers.md).
+    ``roles`` are the roles when the token was issued; a change of roles revokes a token of users.
+    ``session`` names the sign-in of the token. ``issued_at`` and ``expires_at`` are in seconds since 1970.
     """
 
     id: str
@@ -26,6 +29,7 @@ class Principal:
     session: str | None = field(default=None, compare=False)
     issued_at: int = field(default=0, compare=False)
     expires_at: float = field(default=0.0, compare=False)
+    issuer: str = field(default="", compare=False)
 
     is_authenticated: ClassVar[bool] = True
     is_anonymous: ClassVar[bool] = False
@@ -34,6 +38,17 @@ class Principal:
     @property
     def pk(self) -> str:
         return self.id
+
+    @property
+    def uuid(self) -> UUID:
+        """The id for tables whose ids are UUIDs. Raises NotAllowed for a user of an issuer without them."""
+        try:
+            return UUID(self.id)
+        except ValueError:
+            raise NotAllowed(
+                "This is for accounts whose id is a UUID, and your issuer gives another one.",
+                code="id_is_no_uuid",
+            ) from None
 
     @property
     def is_user(self) -> bool:

@@ -9,6 +9,7 @@ from django.conf import settings
 from atoll import conf
 from atoll.client import ServiceClient
 from atoll.errors import Unavailable
+from atoll.identity.foreign.trusted import trusted
 
 EARLY_SHARE = 0.25
 """A new token is fetched when less than this share of its lifetime is left."""
@@ -81,6 +82,10 @@ def fetch_service_token() -> tuple[str, float]:
 _own = ServiceToken(fetch_service_token)
 
 
-def service_token() -> str:
-    """The token of the running service, from the cache. Raises Unavailable."""
-    return _own.get()
+def service_token() -> str | None:
+    """The token of the running service, from the cache. Raises Unavailable.
+
+    None where another issuer is the only one: users has no part in such a project.
+    """
+    foreign = trusted()
+    return None if foreign is not None and foreign.is_alone else _own.get()

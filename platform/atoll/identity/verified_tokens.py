@@ -5,8 +5,6 @@ import threading
 import time
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
 from atoll.identity.principal import Principal
 
 MAX_TOKENS = 4096
@@ -19,7 +17,7 @@ class Verified:
 
     principal: Principal
     kid: str
-    key: RSAPublicKey
+    key: object
     since: float
     until: float
 
@@ -39,7 +37,7 @@ class VerifiedTokens:
         held = self._held.get(digest)
         return held if held is not None and held.since <= time.time() < held.until else None
 
-    def remember(self, digest: bytes, principal: Principal, kid: str, key: RSAPublicKey) -> None:
+    def remember(self, digest: bytes, principal: Principal, kid: str, key: object) -> None:
         now = time.time()
         until = min(now + REMEMBERED_S, principal.expires_at)
         with self._lock:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atoll.errors import Unavailable
-from atoll.identity.verification import KeySource
+from atoll.identity.key_source import KeySource
 from atoll.testing import tokens
 
 KID = tokens.TEST_KEY_ID

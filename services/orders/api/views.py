@@ -37,7 +37,7 @@ from services.orders.usecases.quote_order import quote_order, require_expected
 
 def _owner(caller: Principal) -> UUID | None:
     """The user whose orders the caller may see; None: all users, for support."""
-    return None if caller.is_support else UUID(caller.id)
+    return None if caller.is_support else caller.uuid
 
 
 def _origin(caller: Principal) -> Origin:
@@ -76,9 +76,9 @@ class OrdersView(GenericAPIView[Order]):
         ask again with it once the customer has agreed.
         """
         caller = principal(request)
-        wish = PlaceOrderSerializer(data=request.data, context={"user_id": UUID(caller.id)})
+        wish = PlaceOrderSerializer(data=request.data, context={"user_id": caller.uuid})
         wish.is_valid(raise_exception=True)
-        quote = quote_order(UUID(caller.id), wish.requested_items)
+        quote = quote_order(caller.uuid, wish.requested_items)
         require_expected(quote, wish.expected)
         with request.idempotency.transaction() as keep:
             order = place_order(quote, wish.validated_data["payment_method"], _origin(caller))

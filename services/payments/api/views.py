@@ -19,7 +19,7 @@ from services.payments.selectors import find_payment, payments_of
 
 def _owner(caller: Principal) -> UUID | None:
     """The user whose payments the caller may see; None: all users, for support."""
-    return None if caller.is_support else UUID(caller.id)
+    return None if caller.is_support else caller.uuid
 
 
 class PaymentsView(ListAPIView[Payment]):

@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rest_framework.test import APIClient
 
+from atoll.identity import verification
 from atoll.ids import uuid7
 from atoll.testing import tokens
+from atoll.testing.identity_provider import AUDIENCE, IdentityProvider
+from atoll.testing.tokens import client_with
 from services.users import keys
 from services.users.models import User
 from services.users.tests.browsing import PASSWORD
@@ -86,3 +90,20 @@ def test_the_token_of_a_deleted_account_is_refused(
     for path in ("/users/me", f"/users/{uuid7()}"):
         answer = bearer(token).get(path)
         assert (answer.status_code, answer.json()["code"]) == (403, "invalid_token")
+
+
+def test_a_token_of_another_issuer_opens_nothing_here_though_its_id_is_that_of_an_account(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    provider = IdentityProvider()
+    monkeypatch.setenv("ATOLL_HOME", str(tmp_path))
+    monkeypatch.setenv("ISSUER_URL", provider.issuer)
+    monkeypatch.setenv("ISSUER_AUDIENCE", AUDIENCE)
+    verification.forget_keys()
+    try:
+        told = client_with(provider.token(sub=str(uuid7()))).get("/users/me")
+    finally:
+        verification.forget_keys()
+        provider.close()
+
+    assert (told.status_code, told.json()["code"]) == (403, "invalid_token")

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from atoll import wire
 from atoll.errors import AtollError, Unavailable
+from atoll.identity.key_source import KeySource
 from atoll.identity.oidc import configuration
 from atoll.identity.oidc.issuers import Refused, id_token_of
-from atoll.identity.verification import KeySource
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 FRESH_S = 600.0

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.edge.identity.issuers import Issuer
-from gateway.edge.identity.outside import NotFetched, Rules, fetch_json
+from atoll.identity.foreign.issuers import Issuer
+from atoll.identity.foreign.outside import NotFetched, Rules, fetch_json
 
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 

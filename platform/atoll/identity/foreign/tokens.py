@@ -7,14 +7,16 @@ from typing import Any
 
 import jwt
 
+from atoll.identity.foreign.claims import principal_from
+from atoll.identity.foreign.issuers import Issuer
+from atoll.identity.foreign.signing_keys import KEY_ID, SigningKey
 from atoll.identity.principal import Principal
 from atoll.identity.tokens import COMPACT_FORM, LEEWAY_S, InvalidToken
-from gateway.edge.identity.claims import principal_from
-from gateway.edge.identity.issuers import Issuer
-from gateway.edge.identity.signing_keys import KEY_ID, SigningKey
 
 # Tokens with the groups of a large organisation are longer than ours.
 MAX_TOKEN_CHARS = 16_384
+# The ``typ`` of access tokens (RFC 9068 §2.1), or of tokens without a type of their own (RFC 8725 §3.11).
+TYPES = ("jwt", "at+jwt", "application/at+jwt")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ def claimed_issuer(token: str) -> str | None:
 
 
 def read_header(token: str, issuer: Issuer) -> Header:
-    """Raises InvalidToken unless it names an algorithm of the issuer and a key, and has no ``crit``."""
+    """Raises InvalidToken unless it names an algorithm of the issuer and a key, is of a type for access, and
+    has no ``crit``."""
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.InvalidTokenError, ValueError, RecursionError) as error:
@@ -45,7 +48,7 @@ def read_header(token: str, issuer: Issuer) -> Header:
     kid, algorithm = header.get("kid"), header.get("alg")
     if not isinstance(kid, str) or not KEY_ID.fullmatch(kid) or "crit" in header:
         raise InvalidToken()
-    if algorithm not in issuer.algorithms:
+    if algorithm not in issuer.algorithms or str(header.get("typ", "JWT")).lower() not in TYPES:
         raise InvalidToken()
     return Header(kid, algorithm)
 

@@ -34,10 +34,12 @@ class NotFetched(ValueError):
 
 @dataclass(frozen=True)
 class Rules:
-    """``networks`` are allowed although they are not public. ``allow_http`` is for development."""
+    """``networks`` are allowed although they are not public. ``allow_http`` is for development. ``remedy``
+    ends the refusal of an address."""
 
     networks: tuple[Network, ...] = ()
     allow_http: bool = False
+    remedy: str = "GATEWAY_ISSUER_NETWORKS can allow its network."
 
 
 def fetch_json(url: str, rules: Rules) -> Any:
@@ -76,9 +78,7 @@ def _resolve(parts: SplitResult, rules: Rules) -> Address:
     addresses = [address for info in found if (address := read(str(info[4][0]).partition("%")[0]))]
     for address in addresses:
         if not is_allowed(address, rules):
-            raise NotFetched(
-                f"{host} is at {address}, which is not public. GATEWAY_ISSUER_NETWORKS can allow its network."
-            )
+            raise NotFetched(f"{host} is at {address}, which is not public. {rules.remedy}")
     if not addresses:
         raise NotFetched(f"The host {host} has no address.")
     return addresses[0]
@@ -97,7 +97,7 @@ def is_allowed(address: Address, rules: Rules) -> bool:
 def _get(parts: SplitResult, address: Address) -> bytes:
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    fields = {"Host": parts.netloc, "Accept": "application/json", "User-Agent": "atoll-gateway"}
+    fields = {"Host": parts.netloc, "Accept": "application/json", "User-Agent": "atoll"}
     deadline = time.monotonic() + TOTAL_TIMEOUT_S
     with _pool(parts.scheme, str(address), host, port) as pool:
         response = pool.urlopen("GET", target, headers=fields, redirect=False, preload_content=False)

@@ -3,12 +3,16 @@
 from typing import Any
 from urllib.parse import quote
 
+from atoll.identity.foreign.issuers import Issuer
 from atoll.identity.principal import Principal
 from atoll.identity.tokens import InvalidToken
-from gateway.edge.identity.issuers import Issuer
 
 MAX_ID_CHARS = 255
 MAX_ROLES = 1000
+# Claims `typ` of Keycloak and `token_use` of Cognito.
+OTHER_TYPES = ("ID", "Refresh", "Offline", "Logout", "id")
+# Claims of ID tokens, and of logout and security event tokens.
+CLAIMS_OF_OTHERS = ("at_hash", "c_hash", "events")
 # Visible ASCII but the percent sign stays as it is in a header.
 KEPT = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
 
@@ -33,7 +37,9 @@ def claim_at(claims: Any, path: str) -> Any:
 
 
 def principal_from(claims: dict[str, Any], issuer: Issuer) -> Principal:
-    """Raises InvalidToken for an id that is missing, too long or not printable."""
+    """Raises InvalidToken for an id that is missing, too long or not printable, and for a token that is not
+    for access."""
+    _require_access(claims)
     return Principal(
         id=_user_id(claim_at(claims, issuer.id_claim), issuer),
         roles=_roles(claim_at(claims, issuer.roles_claim), dict(issuer.role_names)),
@@ -44,17 +50,32 @@ def principal_from(claims: dict[str, Any], issuer: Issuer) -> Principal:
         name=_text(claims.get("name")),
         issued_at=int(claims.get("iat", 0)),
         expires_at=float(claims["exp"]),
+        issuer=issuer.issuer,
     )
 
 
+def _require_access(claims: dict[str, Any]) -> None:
+    """Raises InvalidToken for an ID token, a refresh token or a logout token. Some products sign these with
+    the same keys, and say in one of these claims what they are."""
+    if claims.get("typ") in OTHER_TYPES or claims.get("token_use") in OTHER_TYPES:
+        raise InvalidToken()
+    if any(name in claims for name in CLAIMS_OF_OTHERS):
+        raise InvalidToken()
+
+
 def _user_id(given: Any, issuer: Issuer) -> str:
-    """The id in characters that a header field may hold: others are percent-encoded as UTF-8."""
+    """The id in characters that a header field may hold: others are percent-encoded as UTF-8.
+
+    It has MAX_ID_CHARS at most, and the issuer's name before it where ids do not stand alone.
+    """
     if not isinstance(given, str) or not 1 <= len(given) <= MAX_ID_CHARS or not given.isprintable():
         raise InvalidToken()
     try:
         safe = quote(given, safe=KEPT)
     except UnicodeEncodeError as error:
         raise InvalidToken() from error
+    if len(safe) > MAX_ID_CHARS:
+        raise InvalidToken()
     return safe if issuer.bare_ids else f"{issuer.name}:{safe}"
 
 
