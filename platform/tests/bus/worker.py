@@ -75,6 +75,9 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def ended(self) -> int:
         """Wait for the process's end. Returns its exit code."""
         return self._process.wait(START_DEADLINE_S)
