@@ -24,6 +24,15 @@ DjangoModelAdmin: Any = admin.ModelAdmin
 MAX_SEARCH_CHARS = 256
 
 
+def base_actions(admin: Any) -> list[tuple[Callable[..., Any], str]]:
+    """The function and the name of each action of a list, whoever may use it."""
+    # Django 6.1 has objects in place of tuples.
+    return [
+        (one.func, one.name) if hasattr(one, "func") else tuple(one[:2])
+        for one in admin._get_base_actions()
+    ]
+
+
 class GuardedAdmin(DjangoModelAdmin):
     """Django's class with rights, downloads of lists, and refusals of addresses that were edited by hand.
 
@@ -122,7 +131,7 @@ class GuardedAdmin(DjangoModelAdmin):
 
     def require_action(self, request: HttpRequest) -> None:
         """Raises RoleNeeded when the form of the list asks for an action that is for other roles."""
-        for function, name, _description in self._get_base_actions():
+        for function, name in base_actions(self):
             if name in request.POST.getlist("action"):
                 self._require_verbs(request, function)
 

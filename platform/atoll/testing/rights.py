@@ -19,6 +19,7 @@ from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
 from atoll.admin import site
+from atoll.admin.guarded import base_actions
 from atoll.identity.backends import mirror
 from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT
 from atoll.ids import uuid7
@@ -152,7 +153,7 @@ def _answers(client: Client) -> Iterator[tuple[str, int, bytes]]:
             yield f"POST {name}", *_ask(client.post(path, {}))
     for model, admin in site._registry.items():
         place = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
-        offered = [name for _function, name, _description in admin._get_base_actions()]
+        offered = [name for _function, name in base_actions(admin)]
         for name in offered:
             if name == "delete_selected" and "delete" in admin.never:
                 continue
