@@ -8,6 +8,7 @@ from typing import Any
 from django.db import Error, connection
 
 from atoll.backoff import Backoff
+from atoll.postgresql.driver import Notifications
 
 
 class Subscription:
@@ -19,6 +20,7 @@ class Subscription:
             for channel in channels:
                 cursor.execute(f"LISTEN {channel}")
         self._server = connection.connection
+        self._arrived = Notifications(self._server)
 
     def take(self) -> list[Any]:
         """The notifications that have arrived, oldest first; does not wait.
@@ -26,11 +28,7 @@ class Subscription:
         Raises Django's database errors when the connection is lost.
         """
         with connection.wrap_database_errors:
-            self._server.poll()
-        # Other queries of this connection read notifications, too.
-        taken = list(self._server.notifies)
-        self._server.notifies.clear()
-        return taken
+            return self._arrived.take()
 
     def wait(self, timeout_s: float, *others: Any) -> set[Any]:
         """Sleep until there is a notification, one of ``others`` is readable or ``timeout_s`` seconds have
@@ -38,7 +36,7 @@ class Subscription:
 
         Returns those of ``others`` that are readable. A None among them is left out.
         """
-        if self._server.notifies:
+        if self._arrived:
             return set()
         # select.select would refuse descriptors from 1024 on.
         with connection.wrap_database_errors, selectors.DefaultSelector() as selector:

@@ -1,6 +1,6 @@
 """Statements that a session parses and plans once.
 
-psycopg2 sends every statement as text, and PostgreSQL plans a small one for longer than it executes it.
+Drivers send every statement as text, and PostgreSQL plans a small one for longer than it executes it.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import NotSupportedError, connection
+
+from atoll.postgresql import driver
 
 # By session and statement, the number that its name ends with.
 _sessions: "WeakKeyDictionary[Any, dict[str, int]]" = WeakKeyDictionary()
@@ -53,3 +55,4 @@ class Prepared:
             cursor.execute(f"PREPARE {self._name}_{number}{self._prepare}")
             known[self._name] = number
         cursor.execute(f"{first}EXECUTE {self._name}_{number}{self._execute}", values)
+        driver.to_last_result(cursor)

@@ -42,6 +42,7 @@ from atoll.bus.handlers.registry import Handler
 from atoll.bus.inbox import consumer_lock
 from atoll.bus.inbox import store as inbox
 from atoll.bus.inbox.store import Delivery, LockIsShared, Unhandled
+from atoll.postgresql import driver
 
 log = structlog.get_logger("atoll.bus")
 
@@ -154,6 +155,7 @@ class FastPath:
         def run() -> None:
             with connection.cursor() as cursor:
                 cursor.execute(_settings() + statements.DONE_IN_BATCH, {"ids": [*runs]})
+                driver.to_last_result(cursor)
                 begun = {identifier for (identifier,) in cursor.fetchall()}
             self._run_all([one for one in runs.values() if one.claim.id in begun])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from django.db import connection
-from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
 from atoll import context, tracing
 from atoll.bus import faults, message_spans
@@ -17,6 +16,7 @@ from atoll.bus.delivery.store import Claim
 from atoll.bus.handlers.registry import Handler
 from atoll.bus.inbox.store import Delivery
 from atoll.bus.message_log import log_messages
+from atoll.postgresql import driver
 
 log = structlog.get_logger("atoll.bus")
 
@@ -78,7 +78,7 @@ def must_be_sound(session: Any) -> None:
     is_sound = (
         connection.connection is session
         and not connection.needs_rollback
-        and session.get_transaction_status() == TRANSACTION_STATUS_INTRANS
+        and driver.is_in_transaction(session)
     )
     if not is_sound:
         raise BrokenTransaction("The handler left the transaction in a state that cannot be committed.")
