@@ -14,7 +14,7 @@ OLDEST := 3.11
 NEWEST := 3.14
 
 .PHONY: help install up down reset status logs demo test test-long test-slow-path chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads bench-gateway new-service
-.PHONY: ground test-fresh differential attack-gateway
+.PHONY: ground test-fresh test-matrix differential attack-gateway
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ test-slow-path: $(DEV) ## the suites that handle messages, with the fast path of
 
 test-fresh: | $(VENV)/bin/python ## system=13 user=root part=up: the README in bare Debian systems; needs root
 	@$(RUN) -m tests.fresh $(foreach name,system user part suites keep folder offset only,$(if $(filter command,$(origin $(name))),$(name)='$($(name))'))
+
+test-matrix: $(DEV) ## only=NAMES suites="bus": the library's suites with each Python, Django and driver that is here
+	@$(RUN) -m tests.matrix $(foreach name,only suites,$(if $($(name)),$(name)='$($(name))'))
 
 chaos: $(DEV) ## minutes=30 seed=N: orders under kill -9, outages and poison, then the checker
 	@$(RUN) -m tests.chaos $(if $(minutes),minutes=$(minutes)) $(if $(seed),seed=$(seed)) $(if $(per_s),per_s=$(per_s))
