@@ -263,6 +263,7 @@ class FastPath:
         values: dict[str, Any] = {"runnable": sorted(names), "limit": limit, "grace_s": inbox.HINT_GRACE_S}
         with connection.cursor() as cursor:
             cursor.execute(statements.MARK_FOR_BATCH, values)
+            driver.to_last_result(cursor)
             return [Claim(*row) for row in cursor.fetchall()]
 
     def _code(self, claim: Claim) -> Handler | None:

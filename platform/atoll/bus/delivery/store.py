@@ -18,6 +18,7 @@ from django.db import IntegrityError, connection
 from atoll.bus.delivery import statements, unattended
 from atoll.bus.handlers import known
 from atoll.bus.inbox.store import HINT_GRACE_S, LEASE_S
+from atoll.postgresql import driver
 from atoll.postgresql.prepared import Prepared
 
 MAX_ERROR_CHARACTERS = 500
@@ -178,6 +179,7 @@ def claim_with(statement: str | Prepared, parameters: dict[str, Any]) -> Claim |
                 statement.execute(cursor, values, first=statements.DO_NOT_WAIT_FOR_DISK)
             else:
                 cursor.execute(statement, values)
+                driver.to_last_result(cursor)
             row = cursor.fetchone()
     except IntegrityError:
         # delivery_one_per_lane: another one of the lane was claimed at the same moment.

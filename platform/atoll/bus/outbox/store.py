@@ -121,7 +121,7 @@ REFUSED = """
 UPDATE atoll_bus_outbox
 SET attempts = attempts + 1, error = given.error,
     next_attempt_at = statement_timestamp() + make_interval(secs => LEAST(30, 2 ^ LEAST(attempts, 5)))
-FROM unnest(%(ids)s, %(errors)s) AS given (row_id, error)
+FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (row_id, error)
 WHERE id = given.row_id AND status = 'pending'
 """
 
@@ -131,7 +131,7 @@ UNROUTABLE = """
 UPDATE atoll_bus_outbox
 SET error = given.error, next_attempt_at = statement_timestamp() + make_interval(secs =>
     LEAST(30, GREATEST(1, EXTRACT(EPOCH FROM statement_timestamp() - created_at)::float8 / 4)))
-FROM unnest(%(ids)s, %(errors)s) AS given (row_id, error)
+FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (row_id, error)
 WHERE id = given.row_id AND status = 'pending'
 """
 
