@@ -28,8 +28,7 @@ def base_actions(admin: Any) -> list[tuple[Callable[..., Any], str]]:
     """The function and the name of each action of a list, whoever may use it."""
     # Django 6.1 has objects in place of tuples.
     return [
-        (one.func, one.name) if hasattr(one, "func") else tuple(one[:2])
-        for one in admin._get_base_actions()
+        (one.func, one.name) if hasattr(one, "func") else tuple(one[:2]) for one in admin._get_base_actions()
     ]
 
 
