@@ -11,6 +11,15 @@ from contextvars import ContextVar
 
 from atoll.ids import uuid7
 
+__all__ = [
+    "accept_correlation_id",
+    "correlation_id",
+    "deadline",
+    "idempotency_key",
+    "new_correlation_id",
+    "work",
+]
+
 CORRELATION_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)

@@ -21,7 +21,27 @@ A service turns a Refusal or Unavailable into the error shape of docs/http.md in
 one place, ``atoll.api.errors``; nothing else builds error answers.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
+
+__all__ = [
+    "AtollError",
+    "BadAnswer",
+    "CircuitOpen",
+    "Conflict",
+    "DeadlineExceeded",
+    "InvalidInput",
+    "Misuse",
+    "NoInstance",
+    "NotAllowed",
+    "NotFound",
+    "NotSignedIn",
+    "Refusal",
+    "TooLarge",
+    "TooManyRequests",
+    "Unavailable",
+    "Unprocessable",
+]
 
 
 class AtollError(Exception):
@@ -46,13 +66,13 @@ class Refusal(AtollError):
         *,
         code: str | None = None,
         title: str | None = None,
-        details: dict[str, Any] | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
         self.error = title or self.title
-        self.details = details or {}
+        self.details: dict[str, object] = dict(details or {})
 
 
 class InvalidInput(Refusal):

@@ -6,6 +6,8 @@ from django.apps import apps
 
 from atoll.identity import copies
 
+__all__ = ["forget_person"]
+
 
 def forget_person(user_id: UUID) -> None:
     """A service calls it in the transaction that handles ``user.deleted``.

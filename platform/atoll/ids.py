@@ -4,6 +4,8 @@ from uuid import UUID
 
 import uuid_utils.compat
 
+__all__ = ["uuid7"]
+
 
 def uuid7() -> UUID:
     """A new UUIDv7. Ids made later in one process sort after earlier ones."""

@@ -20,6 +20,8 @@ from django.conf import settings
 from atoll import conf, context, tracing
 from atoll.server.identity import instance_id
 
+__all__ = ["JSONLines", "logging_config"]
+
 Event = MutableMapping[str, Any]
 
 # The attributes that every record has; the others are the fields given as ``extra``.

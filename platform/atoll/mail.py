@@ -17,6 +17,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
 
+__all__ = ["MailServer", "server"]
+
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 CONSOLE = "django.core.mail.backends.console.EmailBackend"
 KEPT = "atoll.kept_mail.EmailBackend"

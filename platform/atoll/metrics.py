@@ -26,6 +26,8 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
+__all__ = ["observe_outcome", "register_attention"]
+
 log = logging.getLogger("atoll.metrics")
 
 NO_ROUTE = "none"

@@ -14,6 +14,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
+__all__ = [
+    "DECIMALS",
+    "DIGITS",
+    "MAX_AMOUNT",
+    "MAX_MINOR_UNITS",
+    "PLACES",
+    "UnfitAmount",
+    "UnknownCurrency",
+    "check",
+    "exact",
+    "from_minor_units",
+    "largest",
+    "minor_units",
+    "places",
+    "text",
+]
+
 DIGITS = 19
 DECIMALS = 4
 MAX_MINOR_UNITS = 10**15 - 1

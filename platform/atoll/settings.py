@@ -10,6 +10,24 @@ from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf, money
 
+__all__ = [
+    "ADMIN_APPS",
+    "AUTHENTICATION_BACKENDS",
+    "CSRF_FAILURE_VIEW",
+    "FORMAT_MODULE_PATH",
+    "MAX_BODY_BYTES",
+    "MIDDLEWARE",
+    "PASSWORD_HASHERS",
+    "PLATFORM_APPS",
+    "REST_FRAMEWORK",
+    "SESSION_AGE_S",
+    "SESSION_ENGINE",
+    "SILENCED_SYSTEM_CHECKS",
+    "TEMPLATES",
+    "shop_currency",
+    "spectacular_settings",
+]
+
 ADMIN_APPS = [
     "atoll.admin.apps.AtollAdminPagesConfig",
     "unfold.apps.BasicAppConfig",

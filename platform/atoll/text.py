@@ -7,6 +7,8 @@ the meaning of the page around it.
 import re
 import unicodedata
 
+__all__ = ["fault_of"]
+
 # Embeddings, overrides and isolates of direction, with their deprecated kin.
 _DIRECTION = r"\u202a-\u202e\u2066-\u206f"
 _NOT_IN_A_LINE = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{_DIRECTION}]")

@@ -15,6 +15,8 @@ from atoll.admin import signing_in, site
 from atoll.health import views as health
 from atoll.identity.oidc import configuration
 
+__all__ = ["platform_urls", "sign_in_urls"]
+
 Pattern = URLPattern | URLResolver
 
 OPEN = {"authentication_classes": [], "permission_classes": [AllowAny]}

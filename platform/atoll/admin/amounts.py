@@ -14,6 +14,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from atoll import money
 
+__all__ = ["AmountFilter", "by_amount"]
+
 
 def by_amount(field: str, *, currency: str = "currency") -> Func:
     """The ordering of a column of amounts: by currency first, then by amount."""

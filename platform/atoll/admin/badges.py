@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+__all__ = ["EMPTY", "badge"]
+
 EMPTY = "–"
 
 Method = Callable[[Any, Any], Any]

@@ -8,6 +8,8 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+__all__ = ["asks_first", "question"]
+
 CONFIRMED = "confirmed"
 CSRF_FIELD = "csrfmiddlewaretoken"
 LISTED = 50

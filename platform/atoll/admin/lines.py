@@ -8,6 +8,8 @@ from django.db import models
 
 from atoll import text
 
+__all__ = ["LineField"]
+
 
 def one_line(value: str) -> None:
     _check(value, has_lines=False)

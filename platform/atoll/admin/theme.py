@@ -6,6 +6,8 @@ from django.templatetags.static import static
 
 from atoll import conf
 
+__all__ = ["environment_badge", "unfold_settings"]
+
 _TEAL = {
     "50": "#f0fdfa",
     "100": "#ccfbf1",

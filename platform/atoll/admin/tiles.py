@@ -9,6 +9,8 @@ from django.urls import NoReverseMatch, reverse
 
 from atoll.admin.pages import permission_of
 
+__all__ = ["Tile", "register_tile", "tiles"]
+
 log = logging.getLogger(__name__)
 
 

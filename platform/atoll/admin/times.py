@@ -13,6 +13,8 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.widgets import UnfoldAdminSelectWidget
 
+__all__ = ["TimeFilter"]
+
 SPANS = {
     "5m": ("last 5 minutes", timedelta(minutes=5)),
     "1h": ("last hour", timedelta(hours=1)),

@@ -22,6 +22,8 @@ from rest_framework.views import set_rollback
 from atoll import context, wire
 from atoll.errors import NotSignedIn, Refusal, TooLarge, Unavailable
 
+__all__ = ["Problem", "describe", "exception_handler", "plain_problem"]
+
 log = logging.getLogger(__name__)
 
 JSON = "application/json"

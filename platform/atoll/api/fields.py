@@ -14,6 +14,17 @@ from rest_framework.fields import get_attribute
 
 from atoll import money, text
 
+__all__ = [
+    "ExactBoolean",
+    "ExactDecimal",
+    "ExactId",
+    "ExactInteger",
+    "ExactText",
+    "Line",
+    "Lines",
+    "MoneyAmount",
+]
+
 
 class ExactText(serializers.CharField):
     """A JSON string."""

@@ -10,6 +10,8 @@ from rest_framework.exceptions import ValidationError
 from atoll import wire
 from atoll.api.queries import REPEATED
 
+__all__ = ["FIELDS", "fields_parameter", "only", "read_fields"]
+
 FIELDS = "fields"
 
 

@@ -10,6 +10,8 @@ from rest_framework.views import APIView
 
 from atoll.api.queries import check_query
 
+__all__ = ["StrictFilterBackend"]
+
 
 class StrictFilterBackend(filters.DjangoFilterBackend):
     """The filter backend of every list, also of a list without filters.

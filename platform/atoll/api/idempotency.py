@@ -28,6 +28,8 @@ from atoll.api.models import MAX_KEY_CHARS, IdempotencyRecord
 from atoll.api.renderers import render
 from atoll.errors import Conflict, InvalidInput, Misuse, Unprocessable
 
+__all__ = ["Idempotency", "IdempotentRequest", "InFlight", "KeyReused", "idempotent", "purge"]
+
 KEPT_FOR = timedelta(hours=24)
 RETRY_AFTER_S = 1
 SWEPT_PER_ANSWER = 20

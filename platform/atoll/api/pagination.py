@@ -12,6 +12,8 @@ from rest_framework.views import APIView
 
 from atoll.errors import InvalidInput
 
+__all__ = ["PARAMETERS", "PageNumberPagination"]
+
 MAX_NUMBER_CHARS = 9
 PARAMETERS = ("page", "pageSize")
 

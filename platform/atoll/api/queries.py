@@ -10,6 +10,8 @@ from itertools import islice
 from django.http import QueryDict
 from rest_framework.exceptions import ValidationError
 
+__all__ = ["check_query"]
+
 UNKNOWN = "Unknown filter."
 REPEATED = "Give it once."
 # A longer list helps nobody.

@@ -8,6 +8,8 @@ from rest_framework.renderers import BaseRenderer
 
 from atoll import wire
 
+__all__ = ["JSONRenderer", "json_answer", "render", "rendered_answer"]
+
 
 def render(data: Any) -> bytes:
     """The JSON of the data; empty for None."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+__all__ = ["StrictModelSerializer", "StrictSerializer", "validated"]
+
 UNKNOWN = "Unknown field."
 READ_ONLY = "This field cannot be set."
 # A longer list helps nobody, and a megabyte of names would make an answer of several megabytes.

@@ -7,17 +7,25 @@ This package imports neither Celery nor kombu, so a web process can publish
 without them. docs/decisions/0002 gives the reasons for this design.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from atoll.bus.handler_exceptions import Dead, Ignore
 from atoll.bus.handlers.registry import handles, on
 from atoll.bus.message import Message
+from atoll.bus.message_types import AddressedCommand, Command, Event
 from atoll.bus.publishing import cancel_scheduled, publish, schedule, send
 from atoll.bus.retry import Retry
 from atoll.bus.upcasting import upcast
+from atoll.late import late
+
+if TYPE_CHECKING:
+    from atoll.bus.worker.celery_app import celery_app
 
 __all__ = [
+    "AddressedCommand",
+    "Command",
     "Dead",
+    "Event",
     "Ignore",
     "Message",
     "Retry",
@@ -31,10 +39,4 @@ __all__ = [
     "upcast",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "celery_app":
-        from atoll.bus.worker.celery_app import celery_app
-
-        return celery_app
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = late(__name__, {"worker.celery_app": ("celery_app",)})

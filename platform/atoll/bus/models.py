@@ -10,6 +10,17 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+__all__ = [
+    "Delivery",
+    "Forgotten",
+    "Inbox",
+    "KeySequence",
+    "KnownHandler",
+    "Outbox",
+    "Quarantine",
+    "Reception",
+]
+
 
 class Kind(models.TextChoices):
     EVENT = "event"

@@ -6,7 +6,7 @@ After a rollback the message does not exist. After a commit the relay publishes 
 from dataclasses import is_dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 from django.db import connection
@@ -17,6 +17,7 @@ from atoll.bus.broker import envelope
 from atoll.bus.delivery import timers
 from atoll.bus.handlers import registry
 from atoll.bus.handlers.registry import Kind
+from atoll.bus.message_types import AddressedCommand, Command, Event
 from atoll.bus.outbox import store as outbox
 from atoll.bus.schemas import definitions, known_names
 from atoll.errors import Misuse, Refusal
@@ -27,7 +28,7 @@ MAX_VERSION = 2**31 - 1
 DATA_DEPTH = wire.MAX_DEPTH - 1  # the envelope is one level
 
 
-def publish(event: Any, *, key: str | None = None) -> UUID:
+def publish(event: Event, *, key: str | None = None) -> UUID:
     """Publish an event to all its subscribers. Returns the message id.
 
     ``event`` is a dataclass instance with a class variable ``type`` such as
@@ -62,7 +63,11 @@ def publish_raw(event_type: str, data: dict[str, Any], *, key: str | None = None
     return _add_to_outbox("event", event_type, event_type, checked, version, key)
 
 
-def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID:
+@overload
+def send(command: AddressedCommand, *, to: str | None = None, key: str | None = None) -> UUID: ...
+@overload
+def send(command: Command, *, to: str, key: str | None = None) -> UUID: ...
+def send(command: Command, *, to: str | None = None, key: str | None = None) -> UUID:
     """Send a command to one service, named as on the wire. Returns the message id.
 
     ``command`` is a dataclass instance with class variables ``command`` and, unless the
@@ -78,7 +83,7 @@ def send(command: Any, *, to: str | None = None, key: str | None = None) -> UUID
     return _add_to_outbox("command", name, destination, _payload(command, name), version, key)
 
 
-def schedule(command: Any, *, after: timedelta, token: str | None = None) -> UUID:
+def schedule(command: Command, *, after: timedelta, token: str | None = None) -> UUID:
     """Set a timer: this service handles the command after ``after``. Returns the message id.
 
     The timer is a row in this service's database and needs no broker. It fires once,

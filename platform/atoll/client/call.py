@@ -1,10 +1,9 @@
 """One call with its attempts, and the failure of one attempt."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from atoll.client.deadline import Deadline
+from atoll.client.options import Params
 from atoll.errors import Unavailable
 
 
@@ -12,7 +11,7 @@ from atoll.errors import Unavailable
 class Call:
     method: str
     path: str
-    params: Mapping[str, Any] | None
+    params: Params | None
     headers: dict[str, str]
     body: bytes | None
     is_repeatable: bool

@@ -1,14 +1,12 @@
 """The headers of a call between services (docs/http.md)."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 from atoll import conf, context, tracing
+from atoll.client.options import Token
 from atoll.client.own_token import own_token
 from atoll.discovery.instances import Instance
 from atoll.ids import uuid7
-
-Token = str | Literal[False] | None
 
 
 def for_call(

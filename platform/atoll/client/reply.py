@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from requests.structures import CaseInsensitiveDict
 
@@ -19,6 +19,8 @@ from atoll.errors import (
     TooManyRequests,
     Unprocessable,
 )
+
+Read = TypeVar("Read")
 
 REFUSALS: dict[int, type[Refusal]] = {
     kind.status: kind
@@ -46,12 +48,28 @@ class Reply:
     def ok(self) -> bool:
         return self.status < 400
 
-    def json(self) -> Any:
-        """Numbers with a fraction are Decimal. Raises BadAnswer when the body is not JSON."""
+    @overload
+    def json(self) -> Any: ...
+    @overload
+    def json(self, into: type[Read]) -> Read: ...
+    def json(self, into: type[Any] | None = None) -> Any:
+        """The body as JSON; numbers with a fraction are Decimal.
+
+        ``into`` is a dataclass with snake_case names for the object in the body; unknown fields are ignored.
+        Raises BadAnswer when the body is not JSON or does not fit ``into``.
+        """
         try:
-            return wire.loads(self.content, max_bytes=max(len(self.content), 1))
+            value = wire.loads(self.content, max_bytes=max(len(self.content), 1))
         except Refusal as error:
             raise BadAnswer(self.service, f"its {self.status} answer is not JSON: {error}") from error
+        if into is None:
+            return value
+        try:
+            return wire.from_payload(into, value)
+        except Refusal as error:
+            raise BadAnswer(
+                self.service, f"its {self.status} answer is no {into.__name__}: {error.message}"
+            ) from error
 
     def raise_for_status(self) -> "Reply":
         """Return this reply; for a 4xx raise its Refusal, with the service's message and code."""

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Unpack
 from urllib.parse import urlencode
 
 from atoll import context, discovery, tracing, wire
@@ -16,8 +16,8 @@ from atoll.client.breaker import Breaker
 from atoll.client.call import Call, Failed
 from atoll.client.deadline import Deadline
 from atoll.client.failures import NotSent, TimedOut, UpstreamFailure
-from atoll.client.headers import Token
 from atoll.client.metrics import observe_breaker_opened, observe_call, observe_retry, observe_stopped
+from atoll.client.options import Options, Params, Token
 from atoll.client.pool import Pool
 from atoll.client.reply import Reply
 from atoll.client.retry import Retry
@@ -67,19 +67,19 @@ class ServiceClient:
         self._clock = clock
         self._sleep = sleep
 
-    def get(self, path: str, **options: Any) -> Reply:
+    def get(self, path: str, **options: Unpack[Options]) -> Reply:
         return self.request("GET", path, **options)
 
-    def post(self, path: str, json: Any = None, **options: Any) -> Reply:
+    def post(self, path: str, json: object = None, **options: Unpack[Options]) -> Reply:
         return self.request("POST", path, json=json, **options)
 
-    def put(self, path: str, json: Any = None, **options: Any) -> Reply:
+    def put(self, path: str, json: object = None, **options: Unpack[Options]) -> Reply:
         return self.request("PUT", path, json=json, **options)
 
-    def patch(self, path: str, json: Any = None, **options: Any) -> Reply:
+    def patch(self, path: str, json: object = None, **options: Unpack[Options]) -> Reply:
         return self.request("PATCH", path, json=json, **options)
 
-    def delete(self, path: str, **options: Any) -> Reply:
+    def delete(self, path: str, **options: Unpack[Options]) -> Reply:
         return self.request("DELETE", path, **options)
 
     def request(
@@ -87,9 +87,9 @@ class ServiceClient:
         method: str,
         path: str,
         *,
-        json: Any = None,
+        json: object = None,
         form: Mapping[str, str] | None = None,
-        params: Mapping[str, Any] | None = None,
+        params: Params | None = None,
         headers: Mapping[str, str] | None = None,
         token: Token = None,
         idempotency_key: str | None = None,

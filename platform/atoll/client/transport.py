@@ -24,6 +24,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from atoll.client.failures import NoReply, NotSent, TimedOut
+from atoll.client.options import Params
 
 CONNECT_TIMEOUT_S = 0.5
 # `serve` closes an idle connection after 30 s. A client must stop to use it earlier, or a request
@@ -81,7 +82,7 @@ class Transport:
         method: str,
         url: str,
         *,
-        params: Mapping[str, Any] | None,
+        params: Params | None,
         headers: Mapping[str, str],
         body: bytes | None,
         timeout_s: float,
@@ -132,7 +133,7 @@ def _split(url: str) -> tuple[str, str]:
     return (url, "/") if start < 0 else (url[:start], url[start:])
 
 
-def _query(params: Mapping[str, Any] | None, target: str) -> str:
+def _query(params: Params | None, target: str) -> str:
     """A value may be a list; None leaves a parameter out."""
     given = {name: value for name, value in (params or {}).items() if value is not None}
     if not given:

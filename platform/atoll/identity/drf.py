@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     # REST framework imports this module, its default, while it imports its views.
     from rest_framework.views import APIView
 
+__all__ = [
+    "BearerAuthentication",
+    "IsAdmin",
+    "IsCatalogue",
+    "IsCatalogueOrReadOnly",
+    "IsOperator",
+    "IsService",
+    "IsServiceOrSupport",
+    "IsSignedIn",
+    "IsSignedInOrService",
+    "IsSupport",
+    "SignInNeeded",
+    "owner_or_support",
+    "principal",
+    "principal_or_none",
+]
+
 BEARER = re.compile(r"bearer (?P<token>\S+)", re.IGNORECASE)
 CHALLENGE = 'Bearer realm="atoll"'
 

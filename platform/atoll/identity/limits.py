@@ -24,6 +24,8 @@ from atoll.errors import TooManyRequests
 from atoll.identity import sources
 from atoll.identity.addresses import client_address
 
+__all__ = ["CredentialLimit", "OverLimit", "Rate"]
+
 log = logging.getLogger(__name__)
 
 

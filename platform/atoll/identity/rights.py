@@ -6,6 +6,8 @@ permission. Without a declaration only administrators have it.
 
 from collections.abc import Mapping
 
+__all__ = ["Rights", "declare", "roles_for"]
+
 Rights = Mapping[str, tuple[str, ...]]
 """The roles by verb, such as ``{"view": (SUPPORT,), "change": (SUPPORT,)}``."""
 

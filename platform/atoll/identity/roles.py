@@ -8,6 +8,18 @@ admin      administrator: all of that, and accounts of staff, roles, keys and cr
 
 from collections.abc import Iterable
 
+__all__ = [
+    "ADMIN",
+    "CATALOGUE",
+    "FORMER_ROLES",
+    "OPERATOR",
+    "ROLES",
+    "SUPPORT",
+    "TITLES",
+    "current_roles",
+    "holds_one_of",
+]
+
 ADMIN = "admin"
 SUPPORT = "support"
 CATALOGUE = "catalogue"

@@ -21,6 +21,8 @@ from django.urls import reverse
 
 from atoll import conf
 
+__all__ = ["AdminDoors"]
+
 YEARS = ("9999", "99999", "0", "-1")
 PARTS = ("month", "day", "week_day", "quarter")
 VALUES = ("9" * 40, "-1", "x", "'", "0" * 8, "[", "null", "2026-13-45", "99999-01-01", "1e999", "nan")

@@ -14,6 +14,8 @@ from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, reso
 
 from atoll.api.paths import IdConverter
 
+__all__ = ["ApiDoors"]
+
 ANY_ID = UUID("0199a1b2-cdef-7abc-8def-abcdefabcdef")
 PROBES = ("/health", "/health/live", "/health/ready")
 FOREIGN_HOSTS = ("10.1.2.3:8001", "[fd00::7]:8001", "evil.example", "no host", "a,b", "")

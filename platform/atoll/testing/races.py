@@ -9,6 +9,8 @@ from django.db import connection
 
 from atoll.errors import AtollError
 
+__all__ = ["at_once"]
+
 START_TIMEOUT_S = 10
 
 Result = TypeVar("Result")

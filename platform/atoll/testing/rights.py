@@ -24,6 +24,18 @@ from atoll.identity.backends import mirror
 from atoll.identity.roles import ADMIN, CATALOGUE, OPERATOR, SUPPORT
 from atoll.ids import uuid7
 
+__all__ = [
+    "ANYBODY",
+    "ANY_STAFF",
+    "API_PAGES",
+    "BUS_PAGES",
+    "NOBODY",
+    "member",
+    "model_pages",
+    "signed_in",
+    "walk",
+]
+
 NOBODY = "nobody"
 ANYBODY = "catalogue operator support"
 NEEDS = b"needs the role"

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+__all__ = ["own_statements"]
+
 # A session prepares a statement once. The names of the bus's begin with the library's.
 _NOT_OWN = ("BEGIN", "COMMIT", "ROLLBACK", "NOTIFY", "PREPARE", "EXECUTE atoll_")
 

@@ -25,6 +25,8 @@ from atoll.ids import uuid7
 if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
+__all__ = ["access_token", "claims", "client_with", "jwks", "private_key", "service_access_token", "sign"]
+
 TEST_KEY_ID = "test-key"
 TOKEN_LIFE_S = 600
 

@@ -20,6 +20,8 @@ from atoll.ids import uuid7
 from atoll.testing.broker import MemoryBroker
 from atoll.testing.memory_transport import MemoryTransport
 
+__all__ = ["CutInMidBatch", "MemoryUnderTest", "PatientConsumer", "TransportUnderTest"]
+
 TAKE_TIMEOUT_S = 10.0
 
 

@@ -2,6 +2,8 @@
 
 import socket
 import threading
+from dataclasses import dataclass
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -98,6 +100,35 @@ def test_a_4xx_becomes_the_refusal_of_its_status_when_asked():
 def test_an_answer_that_is_not_json_is_a_bad_answer():
     with pytest.raises(BadAnswer):
         Reply("user-service", 200, {}, b"<html>").json()
+
+
+@dataclass(frozen=True)
+class Price:
+    unit_price: Decimal
+    currency: str = "EUR"
+
+
+def test_an_answer_is_read_into_a_dataclass_and_more_fields_do_not_matter():
+    reply = Reply("product-service", 200, {}, b'{"unitPrice": 19.90, "name": "Tea"}')
+
+    assert reply.json(Price) == Price(Decimal("19.90"))
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"{}", "unitPrice: is missing"),
+        (b'{"unitPrice": "cheap"}', "unitPrice: cannot be read"),
+        (b"[]", "must be an object, not"),
+    ],
+)
+def test_an_answer_that_does_not_fit_its_dataclass_is_a_bad_answer_that_names_the_field(
+    body: bytes, fault: str
+):
+    with pytest.raises(BadAnswer, match="product-service: its 200 answer is no Price: ") as refusal:
+        Reply("product-service", 200, {}, body).json(Price)
+
+    assert fault in refusal.value.message
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -59,10 +59,10 @@ class Effects:
     def apply(self, effect: Effect) -> None:
         _APPLY[effect](self)
 
-    def _send(self, command: object) -> None:
+    def _send(self, command: bus.AddressedCommand) -> None:
         bus.send(command, key=str(self._order.pk))
 
-    def _publish(self, event: object) -> None:
+    def _publish(self, event: bus.Event) -> None:
         bus.publish(event, key=str(self._order.pk))
 
     @property

@@ -9,15 +9,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, get_type_hints, overload
 
+from atoll.bus.message import Message
+from atoll.bus.message_types import Function, Payload, Prepared
 from atoll.bus.retry import Retry
 from atoll.bus.topic_match import is_pattern, matches
 from atoll.errors import Misuse
 
 Kind = Literal["event", "command"]
 Where = Literal["auto", "pool"]
-Function = TypeVar("Function", bound=Callable[..., None])
 
 DEFAULT_TIMEOUT_S = 30.0
 HANDLER_ID = re.compile(r"[\w.<>-]{1,250}")
@@ -123,17 +124,43 @@ def on(
     return register
 
 
+@overload
 def handles(
     command: str,
     *,
-    before: Callable[..., Any] | None = None,
+    before: None = None,
     retry: Retry | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     ordered: bool = False,
     name: str = "",
     aliases: Sequence[str] = (),
     run: Where = "auto",
-) -> Callable[[Function], Function]:
+) -> Callable[[Function], Function]: ...
+@overload
+def handles(
+    command: str,
+    *,
+    before: Callable[[Payload, Message], Prepared],
+    retry: Retry | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    ordered: bool = False,
+    name: str = "",
+    aliases: Sequence[str] = (),
+    run: Where = "auto",
+) -> Callable[
+    [Callable[[Payload, Message, Prepared], None]], Callable[[Payload, Message, Prepared], None]
+]: ...
+def handles(
+    command: str,
+    *,
+    before: Callable[[Any, Message], Any] | None = None,
+    retry: Retry | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    ordered: bool = False,
+    name: str = "",
+    aliases: Sequence[str] = (),
+    run: Where = "auto",
+) -> Callable[..., Any]:
     """Carry out a command addressed to this service, or a timer it scheduled for itself.
 
     With ``before``, ``before(payload, message)`` runs first, outside any
@@ -145,7 +172,7 @@ def handles(
     if is_pattern(command):
         raise Misuse(f"A command is handled by its exact name, not by the pattern {command!r}.")
 
-    def register(function: Function) -> Function:
+    def register(function: Callable[..., None]) -> Callable[..., None]:
         other = command_handler(command)
         if other and other.place != f"{function.__module__}.{function.__qualname__}":
             raise Misuse(f"{command} is handled by {other.id} already; a command has one handler.")

@@ -18,6 +18,8 @@ from django.db import connection
 from atoll import conf, wire
 from atoll.errors import AtollError
 
+__all__ = ["Amount", "Question", "Stake", "Things", "Timer", "register"]
+
 URL_PATH = "bus/at-stake"
 MAX_QUESTIONS = 10
 MAX_IDS = 200

@@ -24,6 +24,8 @@ from atoll.bus.handlers import registry
 from atoll.bus.models import Delivery, Forgotten, Inbox, Outbox
 from atoll.bus.schemas import definitions
 
+__all__ = ["PersonalFields", "forget", "is_forgotten", "personal_fields", "without_personal_data"]
+
 MAX_SUBJECTS = 50
 LATE_S = 86_400.0
 AGAIN_AFTER_S = 600.0
