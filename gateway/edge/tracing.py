@@ -17,18 +17,19 @@ from gateway.edge.upstream.hedging import Lost
 if TYPE_CHECKING:
     from atoll.tracing.recorder import Recorder
     from gateway.edge.exchange import Exchange
+    from gateway.edge.upstream.directory import Endpoint
 
 
 class Attempt:
     """One attempt at an upstream. Times are of ``perf_counter``; ``ended`` is 0 while it runs."""
 
     __slots__ = (
-        "began", "ended", "error", "has_lost", "header", "instance", "service", "span_id", "status"
+        "began", "ended", "endpoint", "error", "has_lost", "header", "service", "span_id", "status"
     )  # fmt: skip
 
-    def __init__(self, trace: RequestTrace, service: str, instance: str, span_id: str) -> None:
+    def __init__(self, trace: RequestTrace, service: str, endpoint: Endpoint, span_id: str) -> None:
         self.service = service
-        self.instance = instance
+        self.endpoint = endpoint
         self.span_id = span_id
         self.ended = 0.0
         self.status = 0
@@ -55,8 +56,8 @@ class RequestTrace:
     there after `finish`."""
 
     __slots__ = (
-        "_began", "_code", "_correlation_id", "_method", "_path", "_retries", "_route", "_status", "_took_us",
-        "attempts", "parent_id", "records", "sampled", "span_id", "started_us", "trace_id",
+        "_began", "_code", "_correlation_id", "_method", "_path", "_retries", "_route", "_scheme", "_status",
+        "_took_us", "attempts", "parent_id", "records", "sampled", "span_id", "started_us", "trace_id",
     )  # fmt: skip
 
     def __init__(self, trace_id: str, span_id: str, parent_id: str, *, sampled: bool, records: bool) -> None:
@@ -67,12 +68,12 @@ class RequestTrace:
         self.records = records
         self.attempts: list[Attempt] = []
 
-    def attempt(self, service: str, instance: str) -> Attempt:
+    def attempt(self, service: str, endpoint: Endpoint) -> Attempt:
         span_id = self.span_id
         if self.records:
             # The request's id is random, so its turned digits are, too.
             span_id = new_span_id() if self.attempts else span_id[4:] + span_id[:4]
-        made = Attempt(self, service, instance, span_id)
+        made = Attempt(self, service, endpoint, span_id)
         self.attempts.append(made)
         return made
 
@@ -82,6 +83,7 @@ class RequestTrace:
         self.started_us = int(time.time() * 1_000_000) - self._took_us
         self._method = exchange.method
         self._path = exchange.path
+        self._scheme = exchange.scheme
         self._status = exchange.status
         self._retries = exchange.retries
         self._correlation_id = exchange.correlation_id
@@ -103,19 +105,20 @@ class RequestTrace:
             self.sampled,
             {
                 "http.request.method": self._method,
+                "url.scheme": self._scheme,
                 "url.path": self._path.decode("latin-1")[:512],
                 "http.response.status_code": status,
-                "http.request.resend_count": self._retries,
+                "atoll.retries": self._retries,
                 "atoll.route": self._route,
                 "atoll.code": self._code,
             },
         )
         good = [one for one in self.attempts if not (one.error or one.has_lost)]
-        for attempt in self.attempts:
+        for number, attempt in enumerate(self.attempts):
             # The answer of the last good one was relayed until the end of the request.
-            yield self._span_of(attempt, is_relayed=bool(good) and attempt is good[-1])
+            yield self._span_of(attempt, number, is_relayed=bool(good) and attempt is good[-1])
 
-    def _span_of(self, attempt: Attempt, *, is_relayed: bool) -> Record:
+    def _span_of(self, attempt: Attempt, number: int, *, is_relayed: bool) -> Record:
         after_us = int((attempt.began - self._began) * 1_000_000)
         if is_relayed or not attempt.ended:
             ended_us = self._took_us
@@ -132,14 +135,25 @@ class RequestTrace:
             max(0, ended_us - after_us),
             attempt.error or (f"{attempt.status}" if attempt.status >= 500 else ""),
             self.sampled,
-            {
-                "http.request.method": self._method,
-                "http.response.status_code": attempt.status,
-                "server.address": attempt.instance,
-                "peer.service": attempt.service,
-                "atoll.outcome": "lost" if attempt.has_lost else "",
-            },
+            _facts(self._method, attempt, number),
         )
+
+
+def _facts(method: str, attempt: Attempt, number: int) -> dict[str, str | int]:
+    facts: dict[str, str | int] = {
+        "http.request.method": method,
+        "server.address": attempt.endpoint.origin.host,
+        "server.port": attempt.endpoint.origin.port,
+        "peer.service": attempt.service,
+        "atoll.instance": attempt.endpoint.id,
+    }
+    if attempt.status:
+        facts["http.response.status_code"] = attempt.status
+    if number:
+        facts["http.request.resend_count"] = number
+    if attempt.has_lost:
+        facts["atoll.outcome"] = "lost"
+    return facts
 
 
 class RequestTraces:

@@ -118,7 +118,12 @@ def test_each_attempt_is_a_span_and_the_failed_one_says_why(
     assert second.error == ""
     assert {first.parent_id, second.parent_id} == {request.span_id}
     assert len({request.span_id, first.span_id, second.span_id}) == 3
-    assert request.attributes["http.request.resend_count"] == 1
+    assert request.attributes["atoll.retries"] == 1
+    assert "http.response.status_code" not in first.attributes
+    assert (second.attributes["http.request.resend_count"], second.attributes["server.port"]) == (
+        1,
+        upstream.port,
+    )
 
 
 def of_trace(spans: list[Record], one: Record) -> list[Record]:

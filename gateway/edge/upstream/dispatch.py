@@ -167,7 +167,7 @@ class Dispatcher:
         upstream.in_flight += 1
         endpoint.in_flight += 1
         began = self._loop.time()
-        attempt = call.trace.attempt(call.service, endpoint.id) if call.trace is not None else None
+        attempt = call.trace.attempt(call.service, endpoint) if call.trace is not None else None
         connection: Connection | None = None
         try:
             connection = None if fresh else self._pool.idle(endpoint.origin)

@@ -10,13 +10,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from opentelemetry import trace
 
-from atoll import context, tracing
+from atoll import conf, context, tracing
 from atoll.bus.handler_exceptions import Ignore
 from atoll.tracing import Record, TraceContext
 
@@ -48,9 +52,8 @@ def published(rows: Sequence[Any], done: Sequence[int], failures: dict[int, str]
                 error,
                 parent.sampled if parent else True,
                 {
-                    "messaging.operation.name": "publish",
-                    "messaging.destination.name": row.destination,
-                    "messaging.message.id": str(row.message_id),
+                    **_facts("publish", "send", row.destination, str(row.message_id)),
+                    "messaging.message.conversation_id": row.correlation_id,
                 },
             )
         )
@@ -74,7 +77,7 @@ def scheduled(name: str, message_id: UUID, correlation_id: str) -> str:
         0,
         "",
         place.sampled,
-        {"messaging.operation.name": "schedule", "messaging.message.id": str(message_id)},
+        _facts("schedule", "create", name, str(message_id)),
     )
     transaction.on_commit(lambda: tracing.remember(record))
     return place.header()
@@ -87,9 +90,8 @@ def handling(claim: Any, held: tracing.Held | None = None) -> Iterator[Any]:
     ``claim`` is ``delivery.store.Claim``. The span waits in ``held``, if it is given.
     """
     facts = {
-        "messaging.operation.name": "process",
-        "messaging.message.id": claim.message_id,
-        "messaging.destination.name": claim.name,
+        **_facts("process", "process", claim.name, claim.message_id),
+        "messaging.message.conversation_id": claim.correlation_id,
         "atoll.handler": claim.handler_id,
         "atoll.delivery": str(claim.id),
         "atoll.attempt": claim.attempt,
@@ -120,3 +122,26 @@ def outcome(text: str, **facts: Any) -> None:
     trace.get_current_span().set_attributes(
         {"atoll.outcome": text, **{f"atoll.{name}": value for name, value in facts.items()}}
     )
+
+
+def _facts(operation: str, kind: str, destination: str, message_id: Any) -> dict[str, Any]:
+    """``kind`` is the convention's type of the operation. The destination is the routing key: the type of an
+    event, or the commanded service."""
+    return {
+        "messaging.system": _system(),
+        "messaging.operation.name": operation,
+        "messaging.operation.type": kind,
+        "messaging.destination.name": destination,
+        "messaging.message.id": message_id,
+    }
+
+
+@cache
+def _system() -> str:
+    """The broker by the name that the convention has for it: ``rabbitmq``, ``redis``."""
+    try:
+        url = conf.broker_url(settings.ATOLL_PROJECT)
+    except ImproperlyConfigured:
+        return "memory"  # of the test kit
+    scheme = urlsplit(url).scheme.partition("+")[0]
+    return {"amqp": "rabbitmq", "amqps": "rabbitmq", "rediss": "redis"}.get(scheme, scheme)

@@ -176,10 +176,13 @@ class ServiceClient:
             return self._ask(pool, instance, breaker, call)
         facts = {
             "http.request.method": call.method,
-            "url.path": call.path,
+            # Without the query: it may hold personal data.
+            "url.full": instance.url + call.path.partition("?")[0],
+            "server.address": instance.host if instance.is_named else instance.address or instance.host,
+            "server.port": instance.port,
+            "http.request.resend_count": number - 1 or None,
             "peer.service": self.service,
-            "server.address": instance.id,
-            "http.request.resend_count": number - 1,
+            "atoll.instance": instance.id,
         }
         with tracing.span(f"{call.method} {self.service}", "client", attributes=facts) as span:
             reply = self._ask(pool, instance, breaker, call)

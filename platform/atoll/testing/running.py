@@ -84,7 +84,8 @@ class Platform:
     def url(self, project: str) -> str:
         # ATOLL_PORT_OFFSET of this process belongs to another platform.
         own_offset = int(os.environ.get("ATOLL_PORT_OFFSET") or 0)
-        return f"http://127.0.0.1:{conf.project(project).port - own_offset + PORT_OFFSET}"
+        offset = int(self.environment["ATOLL_PORT_OFFSET"])
+        return f"http://127.0.0.1:{conf.project(project).port - own_offset + offset}"
 
     def state(self) -> dict[str, Any]:
         """The record of ``up``: pid, ready_at, processes [{name, pid, port}]; {} before it is written."""

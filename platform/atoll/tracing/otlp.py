@@ -2,11 +2,13 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from atoll import __version__
 from atoll.tracing.recorder import Record
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLIENT_ERROR = 400
+ERROR_TYPE = re.compile(r"[A-Za-z_][\w.]*(?=:|$)|[1-5]\d\d(?=\s|$)")
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and requirements/otlp.txt is not installed: no export."
 
@@ -32,17 +36,16 @@ def exporter(origin: "Origin") -> Callable[[Sequence[Record]], None] | None:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.sdk.trace.export import SpanExportResult
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     except ImportError:
         log.error(MISSING)
         return None
     sink = OTLPSpanExporter()
-    resource = Resource.create(
-        {
-            "service.name": origin.service,
-            "service.instance.id": origin.instance,
-            "process.role": origin.process,
-        }
-    )
+    facts = {"service.instance.id": origin.instance, "atoll.process": origin.process}
+    if not os.environ.get("OTEL_SERVICE_NAME"):
+        facts["service.name"] = origin.service
+    resource = Resource.create(facts)  # adds OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES
+    scope = InstrumentationScope("atoll", __version__)
 
     def readable(span: Record) -> Any:
         place = _context(span.trace_id, span.span_id, span.sampled)
@@ -51,9 +54,10 @@ def exporter(origin: "Origin") -> Callable[[Sequence[Record]], None] | None:
             context=place,
             parent=_context(span.trace_id, span.parent_id, span.sampled) if span.parent_id else None,
             resource=resource,
-            attributes={**span.attributes, "atoll.correlation_id": span.correlation_id},
+            attributes=_attributes(span),
             kind=SpanKind[span.kind.upper()],
-            status=Status(StatusCode.ERROR, span.error) if span.error else Status(),
+            status=_status(span),
+            instrumentation_scope=scope,
             start_time=span.started_us * 1000,
             end_time=(span.started_us + span.duration_us) * 1000,
         )
@@ -63,6 +67,27 @@ def exporter(origin: "Origin") -> Callable[[Sequence[Record]], None] | None:
             raise ConnectionError("the collector did not take them")
 
     return export
+
+
+def _attributes(span: Record) -> dict[str, Any]:
+    """With the class or the status behind an error as ``error.type``."""
+    found = {**span.attributes, "atoll.correlation_id": span.correlation_id}
+    status = found.get("http.response.status_code", 0)
+    if span.error:
+        known = ERROR_TYPE.match(span.error)
+        found["error.type"] = known[0] if known else "_OTHER"
+    elif span.kind == "client" and status >= CLIENT_ERROR:
+        found["error.type"] = str(status)
+    return found
+
+
+def _status(span: Record) -> Status:
+    """By the conventions a client's span has failed with a 4xx answer, too. For Atoll itself a 4xx is an
+    answer, and its trace is not kept for that."""
+    if span.error:
+        return Status(StatusCode.ERROR, span.error)
+    is_refused = span.kind == "client" and span.attributes.get("http.response.status_code", 0) >= CLIENT_ERROR
+    return Status(StatusCode.ERROR) if is_refused else Status()
 
 
 def _context(trace_id: str, span_id: str, sampled: bool) -> SpanContext:

@@ -9,7 +9,8 @@ from opentelemetry import trace
 
 from atoll import conf
 from atoll.conf import options
-from atoll.tracing import otlp, spans
+from atoll.tracing import otlp, outside, spans
+from atoll.tracing.outside import OutsideSpan
 from atoll.tracing.recorder import Record, Recorder
 from atoll.tracing.sender import Origin, Sender
 from atoll.tracing.spans import Span, current, place_of, span_context
@@ -46,7 +47,9 @@ def start(origin: Origin) -> None:
     _origin = origin
     _begin_anew()
     os.register_at_fork(after_in_child=_begin_anew)
-    trace.set_tracer_provider(spans.Provider(_Latest()))  # type: ignore[arg-type]
+    if outside.tracer() is None:
+        # A provider that the project has set up stays. Its spans and ours are of the same traces.
+        trace.set_tracer_provider(spans.Provider(_Latest()))  # type: ignore[arg-type]
 
 
 def stop() -> None:
@@ -77,15 +80,20 @@ def span(
     held: "Held | None" = None,
     is_entry: bool = False,
     harmless: tuple[type[BaseException], ...] = (),
-) -> Iterator[Span | Unrecorded]:
+) -> Iterator[Span | Unrecorded | OutsideSpan]:
     """The ``with`` block is a span of this name; an exception that leaves it is the span's error.
 
     ``kind`` is OpenTelemetry's: internal, server, client, producer or consumer. Without a ``parent`` the
     current span is the parent, else a trace begins. An entry into this process has no other parent than the
-    given one. The span waits in ``held``, if it is given. ``harmless`` exceptions are no error.
+    given one. The span waits in ``held``, if it is given. ``harmless`` exceptions are no error. In a process
+    that records nothing itself the span is one of OpenTelemetry's SDK, where that is set up.
     """
     if parent is None and not is_entry:
         parent = place_of(trace.get_current_span())
+    if _recorder is None and (tracer := outside.tracer()) is not None:
+        with outside.span(tracer, name, kind, parent, attributes, is_entry, harmless) as foreign:
+            yield foreign
+        return
     if _recorder is None:
         unrecorded = Unrecorded(parent)
         with current(unrecorded):

@@ -147,3 +147,60 @@ def test_without_an_endpoint_nothing_is_exported(monkeypatch: pytest.MonkeyPatch
     for name in otlp.ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
     assert otlp.exporter(ORIGIN) is None
+
+
+def exported(monkeypatch: pytest.MonkeyPatch, *spans: Record) -> tuple[dict[str, str], list[Any]]:
+    """The resource, and the spans as a collector gets them."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    collector = Collector()
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
+    try:
+        export = otlp.exporter(ORIGIN)
+        assert export is not None
+        export(spans)
+    finally:
+        collector.shutdown()
+        collector.server_close()
+    ((_, body),) = collector.requests
+    (told,) = ExportTraceServiceRequest.FromString(body).resource_spans
+    resource = {one.key: one.value.string_value for one in told.resource.attributes}
+    assert told.scope_spans[0].scope.name == "atoll"
+    return resource, list(told.scope_spans[0].spans)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "status", "told", "failed"),
+    [
+        ("client", "", 404, "404", True),
+        ("server", "", 404, None, False),
+        ("client", "", 200, None, False),
+        ("server", "500", 500, "500", True),
+        ("server", "502 bad_gateway", 502, "502", True),
+        ("client", "NotSent: connection refused", None, "NotSent", True),
+        ("consumer", "KeyError: 'price'", None, "KeyError", True),
+        ("internal", "it went wrong", None, "_OTHER", True),
+    ],
+)
+def test_an_error_has_its_type_by_the_semantic_conventions(
+    monkeypatch: pytest.MonkeyPatch, kind: str, error: str, status: int | None, told: str | None, failed: bool
+):
+    from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+    facts = {} if status is None else {"http.response.status_code": status}
+    _, (span,) = exported(monkeypatch, made(9)._replace(kind=kind, error=error, attributes=facts))
+
+    values = {one.key: one.value.string_value for one in span.attributes}
+    assert values.get("error.type") == told
+    assert (span.status.code == Status.StatusCode.STATUS_CODE_ERROR) is failed
+
+
+def test_the_standard_variables_name_the_resource(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "orders-blue")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+    resource, _ = exported(monkeypatch, made(1))
+
+    assert (resource["service.name"], resource["deployment.environment.name"]) == ("orders-blue", "test")
+    assert resource["service.instance.id"] == ORIGIN.instance

@@ -60,7 +60,11 @@ def _span(request: HttpRequest) -> AbstractContextManager[Any]:
     parent = tracing.parse(request.META.get("HTTP_TRACEPARENT"))
     if parent is None and request.path_info.startswith(UNTRACED_PATHS):
         return nullcontext()
-    facts = {"http.request.method": request.method, "url.path": request.path_info}
+    facts = {
+        "http.request.method": request.method,
+        "url.scheme": request.scheme,
+        "url.path": request.path_info,
+    }
     return tracing.span(request.method or "", "server", parent=parent, attributes=facts)
 
 
