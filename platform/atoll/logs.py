@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from django.conf import settings
 
 from atoll import conf, context, tracing
 from atoll.server.identity import instance_id
@@ -199,6 +198,8 @@ def show_where_nobody_does() -> None:
 
     Django alone shows no line below WARNING of any logger but its own.
     """
+    from django.conf import settings  # an edge process of the gateway has no Django
+
     if not settings.LOGGING:
         logging.config.dictConfig(logging_config(conf.project_name(), conf.service_name()))
 

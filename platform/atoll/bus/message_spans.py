@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from opentelemetry import trace
@@ -140,7 +139,7 @@ def _facts(operation: str, kind: str, destination: str, message_id: Any) -> dict
 def _system() -> str:
     """The broker by the name that the convention has for it: ``rabbitmq``, ``redis``."""
     try:
-        url = conf.broker_url(settings.ATOLL_PROJECT)
+        url = conf.broker_url(conf.project_name())
     except ImproperlyConfigured:
         return "memory"  # of the test kit
     scheme = urlsplit(url).scheme.partition("+")[0]

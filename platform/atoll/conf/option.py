@@ -1,11 +1,11 @@
 """One option of Atoll: its key in ``settings.ATOLL``, its variable, its type and its value here."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll.conf.kinds import Kind
@@ -74,7 +74,14 @@ def own_name(name: str, project_name: str) -> str:
 
 def in_settings() -> Mapping[str, Any]:
     """``settings.ATOLL``; empty without one, and while the settings themselves are being read."""
-    if not settings.configured:
-        return {}
-    held = getattr(settings, SETTING, None)
+    held = getattr(loaded_settings(), SETTING, None)
     return held if isinstance(held, Mapping) else {}
+
+
+def loaded_settings() -> Any:
+    """Django's settings; None in a process that has not read them.
+
+    It imports nothing: an edge process of the gateway reads options and has no Django in its memory.
+    """
+    module = sys.modules.get("django.conf")
+    return module.settings if module is not None and module.settings.configured else None

@@ -306,6 +306,15 @@ OTLP_ENDPOINT = _option(
     "OpenTelemetry's own: the collector that gets the spans. Needs the extra `otlp`.",
     key=None,
 )
+OTEL_SERVICE_NAME = _option(
+    "tracing",
+    "OTEL_SERVICE_NAME",
+    Text(),
+    "",
+    "OpenTelemetry's own: the name of this process at the collector.",
+    key=None,
+    otherwise="the name of the service",
+)
 
 # --- database and cache
 
@@ -471,6 +480,84 @@ TRUSTED_PROXIES = _option(
 
 TOKEN_ISSUER = _option(
     "identity", "TOKEN_ISSUER", Text(), "atoll", "The issuer that an access token must name."
+)
+ISSUER_URL = _option(
+    "identity",
+    "ISSUER_URL",
+    Address(),
+    "",
+    "Another issuer of access tokens for this API: the `iss` of its tokens, exactly (docs/issuers.md).",
+    otherwise="the tokens of users alone",
+    is_own=True,
+)
+ISSUER_AUDIENCE = _option(
+    "identity",
+    "ISSUER_AUDIENCE",
+    Items(),
+    (),
+    "One of these must be in the `aud` of its tokens.",
+    otherwise="required with ISSUER_URL",
+    is_own=True,
+)
+ISSUER_NAME = _option(
+    "identity",
+    "ISSUER_NAME",
+    Text(),
+    "",
+    "Stands before its ids (`keycloak:3d1f`), and the tokens of users stay good beside.",
+    otherwise="its ids stand alone, and it is the only issuer",
+    is_own=True,
+)
+ISSUER_ALGORITHMS = _option(
+    "identity",
+    "ISSUER_ALGORITHMS",
+    Items(),
+    ("RS256",),
+    "The algorithms of its signatures.",
+    is_own=True,
+)
+SSL_CERT_FILE = _option(
+    "identity",
+    "SSL_CERT_FILE",
+    Text("a path"),
+    "",
+    "The authorities that may certify an issuer, in a file.",
+    key=None,
+    otherwise="those of the package `certifi`",
+)
+ISSUER_JWKS_URL = _option(
+    "identity",
+    "ISSUER_JWKS_URL",
+    Address(),
+    "",
+    "Its key set, for an issuer without a discovery document.",
+    otherwise="the one of its discovery document",
+    is_own=True,
+)
+ISSUER_ID_CLAIM = _option(
+    "identity",
+    "ISSUER_ID_CLAIM",
+    Text(),
+    "sub",
+    "The claim with the id of the user.",
+    is_own=True,
+)
+ISSUER_ROLES_CLAIM = _option(
+    "identity",
+    "ISSUER_ROLES_CLAIM",
+    Text(),
+    "",
+    "The claim with the roles, with dots between its steps: `realm_access.roles`.",
+    otherwise="no roles",
+    is_own=True,
+)
+ISSUER_ROLES = _option(
+    "identity",
+    "ISSUER_ROLES",
+    Items("`theirs=ours`, with commas between"),
+    (),
+    "The roles of ours that its roles become. Others are dropped.",
+    is_own=True,
 )
 OIDC_ISSUER = _option(
     "identity",

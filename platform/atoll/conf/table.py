@@ -11,11 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll.conf import options
-from atoll.conf.option import in_settings
+from atoll.conf.option import in_settings, loaded_settings
 
 LAST_PORT = 65535
 TABLE = "projects.toml"
@@ -53,7 +52,7 @@ def root() -> Path:
         return Path(told)
     if (CLONE / TABLE).is_file() and not _names_itself():
         return CLONE
-    return Path(getattr(settings, "BASE_DIR", None) or Path.cwd()) if settings.configured else Path.cwd()
+    return Path(getattr(loaded_settings(), "BASE_DIR", None) or Path.cwd())
 
 
 def home() -> Path:
@@ -63,13 +62,13 @@ def home() -> Path:
 
 def stands_alone() -> bool:
     """Whether this Django project is in no ``projects.toml``, so that it is the only one."""
-    if settings.configured and hasattr(settings, "ATOLL_PROJECT"):
+    if hasattr(loaded_settings(), "ATOLL_PROJECT"):
         return False
     return _names_itself() or not (root() / TABLE).is_file()
 
 
 def _names_itself() -> bool:
-    return settings.configured and not hasattr(settings, "ATOLL_PROJECT") and "SERVICE" in in_settings()
+    return not hasattr(loaded_settings(), "ATOLL_PROJECT") and "SERVICE" in in_settings()
 
 
 def projects() -> dict[str, Project]:
@@ -100,8 +99,8 @@ def _read_table(place: Path, offset: str, prefix: str) -> dict[str, Project]:
 
 
 def _alone(service: str) -> Project:
-    module = (getattr(settings, "SETTINGS_MODULE", None) or "") if settings.configured else ""
-    databases: dict[str, Any] = getattr(settings, "DATABASES", {}) if settings.configured else {}
+    module = getattr(loaded_settings(), "SETTINGS_MODULE", None) or ""
+    databases: dict[str, Any] = getattr(loaded_settings(), "DATABASES", {})
     return Project(
         name=service,
         package=module.partition(".")[0],
@@ -131,6 +130,8 @@ def project_name() -> str:
 
     Raises ImproperlyConfigured when nobody has named it.
     """
+    from django.conf import settings
+
     return str(getattr(settings, "ATOLL_PROJECT", "")) or service_name()
 
 
@@ -139,6 +140,8 @@ def service_name() -> str:
 
     Raises ImproperlyConfigured when nobody has named it.
     """
+    from django.conf import settings
+
     name = str(getattr(settings, "ATOLL_SERVICE", "")) or options.SERVICE.value()
     if not name:
         raise ImproperlyConfigured(UNNAMED)

@@ -4,8 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from django.conf import settings
-
 from atoll import conf
 from atoll.client import ServiceClient
 from atoll.errors import Unavailable
@@ -65,14 +63,14 @@ class ServiceToken:
 def fetch_service_token() -> tuple[str, float]:
     """Fetch a new token. Returns it with its lifetime in seconds. Raises Unavailable."""
     credentials = {
-        "clientId": settings.ATOLL_SERVICE,
-        "clientSecret": conf.secret("SERVICE_SECRET", settings.ATOLL_PROJECT),
+        "clientId": conf.service_name(),
+        "clientSecret": conf.secret("SERVICE_SECRET", conf.project_name()),
     }
     reply = ServiceClient("user-service").post("/auth/service-token", json=credentials, token=False)
     if not reply.ok:
         raise Unavailable(
             "user-service",
-            f"refused the credential of {settings.ATOLL_SERVICE} with {reply.status}: "
+            f"refused the credential of {conf.service_name()} with {reply.status}: "
             "is its SERVICE_SECRET the one that `manage.py users sync_credentials` stored?",
         )
     answer = reply.json()

@@ -1,5 +1,8 @@
 """Access tokens of an issuer of one's own at a service: which are good, and whom they name."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -305,19 +308,20 @@ def test_a_role_that_nobody_translates_opens_nothing(
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"URL": "id.example"}, "ISSUER_URL="),
+        ({"URL": "id.example"}, "ISSUER_URL"),
+        ({"URL": "https://id.example/?realm=shop"}, "ISSUER_URL="),
         ({"URL": "http://id.example/realms/shop"}, "ISSUER_URL="),
         ({"URL": ""}, "ISSUER_AUDIENCE is set, and ISSUER_URL is not"),
-        ({"AUDIENCE": ""}, "ISSUER_AUDIENCE="),
+        ({"AUDIENCE": ""}, "ISSUER_AUDIENCE is not set"),
         ({"AUDIENCE": "a," * 21}, "ISSUER_AUDIENCE="),
         ({"ALGORITHMS": "HS256"}, "ISSUER_ALGORITHMS="),
         ({"ALGORITHMS": "none"}, "ISSUER_ALGORITHMS="),
-        ({"JWKS_URL": "file:///etc/passwd"}, "ISSUER_JWKS_URL="),
+        ({"JWKS_URL": "file:///etc/passwd"}, "ISSUER_JWKS_URL"),
         ({"ID_CLAIM": "a b"}, "ISSUER_ID_CLAIM="),
         ({"ROLES_CLAIM": "a b"}, "ISSUER_ROLES_CLAIM="),
         ({"ROLES": "shop-admin"}, "ISSUER_ROLES"),
         ({"ROLES": "shop-admin=Admin!", "ROLES_CLAIM": "roles"}, "ISSUER_ROLES="),
-        ({"ROLES": "shop-admin=admin"}, "ISSUER_ROLES_CLAIM="),
+        ({"ROLES": "shop-admin=admin"}, "ISSUER_ROLES_CLAIM is not set"),
         ({"NAME": "Key Cloak"}, "ISSUER_NAME="),
     ],
 )
@@ -357,3 +361,51 @@ def test_an_id_that_is_no_uuid_is_refused_where_a_service_needs_one() -> None:
     with pytest.raises(Exception, match="UUID") as told:
         _ = caller("auth0|1").uuid
     assert told.value.status == 403  # type: ignore[attr-defined]
+
+
+ALONE = """
+import django
+from django.conf import settings
+
+settings.configure(
+    SECRET_KEY="x",
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "atoll.identity"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.dummy"}},
+    ATOLL={"SERVICE": "shop", "ISSUER_URL": %(issuer)r, "ISSUER_AUDIENCE": [%(audience)r],
+           "ISSUER_ROLES_CLAIM": "realm_access.roles", "ISSUER_ROLES": ["shop-operator=operator"]},
+)
+django.setup()
+from atoll.client import ServiceClient
+from atoll.identity import verify
+
+caller = verify(%(token)r)
+print(caller.id, sorted(caller.roles), caller.is_operator)
+print(ServiceClient("id-service").get("/realms/shop/certs").status)
+"""
+
+
+def test_a_project_of_its_own_needs_no_users_no_registry_and_no_projects_toml(
+    provider: IdentityProvider, tmp_path: Path
+) -> None:
+    script = ALONE % {
+        "issuer": provider.issuer, "audience": AUDIENCE, "token": provider.token(**KEYCLOAK),
+    }  # fmt: skip
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ATOLL", "DJANGO"))
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=inherited
+        | {
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "ATOLL_ROOT": str(tmp_path),
+            "ATOLL_HOME": str(tmp_path / "home"),
+            "ID_SERVICE_URL": provider.origin,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.returncode) == (f"{KEYCLOAK['sub']} ['operator'] True\n200\n", 0), done.stderr

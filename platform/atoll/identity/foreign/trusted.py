@@ -18,10 +18,11 @@ from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
+from atoll.conf import options
+from atoll.conf.option import Option
 from atoll.identity.foreign.discovery import discover
 from atoll.identity.foreign.issuers import Issuer, problem_of
 from atoll.identity.foreign.outside import Rules
@@ -29,16 +30,15 @@ from atoll.identity.foreign.signing_keys import SigningKey, read_signing_keys
 from atoll.identity.jwks import KeySetOf
 from atoll.identity.key_source import KeySourceOf
 
-URL = "ISSUER_URL"
-SETTING_OF = {
-    "name": "ISSUER_NAME",
-    "issuer": URL,
-    "jwks_url": "ISSUER_JWKS_URL",
-    "audience": "ISSUER_AUDIENCE",
-    "algorithms": "ISSUER_ALGORITHMS",
-    "id_claim": "ISSUER_ID_CLAIM",
-    "roles_claim": "ISSUER_ROLES_CLAIM",
-    "role_names": "ISSUER_ROLES",
+OPTION_OF: dict[str, Option[Any]] = {
+    "name": options.ISSUER_NAME,
+    "issuer": options.ISSUER_URL,
+    "jwks_url": options.ISSUER_JWKS_URL,
+    "audience": options.ISSUER_AUDIENCE,
+    "algorithms": options.ISSUER_ALGORITHMS,
+    "id_claim": options.ISSUER_ID_CLAIM,
+    "roles_claim": options.ISSUER_ROLES_CLAIM,
+    "role_names": options.ISSUER_ROLES,
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The deployment names the address, so it may be in the own network.
@@ -81,29 +81,38 @@ def trusted() -> Trusted | None:
 
 def configured() -> Issuer | None:
     """The issuer of the settings. Raises ImproperlyConfigured."""
-    given = {field: _variable(name) or "" for field, name in SETTING_OF.items()}
-    if not given["issuer"]:
-        if lonely := [SETTING_OF[field] for field, value in given.items() if value]:
-            raise ImproperlyConfigured(f"{lonely[0]} is set, and {URL} is not.")
+    project = conf.project_name()
+    if options.ISSUER_URL.given(project) is None:
+        for option in OPTION_OF.values():
+            if given := option.given(project):
+                raise ImproperlyConfigured(f"{given.place} is set, and {options.ISSUER_URL.variable} is not.")
         return None
     issuer = Issuer(
-        name=given["name"],
-        issuer=given["issuer"],
-        audience=_parts(given["audience"]),
-        algorithms=_parts(given["algorithms"]) or ("RS256",),
-        jwks_url=given["jwks_url"],
-        id_claim=given["id_claim"] or "sub",
-        roles_claim=given["roles_claim"],
-        role_names=tuple(map(_translation, _parts(given["role_names"]))),
-        bare_ids=not given["name"],
+        name=options.ISSUER_NAME.value(project),
+        issuer=options.ISSUER_URL.value(project),
+        audience=options.ISSUER_AUDIENCE.value(project),
+        algorithms=options.ISSUER_ALGORITHMS.value(project),
+        jwks_url=options.ISSUER_JWKS_URL.value(project),
+        id_claim=options.ISSUER_ID_CLAIM.value(project),
+        roles_claim=options.ISSUER_ROLES_CLAIM.value(project),
+        role_names=tuple(map(_translation, options.ISSUER_ROLES.value(project))),
+        bare_ids=not options.ISSUER_NAME.value(project),
     )
     if problem := problem_of(issuer):
-        name = SETTING_OF[problem.field]
-        raise ImproperlyConfigured(f"{name}={given[problem.field]!r}: {problem.text}")
-    for name, url in ((URL, issuer.issuer), (SETTING_OF["jwks_url"], issuer.jwks_url)):
+        raise ImproperlyConfigured(f"{_written(problem.field, project)}: {problem.text}")
+    for field, url in (("issuer", issuer.issuer), ("jwks_url", issuer.jwks_url)):
         if url.startswith("http://") and _needs_tls(issuer):
-            raise ImproperlyConfigured(f"{name}={url!r} must begin with https:// in production.")
+            raise ImproperlyConfigured(
+                f"{_written(field, project)}: it must begin with https:// in production."
+            )
     return issuer
+
+
+def _written(field: str, project: str) -> str:
+    """The setting of a field as somebody wrote it."""
+    option = OPTION_OF[field]
+    given = option.given(project)
+    return f"{given.place}={given.value!r}" if given else f"{option.variable} is not set"
 
 
 def _needs_tls(issuer: Issuer) -> bool:
@@ -114,13 +123,5 @@ def _needs_tls(issuer: Issuer) -> bool:
 def _translation(part: str) -> tuple[str, str]:
     theirs, equals, ours = part.rpartition("=")
     if not equals:
-        raise ImproperlyConfigured(f"{SETTING_OF['role_names']}: {part!r} must be theirs=ours.")
+        raise ImproperlyConfigured(f"{options.ISSUER_ROLES.variable}: {part!r} must be theirs=ours.")
     return theirs.strip(), ours.strip()
-
-
-def _parts(value: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _variable(name: str) -> str | None:
-    return conf.variable(name, getattr(settings, "ATOLL_PROJECT", None))
