@@ -15,6 +15,7 @@ NEWEST := 3.14
 
 .PHONY: help install up down reset status logs demo test test-long test-slow-path chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads bench-gateway new-service
 .PHONY: ground test-fresh test-matrix differential attack-gateway
+.PHONY: ground test-fresh test-standalone differential attack-gateway
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -81,6 +82,9 @@ test-long: $(DEV) ## slower combinations of the bus's tests
 
 test-slow-path: $(DEV) ## the suites that handle messages, with the fast path of the bus turned off
 	@BUS_FAST_PATH=false $(MANAGE) test workers bus users orders products payments chaos journeys
+
+test-standalone: $(DEV) ## the wheel alone in a new Django project, by docs/recipes/add-the-bus.md as it is written
+	@$(MANAGE) test standalone
 
 test-fresh: | $(VENV)/bin/python ## system=13 user=root part=up: the README in bare Debian systems; needs root
 	@$(RUN) -m tests.fresh $(foreach name,system user part suites keep folder offset only,$(if $(filter command,$(origin $(name))),$(name)='$($(name))'))

@@ -71,7 +71,7 @@ def all_suites() -> list[Suite]:
         found.append(Suite(project.name, folder / "pyproject.toml", folder))
     for name in ("demo", "load", "bench"):
         found.append(Suite(name, root / name / "pyproject.toml", root / name))
-    for name in ("architecture", "contracts", "differential", "journeys"):
+    for name in ("architecture", "contracts", "differential", "standalone", "journeys"):
         folder = root / "tests" / name
         if any(folder.glob("test_*.py")):
             alone = name == "journeys"
