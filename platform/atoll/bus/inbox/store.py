@@ -14,7 +14,7 @@ from atoll.bus.inbox import consumer_lock
 from atoll.postgresql.prepared import Prepared
 
 # Ingest sends the first hint itself; the sweep repeats it after this many seconds.
-HINT_GRACE_S = 10
+HINT_GRACE_S = 10.0
 # Of a claim. Renewed while a handler's ``before`` runs (delivery/lease_renewal.py).
 LEASE_S = 30.0
 
@@ -230,7 +230,7 @@ def _grace_s(delivery: Delivery, without_hint: Collection[str]) -> float:
     """After so many seconds the sweep sends a hint."""
     if delivery.status == "handed over":
         return LEASE_S
-    return 0 if delivery.envelope.dedupe_key in without_hint else HINT_GRACE_S
+    return 0.0 if delivery.envelope.dedupe_key in without_hint else HINT_GRACE_S
 
 
 def _lane(envelope: Envelope) -> str:
