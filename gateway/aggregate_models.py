@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from atoll.postgresql.arrays import ArrayField
 from gateway.edge.aggregation import declaration
 
 

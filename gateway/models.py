@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from atoll.postgresql.arrays import ArrayField
 from gateway.aggregate_models import Aggregate as Aggregate
 from gateway.callers import ApiKey as ApiKey
 from gateway.callers import Consumer as Consumer

@@ -2,8 +2,9 @@
 
 from typing import ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+from atoll.postgresql.arrays import ArrayField
 
 
 class Figure(models.Model):

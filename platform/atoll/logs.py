@@ -204,9 +204,9 @@ def show_where_nobody_does() -> None:
         logging.config.dictConfig(logging_config(conf.project_name(), conf.service_name()))
 
 
-def _to_logging(_logger: Any, _method: str, event: Event) -> Event:
+def _to_logging(_logger: Any, _method: str, event: Event) -> tuple[tuple[str, str], Event]:
     """The arguments of a call of ``logging``. Formats show the text alone, so the fields follow it."""
     passed = {name: event.pop(name) for name in ("exc_info", "stack_info", "stacklevel") if name in event}
     fields = "".join(f" {name}={value!r}" for name, value in event.items() if name != "event")
     # The text is no format.
-    return {"msg": "%s", "args": (f"{event.get('event')}{fields}",), **passed}
+    return ("%s", f"{event.get('event')}{fields}"), passed

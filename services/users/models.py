@@ -7,7 +7,6 @@ from typing import ClassVar
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.hashers import make_password
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -17,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from atoll.identity.rights import roles_for
 from atoll.identity.roles import ADMIN, FORMER_ROLES, ROLES, current_roles, holds_one_of
 from atoll.ids import uuid7
+from atoll.postgresql.arrays import ArrayField
 from services.users.hashing import spelled
 
 

@@ -153,6 +153,14 @@ class GuardedAdmin(DjangoModelAdmin):
         found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
         return found
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **options: Any
+    ) -> Any:
+        # Django 6.1 would tell a reader who posts a form whether the row exists.
+        if request.method == "POST" and object_id and not self.has_change_permission(request):
+            raise PermissionDenied
+        return super().changeform_view(request, object_id, *args, **options)
+
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **options: Any) -> Any:
         """Raises BadRequest for a selected id that is no id."""
         for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):

@@ -5,10 +5,11 @@ carries only hints. The hot paths use the SQL of ``outbox/store.py``,
 ``inbox/store.py`` and ``delivery/store.py``.
 """
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+
+from atoll.postgresql.arrays import ArrayField
 
 __all__ = [
     "Delivery",
