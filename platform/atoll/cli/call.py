@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
 def _nobody_to_call() -> str:
     """Why no call can succeed: nothing runs here, and no variable says that the platform is elsewhere."""
     fixed = (conf.service_url(project.service) for project in conf.projects().values())
-    elsewhere = conf.variable("REGISTRY_URL") or any(fixed)
+    elsewhere = conf.variable("REGISTRY_URL") or conf.variable("DISCOVERY") or any(fixed)
     if elsewhere or platform_lock.is_running(conf.home().resolve()):
         return ""
     return (

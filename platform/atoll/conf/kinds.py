@@ -128,6 +128,32 @@ class Amount:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where all services are found: ``registry``, or an address with ``{service}`` for the name of each."""
+
+    schemes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return "`registry`, or an address with `{service}` in it: " + self._choices()
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("is not text")
+        if value == "registry":
+            return value
+        scheme, colon, rest = value.partition("://")
+        if not colon or scheme not in self.schemes:
+            raise OutOfBounds(f"is neither registry nor an address that begins with {self._choices()}")
+        if "{service}" not in rest:
+            raise OutOfBounds("is an address without {service} in it")
+        return value
+
+    def _choices(self) -> str:
+        return ", ".join(f"`{scheme}://`" for scheme in self.schemes)
+
+
+@dataclass(frozen=True)
 class Address:
     """A URL. Its text may hold a password: messages show the scheme alone."""
 

@@ -8,7 +8,7 @@ This is the one place that lists them. ``atoll.conf.checks`` compares a project 
 
 from typing import Any, Final, TypeVar
 
-from atoll.conf.kinds import Address, Amount, Choice, Flag, Items, Kind, Name, Text, Whole
+from atoll.conf.kinds import Address, Amount, Choice, Flag, Items, Kind, Name, Places, Text, Whole
 from atoll.conf.option import Option
 
 T = TypeVar("T")
@@ -390,9 +390,9 @@ REGISTRY_URL = _option(
 DISCOVERY = _option(
     "client",
     "DISCOVERY",
-    Text("`registry`, or a place such as `dns://{service}:8000` (docs/discovery.md)"),
+    Places(("http", "https", "dns", "dns+https", "srv", "srv+https")),
     "",
-    "Where other services are found.",
+    "Where other services are found (docs/discovery.md).",
     otherwise="the registry",
 )
 DNS_SERVERS = _option(

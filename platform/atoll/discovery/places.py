@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import conf
+from atoll.conf import options
 from atoll.discovery.instances import Instance
 
 REGISTRY = "registry"
@@ -54,14 +55,7 @@ def place_of(service: str) -> Place:
     """The place that the settings name. Raises ImproperlyConfigured, with the setting and its value."""
     name, value = conf.service_variable(service), conf.service_url(service)
     if value is None:
-        name, value = "DISCOVERY", conf.variable("DISCOVERY")
-        if value is None or value == REGISTRY:
-            return Place("registry")
-        if SERVICE not in value:
-            raise ImproperlyConfigured(
-                f"DISCOVERY={value!r} must be registry, or an address with {SERVICE} in it, such as "
-                f"dns://{SERVICE}.shop.svc.cluster.local:8000."
-            )
+        name, value = options.DISCOVERY.variable, options.DISCOVERY.value() or REGISTRY
         value = value.replace(SERVICE, service)
     return read_place(name, value)
 

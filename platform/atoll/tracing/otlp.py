@@ -23,7 +23,11 @@ MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and requirements/otlp.txt is not 
 
 
 def is_wanted() -> bool:
-    """Whether a standard variable names a collector."""
+    """Whether the standard variables name a collector, and do not turn the export off."""
+    if (os.environ.get("OTEL_SDK_DISABLED") or "").lower() == "true":
+        return False
+    if "otlp" not in (os.environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(","):
+        return False
     return any(os.environ.get(name) for name in ENDPOINTS)
 
 

@@ -4,8 +4,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from atoll import discovery
+from atoll.conf import options
 from atoll.discovery import resolving
-from atoll.discovery.places import Place, place_of
+from atoll.discovery.places import SCHEMES, Place, place_of
 
 
 def test_without_a_setting_the_registry_is_asked():
@@ -47,8 +48,15 @@ def test_a_setting_that_cannot_be_read_is_named(monkeypatch, value):
 
     monkeypatch.delenv("USER_SERVICE_URL")
     monkeypatch.setenv("DISCOVERY", value)
-    with pytest.raises(ImproperlyConfigured, match="DISCOVERY="):
+    with pytest.raises(ImproperlyConfigured, match="DISCOVERY"):
         place_of("user-service")
+    with pytest.raises(ValueError, match=r"registry|\{service\}"):
+        options.DISCOVERY.kind.read(value)
+
+
+def test_the_table_of_options_knows_every_scheme():
+    for scheme in SCHEMES:
+        assert options.DISCOVERY.kind.read(f"{scheme}://{{service}}.test")
 
 
 def test_without_a_registry_the_settings_that_help_are_named(monkeypatch):

@@ -204,3 +204,16 @@ def test_the_standard_variables_name_the_resource(monkeypatch: pytest.MonkeyPatc
 
     assert (resource["service.name"], resource["deployment.environment.name"]) == ("orders-blue", "test")
     assert resource["service.instance.id"] == ORIGIN.instance
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")]
+)
+def test_the_standard_variables_turn_the_export_off(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    assert otlp.is_wanted()
+    monkeypatch.setenv(variable, value)
+    assert not otlp.is_wanted()
+    assert otlp.exporter(ORIGIN) is None
