@@ -8,11 +8,13 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from atoll.errors import NotAllowed, NotSignedIn
+from atoll.errors import NotAllowed, NotSignedIn, Refusal, Unavailable
 from atoll.identity.foreign.trusted import trusted
 from atoll.identity.principal import Principal
 from atoll.identity.tokens import InvalidToken
@@ -41,6 +43,7 @@ __all__ = [
 
 BEARER = re.compile(r"bearer (?P<token>\S+)", re.IGNORECASE)
 CHALLENGE = 'Bearer realm="atoll"'
+OWN_HANDLER = "atoll.api.errors.exception_handler"
 
 
 class SignInNeeded(NotSignedIn):
@@ -59,6 +62,23 @@ def _where_to_sign_in() -> str:
     return "Sign in at /auth/token and send the token as 'Authorization: Bearer ...'."
 
 
+class Answered(APIException):
+    """An error of Atoll for a project whose exception handler is not Atoll's."""
+
+    def __init__(self, error: Refusal | Unavailable) -> None:
+        code = error.code if isinstance(error, Refusal) else error.default_code
+        title = error.error if isinstance(error, Refusal) else error.title
+        super().__init__({"error": title, "message": error.message, "code": code})
+        self.status_code = error.status
+        self.auth_header = getattr(error, "headers", {}).get("WWW-Authenticate")
+
+
+def answerable(error: Refusal | Unavailable) -> Exception:
+    """The error in a form that the project's exception handler answers, and not with a 500."""
+    handler = getattr(settings, "REST_FRAMEWORK", {}).get("EXCEPTION_HANDLER")
+    return error if handler == OWN_HANDLER else Answered(error)
+
+
 class BearerAuthentication(BaseAuthentication):
     """``Authorization: Bearer <token>`` (RFC 6750): one header with one token.
 
@@ -68,6 +88,12 @@ class BearerAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
+        try:
+            return self._proven(request)
+        except (Refusal, Unavailable) as error:
+            raise answerable(error) from error
+
+    def _proven(self, request: Request) -> tuple[Principal, str] | None:
         header: str = request._request.META.get("HTTP_AUTHORIZATION", "")
         if not header.strip():
             return None
@@ -96,7 +122,7 @@ def principal(request: HasUser) -> Principal:
     """The caller; raises NotSignedIn (401) when the request is anonymous."""
     found = principal_or_none(request)
     if found is None:
-        raise SignInNeeded()
+        raise answerable(SignInNeeded())
     return found
 
 
@@ -110,7 +136,7 @@ class _Needs(BasePermission):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         if not self.allows(principal(request)):
-            raise NotAllowed(self.refusal)
+            raise answerable(NotAllowed(self.refusal))
         return True
 
 

@@ -12,6 +12,7 @@ import jwt
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView, exception_handler
 
 from atoll.errors import Unavailable
 from atoll.identity import InvalidToken, Principal, service_token, verification, verify
@@ -409,3 +410,32 @@ def test_a_project_of_its_own_needs_no_users_no_registry_and_no_projects_toml(
     )
 
     assert (done.stdout, done.returncode) == (f"{KEYCLOAK['sub']} ['operator'] True\n200\n", 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "code"),
+    [
+        ("Bearer x.y.z", 403, "invalid_token"),
+        ("Basic YTpi", 401, "access_token_required"),
+        ("", 401, "access_token_required"),
+    ],
+)
+def test_a_project_with_an_exception_handler_of_its_own_answers_the_same(
+    use: Callable[..., None], settings: Any, header: str, status: int, code: str
+) -> None:
+    """REST framework's handler knows no error of Atoll."""
+    settings.REST_FRAMEWORK = {}
+    use()
+
+    class Whoami(APIView):
+        authentication_classes = (BearerAuthentication,)
+        permission_classes = (IsSignedIn,)
+
+        def get_exception_handler(self) -> Any:
+            return exception_handler
+
+    fields = {"HTTP_AUTHORIZATION": header} if header else {}
+    told = Whoami.as_view()(APIRequestFactory().get("/", **fields))
+
+    assert (told.status_code, told.data["code"]) == (status, code)
+    assert told["WWW-Authenticate"].startswith("Bearer ")
