@@ -14,8 +14,7 @@ OLDEST := 3.11
 NEWEST := 3.14
 
 .PHONY: help install up down reset status logs demo test test-long test-slow-path chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads bench-gateway new-service
-.PHONY: ground test-fresh test-matrix differential attack-gateway
-.PHONY: ground test-fresh test-standalone differential attack-gateway
+.PHONY: ground test-fresh test-matrix test-standalone differential attack-gateway
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'

@@ -2,7 +2,7 @@
 
 | block | meaning |
 | --- | --- |
-| ``python`` with ``# shop/x.py`` as its first line | the whole file; ``# shop/x.py: at its end`` adds to it |
+| ``python``, first line ``# shop/settings.py`` | the whole file; with ``: at its end`` it adds to the file |
 | ``sh`` | commands; a first line ``# in a second terminal`` leaves them running |
 | ``text`` | what the commands before it show, at once or in a moment |
 """

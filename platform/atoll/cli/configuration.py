@@ -12,7 +12,7 @@ from atoll.conf.option import Option
 PLACE = Path("docs/configuration.md")
 HEAD = """# Configuration
 
-`./manage.py configuration` writes this page from `platform/atoll/conf/options.py`: change that file.
+`manage.py configuration` writes this page from `platform/atoll/conf/options.py`: change that file.
 
 A project of your own needs two keys in its settings:
 

@@ -1,7 +1,7 @@
 """Every option that the library reads: its key in ``settings.ATOLL``, its variable, type, bounds and default.
 
 This is the one place that lists them. ``atoll.conf.checks`` compares a project with it, and
-``./manage.py configuration`` writes docs/configuration.md from it. Read one with its ``value``::
+``manage.py configuration`` writes docs/configuration.md from it. Read one with its ``value``::
 
     options.WORKER_CONCURRENCY.value(conf.project_name())
 """
