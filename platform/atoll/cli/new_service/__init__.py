@@ -1,6 +1,6 @@
 """Write a service with the same folders as the others: ``python manage.py new-service NAME``.
 
-It gets a database, a worker, tests, a gateway route, its compose entries and its place in
+It gets a database, a worker, tests, a gateway route, its compose entries, values for Helm and its place in
 docs/asyncapi.json, and passes ``make check`` and ``make test`` unchanged. ``template/`` holds
 its files; ``edits`` adds it to the files that list every project.
 """
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     subprocess.run([sys.executable, str(conf.root() / "manage.py"), "asyncapi"], check=False, cwd=conf.root())
     print(
         f"Wrote {folder.relative_to(conf.root())}/ and added {wanted.service} to projects.toml, "
-        "the import walls, the gateway's routes and the compose file.\n\n"
+        "the import walls, the gateway's routes, the compose file and the values for Helm.\n\n"
         "  make check                       checks its code\n"
         f"  {command.manage(f'test {wanted.project}'):<33}runs its suite\n"
         f"  make up                          serves it at /api/{wanted.project}"

@@ -11,6 +11,7 @@ from string import Template
 from atoll.postgresql import budget
 
 COMPOSE = Path(__file__).with_name("compose.tmpl")
+VALUES = Path(__file__).with_name("values.tmpl")
 # max_connections of the database server is the sum over all processes.
 CONNECTIONS = re.compile(r"max_connections=(\d+)")
 
@@ -75,6 +76,28 @@ def personal_data(text: str, words: dict[str, str]) -> str:
     return _before(text, "\n`new-service` adds", row.substitute(words))
 
 
+def credential(text: str, words: dict[str, str]) -> str:
+    return _before(text, "    - GATEWAY_SERVICE_SECRET", f"    - {words['NAMES']}_SERVICE_SECRET\n")
+
+
+def engines(text: str, words: dict[str, str]) -> str:
+    cluster = Template(
+        "  - {name: ${project}-postgresql, database: ${database}, owner: ${role}, "
+        "instances: 2, storage: 10Gi}\n"
+    )
+    text = _before(text, "  - {name: gateway-postgresql", cluster.substitute(words))
+    text = _before(text, "      - GATEWAY_SERVICE_SECRET", f"      - {words['NAMES']}_SERVICE_SECRET\n")
+    kinds = ("SECRET_KEY", "SERVICE_SECRET", "RABBITMQ_PASSWORD")
+    variables = "".join(f"      - {words['NAMES']}_{kind}\n" for kind in kinds)
+    secrets = Template("  - name: ${project}-secrets\n    path: atoll/${project}\n    variables:\n")
+    return _before(text, "  - name: gateway-secrets", secrets.substitute(words) + variables)
+
+
+def values(words: dict[str, str]) -> str:
+    """The values of the service's Helm release."""
+    return Template(VALUES.read_text()).substitute(words)
+
+
 def front(text: str, words: dict[str, str]) -> str:
     block = Template(
         "\n${project}.{$$ADMIN_HOST:admin.localhost} {\n\timport admin\n"
@@ -90,6 +113,9 @@ EDITS = {
     "docker-compose.yml": compose,
     ".env.example": example,
     "deploy/caddy/Caddyfile": front,
+    "deploy/helm/values/engines.yaml": engines,
+    "deploy/helm/values/registry.yaml": credential,
+    "deploy/helm/values/users.yaml": credential,
     "docs/personal-data.md": personal_data,
 }
 
@@ -102,4 +128,5 @@ def edited(words: dict[str, str], root: Path) -> dict[Path, str]:
             made[root / name] = edit((root / name).read_text(), words)
         except LookupError as error:
             raise LookupError(f"{name} is not as it was: {error.args[0]}") from error
+    made[root / f"deploy/helm/values/{words['project']}.yaml"] = values(words)
     return made
