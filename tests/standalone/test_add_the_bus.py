@@ -118,6 +118,23 @@ def test_the_project_says_what_it_publishes_and_reads(shop: Shop):
     assert "orders.handlers.send_parcel" in shown
 
 
+def test_the_project_writes_its_document_and_refuses_a_change_that_breaks_it(shop: Shop):
+    document = shop.reader.folder / "docs" / "asyncapi.json"
+    shop.reader.run(Commands(0, "python manage.py atoll_asyncapi"))
+    assert json.loads(document.read_text())["components"]["messages"]
+    assert "is current" in shop.reader.run(Commands(0, "python manage.py atoll_asyncapi --check"))
+    events = shop.reader.folder / "orders" / "events.py"
+    before, written = events.read_text(), document.read_text()
+    events.write_text(before.replace("email: str", "email: int"))
+    shown = refused(shop.reader, "python manage.py atoll_asyncapi")
+    events.write_text(before)
+    document_after = document.read_text()
+    document.unlink()
+    assert "order.placed" in shown
+    assert "Traceback" not in shown
+    assert document_after == written
+
+
 def test_a_celery_module_of_the_project_s_own_needs_no_name(shop: Shop):
     shown = shop.python(
         "from atoll.bus import celery_app; app = celery_app(); print(app.main, app.conf.task_default_queue)"

@@ -28,10 +28,17 @@ from atoll.dev import command
 from atoll.errors import Misuse
 
 SHOWN_LINES = 40
+VERB_ALONE = "atoll_asyncapi"
 
 
 def main(argv: list[str], described: Callable[[], services.Described] = services.described) -> int:
     parser = argparse.ArgumentParser(prog="manage.py asyncapi", description=__doc__)
+    add_arguments(parser)
+    return run(parser, parser.parse_args(argv), described)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``asyncapi``, and of ``atoll_asyncapi`` in a project that stands alone."""
     parser.add_argument("--check", action="store_true", help="write nothing; fail when it is not current")
     parser.add_argument("--base", metavar="COMMIT", help="compare with this commit's definitions")
     parser.add_argument(
@@ -69,7 +76,14 @@ def main(argv: list[str], described: Callable[[], services.Described] = services
         help="generate this message alone; order.* as in @on",
     )
     others.add_argument("--output", metavar="FILE", type=Path, help="write the code to this file")
-    options = parser.parse_args(argv)
+
+
+def run(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    described: Callable[[], services.Described] = services.described,
+) -> int:
+    """Do what the options say. Returns the exit code."""
     _refuse_mixtures(parser, options)
     path = conf.root() / DOCUMENT
     try:
@@ -191,7 +205,8 @@ def _check(path: Path, text: str, compared: str) -> int:
     print("\n".join(difference[:SHOWN_LINES]), file=sys.stderr)
     if len(difference) > SHOWN_LINES:
         print(f"... and {len(difference) - SHOWN_LINES} lines more", file=sys.stderr)
-    print(f"\n{DOCUMENT} is not current: run `{command.manage('asyncapi')}` and commit it.", file=sys.stderr)
+    verb = command.manage(VERB_ALONE if conf.stands_alone() else "asyncapi")
+    print(f"\n{DOCUMENT} is not current: run `{verb}` and commit it.", file=sys.stderr)
     return 1
 
 
@@ -199,6 +214,7 @@ def _write(path: Path, text: str, compared: str) -> int:
     if path.exists() and path.read_text() == text:
         print(f"{DOCUMENT} is current already; compared with {compared}.")
         return 0
+    path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     print(f"Wrote {DOCUMENT}; compared with {compared}.")
     return 0

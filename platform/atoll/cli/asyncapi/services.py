@@ -51,10 +51,14 @@ def described() -> Described:
 
 def _ask(project: conf.Project, *options: str, examples: Any = None) -> Any:
     with tempfile.TemporaryDirectory() as home:
+        manage, env = [str(conf.root() / "manage.py"), project.name, "messages"], production(home)
+        if conf.stands_alone():
+            # Its settings are those of this process; the examples are tried in another one all the same.
+            manage, env = ["-m", "django", "atoll_messages"], {}
         done = subprocess.run(
-            [sys.executable, str(conf.root() / "manage.py"), project.name, "messages", *options],
+            [sys.executable, *manage, *options],
             input=json.dumps(examples),
-            env=dict(os.environ) | production(home),
+            env=dict(os.environ) | env,
             cwd=conf.root(),
             capture_output=True,
             text=True,
