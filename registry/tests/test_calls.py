@@ -115,14 +115,14 @@ def test_reading_needs_a_credential_too(wire, path):
     assert ask(wire, "GET", path).status == 200
 
 
-def test_staff_and_services_read_with_a_token_and_customers_do_not(wire, token, trusted_test_key):
+def test_staff_and_services_read_with_a_token_and_customers_do_not(wire, atoll_token, atoll_trusted_test_key):
     def reading(text):
         return ask(wire, "GET", "/services", secret=None, headers={"authorization": f"Bearer {text}"})
 
     for role in ("support", "operator", "admin", "staff"):
-        assert reading(token(roles=[role])).status == 200
-    assert reading(token(roles=["catalogue"])).status == 403
-    assert reading(token()).status == 403
+        assert reading(atoll_token(roles=[role])).status == 200
+    assert reading(atoll_token(roles=["catalogue"])).status == 403
+    assert reading(atoll_token()).status == 403
     assert reading("forged").status == 403
 
 

@@ -26,7 +26,7 @@ CONFIGURATION = {"Makefile", "Dockerfile", "Caddyfile", ".importlinter", ".env.e
 # Other programs, and files that a document has its reader make.
 ELSEWHERE = {"Node.js", "pip.conf", "report-routes.toml", "services/reviews", "orders/place_order.py"}
 # The fixture that docs/testing.md describes goes by the name of the package.
-FIXTURES = {"bus": "Bus"}
+FIXTURES = {"atoll_bus": "Bus"}
 
 TOPS = "atoll|services|gateway|registry|demo|load|bench|tests"
 FILE = re.compile(

@@ -95,7 +95,7 @@ def test_a_name_that_nothing_bears_is_found(prose: str, dead: str):
         "docs/decisions/0040 and [map](map.md)",
         "atoll.bus.publish, ``atoll.bus``, `services.orders.models.Order.status`",
         "the event `order.created`, the permission `orders.view_order`",
-        "`Order.status`, `bus.settle(until=…)`, `message.idempotency_key`",
+        "`Order.status`, `atoll_bus.settle(until=…)`, `message.idempotency_key`",
         "services/NAME/, services.X, `str.join`, http://127.0.0.1/admin/gone.py",
     ],
 )

@@ -99,17 +99,17 @@ class ApiDoors:
                 assert lower.kwargs == upper.kwargs == {ids[0]: ANY_ID}
 
     @pytest.mark.django_db
-    def test_lists_refuse_parameters_they_do_not_know(self, as_admin: Any) -> None:
+    def test_lists_refuse_parameters_they_do_not_know(self, atoll_as_admin: Any) -> None:
         for address in lists():
-            refused = as_admin().get(address, {"madeUp": "1", "rol": "admin"})
+            refused = atoll_as_admin().get(address, {"madeUp": "1", "rol": "admin"})
             assert refused.status_code == 400, f"{address} ignores a mistyped parameter."
             assert refused.json()["details"] == {"madeUp": ["Unknown filter."], "rol": ["Unknown filter."]}
 
     @pytest.mark.django_db
-    def test_lists_refuse_a_parameter_that_is_given_twice(self, as_admin: Any) -> None:
+    def test_lists_refuse_a_parameter_that_is_given_twice(self, atoll_as_admin: Any) -> None:
         for address, described in lists().items():
             assert described >= set(PAGING), f"{address} does not say how it is paged."
             for name in described:
-                refused = as_admin().get(f"{address}?{name}=1&{name}=1")
+                refused = atoll_as_admin().get(f"{address}?{name}=1&{name}=1")
                 assert refused.status_code == 400, f"{address} takes one of two {name}=."
                 assert refused.json()["details"] == {name: ["Give it once."]}

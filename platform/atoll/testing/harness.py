@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 class Bus(Records):
     """The bus of the service under test.
 
-    ``published``, ``sent``, ``handled`` and ``dead`` read; ``deliver``, ``settle``,
+    ``published``, ``sent``, ``handled``, ``dead`` and ``failed`` read; ``deliver``, ``settle``,
     ``advance`` and ``wait_for`` act. Every message comes twice and every handler runs
     twice, unless ``repeats`` is set to False: every handler must survive that. With
     ``is_fast``, handlers run in the transaction that stores their messages, where they can.
@@ -57,6 +57,7 @@ class Bus(Records):
         self._fast_path = FastPath(first=0)
         self.max_runs = MAX_RUNS
         self._repeated: set[str] = set()
+        self._sequences: Counter[tuple[str, str]] = Counter()
 
     @property
     def broker(self) -> MemoryBroker:
@@ -73,21 +74,29 @@ class Bus(Records):
         message_id: str | None = None,
         correlation_id: str | None = None,
         service_id: str = "test-service",
+        version: int = 1,
+        key: str | None = None,
     ) -> list[Delivery]:
         """Hand this service an event or a command. Returns its delivery rows.
 
         A name that the service handles as a command is delivered as one. By
         default the handlers run twice, each time for a message with its own id,
         because every handler must survive that. With ``message_id`` the copies
-        are one message, and the inbox drops all but the first. A handler that
-        fails leaves its error in the row and does not raise here.
+        are one message, and the inbox drops all but the first. ``version`` is that
+        of the data. With ``key`` the messages of a key are numbered in the order of
+        the calls, as a publisher does, and ordered handlers take them in this order.
+        A handler that fails leaves its error in the row and does not raise here;
+        the test fails at its end, unless it expects that with ``failed``.
         """
         kind: registry.Kind = "command" if registry.command_handler(name) else "event"
         if not registry.handlers_for(kind, name):
             raise LookupError(f"Nothing in this service handles {name!r}.")
         found: list[UUID] = []
         with self._ready():
-            for _ in range(times):
+            headers: dict[str, str] = {}
+            for copy in range(times):
+                if key is not None and (copy == 0 or message_id is None):
+                    headers = self._next_of(service_id, key)
                 body = wire.dumps(
                     {
                         "id": message_id or str(uuid7()),
@@ -95,15 +104,20 @@ class Bus(Records):
                         "data": data,
                         "serviceId": service_id,
                         "correlationId": correlation_id or str(uuid7()),
-                        "version": 1,
+                        "version": version,
                     }
                 )
-                found.extend(self.receive([Arrival("test", name, body, {}, {})]))
+                found.extend(self.receive([Arrival("test", name, body, {}, headers)]))
                 for delivery_id in found:
                     self._execute(delivery_id)
         rows = Delivery.objects.in_bulk(found)
         self._repeated |= {rows[delivery_id].message.message_id for delivery_id in found}
         return [rows[delivery_id] for delivery_id in found]
+
+    def _next_of(self, service_id: str, key: str) -> dict[str, str]:
+        """The headers of a publisher for the next message of a key."""
+        self._sequences[service_id, key] += 1
+        return {"x-atoll-key": key, "x-atoll-seq": str(self._sequences[service_id, key])}
 
     def settle(self, until: timedelta | datetime | None = None) -> int:
         """Run relay, broker, ingest and handlers until nothing is due. Returns the number of attempts.

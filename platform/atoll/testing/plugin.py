@@ -9,7 +9,7 @@ from atoll import conf
 # Its assertions explain themselves like those of any test.
 pytest.register_assert_rewrite("atoll.testing.conformance")
 
-pytest_plugins = ["atoll.testing.bus", "atoll.testing.tokens"]
+pytest_plugins = ["atoll.testing.bus", "atoll.testing.tokens", "atoll.testing.old_names"]
 
 # Django's test client opens every admin as http://testserver. Settings read it, and they are loaded early.
 for name in ("library", *conf.projects()):

@@ -1,8 +1,8 @@
 """Tokens for tests, signed by a key that only the running test trusts. Uses no network.
 
-Fixtures: ``token(user_id=..., roles=...)`` makes the text of a token, and
-``as_user``, ``as_support``, ``as_catalogue``, ``as_operator``, ``as_admin`` and
-``as_service`` make DRF clients that carry one; ``as_staff`` holds support and catalogue.
+Fixtures: ``atoll_token(user_id=..., roles=...)`` makes the text of a token, and
+``atoll_as_user``, ``atoll_as_support``, ``atoll_as_catalogue``, ``atoll_as_operator``, ``atoll_as_admin`` and
+``atoll_as_service`` make DRF clients that carry one; ``atoll_as_staff`` holds support and catalogue.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ def service_access_token(service: str) -> str:
 
 
 @pytest.fixture
-def trusted_test_key(settings: Any) -> None:
+def atoll_trusted_test_key(settings: Any) -> None:
     """Make the test trust ``private_key()`` and no other. Uses no network."""
     settings.ATOLL_JWKS_FETCH = "atoll.testing.tokens.jwks"
 
 
 @pytest.fixture
-def token(trusted_test_key: None) -> Callable[..., str]:
-    """``token(user_id=None, roles=(), email=..., name=...)``: an access token."""
+def atoll_token(atoll_trusted_test_key: None) -> Callable[..., str]:
+    """``atoll_token(user_id=None, roles=(), email=..., name=...)``: an access token."""
     return access_token
 
 
@@ -114,8 +114,8 @@ def _member(user_id: UUID | str | None, *roles: str) -> APIClient:
 
 
 @pytest.fixture
-def as_user(trusted_test_key: None) -> Callable[..., APIClient]:
-    """``as_user(user_id=None, roles=(), ...)``: a client signed in as that user."""
+def atoll_as_user(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
+    """``atoll_as_user(user_id=None, roles=(), ...)``: a client signed in as that user."""
 
     def make(user_id: UUID | str | None = None, **more: Any) -> APIClient:
         return client_with(access_token(user_id, **more))
@@ -124,7 +124,7 @@ def as_user(trusted_test_key: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def as_staff(trusted_test_key: None) -> Callable[..., APIClient]:
+def atoll_as_staff(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
         return _member(user_id, SUPPORT, CATALOGUE)
 
@@ -132,7 +132,7 @@ def as_staff(trusted_test_key: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def as_support(trusted_test_key: None) -> Callable[..., APIClient]:
+def atoll_as_support(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
         return _member(user_id, SUPPORT)
 
@@ -140,7 +140,7 @@ def as_support(trusted_test_key: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def as_catalogue(trusted_test_key: None) -> Callable[..., APIClient]:
+def atoll_as_catalogue(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
         return _member(user_id, CATALOGUE)
 
@@ -148,7 +148,7 @@ def as_catalogue(trusted_test_key: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def as_operator(trusted_test_key: None) -> Callable[..., APIClient]:
+def atoll_as_operator(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
         return _member(user_id, OPERATOR)
 
@@ -156,7 +156,7 @@ def as_operator(trusted_test_key: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def as_admin(trusted_test_key: None) -> Callable[..., APIClient]:
+def atoll_as_admin(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
     def make(user_id: UUID | str | None = None) -> APIClient:
         return client_with(access_token(user_id, [ADMIN], email="admin@example.com", name="Ann Admin"))
 
@@ -164,8 +164,8 @@ def as_admin(trusted_test_key: None) -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def as_service(trusted_test_key: None) -> Callable[..., APIClient]:
-    """``as_service("order-service")``: a client with that service's token."""
+def atoll_as_service(atoll_trusted_test_key: None) -> Callable[..., APIClient]:
+    """``atoll_as_service("order-service")``: a client with that service's token."""
 
     def make(service: str = "order-service") -> APIClient:
         return client_with(service_access_token(service))

@@ -86,9 +86,9 @@ class TestOneAfterTheOther:
         write(client, key="b")
         assert notes() == ["hello", "hello"]
 
-    def test_another_caller_is_another_request(self, as_user):
-        ada = as_user(user_id="01a2061b-478a-7783-8423-c46ab3baa7a8")
-        bob = as_user(user_id="01a2061b-478a-7783-8423-c46ab3baa7a9")
+    def test_another_caller_is_another_request(self, atoll_as_user):
+        ada = atoll_as_user(user_id="01a2061b-478a-7783-8423-c46ab3baa7a8")
+        bob = atoll_as_user(user_id="01a2061b-478a-7783-8423-c46ab3baa7a9")
         for client in (ada, bob, APIClient()):
             answer = client.post("/notes", {"text": "hello"}, format="json", headers={"Idempotency-Key": KEY})
             assert (answer.status_code, "Idempotency-Replayed" in answer) == (201, False)

@@ -21,7 +21,7 @@ ADMIN = "/admin/atoll_bus"
 
 
 @pytest.fixture
-def dead(bus: Bus) -> Delivery:
+def dead(atoll_bus: Bus) -> Delivery:
     """A dead delivery. Its handler works from its second message on."""
     seen: list[str] = []
 
@@ -32,7 +32,7 @@ def dead(bus: Bus) -> Delivery:
             raise ValueError("not yet")
         Note.objects.create(text=event["text"])
 
-    (row,) = bus.deliver("note.asked", {"text": "late"}, times=1, correlation_id="checkout-4711")
+    (row,) = atoll_bus.deliver("note.asked", {"text": "late"}, times=1, correlation_id="checkout-4711")
     assert row.status == "dead"
     return row
 
@@ -55,22 +55,24 @@ def test_a_message_is_found_by_its_correlation_id(staff: Client, dead: Delivery)
     assert "note.asked" in staff.get(f"{ADMIN}/delivery/?status__exact=dead").content.decode()
 
 
-def test_a_dead_delivery_is_replayed_and_then_really_runs(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_a_dead_delivery_is_replayed_and_then_really_runs(
+    staff: Client, dead: Delivery, atoll_bus: Bus
+) -> None:
     assert "1 row: will run again." in act(staff, "delivery", "replay", dead.pk)
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     dead.refresh_from_db()
     assert (dead.status, dead.attempts) == ("done", 1)
     assert list(Note.objects.values_list("text", flat=True)) == ["late"]
     assert "will run again" in LogEntry.objects.get().change_message
 
 
-def test_replaying_a_done_delivery_changes_nothing(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_replaying_a_done_delivery_changes_nothing(staff: Client, dead: Delivery, atoll_bus: Bus) -> None:
     act(staff, "delivery", "replay", dead.pk)
-    bus.run_due()
+    atoll_bus.run_due()
     logged = LogEntry.objects.count()
     assert "0 rows" in act(staff, "delivery", "replay", dead.pk)
     assert LogEntry.objects.count() == logged
-    assert bus.run_due() == 0
+    assert atoll_bus.run_due() == 0
     assert Note.objects.count() == 1
 
 
@@ -132,7 +134,7 @@ def test_an_outgoing_message_can_be_sent_again_or_given_up(staff: Client) -> Non
 
 
 def test_a_quarantined_message_shows_its_bytes_and_is_delivered_once_it_can_be_read(
-    staff: Client, bus: Bus
+    staff: Client, atoll_bus: Bus
 ) -> None:
     body = json.dumps({"command": "write.note", "data": {"text": "<script>late</script>"}}).encode()
     quarantine.add(Arrival("cmd.library-service", "library-service", body, {}, {}), "no handler")
@@ -150,7 +152,7 @@ def test_a_quarantined_message_shows_its_bytes_and_is_delivered_once_it_can_be_r
 
     assert "1 row: delivered." in act(staff, "quarantine", "replay", row.pk)
     Delivery.objects.update(hint_at="2000-01-01T00:00:00Z")
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     assert Note.objects.get().text == "<script>late</script>"
 
 
@@ -169,14 +171,14 @@ def test_dead_letters_and_quarantine_are_on_the_front_page(staff: Client, dead: 
     assert f"{ADMIN}/overview/" in page
 
 
-def test_a_list_shortens_an_id_and_links_to_its_trace(staff: Client, bus: Bus) -> None:
+def test_a_list_shortens_an_id_and_links_to_its_trace(staff: Client, atoll_bus: Bus) -> None:
     correlation = "0199a1b2-0000-7000-8000-00000000abcd"
 
     @on("note.asked")
     def write(event: dict[str, Any], message: Message) -> None:
         Note.objects.create(text=event["text"])
 
-    bus.deliver("note.asked", {"text": "once"}, times=1, correlation_id=correlation)
+    atoll_bus.deliver("note.asked", {"text": "once"}, times=1, correlation_id=correlation)
 
     for model in ("delivery", "inbox"):
         shown = staff.get(f"{ADMIN}/{model}/").content.decode()
@@ -184,14 +186,14 @@ def test_a_list_shortens_an_id_and_links_to_its_trace(staff: Client, bus: Bus) -
 
 
 def test_many_rows_are_changed_at_once_and_leave_one_line_in_the_log(
-    staff: Client, bus: Bus, django_assert_max_num_queries: Any
+    staff: Client, atoll_bus: Bus, django_assert_max_num_queries: Any
 ) -> None:
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
     def fail(event: dict[str, Any], message: Message) -> None:
         raise ValueError("no")
 
     for _ in range(101):
-        bus.deliver("note.asked", {}, times=1)
+        atoll_bus.deliver("note.asked", {}, times=1)
     [first] = Delivery.objects.order_by("id")[:1]
     with django_assert_max_num_queries(40):
         response = staff.post(
@@ -211,17 +213,17 @@ def test_many_rows_are_changed_at_once_and_leave_one_line_in_the_log(
     assert (entry.object_repr, entry.change_message) == ("101 deliveries", "discarded: old")
 
 
-def test_only_rows_that_an_action_changed_are_logged(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_only_rows_that_an_action_changed_are_logged(staff: Client, dead: Delivery, atoll_bus: Bus) -> None:
     @on("note.fine")
     def fine(event: dict[str, Any], message: Message) -> None: ...
 
-    [done] = bus.deliver("note.fine", {}, times=1)
+    [done] = atoll_bus.deliver("note.fine", {}, times=1)
     assert "1 row: will run again." in act(staff, "delivery", "replay", dead.pk, done.pk)
     assert LogEntry.objects.get().object_id == str(dead.pk)
 
 
 def test_a_delivery_is_replayed_and_discarded_from_its_own_page(
-    staff: Client, dead: Delivery, bus: Bus
+    staff: Client, dead: Delivery, atoll_bus: Bus
 ) -> None:
     page = f"{ADMIN}/delivery/{dead.pk}"
     shown = staff.get(f"{page}/change/").content.decode()
@@ -240,7 +242,7 @@ def test_a_delivery_is_replayed_and_discarded_from_its_own_page(
     dead.refresh_from_db()
     assert dead.status == "discarded"
     staff.post(f"{page}/replay/")
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     dead.refresh_from_db()
     assert dead.status == "done"
     shown = staff.get(f"{page}/change/").content.decode()

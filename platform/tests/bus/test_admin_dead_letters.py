@@ -31,7 +31,7 @@ broken = {"fuse", "pump"}
 
 
 @pytest.fixture
-def dead(bus: Bus) -> list[Delivery]:
+def dead(atoll_bus: Bus) -> list[Delivery]:
     """Three deliveries without a fuse and one without a pump, all of one handler."""
     broken.update({"fuse", "pump"})
 
@@ -43,7 +43,7 @@ def dead(bus: Bus) -> list[Delivery]:
 
     rows = []
     for box, part in enumerate(("fuse", "pump", "fuse", "fuse")):
-        rows += bus.deliver("note.asked", {"part": part, "box": box}, times=1)
+        rows += atoll_bus.deliver("note.asked", {"part": part, "box": box}, times=1)
     return rows
 
 
@@ -89,7 +89,9 @@ def test_a_group_page_shows_its_newest_and_their_traceback(staff: Client, dead: 
     assert "LookupError" in page
 
 
-def test_a_group_is_replayed_and_then_really_runs(staff: Client, dead: list[Delivery], bus: Bus) -> None:
+def test_a_group_is_replayed_and_then_really_runs(
+    staff: Client, dead: list[Delivery], atoll_bus: Bus
+) -> None:
     broken.discard("fuse")
     assert "Replay 3" in staff.get(address("replay", dead[0], until=now())).content.decode()
     assert statuses() == ["dead"] * 4
@@ -97,7 +99,7 @@ def test_a_group_is_replayed_and_then_really_runs(staff: Client, dead: list[Deli
     answer = staff.post(address("replay", dead[0], until=now()), follow=True)
 
     assert "3 messages: will run again." in answer.content.decode()
-    assert bus.run_due() == 3
+    assert atoll_bus.run_due() == 3
     assert statuses() == ["done", "dead", "done", "done"]
     assert sorted(Note.objects.values_list("text", flat=True)) == ["0", "2", "3"]
     entry = LogEntry.objects.get()
@@ -157,7 +159,7 @@ def test_a_group_is_changed_by_one_statement(dead: list[Delivery], django_assert
         dead_letters.replay_group(group_of(dead[0]), timezone.now())
 
 
-def test_discarding_a_group_lets_the_lanes_go_on_that_it_held_up(bus: Bus) -> None:
+def test_discarding_a_group_lets_the_lanes_go_on_that_it_held_up(atoll_bus: Bus) -> None:
     @on("step.taken", ordered=True, retry=Retry(immediate=0, delayed_s=()))
     def walk(event: dict[str, Any], message: Message) -> None:
         if event["number"] == 1:
@@ -170,11 +172,11 @@ def test_discarding_a_group_lets_the_lanes_go_on_that_it_held_up(bus: Bus) -> No
         executor.execute(row.pk)
     [found] = dead_letters.groups()
     assert (found.count, found.in_lanes, statuses()) == (1, 1, ["dead", "pending", "pending"])
-    assert bus.run_due(timezone.now() + timedelta(minutes=5)) == 0
+    assert atoll_bus.run_due(timezone.now() + timedelta(minutes=5)) == 0
 
     assert dead_letters.discard_group(found.group, timezone.now(), "walk on") == 1
     LaneWaker().step()
-    assert bus.run_due() == 2
+    assert atoll_bus.run_due() == 2
     assert sorted(Note.objects.values_list("text", flat=True)) == ["2", "3"]
 
 
@@ -213,7 +215,7 @@ def test_without_dead_letters_the_page_says_so(staff: Client) -> None:
 
 
 @pytest.fixture
-def mixed(bus: Bus) -> list[Delivery]:
+def mixed(atoll_bus: Bus) -> list[Delivery]:
     """Of one cause: a dead delivery, one that waits for its next attempt, and one that runs now."""
     broken.update({"fuse", "pump"})
 
@@ -223,16 +225,16 @@ def mixed(bus: Bus) -> list[Delivery]:
             raise LookupError(f"no {event['part']} in box {event['box']}")
         Note.objects.create(text=str(event["box"]))
 
-    [first] = bus.deliver("note.asked", {"part": "fuse", "box": 1}, times=1)
-    bus.run_due(timezone.now() + timedelta(seconds=61))
-    rows = [bus.deliver("note.asked", {"part": "fuse", "box": box}, times=1)[0] for box in (2, 3)]
+    [first] = atoll_bus.deliver("note.asked", {"part": "fuse", "box": 1}, times=1)
+    atoll_bus.run_due(timezone.now() + timedelta(seconds=61))
+    rows = [atoll_bus.deliver("note.asked", {"part": "fuse", "box": box}, times=1)[0] for box in (2, 3)]
     Delivery.objects.filter(pk=rows[1].pk).update(status="running", attempts=2)
     first.refresh_from_db()
     return [first, *rows]
 
 
 def test_a_decision_covers_the_failing_and_the_dead_and_no_running_delivery(
-    staff: Client, mixed: list[Delivery], bus: Bus
+    staff: Client, mixed: list[Delivery], atoll_bus: Bus
 ) -> None:
     page = staff.get(address("group", mixed[0])).content.decode()
     assert "1, with attempts left" in page
@@ -240,7 +242,7 @@ def test_a_decision_covers_the_failing_and_the_dead_and_no_running_delivery(
     assert "Replay 2" in staff.get(address("replay", mixed[0], until=now())).content.decode()
     answer = staff.post(address("replay", mixed[0], until=now()), follow=True)
     assert "2 messages: will run again." in answer.content.decode()
-    assert bus.run_due() == 2
+    assert atoll_bus.run_due() == 2
     assert statuses() == ["done", "done", "running"]
 
 

@@ -30,7 +30,7 @@ class NoteAsked:
 
 
 @pytest.fixture
-def dead(bus: Bus) -> Delivery:
+def dead(atoll_bus: Bus) -> Delivery:
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
     def write(event: NoteAsked, message: Message) -> None:
         if event.price < 0:
@@ -38,7 +38,7 @@ def dead(bus: Bus) -> Delivery:
         Note.objects.create(text=event.text, price_paid=event.price)
 
     data = {"text": "ink", "price": Decimal("-19.90"), "unknown": {"kept": True}}
-    [row] = bus.deliver("note.asked", data, times=1, correlation_id=CORRELATION)
+    [row] = atoll_bus.deliver("note.asked", data, times=1, correlation_id=CORRELATION)
     assert row.status == "dead"
     return row
 
@@ -65,7 +65,7 @@ def is_untouched(row: Delivery) -> bool:
     return (row.status, row.edited_body, LogEntry.objects.count()) == ("dead", "", 0)
 
 
-def test_the_edited_data_runs_and_the_original_stays(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_the_edited_data_runs_and_the_original_stays(staff: Client, dead: Delivery, atoll_bus: Bus) -> None:
     arrived = dead.message.body
     page = staff.get(address(dead))
     assert json.loads(page.context["form"]["payload"].value())["price"] == -19.9
@@ -82,7 +82,7 @@ def test_the_edited_data_runs_and_the_original_stays(staff: Client, dead: Delive
         **json.loads(arrived),
         "data": {"text": "ink", "price": 19.9, "unknown": {"kept": True}},
     }
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     assert list(Note.objects.values_list("text", "price_paid")) == [("ink", Decimal("19.90"))]
 
 
@@ -127,9 +127,9 @@ def test_an_edit_without_a_reason_changes_nothing(staff: Client, dead: Delivery)
     assert is_untouched(dead)
 
 
-def test_a_second_edit_begins_with_the_first(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_a_second_edit_begins_with_the_first(staff: Client, dead: Delivery, atoll_bus: Bus) -> None:
     save(staff, dead, '{"text": "ink", "price": -2}')
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     dead.refresh_from_db()
     assert dead.status == "dead"
 
@@ -137,15 +137,15 @@ def test_a_second_edit_begins_with_the_first(staff: Client, dead: Delivery, bus:
     assert json.loads(page.context["form"]["payload"].value()) == {"text": "ink", "price": -2}
     assert "-19.90" in page.context["original"]
     save(staff, dead, '{"text": "ink", "price": 2}')
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     assert Note.objects.get().price_paid == 2
     assert '-  "price": -2' in LogEntry.objects.order_by("-id")[0].change_message
 
 
-def test_of_two_concurrent_edits_the_second_is_refused(staff: Client, dead: Delivery, bus: Bus) -> None:
+def test_of_two_concurrent_edits_the_second_is_refused(staff: Client, dead: Delivery, atoll_bus: Bus) -> None:
     seen = hidden(staff, dead)
     save(staff, dead, '{"text": "first", "price": -1}')
-    bus.run_due()
+    atoll_bus.run_due()
     answer = staff.post(
         address(dead), {"payload": '{"text": "second", "price": 1}', "reason": "x", "instead_of": seen}
     )

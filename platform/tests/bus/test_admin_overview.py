@@ -38,12 +38,12 @@ def no_registry() -> Iterator[None]:
 
 
 @pytest.fixture
-def blocked(bus: Bus) -> Delivery:
+def blocked(atoll_bus: Bus) -> Delivery:
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
     def fail(event: dict[str, Any], message: Message) -> None:
         raise ValueError("<b>no</b>")
 
-    [row] = bus.deliver("note.asked", {}, times=1, correlation_id=CORRELATION)
+    [row] = atoll_bus.deliver("note.asked", {}, times=1, correlation_id=CORRELATION)
     Delivery.objects.filter(pk=row.pk).update(lane="test-service/box-1", position=1)
     return row
 

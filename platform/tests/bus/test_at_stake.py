@@ -46,8 +46,8 @@ def baskets() -> Iterator[None]:
     at_stake._things.update(held)
 
 
-def test_a_service_gets_counts_and_sums(as_service: Callable[..., APIClient]) -> None:
-    answer = as_service("payment-service").post(URL, ASKED, format="json")
+def test_a_service_gets_counts_and_sums(atoll_as_service: Callable[..., APIClient]) -> None:
+    answer = atoll_as_service("payment-service").post(URL, ASKED, format="json")
     assert answer.status_code == 200
     [stake] = json.loads(answer.content)["answers"]
     assert stake["things"] == [
@@ -59,9 +59,9 @@ def test_a_service_gets_counts_and_sums(as_service: Callable[..., APIClient]) ->
 
 
 def test_only_a_service_gets_them(
-    as_user: Callable[..., APIClient], as_admin: Callable[..., APIClient]
+    atoll_as_user: Callable[..., APIClient], atoll_as_admin: Callable[..., APIClient]
 ) -> None:
-    for client, status in ((APIClient(), 401), (as_user(), 403), (as_admin(), 403)):
+    for client, status in ((APIClient(), 401), (atoll_as_user(), 403), (atoll_as_admin(), 403)):
         assert client.post(URL, ASKED, format="json").status_code == status
 
 
@@ -80,15 +80,15 @@ def test_only_a_service_gets_them(
         {"questions": [{"correlationIds": [], "keys": []}] * 11},
     ],
 )
-def test_a_malformed_question_is_refused(as_service: Callable[..., APIClient], body: Any) -> None:
-    answer = as_service().post(URL, body, format="json")
+def test_a_malformed_question_is_refused(atoll_as_service: Callable[..., APIClient], body: Any) -> None:
+    answer = atoll_as_service().post(URL, body, format="json")
     assert answer.status_code == 400
     assert "correlationId" in json.loads(answer.content)
 
 
-def test_an_id_with_a_nul_is_refused(as_service: Callable[..., APIClient]) -> None:
+def test_an_id_with_a_nul_is_refused(atoll_as_service: Callable[..., APIClient]) -> None:
     raw = b'{"questions":[{"correlationIds":["a\\u0000"],"keys":[]}]}'
-    assert as_service().post(URL, raw, content_type="application/json").status_code == 400
+    assert atoll_as_service().post(URL, raw, content_type="application/json").status_code == 400
 
 
 def test_a_service_that_does_not_answer_adds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,22 +64,22 @@ def no_things() -> Iterator[None]:
     at_stake._things.update(held)
 
 
-def test_two_causes_of_one_handler_have_a_row_each_with_their_counts(bus: Bus) -> None:
-    carry(bus)
+def test_two_causes_of_one_handler_have_a_row_each_with_their_counts(atoll_bus: Bus) -> None:
+    carry(atoll_bus)
     for missing in ("carrier", "carrier", "price"):
-        bus.deliver("note.asked", {"missing": missing}, times=1)
+        atoll_bus.deliver("note.asked", {"missing": missing}, times=1)
     found = causes.now_failing()
     counts = {one.group.error_group.split(" in ")[0]: (one.failing, one.dead) for one in found.causes}
     assert counts == {"KeyError: 'carrier'": (2, 0), "KeyError: 'price'": (1, 0)}
     assert not found.is_cut
 
 
-def test_failing_and_dead_messages_of_one_cause_are_one_row(bus: Bus) -> None:
-    carry(bus)
-    bus.deliver("note.asked", {"missing": "carrier"}, times=1)
+def test_failing_and_dead_messages_of_one_cause_are_one_row(atoll_bus: Bus) -> None:
+    carry(atoll_bus)
+    atoll_bus.deliver("note.asked", {"missing": "carrier"}, times=1)
     for seconds in (6, 60):
-        bus.run_due(timezone.now() + timedelta(seconds=seconds))
-    bus.deliver("note.asked", {"missing": "carrier"}, times=1)
+        atoll_bus.run_due(timezone.now() + timedelta(seconds=seconds))
+    atoll_bus.deliver("note.asked", {"missing": "carrier"}, times=1)
     [found] = causes.now_failing().causes
     assert (found.failing, found.dead) == (1, 1)
     newest = Delivery.objects.order_by("pk").last()
@@ -89,12 +89,12 @@ def test_failing_and_dead_messages_of_one_cause_are_one_row(bus: Bus) -> None:
     assert found.first_at == Delivery.objects.earliest("created_at").first_failed_at
 
 
-def test_the_time_of_death_is_that_of_the_last_attempt(bus: Bus) -> None:
-    carry(bus)
-    [first] = bus.deliver("note.asked", {"missing": "carrier"}, times=1)
+def test_the_time_of_death_is_that_of_the_last_attempt(atoll_bus: Bus) -> None:
+    carry(atoll_bus)
+    [first] = atoll_bus.deliver("note.asked", {"missing": "carrier"}, times=1)
     [found] = causes.now_failing().causes
     assert found.dead_at == first.next_attempt_at + timedelta(seconds=30)
-    bus.run_due(timezone.now() + timedelta(seconds=6))
+    atoll_bus.run_due(timezone.now() + timedelta(seconds=6))
     first.refresh_from_db()
     [later] = causes.now_failing().causes
     assert later.dead_at == first.next_attempt_at
@@ -109,34 +109,34 @@ def test_immediate_attempts_take_no_time_and_an_age_ends_all() -> None:
     assert Retry(immediate=0, delayed_s=()).dead_at(0, at, at) == at
 
 
-def test_deliveries_behind_in_a_lane_are_counted(bus: Bus) -> None:
-    carry(bus, ordered=True)
+def test_deliveries_behind_in_a_lane_are_counted(atoll_bus: Bus) -> None:
+    carry(atoll_bus, ordered=True)
     for key in "aaaab":
-        keyed(bus, key)
+        keyed(atoll_bus, key)
     [found] = causes.now_failing().causes
     assert (found.failing, found.behind) == (2, 3)
 
 
-def test_nothing_fails_in_a_ledger_of_good_deliveries(bus: Bus) -> None:
+def test_nothing_fails_in_a_ledger_of_good_deliveries(atoll_bus: Bus) -> None:
     @on("note.asked")
     def work(event: dict[str, Any], message: Message) -> None:
         pass
 
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     assert causes.now_failing().causes == []
 
 
-def test_at_most_so_many_causes_are_told(bus: Bus) -> None:
-    carry(bus)
+def test_at_most_so_many_causes_are_told(atoll_bus: Bus) -> None:
+    carry(atoll_bus)
     for letter in "abcd":
-        bus.deliver("note.asked", {"missing": letter}, times=1)
+        atoll_bus.deliver("note.asked", {"missing": letter}, times=1)
     found = causes.now_failing(shown=3)
     assert (len(found.causes), found.is_cut) == (3, True)
 
 
-def test_the_ledger_is_read_by_its_indexes(bus: Bus) -> None:
-    carry(bus)
-    bus.deliver("note.asked", {"missing": "a"}, times=1)
+def test_the_ledger_is_read_by_its_indexes(atoll_bus: Bus) -> None:
+    carry(atoll_bus)
+    atoll_bus.deliver("note.asked", {"missing": "a"}, times=1)
     asked = {"counted": 10, "shown": 10, "followed": 10, "lanes": 10}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -148,7 +148,7 @@ def test_the_ledger_is_read_by_its_indexes(bus: Bus) -> None:
 
 
 @pytest.mark.usefixtures("no_things")
-def test_timers_of_the_same_work_and_the_things_of_the_keys_are_at_stake(bus: Bus) -> None:
+def test_timers_of_the_same_work_and_the_things_of_the_keys_are_at_stake(atoll_bus: Bus) -> None:
     @handles("remind")
     def remind(command: Remind, message: Message) -> None:
         pass
@@ -183,10 +183,10 @@ def test_timers_of_the_same_work_and_the_things_of_the_keys_are_at_stake(bus: Bu
     assert asked == [["k-1", "k-2"]]
 
 
-def test_a_cause_has_the_correlation_ids_and_keys_of_its_messages(bus: Bus) -> None:
-    carry(bus)
+def test_a_cause_has_the_correlation_ids_and_keys_of_its_messages(atoll_bus: Bus) -> None:
+    carry(atoll_bus)
     for number in range(3):
-        keyed(bus, f"k-{number}", f"checkout-{number % 2}")
+        keyed(atoll_bus, f"k-{number}", f"checkout-{number % 2}")
     [found] = causes.now_failing().causes
     assert sorted(found.keys) == ["k-0", "k-1", "k-2"]
     assert sorted(found.correlation_ids) == ["checkout-0", "checkout-1"]

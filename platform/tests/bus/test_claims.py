@@ -33,7 +33,7 @@ def notes() -> list[str]:
     return list(Note.objects.order_by("pk").values_list("text", flat=True))
 
 
-def test_an_attempt_is_counted_and_committed_before_the_handler_runs(bus: Bus) -> None:
+def test_an_attempt_is_counted_and_committed_before_the_handler_runs(atoll_bus: Bus) -> None:
     seen: list[Any] = []
 
     @on("note.asked")
@@ -42,11 +42,11 @@ def test_an_attempt_is_counted_and_committed_before_the_handler_runs(bus: Bus) -
             cursor.execute("SELECT status, attempts FROM atoll_bus_delivery")
             seen.append(cursor.fetchone())
 
-    bus.deliver("note.asked", {"text": "x"}, times=1)
+    atoll_bus.deliver("note.asked", {"text": "x"}, times=1)
     assert seen == [("running", 1)]
 
 
-def test_a_worker_that_lost_its_lease_changes_nothing(bus: Bus) -> None:
+def test_a_worker_that_lost_its_lease_changes_nothing(atoll_bus: Bus) -> None:
     @on("note.asked")
     def write(event: Asked, message: Message) -> None:
         Note.objects.create(text=f"attempt {message.attempt}")
@@ -63,7 +63,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(bus: Bus) -> None:
     assert (row.status, row.attempts) == ("done", 2)
 
 
-def test_a_claim_ends_with_the_session_that_made_it(bus: Bus, until: Until) -> None:
+def test_a_claim_ends_with_the_session_that_made_it(atoll_bus: Bus, until: Until) -> None:
     @on("note.asked")
     def write(event: Asked, message: Message) -> None:
         Note.objects.create(text=f"attempt {message.attempt}")
@@ -81,7 +81,7 @@ def test_a_claim_ends_with_the_session_that_made_it(bus: Bus, until: Until) -> N
     assert notes() == ["attempt 2"]
 
 
-def test_a_session_that_is_younger_than_a_claim_does_not_hold_it(bus: Bus) -> None:
+def test_a_session_that_is_younger_than_a_claim_does_not_hold_it(atoll_bus: Bus) -> None:
     @on("note.asked")
     def write(event: Asked, message: Message) -> None: ...
 
@@ -91,7 +91,7 @@ def test_a_session_that_is_younger_than_a_claim_does_not_hold_it(bus: Bus) -> No
     assert deliveries.take_back() == 1
 
 
-def test_a_handler_that_takes_its_process_down_each_time_is_dead_after_its_attempts(bus: Bus) -> None:
+def test_a_handler_that_takes_its_process_down_each_time_is_dead_after_its_attempts(atoll_bus: Bus) -> None:
     @on("note.asked", retry=Retry(immediate=1, delayed_s=()))
     def write(event: Asked, message: Message) -> None:
         Note.objects.create(text="never")

@@ -19,11 +19,13 @@ from atoll.testing.bus import Bus
         ("process.payment", "No event is called 'process.payment'."),
     ],
 )
-def test_an_event_that_this_service_does_not_announce_is_refused(bus: Bus, event: str, said: str) -> None:
+def test_an_event_that_this_service_does_not_announce_is_refused(
+    atoll_bus: Bus, event: str, said: str
+) -> None:
     with pytest.raises(CommandError) as refused:
         call_command("publish", event, "{}")
     assert str(refused.value).startswith(said)
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 def test_the_verb_finds_the_owner_of_an_event_and_refuses_unknown_ones(
@@ -44,10 +46,10 @@ def test_the_verb_finds_the_owner_of_an_event_and_refuses_unknown_ones(
     )
 
 
-def test_an_event_can_be_announced_by_hand(bus: Bus) -> None:
+def test_an_event_can_be_announced_by_hand(atoll_bus: Bus) -> None:
     output = StringIO()
     call_command("publish", "note.asked", '{"text": "hello"}', "--key", "note-1", stdout=output)
-    (envelope,) = bus.published("note.asked")
+    (envelope,) = atoll_bus.published("note.asked")
     assert envelope["data"]["text"] == "hello"
     assert output.getvalue() == (
         f"note.asked {envelope['id']} from library-service, correlation id {envelope['correlationId']}\n"
@@ -58,7 +60,7 @@ def test_an_event_can_be_announced_by_hand(bus: Bus) -> None:
 @pytest.mark.parametrize(
     ("event", "data"), [("note.asked", "{"), ("note.asked", "[]"), ("Note Asked", "{}"), ("note.*", "{}")]
 )
-def test_a_wrong_event_is_refused_in_one_line(bus: Bus, event: str, data: str) -> None:
+def test_a_wrong_event_is_refused_in_one_line(atoll_bus: Bus, event: str, data: str) -> None:
     with pytest.raises(CommandError):
         call_command("publish", event, data)
-    assert bus.published() == []
+    assert atoll_bus.published() == []

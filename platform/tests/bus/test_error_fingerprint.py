@@ -129,7 +129,7 @@ def test_a_constraint_is_one_cause_whatever_the_value() -> None:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_delivery_carries_the_group_of_its_last_failure_until_it_succeeds(bus: Bus) -> None:
+def test_a_delivery_carries_the_group_of_its_last_failure_until_it_succeeds(atoll_bus: Bus) -> None:
     failures: list[Exception] = [Unavailable("bank", "took 17 s"), ValueError("order 12 is odd")]
 
     @on("note.asked", retry=Retry(immediate=0, delayed_s=(5, 5)))
@@ -138,10 +138,10 @@ def test_a_delivery_carries_the_group_of_its_last_failure_until_it_succeeds(bus:
             raise failures.pop()
 
     groups = []
-    (row,) = bus.deliver("note.asked", {}, times=1)
+    (row,) = atoll_bus.deliver("note.asked", {}, times=1)
     for seconds in (6, 12, 18):
         groups.append((row.status, row.error_group))
-        bus.run_due(timezone.now() + timedelta(seconds=seconds))
+        atoll_bus.run_due(timezone.now() + timedelta(seconds=seconds))
         row.refresh_from_db()
     assert groups[0][0] == "pending"
     assert groups[0][1].startswith("ValueError: order # is odd in bus.test_error_fingerprint.")

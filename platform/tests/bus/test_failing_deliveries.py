@@ -42,8 +42,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(bus: Bus) -> Shop:
-    return Shop(bus)
+def shop(atoll_bus: Bus) -> Shop:
+    return Shop(atoll_bus)
 
 
 def metrics() -> dict[str, float]:

@@ -66,11 +66,11 @@ def fail_on_notes() -> list[bool]:
     return broken
 
 
-def test_the_first_failed_attempt_is_told_at_once(bus: Bus, console: Console) -> None:
+def test_the_first_failed_attempt_is_told_at_once(atoll_bus: Bus, console: Console) -> None:
     fail_on_notes()
     assert console.after(0)  # at its start it tells that nothing fails
     assert [report["causes"] for report in console.told] == [[]]
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     assert console.after(AT_MOST_EVERY_S)
     [cause] = console.told[-1]["causes"]
     assert (cause["name"], cause["failing"], cause["dead"]) == ("note.asked", 1, 0)
@@ -84,18 +84,20 @@ def test_without_failures_the_ledger_is_read_once_a_minute(console: Console) -> 
     assert looks == [False] * 9 + [True]
 
 
-def test_many_failures_are_told_once_a_second(bus: Bus, console: Console) -> None:
+def test_many_failures_are_told_once_a_second(atoll_bus: Bus, console: Console) -> None:
     fail_on_notes()
     console.after(0)
     for _ in range(5):
-        bus.deliver("note.asked", {}, times=1)
+        atoll_bus.deliver("note.asked", {}, times=1)
     assert not console.after(AT_MOST_EVERY_S / 2)
     assert console.after(AT_MOST_EVERY_S / 2)
     assert console.told[-1]["causes"][0]["failing"] == 5
     assert not console.after(WHILE_FAILING_S / 2)
 
 
-def test_reports_that_take_long_are_rare(bus: Bus, console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_that_take_long_are_rare(
+    atoll_bus: Bus, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fail_on_notes()
     read = causes.now_failing
 
@@ -104,27 +106,27 @@ def test_reports_that_take_long_are_rare(bus: Bus, console: Console, monkeypatch
         return read()
 
     monkeypatch.setattr(causes, "now_failing", slowly)
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     assert console.after(0)
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     assert not console.after(2.0 / MOST_SHARE - 2.5)
     assert console.after(0.5)
     assert console.told[-1]["causes"][0]["failing"] == 2
 
 
-def test_the_end_of_a_failure_is_told(bus: Bus, console: Console) -> None:
+def test_the_end_of_a_failure_is_told(atoll_bus: Bus, console: Console) -> None:
     broken = fail_on_notes()
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     console.after(0)
     broken.clear()
-    bus.run_due(timezone.now() + timedelta(seconds=6))
+    atoll_bus.run_due(timezone.now() + timedelta(seconds=6))
     assert console.after(WHILE_FAILING_S)
     assert console.told[-1]["causes"] == []
 
 
-def test_the_things_at_stake_follow_the_first_report(bus: Bus, console: Console) -> None:
+def test_the_things_at_stake_follow_the_first_report(atoll_bus: Bus, console: Console) -> None:
     fail_on_notes()
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     at = timezone.now()
     console.stake = Stake(
         timers=[Timer(name="expire.order", count=2, first_at=at)],
@@ -145,9 +147,9 @@ def test_the_things_at_stake_follow_the_first_report(bus: Bus, console: Console)
     assert console.asked == [1, 1]
 
 
-def test_a_registry_that_is_away_is_told_later(bus: Bus, console: Console) -> None:
+def test_a_registry_that_is_away_is_told_later(atoll_bus: Bus, console: Console) -> None:
     fail_on_notes()
-    bus.deliver("note.asked", {}, times=1)
+    atoll_bus.deliver("note.asked", {}, times=1)
     console.is_away = True
     assert console.after(0)
     assert not console.after(0.1)  # it waits longer with each try
@@ -157,7 +159,7 @@ def test_a_registry_that_is_away_is_told_later(bus: Bus, console: Console) -> No
 
 
 def test_a_database_that_is_away_ends_no_thread(
-    bus: Bus, console: Console, monkeypatch: pytest.MonkeyPatch
+    atoll_bus: Bus, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import OperationalError
 

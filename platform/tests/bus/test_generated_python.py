@@ -222,7 +222,7 @@ def test_only_its_senders_publish_a_generated_event(tmp_path: Path) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("handlers")
-def test_a_handler_takes_a_generated_class(tmp_path: Path, bus: Bus) -> None:
+def test_a_handler_takes_a_generated_class(tmp_path: Path, atoll_bus: Bus) -> None:
     with imported(python(Everything), tmp_path) as module:
         seen: list[Any] = []
 
@@ -231,7 +231,7 @@ def test_a_handler_takes_a_generated_class(tmp_path: Path, bus: Bus) -> None:
 
         see.__annotations__["event"] = module.ThingMade
         on("thing.made", name="generated.see")(see)
-        bus.deliver("thing.made", wire.checked_payload(EVERYTHING))
+        atoll_bus.deliver("thing.made", wire.checked_payload(EVERYTHING))
         assert seen[0] == wire.from_payload(module.ThingMade, wire.checked_payload(EVERYTHING))
         assert seen[0].parts[0].price == Decimal("0.10")
 

@@ -103,7 +103,7 @@ def test_a_key_of_any_length_makes_a_lane() -> None:
     assert len(set(Delivery.objects.values_list("lane", flat=True))) == 1
 
 
-def test_one_that_waits_for_its_retry_keeps_those_behind_it_waiting(bus: Bus) -> None:
+def test_one_that_waits_for_its_retry_keeps_those_behind_it_waiting(atoll_bus: Bus) -> None:
     failures = [ValueError("not yet")]
     listen(
         lambda number: failures.pop() if number == 1 and failures else None,
@@ -112,12 +112,12 @@ def test_one_that_waits_for_its_retry_keeps_those_behind_it_waiting(bus: Bus) ->
     first, second = arrive(1), arrive(2)
     assert (executor.execute(first), executor.execute(second)) == (1, 0)
     assert (notes(), statuses()) == ([], ["pending", "pending"])
-    assert bus.run_due(timezone.now() + timedelta(seconds=61)) == 2
+    assert atoll_bus.run_due(timezone.now() + timedelta(seconds=61)) == 2
     assert notes() == ["1", "2"]
 
 
 @pytest.mark.parametrize("freed_by", ["replay", "discard"])
-def test_a_dead_one_parks_its_lane_until_it_is_replayed_or_discarded(bus: Bus, freed_by: str) -> None:
+def test_a_dead_one_parks_its_lane_until_it_is_replayed_or_discarded(atoll_bus: Bus, freed_by: str) -> None:
     failures = [ValueError("broken")]
     listen(lambda number: failures.pop() if number == 1 and failures else None)
     first, second, third = arrive(1), arrive(2), arrive(3)
@@ -125,13 +125,13 @@ def test_a_dead_one_parks_its_lane_until_it_is_replayed_or_discarded(bus: Bus, f
     assert statuses() == ["dead", "pending", "pending"]
     later = timezone.now() + timedelta(minutes=5)
     assert deliveries.sweep(100, later) == []
-    assert bus.run_due(later) == 0
+    assert atoll_bus.run_due(later) == 0
     if freed_by == "replay":
         assert recovery.replay_deliveries([first]) == 1
     else:
         assert recovery.discard_deliveries([first], "not needed") == 1
     LaneWaker().step()
-    assert bus.run_due() == (3 if freed_by == "replay" else 2)
+    assert atoll_bus.run_due() == (3 if freed_by == "replay" else 2)
     assert notes() == (["1", "2", "3"] if freed_by == "replay" else ["2", "3"])
 
 
@@ -150,7 +150,9 @@ def test_an_ignored_one_frees_its_lane() -> None:
     assert statuses() == ["ignored", "done"]
 
 
-def test_a_message_that_comes_after_a_later_one_was_handled_is_not_run_but_shown_as_dead(bus: Bus) -> None:
+def test_a_message_that_comes_after_a_later_one_was_handled_is_not_run_but_shown_as_dead(
+    atoll_bus: Bus,
+) -> None:
     listen()
     executor.execute(arrive(2))
     late = arrive(1)
@@ -163,7 +165,7 @@ def test_a_message_that_comes_after_a_later_one_was_handled_is_not_run_but_shown
     following = arrive(3)
     assert executor.execute(following) == 0
     recovery.replay_deliveries([late])
-    assert bus.run_due() == 2
+    assert atoll_bus.run_due() == 2
     assert notes() == ["2", "1", "3"]
 
 
@@ -197,7 +199,9 @@ def test_a_lane_runs_in_turns_and_hands_the_rest_on(monkeypatch: pytest.MonkeyPa
     assert (len(notes()), hinted) == (5, [ids[2], ids[4]])
 
 
-def test_parked_messages_get_no_hints_and_the_next_one_is_found_when_its_worker_was_killed(bus: Bus) -> None:
+def test_parked_messages_get_no_hints_and_the_next_one_is_found_when_its_worker_was_killed(
+    atoll_bus: Bus,
+) -> None:
     listen()
     ids = [arrive(number) for number in (1, 2, 3)]
     claim = deliveries.claim(ids[0])

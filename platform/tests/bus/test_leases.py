@@ -122,7 +122,7 @@ def test_a_handler_that_prepares_past_its_time_fails_before_its_transaction_and_
     assert (prepared, notes(), delivery().status) == ([1, 2], ["answer 2"], "done")
 
 
-def test_an_overrun_before_the_transaction_counts_as_failed(bus: Bus) -> None:
+def test_an_overrun_before_the_transaction_counts_as_failed(atoll_bus: Bus) -> None:
     entered: list[str] = []
 
     def dawdle(command: Asked, message: Message) -> None:
@@ -132,7 +132,7 @@ def test_an_overrun_before_the_transaction_counts_as_failed(bus: Bus) -> None:
     def write(command: Asked, message: Message, nothing: None) -> None:
         entered.append(command.text)
 
-    (row,) = bus.deliver("ask", {"text": "x"}, times=1)
+    (row,) = atoll_bus.deliver("ask", {"text": "x"}, times=1)
     assert (row.status, entered) == ("dead", [])
     assert row.error_group.startswith("HandlerTimeout: ")
 

@@ -187,14 +187,14 @@ def test_a_message_with_a_malformed_header_is_handled_in_a_trace_of_its_own(
     assert span.trace_id != TRACE
 
 
-def test_a_timer_belongs_to_the_trace_in_which_it_was_set(bus: Bus, recorder: Recorder) -> None:
+def test_a_timer_belongs_to_the_trace_in_which_it_was_set(atoll_bus: Bus, recorder: Recorder) -> None:
     @handles("remind")
     def remind(command: Remind, message: Message) -> None:
         Note.objects.create(text=command.text)
 
     with tracing.span("POST /notes", "server") as request, transaction.atomic():
         schedule(Remind("later"), after=timedelta(minutes=15))
-    bus.run_due(timezone.now() + timedelta(minutes=16))
+    atoll_bus.run_due(timezone.now() + timedelta(minutes=16))
     spans = {span.name: span for span in taken(recorder)}
     assert spans["schedule remind"].parent_id == request.place.span_id
     assert spans["process remind"].parent_id == spans["schedule remind"].span_id

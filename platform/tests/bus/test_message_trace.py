@@ -27,7 +27,7 @@ SECRET = "ada@example.com"
 
 
 @pytest.fixture
-def course(bus: Bus) -> None:
+def course(atoll_bus: Bus) -> None:
     """A published message, and a received one with a handler that worked and one that is dead."""
 
     @on("note.asked")
@@ -39,8 +39,8 @@ def course(bus: Bus) -> None:
 
     with context.work(correlation_id=CORRELATION):
         publish(NoteWritten(SECRET))
-    bus.deliver("note.asked", {"text": SECRET}, times=1, message_id="m-1", correlation_id=CORRELATION)
-    bus.deliver("note.asked", {"text": SECRET}, times=1, correlation_id="another-0001")
+    atoll_bus.deliver("note.asked", {"text": SECRET}, times=1, message_id="m-1", correlation_id=CORRELATION)
+    atoll_bus.deliver("note.asked", {"text": SECRET}, times=1, correlation_id="another-0001")
 
 
 @pytest.mark.usefixtures("course")
@@ -69,11 +69,11 @@ def test_a_message_id_gives_the_steps_of_that_message_alone() -> None:
     assert message_trace.local_trace("m-2").steps == []
 
 
-def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(bus: Bus) -> None:
+def test_a_message_of_a_service_of_the_platform_is_found_by_its_id_alone(atoll_bus: Bus) -> None:
     @on("note.asked")
     def write(event: dict[str, Any], message: Message) -> None: ...
 
-    bus.deliver("note.asked", {}, times=1, message_id="m-9", service_id="order-service")
+    atoll_bus.deliver("note.asked", {}, times=1, message_id="m-9", service_id="order-service")
     assert [step.what for step in message_trace.local_trace("m-9").steps] == ["received", "handled"]
 
 
@@ -117,8 +117,8 @@ def test_no_table_is_scanned_to_find_a_message() -> None:
 
 
 @pytest.mark.usefixtures("course")
-def test_a_service_gets_the_trace_and_never_the_body(as_service: Callable[..., APIClient]) -> None:
-    answer = as_service("order-service").get("/bus/messages", {"id": CORRELATION})
+def test_a_service_gets_the_trace_and_never_the_body(atoll_as_service: Callable[..., APIClient]) -> None:
+    answer = atoll_as_service("order-service").get("/bus/messages", {"id": CORRELATION})
 
     assert answer.status_code == 200
     told = json.loads(answer.content)
@@ -132,17 +132,17 @@ def test_a_service_gets_the_trace_and_never_the_body(as_service: Callable[..., A
 
 @pytest.mark.usefixtures("course")
 def test_only_a_service_gets_a_trace(
-    as_user: Callable[..., APIClient], as_admin: Callable[..., APIClient]
+    atoll_as_user: Callable[..., APIClient], atoll_as_admin: Callable[..., APIClient]
 ) -> None:
-    for client, status in ((APIClient(), 401), (as_user(), 403), (as_admin(), 403)):
+    for client, status in ((APIClient(), 401), (atoll_as_user(), 403), (atoll_as_admin(), 403)):
         answer = client.get("/bus/messages", {"id": CORRELATION})
         assert answer.status_code == status
         assert "note" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("wanted", [None, "", "  ", "x" * 301])
-def test_a_malformed_id_is_refused(as_service: Callable[..., APIClient], wanted: str | None) -> None:
-    answer = as_service().get("/bus/messages", {} if wanted is None else {"id": wanted})
+def test_a_malformed_id_is_refused(atoll_as_service: Callable[..., APIClient], wanted: str | None) -> None:
+    answer = atoll_as_service().get("/bus/messages", {} if wanted is None else {"id": wanted})
     assert answer.status_code == 400
     assert json.loads(answer.content)["code"] == "invalid_request"
 

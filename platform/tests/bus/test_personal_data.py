@@ -57,7 +57,7 @@ def emptied(member: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def joined(bus: Bus) -> dict[str, Delivery]:
+def joined(atoll_bus: Bus) -> dict[str, Delivery]:
     """One handled message about each member. Ada's delivery failed, with her address in the error."""
 
     @on("member.joined", retry=Retry(immediate=0, delayed_s=()))
@@ -65,7 +65,7 @@ def joined(bus: Bus) -> dict[str, Delivery]:
         if str(event.member_id) == ADA:
             raise ValueError(f"{event.email} is full")
 
-    return {member: bus.deliver("member.joined", data(member), times=1)[0] for member in (ADA, BOB)}
+    return {member: atoll_bus.deliver("member.joined", data(member), times=1)[0] for member in (ADA, BOB)}
 
 
 def told(body: str) -> dict[str, Any]:
@@ -109,7 +109,9 @@ def test_a_failed_delivery_keeps_only_its_cause(joined: dict[str, Delivery]) -> 
     ]
 
 
-def test_an_outbox_row_is_erased_after_its_publication(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outbox_row_is_erased_after_its_publication(
+    atoll_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = ModuleType(__name__)
     module.__dict__["Joined"] = Joined
     monkeypatch.setattr(definitions, "event_modules", lambda: [module])
@@ -126,10 +128,10 @@ def test_an_outbox_row_is_erased_after_its_publication(bus: Bus, monkeypatch: py
     assert Outbox.objects.get(pk=bob.pk).body == bob.body
 
 
-def test_a_late_message_is_erased_within_a_day(bus: Bus, joined: dict[str, Delivery]) -> None:
+def test_a_late_message_is_erased_within_a_day(atoll_bus: Bus, joined: dict[str, Delivery]) -> None:
     personal_data.forget(ADA)
     personal_data.erase_due()
-    (late,) = bus.deliver("member.joined", data(ADA.upper()), times=1)
+    (late,) = atoll_bus.deliver("member.joined", data(ADA.upper()), times=1)
     assert personal_data.erase_due() == 0
     Forgotten.objects.update(done_at=F("done_at") - timedelta(hours=1))
     assert personal_data.erase_due() == 1
@@ -148,8 +150,10 @@ def test_a_quarantined_message_with_the_accounts_id_is_erased(db: None) -> None:
     assert (SECRET.encode() in bytes(bob.body), bob.is_cut) == (True, False)
 
 
-def test_messages_of_others_that_mention_the_account_stay(bus: Bus, joined: dict[str, Delivery]) -> None:
-    (other,) = bus.deliver("member.joined", data(BOB, plan=ADA), times=1)
+def test_messages_of_others_that_mention_the_account_stay(
+    atoll_bus: Bus, joined: dict[str, Delivery]
+) -> None:
+    (other,) = atoll_bus.deliver("member.joined", data(BOB, plan=ADA), times=1)
     before = Inbox.objects.get(pk=other.message_id).body
     personal_data.forget(ADA)
     personal_data.erase_due()

@@ -62,10 +62,10 @@ def test_announcing_outside_a_transaction_is_a_mistake(handlers: list[registry.H
     assert (Outbox.objects.count(), Delivery.objects.count()) == (0, 0)
 
 
-def test_an_event_goes_out_in_the_envelope_of_the_contract(bus: Bus) -> None:
+def test_an_event_goes_out_in_the_envelope_of_the_contract(atoll_bus: Bus) -> None:
     with context.work(correlation_id="checkout-4711"):
         message_id = publish(Opened("a"))
-    (envelope,) = bus.published("account.opened")
+    (envelope,) = atoll_bus.published("account.opened")
     timestamp = envelope["timestamp"]
     assert envelope == {
         "id": str(message_id),
@@ -81,10 +81,10 @@ def test_an_event_goes_out_in_the_envelope_of_the_contract(bus: Bus) -> None:
     assert row.correlation_id == "checkout-4711"
 
 
-def test_a_command_is_addressed_to_a_service(bus: Bus) -> None:
+def test_a_command_is_addressed_to_a_service(atoll_bus: Bus) -> None:
     send(Close("a"))
     send(Close("b"), to="archive-service")
-    assert [envelope["command"] for envelope in bus.sent("close.account")] == ["close.account"] * 2
+    assert [envelope["command"] for envelope in atoll_bus.sent("close.account")] == ["close.account"] * 2
     assert list(Outbox.objects.order_by("id").values_list("destination", flat=True)) == [
         "account-service",
         "archive-service",

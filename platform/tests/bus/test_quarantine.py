@@ -155,7 +155,7 @@ def replay(staff: Client, row: Quarantine) -> str:
 
 
 @pytest.mark.usefixtures("handlers")
-def test_a_cut_body_cannot_be_replayed_and_says_so(staff: Client, bus: Bus) -> None:
+def test_a_cut_body_cannot_be_replayed_and_says_so(staff: Client, atoll_bus: Bus) -> None:
     @handles("write.note")
     def write(command: dict[str, Any], message: Message) -> None:
         Note.objects.create(text=command["text"])
@@ -169,7 +169,7 @@ def test_a_cut_body_cannot_be_replayed_and_says_so(staff: Client, bus: Bus) -> N
     assert "0 rows" in replay(staff, cut)
     cut.refresh_from_db()
     assert (cut.status, cut.note) == ("waiting", recovery.INCOMPLETE)
-    assert (Inbox.objects.count(), bus.run_due()) == (0, 0)
+    assert (Inbox.objects.count(), atoll_bus.run_due()) == (0, 0)
 
 
 def peak_of(work: Callable[[], Any]) -> int:

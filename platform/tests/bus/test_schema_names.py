@@ -157,7 +157,7 @@ class Printed(Lost):
 
 
 @pytest.mark.usefixtures("handlers")
-def test_sending_refuses_unknown_names(bus: Bus) -> None:
+def test_sending_refuses_unknown_names(atoll_bus: Bus) -> None:
     with pytest.raises(
         Misuse, match=r"stock.counted is announced by old-erp, older-erp, .* not by library-service"
     ):

@@ -103,14 +103,14 @@ def test_a_blocked_lane_is_listed_with_its_dead_letter() -> None:
     assert stats.ledger_counts().blocked_lanes == 1
 
 
-def test_recent_messages_are_counted_by_their_outcome(bus: Bus) -> None:
+def test_recent_messages_are_counted_by_their_outcome(atoll_bus: Bus) -> None:
     @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
     def write(event: dict[str, Any], message: Message) -> None:
         if event["fails"]:
             raise ValueError("no")
 
     for fails in (False, False, True):
-        bus.deliver("note.asked", {"fails": fails}, times=1)
+        atoll_bus.deliver("note.asked", {"fails": fails}, times=1)
     publish(NoteWritten("a"))
     lately = stats.recent_activity()
     assert (lately.announced, lately.published) == (1, 0)

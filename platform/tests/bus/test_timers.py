@@ -29,7 +29,7 @@ def notes() -> list[str]:
     return list(Note.objects.order_by("pk").values_list("text", flat=True))
 
 
-def test_a_timer_fires_once_when_it_is_due(bus: Bus) -> None:
+def test_a_timer_fires_once_when_it_is_due(atoll_bus: Bus) -> None:
     @handles("remind")
     def remind(command: Remind, message: Message) -> None:
         Note.objects.create(text=command.text)
@@ -37,16 +37,16 @@ def test_a_timer_fires_once_when_it_is_due(bus: Bus) -> None:
     with context.work(correlation_id="checkout-4711"), transaction.atomic():
         schedule(Remind("later"), after=timedelta(minutes=15))
     now = timezone.now()
-    assert bus.run_due(now + timedelta(minutes=14)) == 0
+    assert atoll_bus.run_due(now + timedelta(minutes=14)) == 0
     assert notes() == []
-    assert bus.run_due(now + timedelta(minutes=16)) == 1
-    assert bus.run_due(now + timedelta(minutes=60)) == 0
+    assert atoll_bus.run_due(now + timedelta(minutes=16)) == 1
+    assert atoll_bus.run_due(now + timedelta(minutes=60)) == 0
     assert notes() == ["later"]
     assert Inbox.objects.get().correlation_id == "checkout-4711"
-    assert bus.sent() == []
+    assert atoll_bus.sent() == []
 
 
-def test_a_cancelled_timer_does_not_fire(bus: Bus) -> None:
+def test_a_cancelled_timer_does_not_fire(atoll_bus: Bus) -> None:
     @handles("remind")
     def remind(command: Remind, message: Message) -> None:
         Note.objects.create(text=command.text)
@@ -55,7 +55,7 @@ def test_a_cancelled_timer_does_not_fire(bus: Bus) -> None:
     schedule(Remind("two"), after=timedelta(minutes=1), token="order-2")
     assert cancel_scheduled("order-1") == 1
     assert cancel_scheduled("order-1") == 0
-    bus.run_due(timezone.now() + timedelta(minutes=2))
+    atoll_bus.run_due(timezone.now() + timedelta(minutes=2))
     assert notes() == ["two"]
     assert set(Delivery.objects.values_list("token", "status")) == {
         ("order-1", "cancelled"),
@@ -64,7 +64,7 @@ def test_a_cancelled_timer_does_not_fire(bus: Bus) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_timer_cancelled_between_claim_and_run_does_not_fire(bus: Bus) -> None:
+def test_a_timer_cancelled_between_claim_and_run_does_not_fire(atoll_bus: Bus) -> None:
     @handles("remind")
     def remind(command: Remind, message: Message) -> None:
         Note.objects.create(text=command.text)

@@ -18,7 +18,9 @@ from .sign_in import SECRET, UsersService
 
 
 @pytest.fixture
-def users(monkeypatch: pytest.MonkeyPatch, settings: Any, trusted_test_key: None) -> Iterator[UsersService]:
+def users(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, atoll_trusted_test_key: None
+) -> Iterator[UsersService]:
     service = UsersService()
 
     class Handler(BaseHTTPRequestHandler):

@@ -249,7 +249,7 @@ def test_an_issuer_without_keys_is_an_outage_and_no_refusal(
 
 @pytest.mark.parametrize("issuer", ["https://evil.test", "", None])
 def test_the_only_issuer_is_the_only_one(
-    provider: IdentityProvider, use: Callable[..., None], trusted_test_key: None, issuer: Any
+    provider: IdentityProvider, use: Callable[..., None], atoll_trusted_test_key: None, issuer: Any
 ) -> None:
     use()
     refused(provider.token(iss=issuer))
@@ -259,7 +259,7 @@ def test_the_only_issuer_is_the_only_one(
 
 
 def test_beside_users_an_id_carries_the_name_of_its_issuer(
-    provider: IdentityProvider, use: Callable[..., None], trusted_test_key: None
+    provider: IdentityProvider, use: Callable[..., None], atoll_trusted_test_key: None
 ) -> None:
     use(NAME="keycloak")
 

@@ -82,15 +82,15 @@ def test_who_may_post(
     roles: tuple[int, int, int],
     admin: int,
     service: int,
-    as_user: Callable[..., APIClient],
-    as_support: Callable[..., APIClient],
-    as_catalogue: Callable[..., APIClient],
-    as_operator: Callable[..., APIClient],
-    as_admin: Callable[..., APIClient],
-    as_service: Callable[..., APIClient],
+    atoll_as_user: Callable[..., APIClient],
+    atoll_as_support: Callable[..., APIClient],
+    atoll_as_catalogue: Callable[..., APIClient],
+    atoll_as_operator: Callable[..., APIClient],
+    atoll_as_admin: Callable[..., APIClient],
+    atoll_as_service: Callable[..., APIClient],
 ) -> None:
-    members = (as_support(), as_catalogue(), as_operator())
-    clients = (APIClient(), as_user(), *members, as_admin(), as_service())
+    members = (atoll_as_support(), atoll_as_catalogue(), atoll_as_operator())
+    clients = (APIClient(), atoll_as_user(), *members, atoll_as_admin(), atoll_as_service())
 
     assert [client.post(f"/{needed}", {}).status_code for client in clients] == [
         anonymous,
@@ -101,11 +101,11 @@ def test_who_may_post(
     ]
 
 
-def test_anyone_may_read_what_catalogue_writes(trusted_test_key: None) -> None:
+def test_anyone_may_read_what_catalogue_writes(atoll_trusted_test_key: None) -> None:
     assert APIClient().get("/catalogue-or-read").json() == {"id": None}
 
 
-def test_without_a_token_the_answer_is_401_with_a_challenge(trusted_test_key: None) -> None:
+def test_without_a_token_the_answer_is_401_with_a_challenge(atoll_trusted_test_key: None) -> None:
     answer = APIClient().get("/signed-in")
 
     assert answer.status_code == 401
@@ -115,7 +115,7 @@ def test_without_a_token_the_answer_is_401_with_a_challenge(trusted_test_key: No
 
 @pytest.mark.parametrize("url", ["/signed-in", "/catalogue-or-read"])
 def test_a_bad_token_is_403_with_a_challenge_even_where_anyone_may_read(
-    url: str, trusted_test_key: None
+    url: str, atoll_trusted_test_key: None
 ) -> None:
     answer = APIClient().get(url, HTTP_AUTHORIZATION="Bearer not.a.token")
 
@@ -124,22 +124,22 @@ def test_a_bad_token_is_403_with_a_challenge_even_where_anyone_may_read(
     assert 'error="invalid_token"' in answer["WWW-Authenticate"]
 
 
-def test_the_scheme_is_read_in_any_case(token: Callable[..., str]) -> None:
+def test_the_scheme_is_read_in_any_case(atoll_token: Callable[..., str]) -> None:
     me = uuid7()
 
     for scheme in ("Bearer", "bearer", "BEARER"):
-        answer = APIClient().get("/signed-in", HTTP_AUTHORIZATION=f"{scheme} {token(me)}")
+        answer = APIClient().get("/signed-in", HTTP_AUTHORIZATION=f"{scheme} {atoll_token(me)}")
         assert answer.json() == {"id": str(me)}
 
 
-def test_another_scheme_is_no_access_token(trusted_test_key: None) -> None:
+def test_another_scheme_is_no_access_token(atoll_trusted_test_key: None) -> None:
     for header in ("Basic dXNlcjpwYXNz", "Token abc", "Bearerabc"):
         answer = APIClient().get("/signed-in", HTTP_AUTHORIZATION=header)
         assert (answer.status_code, answer.json()["code"]) == (401, "access_token_required")
 
 
-def test_a_header_that_holds_no_single_token_is_refused(token: Callable[..., str]) -> None:
-    good = token()
+def test_a_header_that_holds_no_single_token_is_refused(atoll_token: Callable[..., str]) -> None:
+    good = atoll_token()
     for header in (
         "Bearer",
         "Bearer ",
@@ -152,14 +152,14 @@ def test_a_header_that_holds_no_single_token_is_refused(token: Callable[..., str
         assert APIClient().get("/signed-in", HTTP_AUTHORIZATION=header).status_code == 403, header
 
 
-def test_a_token_in_the_query_or_a_cookie_is_not_seen(token: Callable[..., str]) -> None:
+def test_a_token_in_the_query_or_a_cookie_is_not_seen(atoll_token: Callable[..., str]) -> None:
     client = APIClient()
-    client.cookies["access_token"] = token()
+    client.cookies["access_token"] = atoll_token()
 
-    assert client.get(f"/signed-in?access_token={token()}&token={token()}").status_code == 401
+    assert client.get(f"/signed-in?access_token={atoll_token()}&token={atoll_token()}").status_code == 401
 
 
-def test_identity_headers_prove_nothing(trusted_test_key: None) -> None:
+def test_identity_headers_prove_nothing(atoll_trusted_test_key: None) -> None:
     answer = APIClient().get("/support", HTTP_X_USER_ID=str(uuid7()), HTTP_X_USER_ROLES="admin")
 
     assert answer.status_code == 401

@@ -18,7 +18,7 @@ MOMENT = "2026-11-23T10:00:00Z"
 
 
 @pytest.fixture(autouse=True)
-def _new_process(trusted_test_key: None) -> Iterator[None]:
+def _new_process(atoll_trusted_test_key: None) -> Iterator[None]:
     verification.forget_keys()
     yield
     verification.forget_keys()

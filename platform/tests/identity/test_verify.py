@@ -21,7 +21,7 @@ USER = uuid7()
 
 
 @pytest.fixture(autouse=True)
-def _only_the_test_key(trusted_test_key: None) -> Iterator[None]:
+def _only_the_test_key(atoll_trusted_test_key: None) -> Iterator[None]:
     verification.forget_keys()
     yield
     verification.forget_keys()

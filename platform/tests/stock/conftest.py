@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import transaction
 from django.test import Client
 
 from atoll.bus import Message, Retry, on
@@ -60,7 +61,7 @@ class Ledger:
 
 
 @pytest.fixture
-def ledger(bus: Bus, handlers: list[registry.Handler]) -> Ledger:
+def ledger(atoll_bus: Bus, handlers: list[registry.Handler]) -> Ledger:
     """A dead and a failing delivery, a message to publish, and an unreadable message.
 
     The handler of ``note.asked`` works from its second message on.
@@ -79,10 +80,12 @@ def ledger(bus: Bus, handlers: list[registry.Handler]) -> Ledger:
     def lose(event: dict[str, Any], message: Message) -> None:
         raise LookupError("there is no drawer 7")
 
-    (dead,) = bus.deliver("note.asked", {"text": "late"}, times=1, correlation_id=CORRELATION)
-    (failing,) = bus.deliver("note.lost", {"text": "gone"}, times=1, correlation_id=CORRELATION)
+    (dead,) = atoll_bus.deliver("note.asked", {"text": "late"}, times=1, correlation_id=CORRELATION)
+    (failing,) = atoll_bus.deliver("note.lost", {"text": "gone"}, times=1, correlation_id=CORRELATION)
     assert (dead.status, failing.status) == ("dead", "pending")
-    publish_raw("note.written", {"text": "first"})
+    assert atoll_bus.failed() == [dead, failing]
+    with transaction.atomic():
+        publish_raw("note.written", {"text": "first"})
     body = json.dumps({"eventType": "note.asked", "data": {"text": "<script>late</script>"}}).encode()
     quarantine.add(Arrival("events.library-service", "note.asked", body, {}, {}), "no handler")
     return Ledger(dead, failing, dead.message, Outbox.objects.get(), Quarantine.objects.get(), notes)

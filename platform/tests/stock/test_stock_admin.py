@@ -134,18 +134,20 @@ def test_the_first_page_of_the_app_leads_to_all_pages_and_shows_failures(
     assert f'href="{PLACE}/"' in text_of(staff, "/admin/")
 
 
-def test_a_dead_delivery_is_replayed_from_its_page_and_runs(staff: Client, ledger: Ledger, bus: Bus) -> None:
+def test_a_dead_delivery_is_replayed_from_its_page_and_runs(
+    staff: Client, ledger: Ledger, atoll_bus: Bus
+) -> None:
     replay = link(text_of(staff, f"{PLACE}/delivery/{ledger.dead.pk}/change/"), part="/replay/")
     assert "runs again with all its attempts" in text_of(staff, replay)
     assert "1 row: will run again." in staff.post(replay, follow=True).content.decode()
-    assert bus.run_due() == 1
+    assert atoll_bus.run_due() == 1
     assert ledger.notes == ["late"]
     assert "will run again" in text_of(staff, f"{PLACE}/delivery/{ledger.dead.pk}/history/")
     assert "/replay/" not in text_of(staff, f"{PLACE}/delivery/{ledger.dead.pk}/change/")
 
 
 def test_a_dead_delivery_is_edited_and_runs_with_the_new_data(
-    staff: Client, ledger: Ledger, bus: Bus
+    staff: Client, ledger: Ledger, atoll_bus: Bus
 ) -> None:
     edit = link(text_of(staff, f"{PLACE}/delivery/{ledger.dead.pk}/change/"), part="/edit/")
     page = text_of(staff, edit)
@@ -156,7 +158,7 @@ def test_a_dead_delivery_is_edited_and_runs_with_the_new_data(
     assert ledger.notes == []
     sent["payload"] = '{"text": "mended"}'
     assert "edited and will run again" in staff.post(edit, sent, follow=True).content.decode()
-    bus.run_due()
+    atoll_bus.run_due()
     assert ledger.notes == ["mended"]
 
 
@@ -209,7 +211,9 @@ def test_a_quarantined_message_is_decided_from_its_page(staff: Client, ledger: L
     assert staff.get(download).content.startswith(b'{"eventType"')
 
 
-def test_a_handler_without_code_is_retired(staff: Client, bus: Bus, handlers: list[registry.Handler]) -> None:
+def test_a_handler_without_code_is_retired(
+    staff: Client, atoll_bus: Bus, handlers: list[registry.Handler]
+) -> None:
     @on("note.asked", name="write_note")
     def write(event: dict[str, Any], message: Message) -> None: ...
 

@@ -39,9 +39,9 @@ def staff(client: Client) -> Client:
 
 
 @pytest.fixture
-def cancelled(bus, settings) -> Order:
+def cancelled(atoll_bus, settings) -> Order:
     """Cancelled while its payment was under way: both compensations are asked for, with 900 s each."""
     settings.COMPENSATION_DEADLINE_S = 900
     order = placed()
-    tell(bus, "stock.reserved", order)
+    tell(atoll_bus, "stock.reserved", order)
     return cancel_order(order.id, BY_CUSTOMER, reason="changed my mind")

@@ -42,9 +42,9 @@ def test_a_search_that_fits_nothing_shows_nothing(staff):
     assert str(order.id) not in page(staff.get(LIST, {"q": "nobody at all"}))
 
 
-def test_orders_are_filtered_by_status_and_time(staff, bus):
+def test_orders_are_filtered_by_status_and_time(staff, atoll_bus):
     pending, awaiting = placed(), placed()
-    bus.deliver("stock.reserved", {"orderId": str(awaiting.id)})
+    atoll_bus.deliver("stock.reserved", {"orderId": str(awaiting.id)})
     shown = page(staff.get(LIST, {"status__exact": "awaiting_payment"}))
     assert str(awaiting.id) in shown
     assert str(pending.id) not in shown
@@ -66,9 +66,9 @@ def test_the_figures_of_the_overview_lead_to_the_orders_they_count(staff, late_s
     }
 
 
-def test_an_order_is_shown_with_its_lines_and_history_and_no_field_to_edit(staff, bus):
+def test_an_order_is_shown_with_its_lines_and_history_and_no_field_to_edit(staff, atoll_bus):
     order = placed()
-    bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1, service_id="product-service")
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1, service_id="product-service")
     shown = page(staff.get(f"{LIST}{order.id}/change/"))
     for text in ("Trail lamp", "Climbing rope", "Stock reserved", "product-service", "Awaiting payment"):
         assert text in shown
@@ -101,7 +101,7 @@ def test_cancelling_asks_for_a_reason_first(staff):
     assert order.status == "pending"
 
 
-def test_staff_cancel_selected_orders_with_a_reason(staff, bus):
+def test_staff_cancel_selected_orders_with_a_reason(staff, atoll_bus):
     first, second, other = placed(), placed(), placed()
 
     answer = staff.post(LIST, select(first, second, reason="Warehouse flooded"), follow=True)
@@ -113,7 +113,7 @@ def test_staff_cancel_selected_orders_with_a_reason(staff, bus):
         assert order.history.last().actor == "staff:stan"
     other.refresh_from_db()
     assert other.status == "pending"
-    assert [m["command"] for m in bus.sent()[3:]] == ["release.stock", "release.stock"]
+    assert [m["command"] for m in atoll_bus.sent()[3:]] == ["release.stock", "release.stock"]
 
 
 def test_one_order_is_cancelled_from_its_own_page(staff):
@@ -129,10 +129,10 @@ def test_one_order_is_cancelled_from_its_own_page(staff):
     assert address.rstrip("/") not in page(staff.get(f"{LIST}{order.id}/change/"))
 
 
-def test_a_confirmed_order_stays_and_the_page_says_why(staff, bus):
+def test_a_confirmed_order_stays_and_the_page_says_why(staff, atoll_bus):
     order = placed()
-    bus.deliver("stock.reserved", {"orderId": str(order.id)})
-    bus.deliver("payment.completed", {"orderId": str(order.id)})
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)})
+    atoll_bus.deliver("payment.completed", {"orderId": str(order.id)})
     answer = staff.post(LIST, select(order, reason="too late"), follow=True)
     assert "can no longer be cancelled" in page(answer)
     order.refresh_from_db()
@@ -162,12 +162,12 @@ def test_the_overview_counts_open_and_overdue_orders(staff):
     assert "Orders past their deadline" in page(staff.get("/admin/"))
 
 
-def test_an_order_shows_its_states_in_words_and_leads_to_everything_about_it(staff, bus, monkeypatch):
+def test_an_order_shows_its_states_in_words_and_leads_to_everything_about_it(staff, atoll_bus, monkeypatch):
     for name in ("users", "products", "payments", "gateway"):
         monkeypatch.setenv(f"{name.upper()}_ADMIN_URL", f"https://{name}.admin.example/admin/")
     order = placed()
-    bus.deliver("stock.reserved", {"orderId": str(order.id)})
-    bus.deliver(
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)})
+    atoll_bus.deliver(
         "payment.failed", {"orderId": str(order.id), "reason": "no money"}, correlation_id="one-journey"
     )
     shown = page(staff.get(f"{LIST}{order.id}/change/"))

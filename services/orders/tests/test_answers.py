@@ -29,20 +29,20 @@ def by_the_orm(order: Order) -> Order:
 @pytest.mark.parametrize(
     "end", ["pending", "cancelled early", "confirmed", "refunded", "cancelled late", "voided"]
 )
-def test_an_answer_is_what_the_serializers_describe(bus, end):
+def test_an_answer_is_what_the_serializers_describe(atoll_bus, end):
     order = placed()
     if end == "cancelled early":
-        tell(bus, "stock.rejected", order, items=[])
+        tell(atoll_bus, "stock.rejected", order, items=[])
     elif end != "pending":
-        tell(bus, "stock.reserved", order)
+        tell(atoll_bus, "stock.reserved", order)
     if end in ("confirmed", "refunded"):
-        tell(bus, "payment.completed", order)
+        tell(atoll_bus, "payment.completed", order)
     if end == "refunded":
-        tell(bus, "payment.refunded", order, reason="broken")
+        tell(atoll_bus, "payment.refunded", order, reason="broken")
     if end in ("cancelled late", "voided"):
         cancel_order(order.id, BY_CUSTOMER, reason="changed my mind")
     if end == "voided":
-        tell(bus, "payment.voided", order)
+        tell(atoll_bus, "payment.voided", order)
 
     read, expected = selectors.find_order(order.pk, owner=None), by_the_orm(order)
 
@@ -57,9 +57,9 @@ def test_an_order_without_shown_lines_has_no_items():
     assert render(answers.shown(order)) == render(OrderSerializer(order).data)
 
 
-def test_a_read_is_one_statement(as_user):
+def test_a_read_is_one_statement(atoll_as_user):
     order = placed()
-    client = as_user(order.user_id)
+    client = atoll_as_user(order.user_id)
     client.get(f"/orders/{order.id}")
 
     with own_statements() as statements:

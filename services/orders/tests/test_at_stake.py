@@ -15,7 +15,7 @@ from services.orders.tests.placing import placed
 pytestmark = pytest.mark.django_db
 
 
-def test_orders_are_counted_and_summed_by_currency_and_their_deadlines_are_named(bus):
+def test_orders_are_counted_and_summed_by_currency_and_their_deadlines_are_named(atoll_bus):
     with context.work(correlation_id="checkout-1"):
         orders = [placed(), placed()]
     Order.objects.filter(pk=orders[1].pk).update(currency="USD")

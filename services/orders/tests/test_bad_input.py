@@ -68,14 +68,16 @@ def refused(answer, status: int) -> dict:
     ],
     ids=lambda body: json.dumps(body)[:60],
 )
-def test_a_body_that_is_no_order_is_refused_before_anybody_is_asked(neighbours, as_user, bus, body):
-    refused(as_user(neighbours.user()).post("/orders", body), 400)
+def test_a_body_that_is_no_order_is_refused_before_anybody_is_asked(
+    neighbours, atoll_as_user, atoll_bus, body
+):
+    refused(atoll_as_user(neighbours.user()).post("/orders", body), 400)
     assert neighbours.asked == []
-    assert bus.sent() == []
+    assert atoll_bus.sent() == []
 
 
-def test_the_refusal_names_the_field(neighbours, as_user):
-    answer = as_user(neighbours.user()).post("/orders", {"items": [LINE, LINE | {"quantity": 0}]})
+def test_the_refusal_names_the_field(neighbours, atoll_as_user):
+    answer = atoll_as_user(neighbours.user()).post("/orders", {"items": [LINE, LINE | {"quantity": 0}]})
     details = refused(answer, 400)["details"]
     assert details == {"items": {"1": {"quantity": ["Ensure this value is greater than or equal to 1."]}}}
 
@@ -96,26 +98,26 @@ def test_the_refusal_names_the_field(neighbours, as_user):
     ],
     ids=lambda raw: repr(raw[:40]),
 )
-def test_what_is_no_json_is_refused(neighbours, as_user, raw):
-    answer = as_user(neighbours.user()).generic("POST", "/orders", raw, content_type="application/json")
+def test_what_is_no_json_is_refused(neighbours, atoll_as_user, raw):
+    answer = atoll_as_user(neighbours.user()).generic("POST", "/orders", raw, content_type="application/json")
     refused(answer, 400)
 
 
-def test_a_body_that_is_too_large_is_refused(neighbours, as_user):
+def test_a_body_that_is_too_large_is_refused(neighbours, atoll_as_user):
     raw = b'{"items": ["' + b"x" * 1_100_000 + b'"]}'
-    answer = as_user(neighbours.user()).generic("POST", "/orders", raw, content_type="application/json")
+    answer = atoll_as_user(neighbours.user()).generic("POST", "/orders", raw, content_type="application/json")
     assert refused(answer, 413)["code"] == "body_too_large"
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "text/xml"])
-def test_a_body_that_is_not_declared_as_json_is_refused(neighbours, as_user, media_type):
+def test_a_body_that_is_not_declared_as_json_is_refused(neighbours, atoll_as_user, media_type):
     raw = json.dumps({"items": [LINE]})
-    refused(as_user(neighbours.user()).generic("POST", "/orders", raw, content_type=media_type), 415)
+    refused(atoll_as_user(neighbours.user()).generic("POST", "/orders", raw, content_type=media_type), 415)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space", "ümlaut", "a,b"])
-def test_a_malformed_idempotency_key_is_refused(neighbours, as_user, key):
-    client = as_user(neighbours.user())
+def test_a_malformed_idempotency_key_is_refused(neighbours, atoll_as_user, key):
+    client = atoll_as_user(neighbours.user())
     refused(client.post("/orders", {"items": [LINE]}, headers={"Idempotency-Key": key}), 400)
 
 
@@ -133,8 +135,8 @@ def test_a_malformed_idempotency_key_is_refused(neighbours, as_user, key):
         ("GET", "/orders/0198c0de-0000-7000-8000-00000000dead/cancel", 405),
     ],
 )
-def test_an_address_or_method_that_does_not_exist_is_told_in_our_shape(as_user, method, path, status):
-    refused(as_user().generic(method, path, b"{}", content_type="application/json"), status)
+def test_an_address_or_method_that_does_not_exist_is_told_in_our_shape(atoll_as_user, method, path, status):
+    refused(atoll_as_user().generic(method, path, b"{}", content_type="application/json"), status)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +152,10 @@ def test_an_address_or_method_that_does_not_exist_is_told_in_our_shape(as_user, 
         "pageSize=-1",
     ],
 )
-def test_a_filter_that_cannot_be_read_is_refused(as_user, query):
-    refused(as_user().get(f"/orders?{query}"), 400)
+def test_a_filter_that_cannot_be_read_is_refused(atoll_as_user, query):
+    refused(atoll_as_user().get(f"/orders?{query}"), 400)
 
 
 @pytest.mark.parametrize("user_id", ["me", "7", "%00"])
-def test_a_summary_of_something_that_is_no_user_is_refused(as_user, user_id):
-    refused(as_user().get(f"/orders/summary?userId={user_id}"), 400)
+def test_a_summary_of_something_that_is_no_user_is_refused(atoll_as_user, user_id):
+    refused(atoll_as_user().get(f"/orders/summary?userId={user_id}"), 400)

@@ -24,11 +24,11 @@ def shown(order) -> tuple[str, str]:
     return order.customer_name, order.customer_email
 
 
-def test_a_changed_account_is_shown_on_all_of_its_orders_and_no_other(bus):
+def test_a_changed_account_is_shown_on_all_of_its_orders_and_no_other(atoll_bus):
     user_id = uuid7()
     first, second, foreign = placed(user_id), placed(user_id), placed()
 
-    bus.deliver(
+    atoll_bus.deliver(
         "user.updated",
         {"userId": str(user_id), "changes": {"name": "Countess Lovelace", "email": "countess@example.com"}},
     )
@@ -68,15 +68,15 @@ def test_what_was_placed_with_is_as_old_as_the_account_was():
     assert placed().customer_name_as_of == LONG_AGO
 
 
-def test_a_deleted_account_cancels_its_open_orders_and_leaves_finished_ones_alone(bus):
+def test_a_deleted_account_cancels_its_open_orders_and_leaves_finished_ones_alone(atoll_bus):
     user_id = uuid7()
     pending, awaiting, confirmed, foreign = placed(user_id), placed(user_id), placed(user_id), placed()
     for order in (awaiting, confirmed):
-        bus.deliver("stock.reserved", {"orderId": str(order.id)})
-    bus.deliver("payment.completed", {"orderId": str(confirmed.id)})
-    before = len(bus.sent())
+        atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)})
+    atoll_bus.deliver("payment.completed", {"orderId": str(confirmed.id)})
+    before = len(atoll_bus.sent())
 
-    bus.deliver("user.deleted", {"userId": str(user_id)})
+    atoll_bus.deliver("user.deleted", {"userId": str(user_id)})
 
     for order in (pending, awaiting, confirmed, foreign):
         order.refresh_from_db()
@@ -84,7 +84,7 @@ def test_a_deleted_account_cancels_its_open_orders_and_leaves_finished_ones_alon
     assert (awaiting.status, awaiting.reason) == ("cancelled", "user_deleted")
     assert confirmed.status == "confirmed"
     assert foreign.status == "pending"
-    assert [(m["command"], m["data"]["orderId"]) for m in bus.sent()[before:]] == [
+    assert [(m["command"], m["data"]["orderId"]) for m in atoll_bus.sent()[before:]] == [
         ("release.stock", str(pending.id)),
         ("release.stock", str(awaiting.id)),
         ("refund.payment", str(awaiting.id)),
@@ -92,14 +92,14 @@ def test_a_deleted_account_cancels_its_open_orders_and_leaves_finished_ones_alon
     assert confirmed.history.filter(event="user.deleted").count() == 0
 
 
-def test_a_deleted_account_is_forgotten_on_all_of_its_orders_open_and_finished(bus):
+def test_a_deleted_account_is_forgotten_on_all_of_its_orders_open_and_finished(atoll_bus):
     user_id = uuid7()
     pending, confirmed, foreign = placed(user_id), placed(user_id), placed()
-    bus.deliver("stock.reserved", {"orderId": str(confirmed.id)})
-    bus.deliver("payment.completed", {"orderId": str(confirmed.id)})
+    atoll_bus.deliver("stock.reserved", {"orderId": str(confirmed.id)})
+    atoll_bus.deliver("payment.completed", {"orderId": str(confirmed.id)})
     total, lines = confirmed.total, confirmed.lines.count()
 
-    bus.deliver("user.deleted", {"userId": str(user_id)})
+    atoll_bus.deliver("user.deleted", {"userId": str(user_id)})
 
     for order in (pending, confirmed):
         assert shown(order) == ("Deleted customer", f"{user_id}@deleted.invalid")
@@ -115,16 +115,16 @@ def test_a_change_that_is_older_than_the_deletion_and_arrives_later_tells_nothin
     assert shown(order)[0] == "Deleted customer"
 
 
-def test_messages_and_kept_answers_about_a_deleted_account_are_forgotten_too(bus):
+def test_messages_and_kept_answers_about_a_deleted_account_are_forgotten_too(atoll_bus):
     user_id = uuid7()
     changes = {"name": "Countess Lovelace", "email": "countess@example.com"}
-    bus.deliver("user.updated", {"userId": str(user_id), "changes": changes})
+    atoll_bus.deliver("user.updated", {"userId": str(user_id), "changes": changes})
     IdempotencyRecord.objects.create(
         principal=str(user_id), method="POST", route="orders", key="k", fingerprint="f", status=201,
         body=b"countess@example.com", created_at=NOON,
     )  # fmt: skip
 
-    bus.deliver("user.deleted", {"userId": str(user_id)})
+    atoll_bus.deliver("user.deleted", {"userId": str(user_id)})
     assert list(Forgotten.objects.values_list("subject", flat=True)) == [str(user_id)]
     personal_data.erase_due()
 
@@ -134,10 +134,10 @@ def test_messages_and_kept_answers_about_a_deleted_account_are_forgotten_too(bus
     assert "countess" not in str(told).lower()
 
 
-def test_nothing_is_placed_for_an_account_that_was_deleted_since_the_quote(bus):
+def test_nothing_is_placed_for_an_account_that_was_deleted_since_the_quote(atoll_bus):
     user_id = uuid7()
-    bus.deliver("user.deleted", {"userId": str(user_id)})
-    before = len(bus.sent())
+    atoll_bus.deliver("user.deleted", {"userId": str(user_id)})
+    before = len(atoll_bus.sent())
     with pytest.raises(NotAllowed, match="closed or inactive"):
         placed(user_id)
-    assert (Order.objects.count(), len(bus.sent())) == (0, before)
+    assert (Order.objects.count(), len(atoll_bus.sent())) == (0, before)

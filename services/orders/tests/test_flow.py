@@ -43,11 +43,11 @@ def data_of(envelope: dict) -> dict:
     return {name: value for name, value in envelope["data"].items() if name != "timestamp"}
 
 
-def test_placing_announces_the_order_and_asks_products_for_the_stock(bus):
+def test_placing_announces_the_order_and_asks_products_for_the_stock(atoll_bus):
     order = placed()
 
     assert order.status == "pending"
-    [created] = bus.published("order.created")
+    [created] = atoll_bus.published("order.created")
     assert data_of(created) == {
         "orderId": str(order.id),
         "userId": str(order.user_id),
@@ -58,19 +58,19 @@ def test_placing_announces_the_order_and_asks_products_for_the_stock(bus):
         "total": 129.3,
         "currency": "EUR",
     }
-    [reserve] = bus.sent("reserve.stock")
+    [reserve] = atoll_bus.sent("reserve.stock")
     assert data_of(reserve) == {"orderId": str(order.id), "items": stock_items()}
     assert moves(order) == [("order.placed", "", "pending")]
 
 
-def test_reserved_stock_leads_to_the_payment_of_exactly_the_total(bus):
+def test_reserved_stock_leads_to_the_payment_of_exactly_the_total(atoll_bus):
     order = placed(payment_method="card-flaky")
 
-    reserved(bus, order)
+    reserved(atoll_bus, order)
 
     order.refresh_from_db()
     assert order.status == "awaiting_payment"
-    [process] = bus.sent("process.payment")
+    [process] = atoll_bus.sent("process.payment")
     assert data_of(process) == {
         "orderId": str(order.id),
         "amount": 129.3,
@@ -80,19 +80,19 @@ def test_reserved_stock_leads_to_the_payment_of_exactly_the_total(bus):
     }
 
 
-def test_a_paid_order_is_confirmed_and_its_stock_is_sold(bus):
+def test_a_paid_order_is_confirmed_and_its_stock_is_sold(atoll_bus):
     order = placed()
-    reserved(bus, order)
-    paid(bus, order)
+    reserved(atoll_bus, order)
+    paid(atoll_bus, order)
 
     order.refresh_from_db()
     assert (order.status, order.reason) == ("confirmed", "")
     assert order.finished_at is not None
-    assert sent(bus) == ["reserve.stock", "process.payment", "commit.stock"]
-    assert announced(bus) == ["order.created", "order.confirmed"]
-    [commit] = bus.sent("commit.stock")
+    assert sent(atoll_bus) == ["reserve.stock", "process.payment", "commit.stock"]
+    assert announced(atoll_bus) == ["order.created", "order.confirmed"]
+    [commit] = atoll_bus.sent("commit.stock")
     assert data_of(commit) == {"orderId": str(order.id), "items": stock_items()}
-    [confirmed] = bus.published("order.confirmed")
+    [confirmed] = atoll_bus.published("order.confirmed")
     assert data_of(confirmed) == {
         "orderId": str(order.id),
         "userId": str(order.user_id),
@@ -107,10 +107,10 @@ def test_a_paid_order_is_confirmed_and_its_stock_is_sold(bus):
     ]
 
 
-def test_an_order_without_stock_is_cancelled_and_tells_what_was_short(bus):
+def test_an_order_without_stock_is_cancelled_and_tells_what_was_short(atoll_bus):
     order = placed()
 
-    bus.deliver(
+    atoll_bus.deliver(
         "stock.rejected",
         {
             "orderId": str(order.id),
@@ -121,58 +121,58 @@ def test_an_order_without_stock_is_cancelled_and_tells_what_was_short(bus):
     order.refresh_from_db()
     assert (order.status, order.reason) == ("cancelled", "out_of_stock")
     assert order.history.last().reason == "Trail lamp: 2 asked, 1 available"
-    assert sent(bus) == ["reserve.stock"]
-    [cancelled] = bus.published("order.cancelled")
+    assert sent(atoll_bus) == ["reserve.stock"]
+    [cancelled] = atoll_bus.published("order.cancelled")
     assert cancelled["data"]["reason"] == "out_of_stock"
 
 
-def test_a_reservation_that_was_released_before_does_not_claim_that_stock_is_out(bus):
+def test_a_reservation_that_was_released_before_does_not_claim_that_stock_is_out(atoll_bus):
     """As when the dead letter of a reservation is replayed after the order gave its stock back."""
     order = placed()
 
-    bus.deliver("stock.rejected", {"orderId": str(order.id), "shortages": []})
+    atoll_bus.deliver("stock.rejected", {"orderId": str(order.id), "shortages": []})
 
     order.refresh_from_db()
     assert (order.status, order.reason) == ("cancelled", "stock_released")
     assert order.history.last().reason == "The reservation was released before. No product was short."
 
 
-def test_a_declined_payment_cancels_the_order_and_lets_the_stock_go(bus):
+def test_a_declined_payment_cancels_the_order_and_lets_the_stock_go(atoll_bus):
     order = placed()
-    reserved(bus, order)
+    reserved(atoll_bus, order)
 
-    bus.deliver("payment.failed", payment(order, reason="card_declined"))
+    atoll_bus.deliver("payment.failed", payment(order, reason="card_declined"))
 
     order.refresh_from_db()
     assert (order.status, order.reason) == ("cancelled", "card_declined")
-    assert sent(bus) == ["reserve.stock", "process.payment", "release.stock"]
-    [release] = bus.sent("release.stock")
+    assert sent(atoll_bus) == ["reserve.stock", "process.payment", "release.stock"]
+    [release] = atoll_bus.sent("release.stock")
     assert data_of(release) == {"orderId": str(order.id), "items": stock_items()}
-    assert announced(bus) == ["order.created", "order.cancelled"]
+    assert announced(atoll_bus) == ["order.created", "order.cancelled"]
 
 
-def test_a_failed_payment_without_a_reason_still_gives_one(bus):
+def test_a_failed_payment_without_a_reason_still_gives_one(atoll_bus):
     order = placed()
-    reserved(bus, order)
-    bus.deliver("payment.failed", payment(order))
+    reserved(atoll_bus, order)
+    atoll_bus.deliver("payment.failed", payment(order))
     order.refresh_from_db()
     assert order.reason == "payment_failed"
 
 
-def test_repeated_answers_are_kept_in_the_history_and_change_nothing(bus):
+def test_repeated_answers_are_kept_in_the_history_and_change_nothing(atoll_bus):
     order = placed()
-    bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1)
-    bus.deliver("payment.completed", payment(order), times=1)
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1)
+    atoll_bus.deliver("payment.completed", payment(order), times=1)
     before = Order.objects.values().get(pk=order.pk)
-    messages = (sent(bus), announced(bus))
+    messages = (sent(atoll_bus), announced(atoll_bus))
 
-    bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1)
-    bus.deliver("payment.completed", payment(order), times=2)
-    bus.deliver("payment.failed", payment(order, reason="late"), times=1)
-    bus.deliver("stock.rejected", {"orderId": str(order.id), "shortages": []}, times=1)
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1)
+    atoll_bus.deliver("payment.completed", payment(order), times=2)
+    atoll_bus.deliver("payment.failed", payment(order, reason="late"), times=1)
+    atoll_bus.deliver("stock.rejected", {"orderId": str(order.id), "shortages": []}, times=1)
 
     assert Order.objects.values().get(pk=order.pk) == before
-    assert (sent(bus), announced(bus)) == messages
+    assert (sent(atoll_bus), announced(atoll_bus)) == messages
     assert kept(order) == [
         ("stock.reserved", "confirmed"),
         ("payment.completed", "confirmed"),
@@ -182,64 +182,64 @@ def test_repeated_answers_are_kept_in_the_history_and_change_nothing(bus):
     ]
 
 
-def test_one_message_delivered_many_times_is_one_entry_of_the_history(bus):
+def test_one_message_delivered_many_times_is_one_entry_of_the_history(atoll_bus):
     order = placed()
     message_id = "0198c0de-0000-7000-8000-00000000abcd"
 
-    bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=5, message_id=message_id)
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=5, message_id=message_id)
 
     [entry] = order.history.filter(event="stock.reserved")
     assert entry.message_id == message_id
-    assert len(bus.sent("process.payment")) == 1
+    assert len(atoll_bus.sent("process.payment")) == 1
 
 
-def test_a_payment_before_the_stock_is_reserved_does_not_confirm_the_order(bus):
+def test_a_payment_before_the_stock_is_reserved_does_not_confirm_the_order(atoll_bus):
     order = placed()
-    bus.deliver("payment.completed", payment(order), times=1)
+    atoll_bus.deliver("payment.completed", payment(order), times=1)
     order.refresh_from_db()
     assert order.status == "pending"
     assert kept(order) == [("payment.completed", "pending")]
-    assert sent(bus) == ["reserve.stock"]
+    assert sent(atoll_bus) == ["reserve.stock"]
 
 
-def test_stock_reserved_after_the_cancellation_is_released_again(bus):
+def test_stock_reserved_after_the_cancellation_is_released_again(atoll_bus):
     order = placed()
-    bus.deliver("expire.order", {"orderId": str(order.id)})
-    bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1)
+    atoll_bus.deliver("expire.order", {"orderId": str(order.id)})
+    atoll_bus.deliver("stock.reserved", {"orderId": str(order.id)}, times=1)
     order.refresh_from_db()
     assert order.status == "cancelled"
     assert kept(order)[-1] == ("stock.reserved", "cancelled")
-    assert sent(bus) == ["reserve.stock", "release.stock", "release.stock"]
+    assert sent(atoll_bus) == ["reserve.stock", "release.stock", "release.stock"]
 
 
-def test_a_payment_that_completes_after_the_cancellation_is_refunded(bus):
+def test_a_payment_that_completes_after_the_cancellation_is_refunded(atoll_bus):
     order = placed()
-    reserved(bus, order)
-    bus.deliver("payment.failed", payment(order, reason="card_declined"))
+    reserved(atoll_bus, order)
+    atoll_bus.deliver("payment.failed", payment(order, reason="card_declined"))
 
-    bus.deliver("payment.completed", payment(order), times=1)
+    atoll_bus.deliver("payment.completed", payment(order), times=1)
 
     order.refresh_from_db()
     assert order.status == "cancelled"
-    [refund] = bus.sent("refund.payment")
+    [refund] = atoll_bus.sent("refund.payment")
     assert data_of(refund) == {"orderId": str(order.id), "reason": "card_declined"}
 
 
-def test_a_refund_is_shown_in_the_history_and_changes_no_status(bus):
+def test_a_refund_is_shown_in_the_history_and_changes_no_status(atoll_bus):
     order = placed()
-    reserved(bus, order)
-    bus.deliver("expire.order", {"orderId": str(order.id)})
+    reserved(atoll_bus, order)
+    atoll_bus.deliver("expire.order", {"orderId": str(order.id)})
 
-    bus.deliver("payment.refunded", payment(order, reason="deadline_passed"))
+    atoll_bus.deliver("payment.refunded", payment(order, reason="deadline_passed"))
 
     assert kept(order)[-1] == ("payment.refunded", "cancelled")
     assert order.history.last().reason == "deadline_passed"
 
 
-def test_history_names_the_message_its_sender_and_the_correlation(bus):
+def test_history_names_the_message_its_sender_and_the_correlation(atoll_bus):
     with context.work(correlation_id="placing-0001"):
         order = placed()
-    bus.deliver(
+    atoll_bus.deliver(
         "stock.reserved",
         {"orderId": str(order.id)},
         message_id="0198c0de-0000-7000-8000-00000000beef",
@@ -256,8 +256,10 @@ def test_history_names_the_message_its_sender_and_the_correlation(bus):
 
 
 @pytest.mark.parametrize("event", ["stock.reserved", "stock.rejected", "payment.completed", "payment.failed"])
-def test_an_answer_about_an_order_we_never_had_is_ignored(bus, event):
-    deliveries = bus.deliver(event, {"orderId": "0198c0de-0000-7000-8000-00000000dead", "shortages": []})
+def test_an_answer_about_an_order_we_never_had_is_ignored(atoll_bus, event):
+    deliveries = atoll_bus.deliver(
+        event, {"orderId": "0198c0de-0000-7000-8000-00000000dead", "shortages": []}
+    )
     assert {delivery.status for delivery in deliveries} == {"ignored"}
     assert Order.objects.count() == 0
-    assert bus.sent() == []
+    assert atoll_bus.sent() == []

@@ -38,13 +38,15 @@ def happen(bus, what: str, order: Order) -> None:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @pytest.mark.parametrize("is_fast", [False, True], ids=["counted", "fast"])
-def test_every_story_ends_final_along_the_state_machine_with_nothing_left_to_compensate(bus, is_fast, story):
-    bus.is_fast = is_fast
+def test_every_story_ends_final_along_the_state_machine_with_nothing_left_to_compensate(
+    atoll_bus, is_fast, story
+):
+    atoll_bus.is_fast = is_fast
     order = placed()
 
     for what in story:
-        happen(bus, what, order)
-    bus.run_due(now=timezone.now() + timedelta(days=1))
+        happen(atoll_bus, what, order)
+    atoll_bus.run_due(now=timezone.now() + timedelta(days=1))
 
     order.refresh_from_db()
     assert order.status in FINAL
@@ -54,8 +56,8 @@ def test_every_story_ends_final_along_the_state_machine_with_nothing_left_to_com
     assert set(moves) <= LEGAL_MOVES
     assert history[-1].to_status == order.status
 
-    commands = [m["command"] for m in bus.sent() if m["data"]["orderId"] == str(order.id)]
-    announced = [m["eventType"] for m in bus.published() if m["data"]["orderId"] == str(order.id)]
+    commands = [m["command"] for m in atoll_bus.sent() if m["data"]["orderId"] == str(order.id)]
+    announced = [m["eventType"] for m in atoll_bus.published() if m["data"]["orderId"] == str(order.id)]
     events = [entry.event for entry in history if entry.moved]
     sold = ["order.confirmed"] if order.status == Status.REFUNDED else []
     assert announced == ["order.created", *sold, f"order.{order.status}"]

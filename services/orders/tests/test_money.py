@@ -40,9 +40,11 @@ def placed(user_id: UUID, price: str, currency: str) -> Order:
         ("EUR", "0.10", "0.30"),
     ],
 )
-def test_an_order_has_the_places_of_its_currency_everywhere(neighbours, as_user, bus, currency, price, total):
+def test_an_order_has_the_places_of_its_currency_everywhere(
+    neighbours, atoll_as_user, atoll_bus, currency, price, total
+):
     lamp = neighbours.product(price, currency=currency)
-    client = as_user(neighbours.user())
+    client = atoll_as_user(neighbours.user())
 
     answer = client.post("/orders", lines((lamp, 3)), format="json")
 
@@ -57,8 +59,8 @@ def test_an_order_has_the_places_of_its_currency_everywhere(neighbours, as_user,
     ):
         assert f'"total":{total},"currency":"{currency}"'.encode() in seen.content
         assert f'"unitPrice":{price}'.encode() in seen.content
-    bus.deliver("stock.reserved", {"orderId": str(stored.id)}, times=1)
-    (created,), (charge,) = bus.published("order.created"), bus.sent("process.payment")
+    atoll_bus.deliver("stock.reserved", {"orderId": str(stored.id)}, times=1)
+    (created,), (charge,) = atoll_bus.published("order.created"), atoll_bus.sent("process.payment")
     assert Decimal(str(created["data"]["total"])) == Decimal(str(charge["data"]["amount"])) == Decimal(total)
 
 
@@ -67,23 +69,23 @@ def test_an_order_has_the_places_of_its_currency_everywhere(neighbours, as_user,
     [("JPY", "10.5"), ("BHD", "1.2345"), ("XAU", "1"), ("ABC", "1"), ("EUR", "0"), ("EUR", "10000000000000")],
 )
 def test_a_catalogue_with_a_price_that_nobody_can_be_charged_sells_nothing(
-    neighbours, as_user, bus, currency, price
+    neighbours, atoll_as_user, atoll_bus, currency, price
 ):
     lamp = neighbours.product(price, currency=currency)
-    answer = as_user(neighbours.user()).post("/orders", lines((lamp, 1)), format="json")
+    answer = atoll_as_user(neighbours.user()).post("/orders", lines((lamp, 1)), format="json")
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
     assert Order.objects.count() == 0
-    assert bus.sent() == []
+    assert atoll_bus.sent() == []
 
 
 @pytest.mark.parametrize(("currency", "most"), [("EUR", "9999999999999.99"), ("JPY", "999999999999999")])
 def test_a_total_is_what_every_service_can_store_or_is_refused_when_it_is_placed(
-    neighbours, as_user, bus, currency, most
+    neighbours, atoll_as_user, atoll_bus, currency, most
 ):
     smallest = str(money.from_minor_units(1, currency))
     dearest = neighbours.product(most, currency=currency)
     penny = neighbours.product(smallest, currency=currency)
-    client = as_user(neighbours.user())
+    client = atoll_as_user(neighbours.user())
 
     fits = client.post("/orders", lines((dearest, 1)), format="json", headers={"Idempotency-Key": "a"})
     assert fits.status_code == 201
@@ -92,10 +94,10 @@ def test_a_total_is_what_every_service_can_store_or_is_refused_when_it_is_placed
         assert (refused.status_code, refused.json()["code"]) == (409, "total_too_large")
         assert refused.json()["details"]["currency"] == currency
     assert Order.objects.count() == 1
-    assert len(bus.published()) == 1
+    assert len(atoll_bus.published()) == 1
 
 
-def test_sums_are_per_currency_and_the_one_value_says_which(as_user):
+def test_sums_are_per_currency_and_the_one_value_says_which(atoll_as_user):
     ada = uuid7()
     placed(ada, "10.50", "JPY")
     placed(ada, "100.00", "USD")
@@ -105,7 +107,7 @@ def test_sums_are_per_currency_and_the_one_value_says_which(as_user):
     cancel_order(placed(ada, "9.000", "BHD").id, BY_CUSTOMER, reason="no")
     placed(uuid7(), "1000.00", "EUR")
 
-    summary = as_user(ada).get("/orders/summary").json()
+    summary = atoll_as_user(ada).get("/orders/summary").json()
 
     # Two of EUR and two of USD: one of USD is the newer.
     assert (summary["total"], summary["totalValue"], summary["totalValueCurrency"]) == (6, 100.0, "USD")
@@ -117,26 +119,26 @@ def test_sums_are_per_currency_and_the_one_value_says_which(as_user):
     ]
 
 
-def test_the_currency_of_most_orders_is_the_one_of_the_value(as_user):
+def test_the_currency_of_most_orders_is_the_one_of_the_value(atoll_as_user):
     ada = uuid7()
     for price, currency in (("1.00", "EUR"), ("2.00", "EUR"), ("500.00", "USD")):
         placed(ada, price, currency)
-    summary = as_user(ada).get("/orders/summary").json()
+    summary = atoll_as_user(ada).get("/orders/summary").json()
     assert (summary["totalValue"], summary["totalValueCurrency"]) == (3.0, "EUR")
 
 
-def test_a_sum_may_be_larger_than_any_one_order(as_user):
+def test_a_sum_may_be_larger_than_any_one_order(atoll_as_user):
     ada = uuid7()
     for _ in range(3):
         placed(ada, "9999999999999.99", "EUR")
-    answer = as_user(ada).get("/orders/summary")
+    answer = atoll_as_user(ada).get("/orders/summary")
     assert b'"totalValue":29999999999999.97' in answer.content
 
 
-def test_orders_can_be_narrowed_to_a_currency(as_staff):
+def test_orders_can_be_narrowed_to_a_currency(atoll_as_staff):
     placed(uuid7(), "1.00", "EUR")
     placed(uuid7(), "2.00", "USD")
-    client = as_staff()
+    client = atoll_as_staff()
     assert [order["currency"] for order in client.get("/orders?currency=USD").json()] == ["USD"]
     assert client.get("/orders?currency=XAU").status_code == 400
 

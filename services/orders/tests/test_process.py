@@ -268,13 +268,13 @@ class OrderAmongNeighbours(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 @pytest.mark.timeout(600)
-def test_every_order_ends_confirmed_or_undone_or_with_a_person_who_was_called(bus, settings):
+def test_every_order_ends_confirmed_or_undone_or_with_a_person_who_was_called(atoll_bus, settings):
     settings.ORDER_DEADLINE_S, settings.COMPENSATION_DEADLINE_S = 60, 900
 
     class Story(OrderAmongNeighbours):
         pass
 
-    Story.bus = bus
+    Story.bus = atoll_bus
     run_state_machine_as_test(
         Story,
         settings=hypothesis_settings(max_examples=25, stateful_step_count=12, deadline=None),

@@ -40,7 +40,7 @@ def awaiting_payment() -> Order:
     return order
 
 
-def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(bus):
+def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(atoll_bus):
     for _ in range(ROUNDS):
         order = awaiting_payment()
 
@@ -52,7 +52,7 @@ def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(bu
         )
 
         order.refresh_from_db()
-        asked = commands(bus, order)[2:]
+        asked = commands(atoll_bus, order)[2:]
         if isinstance(cancelled, Conflict):
             assert (order.status, asked) == ("confirmed", ["commit.stock"])
         else:
@@ -60,7 +60,7 @@ def test_a_cancellation_and_a_payment_at_once_leave_either_a_sale_or_a_refund(bu
             assert asked == ["release.stock", "refund.payment", "refund.payment"]
 
 
-def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
+def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(atoll_bus):
     for _ in range(ROUNDS):
         order = awaiting_payment()
 
@@ -72,21 +72,21 @@ def test_a_payment_that_completes_at_the_deadline_is_a_sale_or_is_refunded(bus):
         )
 
         order.refresh_from_db()
-        asked = commands(bus, order)[2:]
+        asked = commands(atoll_bus, order)[2:]
         assert (order.status, asked) in (
             ("confirmed", ["commit.stock"]),
             ("cancelled", ["release.stock", "refund.payment", "refund.payment"]),
         )
 
 
-def test_ten_answers_at_once_ask_for_one_payment(bus):
+def test_ten_answers_at_once_ask_for_one_payment(atoll_bus):
     order = placed()
     at_once([lambda: record_event(order.id, Event.STOCK_RESERVED, BY_SERVICE)] * 10)
-    assert commands(bus, order) == ["reserve.stock", "process.payment"]
+    assert commands(atoll_bus, order) == ["reserve.stock", "process.payment"]
     assert [e.moved for e in order.history.filter(event="stock.reserved")] == [True, *[False] * 9]
 
 
-def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
+def test_everything_that_can_end_an_order_at_once_ends_it_once(atoll_bus):
     for _ in range(ROUNDS):
         order = awaiting_payment()
 
@@ -104,7 +104,7 @@ def test_everything_that_can_end_an_order_at_once_ends_it_once(bus):
 
         order.refresh_from_db()
         ends = [
-            m["eventType"] for m in bus.published() if m["data"]["orderId"] == str(order.id)
+            m["eventType"] for m in atoll_bus.published() if m["data"]["orderId"] == str(order.id)
         ][1:]  # fmt: skip
         assert ends == [f"order.{order.status}"]
         moves = [e for e in order.history.all() if e.moved]
@@ -121,7 +121,7 @@ def _somebody_waits_for_a_lock() -> bool:
         return cursor.fetchone()[0] > 0
 
 
-def test_a_deadline_that_fires_while_the_order_is_confirmed_neither_blocks_nor_undoes_it(bus):
+def test_a_deadline_that_fires_while_the_order_is_confirmed_neither_blocks_nor_undoes_it(atoll_bus):
     """The timer waits for the order's lock while the owner of the lock cancels the timer: no deadlock."""
     order = awaiting_payment()
     [timer] = Delivery.objects.filter(handler__endswith="on_deadline")
@@ -145,16 +145,16 @@ def test_a_deadline_that_fires_while_the_order_is_confirmed_neither_blocks_nor_u
     assert took_s < DEADLOCK_DETECTED_AFTER_S
 
 
-def test_the_same_request_ten_times_at_once_places_one_order(bus, neighbours, as_user):
+def test_the_same_request_ten_times_at_once_places_one_order(atoll_bus, neighbours, atoll_as_user):
     user_id, product = neighbours.user(), neighbours.product()
     body = {"items": [{"productId": product, "quantity": 1}]}
 
     def ask(client) -> int:
         return client.post("/orders", body, headers={"Idempotency-Key": "double-click"}).status_code
 
-    statuses = at_once([partial(ask, as_user(user_id)) for _ in range(10)])
+    statuses = at_once([partial(ask, atoll_as_user(user_id)) for _ in range(10)])
 
     assert set(statuses) <= {201, 409}
     assert 201 in statuses
     order = Order.objects.get()
-    assert commands(bus, order) == ["reserve.stock"]
+    assert commands(atoll_bus, order) == ["reserve.stock"]

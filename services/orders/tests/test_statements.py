@@ -48,9 +48,9 @@ def test_a_step_costs_its_lock_and_its_change(course, most):
     assert cost(lambda: step(event)) == most
 
 
-def test_an_order_over_http_costs_five_statements(neighbours, as_user):
+def test_an_order_over_http_costs_five_statements(neighbours, atoll_as_user):
     """The placed order's two; a look at its key, the claim of the key, and the answer under it."""
-    client, lamp = as_user(neighbours.user()), neighbours.product()
+    client, lamp = atoll_as_user(neighbours.user()), neighbours.product()
     order = {"items": [{"productId": lamp, "quantity": 1}]}
     client.post("/orders", order)
     assert cost(lambda: client.post("/orders", order, headers={"Idempotency-Key": "k"})) == 5

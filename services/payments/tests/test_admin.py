@@ -23,9 +23,9 @@ def staff(client, db):
 
 
 @pytest.fixture
-def paid(bus) -> Payment:
+def paid(atoll_bus) -> Payment:
     """A payment that went the real way, with its charge in the provider's books."""
-    bus.deliver(
+    atoll_bus.deliver(
         "process.payment",
         {
             "orderId": str(uuid4()),
@@ -44,9 +44,9 @@ def ask_refund(staff, payment_id, reason: str = "broken on arrival", **more: str
     return staff.post(path, {"_form_submitted": "on", "reason": reason, **more})
 
 
-def test_every_page_of_the_admin_opens(staff, paid, bus):
-    bus.deliver("refund.payment", {"orderId": str(paid.order_id), "reason": "x"})
-    bus.deliver("refund.payment", {"orderId": str(uuid4()), "reason": "x"})
+def test_every_page_of_the_admin_opens(staff, paid, atoll_bus):
+    atoll_bus.deliver("refund.payment", {"orderId": str(paid.order_id), "reason": "x"})
+    atoll_bus.deliver("refund.payment", {"orderId": str(uuid4()), "reason": "x"})
     pages = [
         reverse("admin:index"),
         reverse("admin:payments_payment_changelist"),
@@ -65,43 +65,45 @@ def test_every_page_of_the_admin_opens(staff, paid, bus):
     )
 
 
-def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, bus):
+def test_staff_refund_through_the_use_case_and_the_worker(staff, paid, atoll_bus):
     answer = ask_refund(staff, paid.id)
 
     assert answer.status_code == 302
     assert Payment.objects.get().status == "completed"
     assert SandboxRefund.objects.count() == 0
 
-    bus.run_due()
+    atoll_bus.run_due()
 
     payment = Payment.objects.get()
     assert (payment.status, payment.reason) == ("refunded", "broken on arrival")
     assert SandboxRefund.objects.get().amount == Decimal("59.80")
-    assert bus.published("payment.refunded")[0]["data"]["reason"] == "broken on arrival"
+    assert atoll_bus.published("payment.refunded")[0]["data"]["reason"] == "broken on arrival"
 
 
 @pytest.mark.parametrize(("said", "told"), [({}, False), ({"return_goods": "on"}, True)])
-def test_staff_say_whether_the_goods_are_back_and_every_announcement_tells(staff, paid, bus, said, told):
+def test_staff_say_whether_the_goods_are_back_and_every_announcement_tells(
+    staff, paid, atoll_bus, said, told
+):
     assert ask_refund(staff, paid.id, **said).status_code == 302
-    bus.run_due()
-    bus.deliver("refund.payment", {"orderId": str(paid.order_id), "reason": "asked once more"}, times=1)
+    atoll_bus.run_due()
+    atoll_bus.deliver("refund.payment", {"orderId": str(paid.order_id), "reason": "asked once more"}, times=1)
 
-    assert [event["data"]["returnGoods"] for event in bus.published("payment.refunded")] == [told, told]
+    assert [event["data"]["returnGoods"] for event in atoll_bus.published("payment.refunded")] == [told, told]
     assert Payment.objects.get().return_goods is told
 
 
-def test_asking_twice_refunds_once(staff, paid, bus):
+def test_asking_twice_refunds_once(staff, paid, atoll_bus):
     assert ask_refund(staff, paid.id).status_code == 302
     assert ask_refund(staff, paid.id).status_code == 403
     with pytest.raises(NotRefundable):
         refund_by_staff(paid.id, reason="again")
-    bus.run_due()
+    atoll_bus.run_due()
 
     assert SandboxRefund.objects.count() == 1
-    assert len(bus.published("payment.refunded")) == 1
+    assert len(atoll_bus.published("payment.refunded")) == 1
 
 
-def test_the_button_is_there_only_while_money_could_go_back(staff, paid, bus):
+def test_the_button_is_there_only_while_money_could_go_back(staff, paid, atoll_bus):
     page = reverse("admin:payments_payment_change", args=[paid.id])
     assert "Refund…" in staff.get(page).content.decode()
 
@@ -109,16 +111,16 @@ def test_the_button_is_there_only_while_money_could_go_back(staff, paid, bus):
     assert "Refund…" not in staff.get(page).content.decode()
 
 
-def test_without_a_reason_nothing_happens(staff, paid, bus):
+def test_without_a_reason_nothing_happens(staff, paid, atoll_bus):
     assert ask_refund(staff, paid.id, reason=" ").status_code == 200
     assert ask_refund(staff, paid.id, reason="\u200b").status_code == 200
     assert ask_refund(staff, "no-id").status_code == 403
-    assert bus.run_due() == 0
+    assert atoll_bus.run_due() == 0
     assert Payment.objects.get().refund_asked_at is None
 
 
 @pytest.mark.parametrize("status", ["requested", "failed", "refused"])
-def test_only_money_that_was_taken_can_be_refunded(make_payment, bus, status):
+def test_only_money_that_was_taken_can_be_refunded(make_payment, atoll_bus, status):
     payment = make_payment(status=status)
 
     with pytest.raises(NotRefundable):
@@ -128,7 +130,7 @@ def test_only_money_that_was_taken_can_be_refunded(make_payment, bus, status):
     with pytest.raises(InvalidPayment):
         refund_by_staff(payment.id, reason="")
 
-    assert bus.run_due() == 0
+    assert atoll_bus.run_due() == 0
     assert Payment.objects.get().refund_asked_at is None
 
 
@@ -151,7 +153,7 @@ def test_an_order_charged_under_two_keys_raises_the_alarm(paid):
     assert len(selectors.charges_of(paid.order_id)) == 2
 
 
-def test_the_alarm_opens_the_charges_that_it_counts_and_no_others(staff, paid, bus):
+def test_the_alarm_opens_the_charges_that_it_counts_and_no_others(staff, paid, atoll_bus):
     provider().charge("another key", minor_units=5980, currency="EUR", method="card", memo=str(paid.order_id))
     provider().charge("a key", minor_units=100, currency="EUR", method="card", memo="order-charged-once")
     [tile] = [tile for tile in tiles() if tile.title == "Orders charged twice"]

@@ -56,17 +56,17 @@ def test_every_page_of_the_admin_opens(staff, make_product):
         assert str(order_id) in answers[page].content.decode()
 
 
-def test_adding_goes_through_the_use_case(staff, bus):
+def test_adding_goes_through_the_use_case(staff, atoll_bus):
     answer = staff.post(reverse("admin:products_product_add"), FORM | {"stock_on_hand": 4})
 
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     product = Product.objects.get()
     assert (product.sku, product.stock_on_hand) == ("CUP-1", 4)
     assert StockMovement.objects.get().actor == "staff:stan"
-    assert bus.published("product.created")[0]["data"]["productId"] == str(product.id)
+    assert atoll_bus.published("product.created")[0]["data"]["productId"] == str(product.id)
 
 
-def test_changing_announces_the_change_and_cannot_touch_stock(staff, make_product, bus):
+def test_changing_announces_the_change_and_cannot_touch_stock(staff, make_product, atoll_bus):
     product = make_product(sku="CUP-1", name="Cup", category="kitchen", price=Decimal("7.50"))
 
     answer = staff.post(
@@ -77,13 +77,13 @@ def test_changing_announces_the_change_and_cannot_touch_stock(staff, make_produc
     assert answer.status_code == 302
     product.refresh_from_db()
     assert (product.name, product.stock_on_hand, product.stock_reserved) == ("Mug", 10, 0)
-    assert [event["data"]["changes"] for event in bus.published()] == [{"name": "Mug"}]
+    assert [event["data"]["changes"] for event in atoll_bus.published()] == [{"name": "Mug"}]
 
 
 @pytest.mark.parametrize(
     "bad", [{"price": "-1"}, {"price": "NaN"}, {"sku": "cup 1"}, {"currency": "eu"}, {"name": ""}]
 )
-def test_a_bad_form_is_shown_again_and_changes_nothing(staff, make_product, bus, bad):
+def test_a_bad_form_is_shown_again_and_changes_nothing(staff, make_product, atoll_bus, bad):
     product = make_product(name="Pot")
 
     answer = staff.post(reverse("admin:products_product_change", args=[product.id]), FORM | bad)
@@ -91,7 +91,7 @@ def test_a_bad_form_is_shown_again_and_changes_nothing(staff, make_product, bus,
     assert answer.status_code == 200
     assert list(answer.context["adminform"].form.errors) == list(bad)
     assert Product.objects.get().name == "Pot"
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 def receive(staff, product_id, **form):
@@ -146,7 +146,7 @@ def test_taking_out_of_the_catalogue_asks_with_the_pieces_that_orders_hold(staff
     assert Product.objects.filter(is_active=True).count() == 2
 
 
-def test_products_leave_and_come_back_by_action_and_are_never_deleted(staff, make_product, bus):
+def test_products_leave_and_come_back_by_action_and_are_never_deleted(staff, make_product, atoll_bus):
     product = make_product()
     chosen = {"_selected_action": [str(product.id)]}
 
@@ -161,7 +161,7 @@ def test_products_leave_and_come_back_by_action_and_are_never_deleted(staff, mak
     assert staff.post(f"/admin/products/product/{product.id}/delete/", {"post": "yes"}).status_code == 403
 
     assert Product.objects.count() == 1
-    assert [event["eventType"] for event in bus.published()] == ["product.deleted", "product.updated"]
+    assert [event["eventType"] for event in atoll_bus.published()] == ["product.deleted", "product.updated"]
 
 
 def test_reservations_and_movements_are_for_reading(staff, make_product):

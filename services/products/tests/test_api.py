@@ -17,7 +17,7 @@ FIELDS = {
 
 
 @pytest.fixture
-def anyone(trusted_test_key):
+def anyone(atoll_trusted_test_key):
     return APIClient()
 
 
@@ -86,25 +86,30 @@ def test_a_batch_of_ids_comes_back_whole_without_strangers(anyone, make_product)
     assert len(anyone.get("/products", {"ids": ",".join(ids), "pageSize": 7}).json()) == 7
 
 
-def test_a_product_that_left_the_catalogue_is_for_staff_only(anyone, as_user, as_staff, make_product):
+def test_a_product_that_left_the_catalogue_is_for_staff_only(
+    anyone, atoll_as_user, atoll_as_staff, make_product
+):
     gone = make_product(is_active=False)
 
     assert anyone.get(f"/products/{gone.id}").status_code == 404
-    assert as_user().get(f"/products/{gone.id}").status_code == 404
-    assert as_staff().get(f"/products/{gone.id}").json()["isActive"] is False
-    assert skus(as_staff().get("/products")) == []
-    assert skus(as_staff().get("/products?isActive=false")) == [gone.sku]
-    assert as_user().get("/products?isActive=false").status_code == 403
+    assert atoll_as_user().get(f"/products/{gone.id}").status_code == 404
+    assert atoll_as_staff().get(f"/products/{gone.id}").json()["isActive"] is False
+    assert skus(atoll_as_staff().get("/products")) == []
+    assert skus(atoll_as_staff().get("/products?isActive=false")) == [gone.sku]
+    assert atoll_as_user().get("/products?isActive=false").status_code == 403
     assert anyone.get("/products?isActive=false").status_code == 403
 
 
 @pytest.mark.parametrize(
     ("who", "status"), [("nobody", 401), ("user", 403), ("service", 403), ("broken", 403)]
 )
-def test_only_staff_write(anyone, as_user, as_service, make_product, bus, who, status):
+def test_only_staff_write(anyone, atoll_as_user, atoll_as_service, make_product, atoll_bus, who, status):
     broken = APIClient()
     broken.credentials(HTTP_AUTHORIZATION="Bearer not.a.token")
-    client = {"nobody": anyone, "broken": broken}.get(who) or {"user": as_user, "service": as_service}[who]()
+    client = {"nobody": anyone, "broken": broken}.get(who) or {
+        "user": atoll_as_user,
+        "service": atoll_as_service,
+    }[who]()
     product = make_product(name="Cup")
     path = f"/products/{product.id}"
 
@@ -117,11 +122,11 @@ def test_only_staff_write(anyone, as_user, as_service, make_product, bus, who, s
 
     assert [answer.status_code for answer in answers] == [status] * 4
     assert list(Product.objects.values_list("name", "stock_on_hand", "is_active")) == [("Cup", 10, True)]
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
-def test_staff_create_a_product_once_per_key(as_staff, db, bus):
-    client = as_staff()
+def test_staff_create_a_product_once_per_key(atoll_as_staff, db, atoll_bus):
+    client = atoll_as_staff()
 
     first = client.post("/products", {**CUP, "stockOnHand": 4}, HTTP_IDEMPOTENCY_KEY="cup")
     again = client.post("/products", {**CUP, "stockOnHand": 4}, HTTP_IDEMPOTENCY_KEY="cup")
@@ -133,24 +138,24 @@ def test_staff_create_a_product_once_per_key(as_staff, db, bus):
     assert again["Idempotency-Replayed"] == "true"
     assert first["Location"] == f"/products/{first.json()['id']}"
     assert Product.objects.count() == 1
-    assert len(bus.published("product.created")) == 1
+    assert len(atoll_bus.published("product.created")) == 1
 
 
-def test_a_taken_sku_is_409(as_staff, make_product):
+def test_a_taken_sku_is_409(atoll_as_staff, make_product):
     taken = make_product()
 
     answers = [
-        as_staff().post("/products", CUP | {"sku": taken.sku}),
-        as_staff().patch(f"/products/{make_product().id}", {"sku": taken.sku}),
+        atoll_as_staff().post("/products", CUP | {"sku": taken.sku}),
+        atoll_as_staff().patch(f"/products/{make_product().id}", {"sku": taken.sku}),
     ]
 
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(409, "sku_taken")] * 2
 
 
-def test_staff_change_single_fields(as_staff, make_product, bus):
+def test_staff_change_single_fields(atoll_as_staff, make_product, atoll_bus):
     product = make_product(name="Pot", price=Decimal("10.00"))
 
-    answer = as_staff().patch(f"/products/{product.id}", {"price": 12, "description": "Big."})
+    answer = atoll_as_staff().patch(f"/products/{product.id}", {"price": 12, "description": "Big."})
 
     assert answer.status_code == 200
     assert (answer.json()["name"], answer.json()["price"], answer.json()["description"]) == (
@@ -158,33 +163,36 @@ def test_staff_change_single_fields(as_staff, make_product, bus):
         12.0,
         "Big.",
     )
-    assert bus.published("product.updated")[0]["data"]["changes"] == {"price": 12, "description": "Big."}
+    assert atoll_bus.published("product.updated")[0]["data"]["changes"] == {
+        "price": 12,
+        "description": "Big.",
+    }
 
 
-def test_stock_is_no_field_to_change(as_staff, make_product):
+def test_stock_is_no_field_to_change(atoll_as_staff, make_product):
     product = make_product(stock_on_hand=10)
 
-    answer = as_staff().patch(f"/products/{product.id}", {"stockOnHand": 99})
+    answer = atoll_as_staff().patch(f"/products/{product.id}", {"stockOnHand": 99})
 
     assert answer.status_code == 400
     assert Product.objects.get().stock_on_hand == 10
     assert "stock_on_hand" not in EDITABLE
 
 
-def test_deleting_twice_is_204_twice_and_one_event(as_staff, make_product, bus):
+def test_deleting_twice_is_204_twice_and_one_event(atoll_as_staff, make_product, atoll_bus):
     product = make_product()
 
-    answers = [as_staff().delete(f"/products/{product.id}") for _ in range(2)]
+    answers = [atoll_as_staff().delete(f"/products/{product.id}") for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [204, 204]
     assert Product.objects.get().is_active is False
-    assert len(bus.published("product.deleted")) == 1
-    assert as_staff().delete(f"/products/{uuid4()}").status_code == 404
+    assert len(atoll_bus.published("product.deleted")) == 1
+    assert atoll_as_staff().delete(f"/products/{uuid4()}").status_code == 404
 
 
-def test_staff_book_stock_with_a_reason_once_per_key(as_staff, make_product):
+def test_staff_book_stock_with_a_reason_once_per_key(atoll_as_staff, make_product):
     product, staff_id = make_product(stock_on_hand=10), uuid4()
-    client = as_staff(staff_id)
+    client = atoll_as_staff(staff_id)
 
     for _ in range(2):
         answer = client.post(
@@ -206,18 +214,18 @@ def test_staff_book_stock_with_a_reason_once_per_key(as_staff, make_product):
         ({"amount": -11, "reason": "x"}, 409), ({"amount": 10**9, "reason": "x"}, 409),
     ],
 )  # fmt: skip
-def test_stock_that_cannot_be_booked_changes_nothing(as_staff, make_product, body, status):
+def test_stock_that_cannot_be_booked_changes_nothing(atoll_as_staff, make_product, body, status):
     product = make_product(stock_on_hand=10)
 
-    assert as_staff().post(f"/products/{product.id}/stock", body).status_code == status
+    assert atoll_as_staff().post(f"/products/{product.id}/stock", body).status_code == status
     assert Product.objects.get().stock_on_hand == 10
     assert StockMovement.objects.count() == 0
 
 
-def test_methods_without_meaning_are_405(as_staff, make_product):
+def test_methods_without_meaning_are_405(atoll_as_staff, make_product):
     product = make_product()
-    assert as_staff().put(f"/products/{product.id}", CUP).status_code == 405
-    assert as_staff().delete("/products").status_code == 405
+    assert atoll_as_staff().put(f"/products/{product.id}", CUP).status_code == 405
+    assert atoll_as_staff().delete("/products").status_code == 405
 
 
 def test_the_openapi_document_tells_the_truth(anyone, db):

@@ -12,7 +12,7 @@ CUP = {"sku": "CUP-1", "name": "Cup", "category": "kitchen", "price": 7.5}
 
 
 @pytest.fixture
-def anyone(trusted_test_key):
+def anyone(atoll_trusted_test_key):
     return APIClient()
 
 
@@ -53,22 +53,22 @@ BAD_VALUES = [
 
 
 @pytest.mark.parametrize(("field", "value"), BAD_VALUES)
-def test_bad_fields_are_400_by_name_and_change_nothing(as_staff, make_product, bus, field, value):
+def test_bad_fields_are_400_by_name_and_change_nothing(atoll_as_staff, make_product, atoll_bus, field, value):
     product = make_product(name="Pot")
 
-    created = as_staff().post("/products", CUP | {field: value})
-    changed = as_staff().patch(f"/products/{product.id}", {"name": "Mug"} | {field: value})
+    created = atoll_as_staff().post("/products", CUP | {field: value})
+    changed = atoll_as_staff().patch(f"/products/{product.id}", {"name": "Mug"} | {field: value})
 
     for answer in (created, changed):
         assert answer.status_code == 400, answer.content
         assert list(answer.json()["details"]) == [field]
     assert list(Product.objects.values_list("name", flat=True)) == ["Pot"]
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 @pytest.mark.parametrize("stock", [-1, 1.5, "3", 10**10, None, True])
-def test_a_first_stock_that_is_no_count_is_400(as_staff, db, stock):
-    assert as_staff().post("/products", CUP | {"stockOnHand": stock}).status_code == 400
+def test_a_first_stock_that_is_no_count_is_400(atoll_as_staff, db, stock):
+    assert atoll_as_staff().post("/products", CUP | {"stockOnHand": stock}).status_code == 400
     assert Product.objects.count() == 0
 
 
@@ -80,17 +80,17 @@ def test_a_first_stock_that_is_no_count_is_400(as_staff, db, stock):
         b"[" * 100 + b"]" * 100, b"[]", b'{"price": ' + b"9" * 5000 + b"}",
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_sound_json_object_is_400(as_staff, make_product, body):
+def test_a_body_that_is_no_sound_json_object_is_400(atoll_as_staff, make_product, body):
     product = make_product(name="Pot")
 
-    created = as_staff().post("/products", body, content_type="application/json")
-    changed = as_staff().patch(f"/products/{product.id}", body, content_type="application/json")
+    created = atoll_as_staff().post("/products", body, content_type="application/json")
+    changed = atoll_as_staff().patch(f"/products/{product.id}", body, content_type="application/json")
 
     assert created.status_code == 400
     assert changed.status_code == (200 if body == b"" else 400)
     assert list(Product.objects.values_list("name", "price")) == [("Pot", Decimal("10.00"))]
 
 
-def test_a_body_that_is_too_large_is_413(as_staff, db):
-    assert as_staff().post("/products", CUP | {"description": "x" * 1_100_000}).status_code == 413
+def test_a_body_that_is_too_large_is_413(atoll_as_staff, db):
+    assert atoll_as_staff().post("/products", CUP | {"description": "x" * 1_100_000}).status_code == 413
     assert Product.objects.count() == 0

@@ -10,7 +10,7 @@ from services.products.search import CHARS_PER_PAGE
 
 
 @pytest.fixture
-def anyone(trusted_test_key):
+def anyone(atoll_trusted_test_key):
     return APIClient()
 
 

@@ -232,11 +232,11 @@ def test_after_a_failure_reads_do_not_ask_the_cache_for_a_while(cache_away, make
     assert asked != []
 
 
-def test_a_command_s_effect_is_seen_once_its_delivery_is_committed(make_product, bus):
+def test_a_command_s_effect_is_seen_once_its_delivery_is_committed(make_product, atoll_bus):
     product = make_product(stock_on_hand=2)
     assert page(Criteria(in_stock=True))[0] == 1
 
-    bus.deliver(
+    atoll_bus.deliver(
         "reserve.stock",
         {"orderId": str(uuid4()), "items": [{"productId": str(product.id), "quantity": 2}]},
         times=1,

@@ -15,11 +15,11 @@ class TestAdmin(AdminDoors):
 
 
 @pytest.mark.django_db
-def test_a_repeated_request_is_the_same_one_however_its_id_is_written(as_staff, make_product):
+def test_a_repeated_request_is_the_same_one_however_its_id_is_written(atoll_as_staff, make_product):
     product, staff = make_product(stock_on_hand=10), "0199a1b2-cdef-7abc-8def-abcdefabcdef"
     for text in (str(product.id), str(product.id).upper()):
         path = f"/products/{text}/stock"
-        booked = as_staff(staff).post(
+        booked = atoll_as_staff(staff).post(
             path, {"amount": 5, "reason": "delivery"}, headers={"Idempotency-Key": "a"}
         )
         assert (booked.status_code, booked.json()["stockOnHand"]) == (200, 15)

@@ -28,7 +28,7 @@ NO_CURRENCY = ["XAU", "XXX", "XDR", "ABC", "BGN", "eur"]
 
 
 @pytest.fixture
-def anyone(trusted_test_key):
+def anyone(atoll_trusted_test_key):
     return APIClient()
 
 
@@ -50,9 +50,9 @@ def prices() -> list[tuple[Decimal, str]]:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("currency", "price"), FIT)
 def test_a_price_is_stored_exactly_and_shown_with_the_places_of_its_currency(
-    as_staff, anyone, bus, currency, price
+    atoll_as_staff, anyone, atoll_bus, currency, price
 ):
-    answer = create(as_staff(), price, currency)
+    answer = create(atoll_as_staff(), price, currency)
 
     assert answer.status_code == 201, answer.content
     assert prices() == [(Decimal(price), currency)]
@@ -66,24 +66,26 @@ def test_a_price_is_stored_exactly_and_shown_with_the_places_of_its_currency(
         anyone.get(f"/products?currency={currency}&minPrice={price}&maxPrice={price}"),
     ):
         assert shown in seen.content, seen.content
-    (event,) = bus.published("product.created")
+    (event,) = atoll_bus.published("product.created")
     assert Decimal(str(event["data"]["changes"]["price"])) == Decimal(price)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("currency", "price"), UNFIT)
-def test_a_price_that_its_currency_does_not_have_is_refused_by_name(as_staff, bus, currency, price):
-    answer = create(as_staff(), price, currency)
+def test_a_price_that_its_currency_does_not_have_is_refused_by_name(
+    atoll_as_staff, atoll_bus, currency, price
+):
+    answer = create(atoll_as_staff(), price, currency)
     assert answer.status_code == 400
     assert list(answer.json()["details"]) == ["price"]
     assert prices() == []
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("currency", NO_CURRENCY)
-def test_a_currency_without_minor_units_or_unknown_is_refused_by_name(as_staff, currency):
-    answer = create(as_staff(), "10", currency)
+def test_a_currency_without_minor_units_or_unknown_is_refused_by_name(atoll_as_staff, currency):
+    answer = create(atoll_as_staff(), "10", currency)
     assert answer.status_code == 400
     assert list(answer.json()["details"]) == ["currency"]
     assert prices() == []
@@ -92,16 +94,16 @@ def test_a_currency_without_minor_units_or_unknown_is_refused_by_name(as_staff, 
 @pytest.mark.parametrize(
     "change", [{"price": 0.5}, {"currency": "BHD", "price": 1.2345}, {"currency": "XAU"}]
 )
-def test_a_change_is_held_to_the_currency_that_results(as_staff, make_product, bus, change):
+def test_a_change_is_held_to_the_currency_that_results(atoll_as_staff, make_product, atoll_bus, change):
     cup = make_product(price=Decimal(100), currency="JPY")
-    assert as_staff().patch(f"/products/{cup.id}", change, format="json").status_code == 400
+    assert atoll_as_staff().patch(f"/products/{cup.id}", change, format="json").status_code == 400
     assert prices() == [(Decimal(100), "JPY")]
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
-def test_a_currency_alone_is_changed_only_where_the_price_fits_it(as_staff, make_product):
+def test_a_currency_alone_is_changed_only_where_the_price_fits_it(atoll_as_staff, make_product):
     cup = make_product(price=Decimal("10.50"), currency="EUR")
-    staff = as_staff()
+    staff = atoll_as_staff()
     refused = staff.patch(f"/products/{cup.id}", {"currency": "JPY"}, format="json")
     assert (refused.status_code, list(refused.json()["details"])) == (400, ["price"])
     assert staff.patch(f"/products/{cup.id}", {"currency": "BHD"}, format="json").status_code == 200
@@ -121,7 +123,7 @@ def test_the_admin_refuses_it_beside_the_field(staff, make_product, currency, pr
 
 @pytest.mark.parametrize(("currency", "price"), FIT)
 def test_the_admin_stores_it_exactly_and_offers_it_for_change_as_it_was_entered(
-    staff, bus, currency, price, db
+    staff, atoll_bus, currency, price, db
 ):
     form = {**CUP, "description": "", "price": price, "currency": currency, "is_active": "on"}
     assert staff.post(reverse("admin:products_product_add"), form | {"stock_on_hand": "0"}).status_code == 302
@@ -175,11 +177,11 @@ def test_only_prices_of_one_currency_are_compared(anyone, mixed, query, found):
     assert skus(anyone.get(f"/products?{query}{'' if 'ordering' in query else '&ordering=price'}")) == found
 
 
-def test_a_price_without_a_currency_is_in_the_shop_s_own(anyone, mixed, settings, as_staff, bus):
+def test_a_price_without_a_currency_is_in_the_shop_s_own(anyone, mixed, settings, atoll_as_staff, atoll_bus):
     settings.SHOP_CURRENCY = "JPY"
     assert skus(anyone.get("/products?minPrice=6&ordering=price")) == ["J-1", "J-2"]
     assert anyone.get("/products?minPrice=6.50").status_code == 400
-    made = as_staff().post("/products", {**CUP, "price": 500}, format="json")
+    made = atoll_as_staff().post("/products", {**CUP, "price": 500}, format="json")
     assert (made.status_code, made.json()["currency"]) == (201, "JPY")
 
 

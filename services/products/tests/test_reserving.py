@@ -22,7 +22,7 @@ def state(order_id: UUID) -> str:
     return StockReservation.objects.get(order_id=order_id).state
 
 
-def test_everything_that_is_there_is_held_and_announced(make_product, bus):
+def test_everything_that_is_there_is_held_and_announced(make_product, atoll_bus):
     cup, pot = make_product(stock_on_hand=5), make_product(stock_on_hand=1)
     order_id = uuid4()
 
@@ -34,12 +34,12 @@ def test_everything_that_is_there_is_held_and_announced(make_product, bus):
     assert sorted(ReservedItem.objects.values_list("product_id", "quantity")) == sorted(
         [(cup.id, 3), (pot.id, 1)]
     )
-    (event,) = bus.published()
+    (event,) = atoll_bus.published()
     assert event["eventType"] == "stock.reserved"
     assert (event["data"]["orderId"], event["data"]["shortages"]) == (str(order_id), [])
 
 
-def test_one_missing_piece_rejects_the_whole_order_and_names_every_shortage(make_product, bus):
+def test_one_missing_piece_rejects_the_whole_order_and_names_every_shortage(make_product, atoll_bus):
     cup, pot, off = make_product(), make_product(stock_on_hand=1), make_product(is_active=False)
     unknown, order_id = uuid4(), uuid4()
 
@@ -47,7 +47,7 @@ def test_one_missing_piece_rejects_the_whole_order_and_names_every_shortage(make
 
     assert [stock(product) for product in (cup, pot, off)] == [(10, 0), (1, 0), (10, 0)]
     assert ReservedItem.objects.count() == 0
-    (event,) = bus.published()
+    (event,) = atoll_bus.published()
     assert event["eventType"] == "stock.rejected"
     assert event["data"]["shortages"] == [
         {"productId": str(pot.id), "requested": 2, "available": 1},
@@ -77,7 +77,7 @@ def test_a_product_named_twice_is_summed(make_product):
     assert stock(cup) == (5, 4)
 
 
-def test_an_order_is_decided_once_and_answered_alike(make_product, bus):
+def test_an_order_is_decided_once_and_answered_alike(make_product, atoll_bus):
     cup = make_product(stock_on_hand=5)
     held, rejected = uuid4(), uuid4()
     reserve_stock(held, [(cup.id, 3)])
@@ -88,15 +88,15 @@ def test_an_order_is_decided_once_and_answered_alike(make_product, bus):
     reserve_stock(rejected, [(cup.id, 3)])
 
     assert stock(cup) == (5, 0)
-    assert [event["eventType"] for event in bus.published()] == [
+    assert [event["eventType"] for event in atoll_bus.published()] == [
         "stock.reserved", "stock.rejected", "stock.reserved", "stock.released", "stock.rejected",
     ]  # fmt: skip
-    first, second = (e["data"]["shortages"] for e in bus.published("stock.rejected"))
+    first, second = (e["data"]["shortages"] for e in atoll_bus.published("stock.rejected"))
     assert first == second == [{"productId": str(cup.id), "requested": 3, "available": 2}]
 
 
 @pytest.mark.parametrize("quantity", [0, -1])
-def test_a_quantity_below_one_is_refused_and_nothing_is_held(make_product, bus, quantity):
+def test_a_quantity_below_one_is_refused_and_nothing_is_held(make_product, atoll_bus, quantity):
     cup = make_product()
 
     with pytest.raises(InvalidInput):
@@ -104,7 +104,7 @@ def test_a_quantity_below_one_is_refused_and_nothing_is_held(make_product, bus, 
 
     assert stock(cup) == (10, 0)
     assert StockReservation.objects.count() == 0
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 def test_an_order_without_items_is_refused(db):
@@ -125,7 +125,7 @@ def test_a_release_gives_back_once(make_product):
     assert state(order_id) == "released"
 
 
-def test_a_release_before_the_reserve_makes_the_reserve_rejected(make_product, bus):
+def test_a_release_before_the_reserve_makes_the_reserve_rejected(make_product, atoll_bus):
     cup = make_product()
     order_id = uuid4()
 
@@ -134,7 +134,7 @@ def test_a_release_before_the_reserve_makes_the_reserve_rejected(make_product, b
 
     assert stock(cup) == (10, 0)
     assert state(order_id) == "released"
-    released, rejected = bus.published()
+    released, rejected = atoll_bus.published()
     assert (released["eventType"], rejected["eventType"]) == ("stock.released", "stock.rejected")
     assert rejected["data"]["shortages"] == []
 
@@ -150,7 +150,7 @@ def test_a_release_of_a_rejected_order_changes_nothing(make_product):
     assert state(order_id) == "rejected"
 
 
-def test_a_commit_sells_once(make_product, bus):
+def test_a_commit_sells_once(make_product, atoll_bus):
     cup = make_product()
     order_id = uuid4()
     reserve_stock(order_id, [(cup.id, 4)])
@@ -162,7 +162,7 @@ def test_a_commit_sells_once(make_product, bus):
     assert state(order_id) == "committed"
 
 
-def test_what_was_sold_cannot_be_released(make_product, bus):
+def test_what_was_sold_cannot_be_released(make_product, atoll_bus):
     cup = make_product()
     order_id = uuid4()
     reserve_stock(order_id, [(cup.id, 4)])
@@ -170,12 +170,15 @@ def test_what_was_sold_cannot_be_released(make_product, bus):
 
     release_stock(order_id)
 
-    assert [event["eventType"] for event in bus.published()] == ["stock.reserved", "stock.release_failed"]
+    assert [event["eventType"] for event in atoll_bus.published()] == [
+        "stock.reserved",
+        "stock.release_failed",
+    ]
     assert stock(cup) == (6, 0)
     assert state(order_id) == "committed"
 
 
-def test_a_sold_order_asked_for_again_is_still_reserved(make_product, bus):
+def test_a_sold_order_asked_for_again_is_still_reserved(make_product, atoll_bus):
     cup = make_product()
     order_id = uuid4()
     reserve_stock(order_id, [(cup.id, 4)])
@@ -184,7 +187,7 @@ def test_a_sold_order_asked_for_again_is_still_reserved(make_product, bus):
     reserve_stock(order_id, [(cup.id, 4)])
 
     assert stock(cup) == (6, 0)
-    assert len(bus.published("stock.reserved")) == 2
+    assert len(atoll_bus.published("stock.reserved")) == 2
 
 
 @pytest.mark.parametrize("before", ["nothing", "rejected", "released"])

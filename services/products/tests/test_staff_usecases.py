@@ -19,10 +19,10 @@ from services.products.usecases.update_product import update_product
 CUP = {"sku": "CUP-1", "name": "Cup", "category": "kitchen", "price": Decimal("7.50"), "actor": "user:7"}
 
 
-def test_a_new_product_is_stored_booked_and_announced(db, bus):
+def test_a_new_product_is_stored_booked_and_announced(db, atoll_bus):
     product = create_product(**CUP, stock_on_hand=12)
 
-    (event,) = bus.published()
+    (event,) = atoll_bus.published()
     assert event["eventType"] == "product.created"
     assert event["data"]["productId"] == str(product.id)
     assert event["data"]["changes"] == {
@@ -34,7 +34,7 @@ def test_a_new_product_is_stored_booked_and_announced(db, bus):
     assert product.id.version == 7
 
 
-def test_a_taken_sku_is_a_conflict_and_changes_nothing(db, bus):
+def test_a_taken_sku_is_a_conflict_and_changes_nothing(db, atoll_bus):
     create_product(**CUP)
 
     with pytest.raises(SkuTaken):
@@ -42,7 +42,7 @@ def test_a_taken_sku_is_a_conflict_and_changes_nothing(db, bus):
 
     assert [product.name for product in Product.objects.all()] == ["Cup"]
     assert StockMovement.objects.count() == 0
-    assert len(bus.published()) == 1
+    assert len(atoll_bus.published()) == 1
 
 
 @pytest.mark.parametrize(
@@ -54,37 +54,37 @@ def test_a_taken_sku_is_a_conflict_and_changes_nothing(db, bus):
         ("stock_on_hand", -1), ("stock_on_hand", 1_000_000_001),
     ],
 )  # fmt: skip
-def test_an_invalid_product_is_refused_by_field(db, bus, field, value):
+def test_an_invalid_product_is_refused_by_field(db, atoll_bus, field, value):
     with pytest.raises(InvalidProduct) as refused:
         create_product(**CUP | {field: value})
 
     assert list(refused.value.details) == [{"stock_on_hand": "stockOnHand"}.get(field, field)]
     assert Product.objects.count() == 0
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
-def test_an_update_announces_only_what_really_changed(make_product, bus):
+def test_an_update_announces_only_what_really_changed(make_product, atoll_bus):
     product = make_product(name="Cup", price=Decimal("7.50"))
 
     update_product(product.id, {"name": "Cup", "price": Decimal("8.00"), "is_active": True})
 
     product.refresh_from_db()
     assert (product.name, product.price) == ("Cup", Decimal("8.00"))
-    (event,) = bus.published()
+    (event,) = atoll_bus.published()
     assert event["eventType"] == "product.updated"
     assert event["data"]["changes"] == {"price": 8.0}
 
 
-def test_an_update_that_changes_nothing_is_silent(make_product, bus):
+def test_an_update_that_changes_nothing_is_silent(make_product, atoll_bus):
     product = make_product(name="Cup")
 
     update_product(product.id, {"name": "Cup"})
 
     assert Product.objects.get().updated_at == product.updated_at
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
-def test_a_bad_update_changes_nothing(make_product, bus):
+def test_a_bad_update_changes_nothing(make_product, atoll_bus):
     product, other = make_product(name="Cup"), make_product()
 
     with pytest.raises(InvalidProduct):
@@ -96,7 +96,7 @@ def test_a_bad_update_changes_nothing(make_product, bus):
 
     product.refresh_from_db()
     assert (product.name, product.sku) == ("Cup", "TST-0001")
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 def test_stock_cannot_be_set_by_an_update(make_product):
@@ -108,29 +108,29 @@ def test_stock_cannot_be_set_by_an_update(make_product):
     assert Product.objects.get().stock_on_hand == 10
 
 
-def test_a_product_is_deleted_once_and_its_row_stays(make_product, bus):
+def test_a_product_is_deleted_once_and_its_row_stays(make_product, atoll_bus):
     product = make_product()
 
     delete_product(product.id)
     delete_product(product.id)
 
     assert Product.objects.get().is_active is False
-    (event,) = bus.published()
+    (event,) = atoll_bus.published()
     assert event["eventType"] == "product.deleted"
     assert event["data"]["productId"] == str(product.id)
     assert event["data"]["changes"] == {"isActive": False}
 
 
-def test_a_deleted_product_can_be_brought_back(make_product, bus):
+def test_a_deleted_product_can_be_brought_back(make_product, atoll_bus):
     product = make_product(is_active=False)
 
     update_product(product.id, {"is_active": True})
 
     assert Product.objects.get().is_active is True
-    assert bus.published("product.updated")[0]["data"]["changes"] == {"isActive": True}
+    assert atoll_bus.published("product.updated")[0]["data"]["changes"] == {"isActive": True}
 
 
-def test_received_stock_is_booked_with_its_reason(make_product, bus):
+def test_received_stock_is_booked_with_its_reason(make_product, atoll_bus):
     product = make_product(stock_on_hand=10)
 
     receive_stock(product.id, amount=5, reason=" delivery 4711 ", actor="user:7")
@@ -141,13 +141,13 @@ def test_received_stock_is_booked_with_its_reason(make_product, bus):
         (-2, "broken"),
         (5, "delivery 4711"),
     ]
-    assert [e["data"]["changes"] for e in bus.published("product.updated")] == [
+    assert [e["data"]["changes"] for e in atoll_bus.published("product.updated")] == [
         {"stockOnHand": 15}, {"stockOnHand": 13},
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("amount", [-7, -11, 1_000_000_000])
-def test_stock_stays_between_what_is_promised_and_what_fits(make_product, bus, amount):
+def test_stock_stays_between_what_is_promised_and_what_fits(make_product, atoll_bus, amount):
     product = make_product(stock_on_hand=10)
     reserve_stock(uuid4(), [(product.id, 4)])
 
@@ -156,7 +156,7 @@ def test_stock_stays_between_what_is_promised_and_what_fits(make_product, bus, a
 
     assert Product.objects.get().stock_on_hand == 10
     assert StockMovement.objects.count() == 0
-    assert bus.published("product.updated") == []
+    assert atoll_bus.published("product.updated") == []
 
 
 @pytest.mark.parametrize(("amount", "reason"), [(0, "nothing"), (1, ""), (1, "  "), (1, "x" * 201)])

@@ -91,26 +91,26 @@ def bearer() -> Callable[[str], APIClient]:
 
 
 @pytest.fixture
-def as_staff(db: None, as_user: Callable[..., APIClient]) -> Callable[..., APIClient]:
+def atoll_as_staff(db: None, atoll_as_user: Callable[..., APIClient]) -> Callable[..., APIClient]:
     """``as_staff(user=None)``: like the test kit's, of an account that exists: roles are looked up."""
 
     def make(user: User | None = None, roles: tuple[str, ...] = ("support",)) -> APIClient:
         account = user or User.objects.create(
             email=f"{uuid7()}@colleagues.example", name="Stan Staff", roles=list(roles)
         )
-        return as_user(account.id, roles=account.roles)
+        return atoll_as_user(account.id, roles=account.roles)
 
     return make
 
 
 @pytest.fixture
-def as_support(as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
-    return as_staff
+def atoll_as_support(atoll_as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
+    return atoll_as_staff
 
 
 @pytest.fixture
-def as_admin(as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
-    return lambda: as_staff(roles=("admin",))
+def atoll_as_admin(atoll_as_staff: Callable[..., APIClient]) -> Callable[..., APIClient]:
+    return lambda: atoll_as_staff(roles=("admin",))
 
 
 @pytest.fixture
@@ -128,9 +128,9 @@ def staff(make_user: Callable[..., User]) -> Client:
 
 
 @pytest.fixture
-def reset_token(make_user: Callable[..., User], bus: Any) -> str:
+def reset_token(make_user: Callable[..., User], atoll_bus: Any) -> str:
     """The token of a mail to the account of ADA."""
     make_user(ADA)
     ask()
-    bus.settle()
+    atoll_bus.settle()
     return mailed_token()

@@ -17,11 +17,14 @@ As = Callable[..., APIClient]
 
 
 def test_an_account_is_shown_to_its_owner_to_staff_and_to_services(
-    make_user: Make, as_user: As, as_staff: As, as_service: As
+    make_user: Make, atoll_as_user: As, atoll_as_staff: As, atoll_as_service: As
 ) -> None:
     user = make_user("ada@example.com")
 
-    shown = [client.get(f"/users/{user.id}") for client in (as_user(user.id), as_staff(), as_service())]
+    shown = [
+        client.get(f"/users/{user.id}")
+        for client in (atoll_as_user(user.id), atoll_as_staff(), atoll_as_service())
+    ]
 
     assert [answer.status_code for answer in shown] == [200, 200, 200]
     fields = {"id", "email", "name", "roles", "isActive", "createdAt", "updatedAt"}
@@ -29,11 +32,11 @@ def test_an_account_is_shown_to_its_owner_to_staff_and_to_services(
     for answer in shown:
         assert fields <= set(answer.json())
         assert answer.json()["email"] == "ada@example.com"
-    assert as_user(user.id).get("/users/me").json() == shown[0].json()
+    assert atoll_as_user(user.id).get("/users/me").json() == shown[0].json()
 
 
-def test_somebody_elses_account_is_as_good_as_missing(make_user: Make, as_user: As) -> None:
-    ada, bob = make_user(), as_user(make_user().id)
+def test_somebody_elses_account_is_as_good_as_missing(make_user: Make, atoll_as_user: As) -> None:
+    ada, bob = make_user(), atoll_as_user(make_user().id)
 
     for answer, missing in (
         (bob.get(f"/users/{ada.id}"), bob.get(f"/users/{uuid7()}")),
@@ -62,8 +65,8 @@ def test_every_address_needs_a_token(make_user: Make) -> None:
         assert answer.json()["error"] == "Access token required"
 
 
-def test_a_service_may_read_one_account_and_nothing_else(make_user: Make, as_service: As) -> None:
-    user, service = make_user(), as_service()
+def test_a_service_may_read_one_account_and_nothing_else(make_user: Make, atoll_as_service: As) -> None:
+    user, service = make_user(), atoll_as_service()
 
     assert service.get("/users").status_code == 403
     assert service.get("/users/me").status_code == 403
@@ -73,8 +76,8 @@ def test_a_service_may_read_one_account_and_nothing_else(make_user: Make, as_ser
 
 
 @pytest.mark.parametrize("url", ["/users/7", "/users/x", "/users/0190b5a4-0000-7000-8000", "/user"])
-def test_an_address_that_is_none_is_404_in_the_error_shape(url: str, as_staff: As) -> None:
-    answer = as_staff().get(url)
+def test_an_address_that_is_none_is_404_in_the_error_shape(url: str, atoll_as_staff: As) -> None:
+    answer = atoll_as_staff().get(url)
 
     assert answer.status_code == 404
     assert set(answer.json()) == {"error", "message", "code", "correlationId", "details"}
@@ -82,12 +85,12 @@ def test_an_address_that_is_none_is_404_in_the_error_shape(url: str, as_staff: A
 
 class TestListing:
     @pytest.fixture
-    def staff(self, make_user: Make, as_staff: As) -> APIClient:
+    def staff(self, make_user: Make, atoll_as_staff: As) -> APIClient:
         make_user("ada@example.com", "Ada Lovelace")
         grace = make_user("grace@example.com", "Grace Hopper", roles=("support",))
         update_user(make_user("alan@example.com", "Alan Turing").id, Changes(is_active=False))
         delete_user(make_user("gone@example.com", "Gone").id)
-        return as_staff(grace)
+        return atoll_as_staff(grace)
 
     @pytest.mark.parametrize(
         ("query", "names"),
@@ -133,5 +136,5 @@ class TestListing:
     def test_a_bad_query_is_400(self, staff: APIClient, query: str) -> None:
         assert staff.get(f"/users?{query}").status_code == 400
 
-    def test_customers_cannot_list(self, as_user: As) -> None:
-        assert as_user().get("/users").status_code == 403
+    def test_customers_cannot_list(self, atoll_as_user: As) -> None:
+        assert atoll_as_user().get("/users").status_code == 403

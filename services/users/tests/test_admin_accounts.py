@@ -47,7 +47,7 @@ class TestAccounts:
         assert ("ada@example.com" in staff.get(reverse(ACCOUNTS) + query).content.decode()) is found
 
     def test_deactivating_ends_sessions_and_is_announced(
-        self, staff: Client, make_user: Make, signed_in: Callable[..., Any], bus: Any
+        self, staff: Client, make_user: Make, signed_in: Callable[..., Any], atoll_bus: Any
     ) -> None:
         user = make_user("ada@example.com")
         signed_in(user)
@@ -57,7 +57,9 @@ class TestAccounts:
         user.refresh_from_db()
         assert not user.is_active
         assert RefreshFamily.objects.get(in_browser=False).revoked_because == "account not active"
-        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"isActive": False}]
+        assert [event["data"]["changes"] for event in atoll_bus.published("user.updated")] == [
+            {"isActive": False}
+        ]
         run(staff, ACCOUNTS, "activate", user)
         user.refresh_from_db()
         assert user.is_active
@@ -75,7 +77,7 @@ class TestAccounts:
         assert "Staff among them: 1." in asked
 
     def test_staff_neither_change_staff_nor_delete_anybody(
-        self, staff: Client, make_user: Make, bus: Any
+        self, staff: Client, make_user: Make, atoll_bus: Any
     ) -> None:
         colleague, customer = make_user(roles=("support",)), make_user()
 
@@ -91,7 +93,7 @@ class TestAccounts:
             user.refresh_from_db()
             assert user.is_active
             assert user.name == "Ada Lovelace"
-        assert bus.published("user.deleted") == bus.published("user.updated") == []
+        assert atoll_bus.published("user.deleted") == atoll_bus.published("user.updated") == []
 
     def test_the_hash_of_a_password_cannot_be_guessed_letter_by_letter(self, staff: Client) -> None:
         for field in ("password", "password__startswith", "password__regex"):
@@ -118,7 +120,7 @@ class TestAccounts:
         assert me.is_active
 
     def test_an_admin_changes_an_account_and_the_change_is_announced(
-        self, admin: Client, make_user: Make, bus: Any
+        self, admin: Client, make_user: Make, atoll_bus: Any
     ) -> None:
         user = make_user("ada@example.com")
 
@@ -130,7 +132,7 @@ class TestAccounts:
         assert answer.status_code == 302
         user.refresh_from_db()
         assert (user.email, user.roles) == ("countess@example.com", ["support"])
-        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [
+        assert [event["data"]["changes"] for event in atoll_bus.published("user.updated")] == [
             {"email": "countess@example.com", "roles": ["support"]}
         ]
 
@@ -147,7 +149,7 @@ class TestAccounts:
         user.refresh_from_db()
         assert user.email == "ada@example.com"
 
-    def test_an_admin_adds_an_account(self, admin: Client, bus: Any) -> None:
+    def test_an_admin_adds_an_account(self, admin: Client, atoll_bus: Any) -> None:
         bad = {"email": "new@example.com", "name": "New", "password": "short"}
         assert "too short" in admin.post(reverse("admin:users_user_add"), bad).content.decode()
 
@@ -156,10 +158,10 @@ class TestAccounts:
         assert answer.status_code == 302
         user = User.objects.get(email="new@example.com")
         assert user.check_password(PASSWORD)
-        assert str(user.id) in [event["data"]["userId"] for event in bus.published("user.created")]
+        assert str(user.id) in [event["data"]["userId"] for event in atoll_bus.published("user.created")]
 
     def test_deleting_for_good_asks_first_and_says_what_ends(
-        self, admin: Client, make_user: Make, bus: Any
+        self, admin: Client, make_user: Make, atoll_bus: Any
     ) -> None:
         user = make_user("ada@example.com")
         sent = {"action": "delete_accounts", "_selected_action": [str(user.pk)]}
@@ -171,16 +173,18 @@ class TestAccounts:
         assert "Signed in now: 0 of 1" in asked
         user.refresh_from_db()
         assert user.deleted_at is None
-        assert bus.published("user.deleted") == []
+        assert atoll_bus.published("user.deleted") == []
 
-    def test_an_admin_deletes_through_the_use_case(self, admin: Client, make_user: Make, bus: Any) -> None:
+    def test_an_admin_deletes_through_the_use_case(
+        self, admin: Client, make_user: Make, atoll_bus: Any
+    ) -> None:
         user = make_user("ada@example.com")
 
         run(admin, ACCOUNTS, "delete_accounts", user)
 
         user.refresh_from_db()
         assert user.deleted_at is not None
-        assert [event["data"]["userId"] for event in bus.published("user.deleted")] == [str(user.id)]
+        assert [event["data"]["userId"] for event in atoll_bus.published("user.deleted")] == [str(user.id)]
         assert "ada@example.com" not in admin.get(reverse(ACCOUNTS)).content.decode()
 
     def test_a_name_with_markup_is_shown_as_text(self, staff: Client, make_user: Make) -> None:

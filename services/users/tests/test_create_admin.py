@@ -30,20 +30,20 @@ def create_admin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 
 
 def test_the_first_administrator_is_made_announced_and_signs_in(
-    create_admin: Callable[..., str], bus: Any
+    create_admin: Callable[..., str], atoll_bus: Any
 ) -> None:
     assert create_admin("Root@Shop.example") == "root@shop.example is an administrator now.\n"
 
     user = User.objects.get()
     assert (user.email, user.name, user.roles, user.is_active) == (EMAIL, "Root", ["admin"], True)
-    [event] = bus.published("user.created")
+    [event] = atoll_bus.published("user.created")
     assert event["data"]["userId"] == str(user.id)
     browser, _ = enter(EMAIL, PASSWORD)
     assert browser.get("/admin/").status_code == 200
 
 
 def test_said_again_it_changes_nothing_and_looks_at_no_password(
-    create_admin: Callable[..., str], bus: Any
+    create_admin: Callable[..., str], atoll_bus: Any
 ) -> None:
     create_admin()
     before = User.objects.values().get()
@@ -52,7 +52,7 @@ def test_said_again_it_changes_nothing_and_looks_at_no_password(
 
     assert said == "root@shop.example is an administrator already; nothing was changed.\n"
     assert User.objects.values().get() == before
-    assert len(bus.published("user.created")) == 1
+    assert len(atoll_bus.published("user.created")) == 1
 
 
 @pytest.mark.parametrize(
@@ -67,13 +67,13 @@ def test_said_again_it_changes_nothing_and_looks_at_no_password(
     ],
 )
 def test_a_weak_password_or_a_bad_address_makes_nobody(
-    create_admin: Callable[..., str], bus: Any, email: str, typed: str, why: str
+    create_admin: Callable[..., str], atoll_bus: Any, email: str, typed: str, why: str
 ) -> None:
     with pytest.raises(CommandError, match=why):
         create_admin(email, typed=typed)
 
     assert not User.objects.exists()
-    assert bus.published() == []
+    assert atoll_bus.published() == []
 
 
 def test_a_customers_account_is_never_made_an_administrators(

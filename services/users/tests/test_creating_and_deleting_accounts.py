@@ -31,8 +31,8 @@ As = Callable[..., APIClient]
 class TestCreating:
     new = {"email": "new@example.com", "password": PASSWORD, "name": "New"}
 
-    def test_staff_create_customers(self, as_staff: As, bus: Any) -> None:
-        answer = as_staff().post("/users", self.new)
+    def test_staff_create_customers(self, atoll_as_staff: As, atoll_bus: Any) -> None:
+        answer = atoll_as_staff().post("/users", self.new)
 
         user = User.objects.get(email="new@example.com")
         assert answer.status_code == 201
@@ -40,21 +40,23 @@ class TestCreating:
         assert answer.json()["id"] == str(user.id)
         assert "password" not in answer.json()
         assert user.check_password(PASSWORD)
-        assert [event["data"]["userId"] for event in bus.published("user.created")] == [str(user.id)]
+        assert [event["data"]["userId"] for event in atoll_bus.published("user.created")] == [str(user.id)]
 
-    def test_only_admins_create_staff(self, as_staff: As, as_admin: As) -> None:
-        refused = as_staff().post("/users", self.new | {"roles": ["support"]})
+    def test_only_admins_create_staff(self, atoll_as_staff: As, atoll_as_admin: As) -> None:
+        refused = atoll_as_staff().post("/users", self.new | {"roles": ["support"]})
         assert refused.status_code == 403
         assert not User.objects.filter(email="new@example.com").exists()
 
-        assert as_admin().post("/users", self.new | {"roles": ["support"]}).json()["roles"] == ["support"]
+        assert atoll_as_admin().post("/users", self.new | {"roles": ["support"]}).json()["roles"] == [
+            "support"
+        ]
 
-    def test_customers_create_nothing(self, as_user: As) -> None:
-        assert as_user().post("/users", self.new).status_code == 403
+    def test_customers_create_nothing(self, atoll_as_user: As) -> None:
+        assert atoll_as_user().post("/users", self.new).status_code == 403
         assert not User.objects.exists()
 
-    def test_an_idempotency_key_makes_one_account(self, as_staff: As) -> None:
-        staff = as_staff()
+    def test_an_idempotency_key_makes_one_account(self, atoll_as_staff: As) -> None:
+        staff = atoll_as_staff()
         first, again = (staff.post("/users", self.new, HTTP_IDEMPOTENCY_KEY="k1") for _ in range(2))
 
         assert (first.status_code, again.status_code) == (201, 201)
@@ -63,17 +65,17 @@ class TestCreating:
         assert User.objects.filter(email=self.new["email"]).count() == 1
 
     @pytest.mark.parametrize("roles", [["root"], "admin", [["admin"]], [7], ["admin"] * 3, None])
-    def test_unknown_roles_are_refused(self, as_admin: As, roles: Any) -> None:
-        assert as_admin().post("/users", self.new | {"roles": roles}).status_code == 400
+    def test_unknown_roles_are_refused(self, atoll_as_admin: As, roles: Any) -> None:
+        assert atoll_as_admin().post("/users", self.new | {"roles": roles}).status_code == 400
         assert not User.objects.filter(email="new@example.com").exists()
 
 
 class TestDeleting:
     def test_a_deleted_account_is_an_empty_shell_and_its_address_is_free(
-        self, make_user: Make, as_user: As, as_staff: As, bus: Any
+        self, make_user: Make, atoll_as_user: As, atoll_as_staff: As, atoll_bus: Any
     ) -> None:
         user = make_user("ada@example.com")
-        me = as_user(user.id)
+        me = atoll_as_user(user.id)
 
         assert me.delete(f"/users/{user.id}", PROOF).status_code == 204
 
@@ -81,16 +83,16 @@ class TestDeleting:
         assert (user.email, user.name, user.roles) == (f"{user.id}@deleted.invalid", "Deleted user", [])
         assert not user.is_active
         assert not user.has_usable_password()
-        assert [event["data"]["userId"] for event in bus.published("user.deleted")] == [str(user.id)]
-        assert as_staff().get(f"/users/{user.id}").status_code == 404
+        assert [event["data"]["userId"] for event in atoll_bus.published("user.deleted")] == [str(user.id)]
+        assert atoll_as_staff().get(f"/users/{user.id}").status_code == 404
         assert me.delete(f"/users/{user.id}").json()["code"] == "invalid_token"
         assert make_user("ada@example.com").id != user.id
 
     def test_a_deleted_account_is_forgotten_in_the_log_and_in_what_was_announced(
-        self, make_user: Make, as_user: As, bus: Any
+        self, make_user: Make, atoll_as_user: As, atoll_bus: Any
     ) -> None:
         user = make_user("ada@example.com")
-        as_user(user.id).patch(f"/users/{user.id}", {"name": "Countess Lovelace"})
+        atoll_as_user(user.id).patch(f"/users/{user.id}", {"name": "Countess Lovelace"})
         LogEntry.objects.create(
             user=user,
             content_type=ContentType.objects.get_for_model(User),
@@ -101,26 +103,28 @@ class TestDeleting:
         )
         Outbox.objects.update(status="published")
 
-        assert as_user(user.id).delete(f"/users/{user.id}", PROOF).status_code == 204
+        assert atoll_as_user(user.id).delete(f"/users/{user.id}", PROOF).status_code == 204
         assert personal_data.erase_due() == 2
 
         [entry] = LogEntry.objects.all()
         assert (entry.object_repr, entry.change_message) == ("Deleted user", ERASED)
         told = " ".join(Outbox.objects.values_list("body", flat=True)).lower()
         assert not [word for word in ("ada@", "lovelace", "countess") if word in told]
-        assert [event["data"]["email"] for event in bus.published("user.created")] == [""]
-        assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{}]
+        assert [event["data"]["email"] for event in atoll_bus.published("user.created")] == [""]
+        assert [event["data"]["changes"] for event in atoll_bus.published("user.updated")] == [{}]
 
-    def test_deletions_can_be_announced_again(self, make_user: Make, as_user: As, bus: Any) -> None:
+    def test_deletions_can_be_announced_again(
+        self, make_user: Make, atoll_as_user: As, atoll_bus: Any
+    ) -> None:
         gone, _stays = make_user("ada@example.com"), make_user("bob@example.com")
-        as_user(gone.id).delete(f"/users/{gone.id}", PROOF)
+        atoll_as_user(gone.id).delete(f"/users/{gone.id}", PROOF)
         output = StringIO()
         call_command("announce_deletions", stdout=output)
         assert output.getvalue() == "1 deleted accounts announced.\n"
-        told = [event["data"]["userId"] for event in bus.published("user.deleted")]
+        told = [event["data"]["userId"] for event in atoll_bus.published("user.deleted")]
         assert told == [str(gone.id), str(gone.id)]
 
-    def test_the_last_administrator_stays(self, make_user: Make, bus: Any) -> None:
+    def test_the_last_administrator_stays(self, make_user: Make, atoll_bus: Any) -> None:
         last = make_user(roles=("admin",))
 
         for go in (
@@ -133,7 +137,7 @@ class TestDeleting:
 
         last.refresh_from_db()
         assert (last.is_active, last.roles) == (True, ["admin"])
-        assert bus.published("user.deleted") == []
+        assert atoll_bus.published("user.deleted") == []
 
     @pytest.mark.django_db(transaction=True)
     def test_of_two_administrators_who_go_at_the_same_moment_one_stays(self, make_user: Make) -> None:

@@ -22,6 +22,6 @@ class TestAdmin(AdminDoors):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("query", ["rol=admin", "role=admin&role=staff", "page=1&page=2", "active=1&x="])
-def test_a_list_of_accounts_refuses_what_it_would_misread(as_staff, query):
-    refused = as_staff().get(f"/users?{query}")
+def test_a_list_of_accounts_refuses_what_it_would_misread(atoll_as_staff, query):
+    refused = atoll_as_staff().get(f"/users?{query}")
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_input")

@@ -43,19 +43,19 @@ def ada(make_user: Make) -> User:
 
 
 @pytest.fixture
-def owner(ada: User, as_user: As) -> APIClient:
-    return as_user(ada.id)
+def owner(ada: User, atoll_as_user: As) -> APIClient:
+    return atoll_as_user(ada.id)
 
 
 @pytest.fixture
-def token(ada: User, owner: APIClient, bus: Any) -> str:
+def token(ada: User, owner: APIClient, atoll_bus: Any) -> str:
     """The token of a mail to NEW_EMAIL."""
     assert ask_change(owner, ada).status_code == 200
-    bus.settle()
+    atoll_bus.settle()
     return token_to()
 
 
-def test_the_whole_way(ada: User, owner: APIClient, bus: Any, settings: Any) -> None:
+def test_the_whole_way(ada: User, owner: APIClient, atoll_bus: Any, settings: Any) -> None:
     settings.EMAIL_CHANGE_URL = "https://shop.example/new-email"
 
     answer = ask_change(owner, ada, "Countess@Example.com")
@@ -63,20 +63,20 @@ def test_the_whole_way(ada: User, owner: APIClient, bus: Any, settings: Any) -> 
     assert (answer.status_code, answer.json()["email"]) == (200, ADA)
     assert answer.json()["pendingEmail"] == NEW_EMAIL
     assert mail.outbox == []
-    bus.settle()
+    atoll_bus.settle()
     [asked], [told] = mailed_to(NEW_EMAIL), mailed_to(ADA)
     assert f"\nhttps://shop.example/new-email#token={token_to()}\n" in asked.body
     assert ADA not in str(asked.message())
     assert NEW_EMAIL in told.body
     assert token_to() not in told.body
     assert (sign_in(PASSWORD, ADA), sign_in(PASSWORD, NEW_EMAIL)) == (200, 401)
-    assert bus.published("user.updated") == []
+    assert atoll_bus.published("user.updated") == []
 
     assert confirm_change(token_to()).status_code == 204
-    bus.settle()
+    atoll_bus.settle()
 
     assert (sign_in(PASSWORD, ADA), sign_in(PASSWORD, NEW_EMAIL)) == (401, 200)
-    [event] = bus.published("user.updated")
+    [event] = atoll_bus.published("user.updated")
     assert event["data"]["changes"] == {"email": NEW_EMAIL}
     assert owner.get("/users/me").json()["email"] == NEW_EMAIL
     assert pending_of(owner) is None
@@ -91,13 +91,13 @@ def test_without_a_page_the_mail_has_the_token(token: str) -> None:
 
 
 def test_only_the_owner_sees_the_pending_address(
-    ada: User, owner: APIClient, token: str, as_staff: As, as_service: As
+    ada: User, owner: APIClient, token: str, atoll_as_staff: As, atoll_as_service: As
 ) -> None:
     assert pending_of(owner) == NEW_EMAIL
     assert owner.get(f"/users/{ada.id}").json()["pendingEmail"] == NEW_EMAIL
-    for other in (as_staff(), as_service()):
+    for other in (atoll_as_staff(), atoll_as_service()):
         assert "pendingEmail" not in other.get(f"/users/{ada.id}").json()
-    assert NEW_EMAIL not in as_staff().get("/users").content.decode()
+    assert NEW_EMAIL not in atoll_as_staff().get("/users").content.decode()
 
 
 def test_a_token_is_used_once(ada: User, token: str) -> None:
@@ -111,19 +111,19 @@ def test_a_token_is_used_once(ada: User, token: str) -> None:
 
 
 def test_the_present_address_withdraws_it_and_needs_no_password(
-    ada: User, owner: APIClient, token: str, bus: Any
+    ada: User, owner: APIClient, token: str, atoll_bus: Any
 ) -> None:
     answer = owner.patch(f"/users/{ada.id}", {"email": ADA})
 
     assert (answer.status_code, answer.json()["pendingEmail"]) == (200, None)
     assert refused_change(confirm_change(token))
     assert not EmailChange.objects.exists()
-    assert bus.published("user.updated") == []
+    assert atoll_bus.published("user.updated") == []
 
 
-def test_a_second_request_replaces_the_first(ada: User, owner: APIClient, token: str, bus: Any) -> None:
+def test_a_second_request_replaces_the_first(ada: User, owner: APIClient, token: str, atoll_bus: Any) -> None:
     assert ask_change(owner, ada, "king@example.com").json()["pendingEmail"] == "king@example.com"
-    bus.settle()
+    atoll_bus.settle()
 
     assert refused_change(confirm_change(token))
     assert confirm_change(token_to("king@example.com")).status_code == 204
@@ -140,7 +140,7 @@ def test_a_second_request_replaces_the_first(ada: User, owner: APIClient, token:
     ],
     ids=["other address", "other password", "deactivated", "sessions ended", "deleted"],
 )
-def test_what_ends_a_request(end: Callable[[User], object], ada: User, token: str, bus: Any) -> None:
+def test_what_ends_a_request(end: Callable[[User], object], ada: User, token: str, atoll_bus: Any) -> None:
     end(ada)
     before = User.objects.get(id=ada.id).email
 
@@ -151,20 +151,20 @@ def test_what_ends_a_request(end: Callable[[User], object], ada: User, token: st
 
 
 def test_a_new_password_of_the_same_request_keeps_the_new_address_pending(
-    ada: User, owner: APIClient, bus: Any
+    ada: User, owner: APIClient, atoll_bus: Any
 ) -> None:
     change = {"email": NEW_EMAIL, "password": "an entirely new password", "currentPassword": PASSWORD}
 
     assert owner.patch(f"/users/{ada.id}", change).json()["pendingEmail"] == NEW_EMAIL
 
-    bus.settle()
+    atoll_bus.settle()
     assert confirm_change(token_to()).status_code == 204
     assert sign_in("an entirely new password", NEW_EMAIL) == 200
 
 
-def test_a_token_lives_for_a_day(ada: User, as_user: As, bus: Any) -> None:
+def test_a_token_lives_for_a_day(ada: User, atoll_as_user: As, atoll_bus: Any) -> None:
     with time_machine.travel(START, tick=False) as clock:
-        owner = as_user(ada.id)
+        owner = atoll_as_user(ada.id)
         ask_change(owner, ada)
         [change] = EmailChange.objects.all()
         issued = issue_email_change_mail(change.id, "confirm")
@@ -172,7 +172,7 @@ def test_a_token_lives_for_a_day(ada: User, as_user: As, bus: Any) -> None:
         clock.shift(timedelta(days=1))
         assert refused_change(confirm_change(issued.token))
         assert issue_email_change_mail(change.id, "confirm") is None
-        assert pending_of(as_user(ada.id)) is None
+        assert pending_of(atoll_as_user(ada.id)) is None
         clock.shift(timedelta(seconds=-1))
         assert confirm_change(issued.token).status_code == 204
 
@@ -193,7 +193,7 @@ def test_old_rows_are_deleted_by_the_next_request(ada: User, owner: APIClient, m
 
 
 def test_a_taken_address_is_told_to_nobody_but_its_owner(
-    make_user: Make, ada: User, owner: APIClient, bus: Any
+    make_user: Make, ada: User, owner: APIClient, atoll_bus: Any
 ) -> None:
     make_user("bob@example.com")
 
@@ -201,25 +201,29 @@ def test_a_taken_address_is_told_to_nobody_but_its_owner(
 
     assert taken.status_code == free.status_code == 200
     ask_change(owner, ada, "bob@example.com")
-    bus.settle()
+    atoll_bus.settle()
     answer = confirm_change(token_to("bob@example.com"))
     assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
     ada.refresh_from_db()
     assert ada.email == ADA
-    assert bus.published("user.updated") == []
+    assert atoll_bus.published("user.updated") == []
 
 
-def test_staff_change_it_at_once_and_both_addresses_are_told(ada: User, as_staff: As, bus: Any) -> None:
-    answer = as_staff().patch(f"/users/{ada.id}", {"email": NEW_EMAIL})
+def test_staff_change_it_at_once_and_both_addresses_are_told(
+    ada: User, atoll_as_staff: As, atoll_bus: Any
+) -> None:
+    answer = atoll_as_staff().patch(f"/users/{ada.id}", {"email": NEW_EMAIL})
 
     assert (answer.status_code, answer.json()["email"]) == (200, NEW_EMAIL)
-    bus.settle()
+    atoll_bus.settle()
     assert sorted(str(one.to[0]) for one in mail.outbox) == [ADA, NEW_EMAIL]
-    assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"email": NEW_EMAIL}]
+    assert [event["data"]["changes"] for event in atoll_bus.published("user.updated")] == [
+        {"email": NEW_EMAIL}
+    ]
 
 
 def test_without_a_mail_server_the_owner_cannot_and_staff_can(
-    ada: User, owner: APIClient, as_staff: As, bus: Any, settings: Any
+    ada: User, owner: APIClient, atoll_as_staff: As, atoll_bus: Any, settings: Any
 ) -> None:
     settings.EMAIL_BACKEND = ""
 
@@ -227,16 +231,16 @@ def test_without_a_mail_server_the_owner_cannot_and_staff_can(
 
     assert answer.status_code == 503
     assert not EmailChange.objects.exists()
-    assert as_staff().patch(f"/users/{ada.id}", {"email": NEW_EMAIL}).status_code == 200
-    bus.settle()
-    assert bus.dead("send.email_change_mail") == []
+    assert atoll_as_staff().patch(f"/users/{ada.id}", {"email": NEW_EMAIL}).status_code == 200
+    atoll_bus.settle()
+    assert atoll_bus.dead("send.email_change_mail") == []
     assert not EmailChange.objects.exists()
 
 
 @pytest.mark.usefixtures("window")
-def test_an_account_asks_three_times_in_fifteen_minutes(make_user: Make, as_user: As) -> None:
+def test_an_account_asks_three_times_in_fifteen_minutes(make_user: Make, atoll_as_user: As) -> None:
     ada = make_user(ADA)
-    owner = as_user(ada.id)
+    owner = atoll_as_user(ada.id)
 
     answers = [ask_change(owner, ada, f"number-{number}@example.com") for number in range(4)]
 
@@ -275,16 +279,16 @@ def test_what_is_no_token_is_refused(token: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_confirmations_at_once_one_counts(make_user: Make, as_user: As, bus: Any) -> None:
+def test_of_two_confirmations_at_once_one_counts(make_user: Make, atoll_as_user: As, atoll_bus: Any) -> None:
     ada = make_user(ADA)
-    ask_change(as_user(ada.id), ada)
-    bus.settle()
+    ask_change(atoll_as_user(ada.id), ada)
+    atoll_bus.settle()
     token = token_to()
 
     outcomes = at_once([lambda: confirm_email_change(token)] * 2)
 
     assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [InvalidEmailToken]
-    assert len(bus.published("user.updated")) == 1
+    assert len(atoll_bus.published("user.updated")) == 1
 
 
 def test_a_deleted_account_leaves_no_address(ada: User, token: str) -> None:

@@ -22,11 +22,11 @@ PAGE = "/admin/email_change"
 
 
 @pytest.fixture
-def asked(make_user: Make, as_user: Callable[..., APIClient], bus: Any) -> User:
+def asked(make_user: Make, atoll_as_user: Callable[..., APIClient], atoll_bus: Any) -> User:
     """The account of ADA after its owner asked for NEW_EMAIL and the mails left."""
     user = make_user(ADA)
-    ask_change(as_user(user.id), user)
-    bus.settle()
+    ask_change(atoll_as_user(user.id), user)
+    atoll_bus.settle()
     return user
 
 
@@ -95,16 +95,18 @@ def test_the_page_counts_with_the_api() -> None:
 
 
 def test_the_mail_of_development_leads_to_the_page(
-    make_user: Make, as_user: Callable[..., APIClient], bus: Any, monkeypatch: pytest.MonkeyPatch
+    make_user: Make, atoll_as_user: Callable[..., APIClient], atoll_bus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.users.mail.conf.environment", lambda: "development")
     user = make_user(ADA)
-    ask_change(as_user(user.id), user)
-    bus.settle()
+    ask_change(atoll_as_user(user.id), user)
+    atoll_bus.settle()
     assert f"{PAGE}#token={token_to()}" in str(mailed_to(NEW_EMAIL)[0].body)
 
 
-def test_ones_own_page_in_the_admin_says_which_address_waits(own: tuple[Client, User, str], bus: Any) -> None:
+def test_ones_own_page_in_the_admin_says_which_address_waits(
+    own: tuple[Client, User, str], atoll_bus: Any
+) -> None:
     browser, user, page = own
     wish = {"email": NEW_EMAIL, "name": "Stan King", "current_password": PASSWORD}
 
@@ -113,7 +115,7 @@ def test_ones_own_page_in_the_admin_says_which_address_waits(own: tuple[Client, 
     assert f"A mail to {NEW_EMAIL} has a link." in shown
     user.refresh_from_db()
     assert (user.email, user.name) == ("stan@example.com", "Stan King")
-    bus.settle()
+    atoll_bus.settle()
     assert NEW_EMAIL in browser.get(page).content.decode()
     Client().post(PAGE, {"token": token_to()})
     user.refresh_from_db()
@@ -135,7 +137,7 @@ def test_without_a_mail_server_the_admin_says_who_helps(own: tuple[Client, User,
 
 
 def test_the_admin_changes_another_account_at_once_and_both_addresses_are_told(
-    own: tuple[Client, User, str], make_user: Make, bus: Any
+    own: tuple[Client, User, str], make_user: Make, atoll_bus: Any
 ) -> None:
     browser, _, _ = own
     ada = make_user(ADA)
@@ -145,6 +147,6 @@ def test_the_admin_changes_another_account_at_once_and_both_addresses_are_told(
 
     ada.refresh_from_db()
     assert ada.email == NEW_EMAIL
-    bus.settle()
+    atoll_bus.settle()
     assert sorted(str(one.to[0]) for one in mail.outbox) == [ADA, NEW_EMAIL]
     assert LogEntry.objects.get().get_change_message() == f"Email: {ADA} \u2192 {NEW_EMAIL}"

@@ -21,13 +21,15 @@ def choose(token: str, password: str = NEW, again: str = "") -> Any:
     return Client().post(CHOOSE, {"token": token, "password": password, "again": again or password})
 
 
-def test_the_sign_in_page_leads_to_a_mail_and_its_token_to_a_new_password(make_user: Make, bus: Any) -> None:
+def test_the_sign_in_page_leads_to_a_mail_and_its_token_to_a_new_password(
+    make_user: Make, atoll_bus: Any
+) -> None:
     user = make_user(ADA)
     assert sign_in("correct horse battery staple") == 200
     assert f'href="{ASK}"' in Client().get("/admin/login/").content.decode()
     assert Client().get(ASK).status_code == 200
     assert ACCEPTED in Client().post(ASK, {"email": ADA}).content.decode()
-    bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
+    atoll_bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
 
     answer = choose(mailed_token())
 
@@ -40,12 +42,14 @@ def test_the_sign_in_page_leads_to_a_mail_and_its_token_to_a_new_password(make_u
     assert "This token is not valid any more." in again.content.decode()
 
 
-def test_an_address_without_an_account_reads_the_same_and_gets_no_mail(make_user: Make, bus: Any) -> None:
+def test_an_address_without_an_account_reads_the_same_and_gets_no_mail(
+    make_user: Make, atoll_bus: Any
+) -> None:
     make_user(ADA)
     texts = [Client().post(ASK, {"email": email}).content.decode() for email in (ADA, "nobody@example.com")]
     assert all(ACCEPTED in text for text in texts)
-    bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
-    bus.advance(AN_HOUR)
+    atoll_bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
+    atoll_bus.advance(AN_HOUR)
     assert [one.to for one in mail.outbox] == [[ADA]]
 
 
@@ -67,11 +71,11 @@ def test_the_page_counts_with_the_api_and_says_when_to_come_back(make_user: Make
     ],
 )
 def test_a_bad_password_keeps_the_token_and_the_old_password(
-    make_user: Make, bus: Any, password: str, again: str, said: str
+    make_user: Make, atoll_bus: Any, password: str, again: str, said: str
 ) -> None:
     make_user(ADA)
     Client().post(ASK, {"email": ADA})
-    bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
+    atoll_bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
 
     answer = choose(mailed_token(), password, again)
 
@@ -89,10 +93,10 @@ def test_without_a_mail_server_the_page_says_who_helps(make_user: Make, settings
 
 
 def test_the_mail_of_development_leads_to_the_page(
-    make_user: Make, bus: Any, monkeypatch: pytest.MonkeyPatch
+    make_user: Make, atoll_bus: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.users.mail.conf.environment", lambda: "development")
     make_user(ADA)
     Client().post(ASK, {"email": ADA})
-    bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
+    atoll_bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
     assert f"{CHOOSE}#token={mailed_token()}" in str(mail.outbox[-1].body)

@@ -86,7 +86,7 @@ def test_who_registers_has_signed_in_from_there() -> None:
 
 
 def test_a_password_can_be_changed_where_one_signed_in_whatever_a_thief_guesses(
-    make_user: Callable[..., User], as_user: Callable[..., APIClient]
+    make_user: Callable[..., User], atoll_as_user: Callable[..., APIClient]
 ) -> None:
     user = make_user("ada@example.com")
     attempt("ada@example.com", PASSWORD, REMOTE_ADDR=OWNER)
@@ -94,7 +94,7 @@ def test_a_password_can_be_changed_where_one_signed_in_whatever_a_thief_guesses(
     change = {"password": "a new long password", "currentPassword": PASSWORD}
 
     def patch(address: str) -> int:
-        return as_user(user.id).patch(f"/users/{user.id}", change, REMOTE_ADDR=address).status_code
+        return atoll_as_user(user.id).patch(f"/users/{user.id}", change, REMOTE_ADDR=address).status_code
 
     assert (patch(STRANGER), patch(OWNER)) == (429, 200)
 

@@ -143,10 +143,10 @@ def test_a_service_is_locked_only_for_the_address_that_guesses() -> None:
 
 
 def test_the_present_password_cannot_be_guessed_with_a_stolen_token(
-    make_user: Callable[..., User], as_user: Callable[..., APIClient]
+    make_user: Callable[..., User], atoll_as_user: Callable[..., APIClient]
 ) -> None:
     user = make_user()
-    thief = as_user(user.id)
+    thief = atoll_as_user(user.id)
 
     change = {"password": "a new long password", "currentPassword": "guess"}
     statuses = [thief.patch(f"/users/{user.id}", change).status_code for _ in range(11)]
@@ -155,7 +155,7 @@ def test_the_present_password_cannot_be_guessed_with_a_stolen_token(
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
     mine = change | {"currentPassword": PASSWORD}
-    assert as_user(user.id).patch(f"/users/{user.id}", mine, REMOTE_ADDR=OWNER).status_code == 200
+    assert atoll_as_user(user.id).patch(f"/users/{user.id}", mine, REMOTE_ADDR=OWNER).status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)

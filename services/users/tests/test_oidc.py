@@ -306,29 +306,29 @@ class TestLookingAtSignIns:
         return as_service("order-service").get(f"/auth/sign-ins/{sid}")
 
     def test_services_ask_whether_a_sign_in_goes_on(
-        self, staff: Client, as_service: Callable[..., Any], as_staff: Callable[..., Any]
+        self, staff: Client, atoll_as_service: Callable[..., Any], atoll_as_staff: Callable[..., Any]
     ) -> None:
         sid = claims_of(id_token(staff))["sid"]
-        assert self.look(as_service, sid).json() == {"isActive": True}
-        assert as_staff().get(f"/auth/sign-ins/{sid}").status_code == 403
+        assert self.look(atoll_as_service, sid).json() == {"isActive": True}
+        assert atoll_as_staff().get(f"/auth/sign-ins/{sid}").status_code == 403
         assert Client().get(f"/auth/sign-ins/{sid}").status_code == 401
         staff.post("/admin/logout/")
-        assert self.look(as_service, sid).json() == {"isActive": False}
+        assert self.look(atoll_as_service, sid).json() == {"isActive": False}
 
     @pytest.mark.parametrize(
         "change", [{"is_active": False}, {"roles": frozenset()}, {"password_hash": "!locked"}], ids=str
     )
     def test_a_change_of_the_account_ends_it(
-        self, staff: Client, as_service: Callable[..., Any], change: dict[str, Any]
+        self, staff: Client, atoll_as_service: Callable[..., Any], change: dict[str, Any]
     ) -> None:
         sid = claims_of(id_token(staff))["sid"]
         update_user(User.objects.get().id, Changes(**change))
-        assert self.look(as_service, sid).json() == {"isActive": False}
+        assert self.look(atoll_as_service, sid).json() == {"isActive": False}
 
-    def test_it_lasts_eight_hours(self, staff: Client, as_service: Callable[..., Any]) -> None:
+    def test_it_lasts_eight_hours(self, staff: Client, atoll_as_service: Callable[..., Any]) -> None:
         sid = claims_of(id_token(staff))["sid"]
         RefreshFamily.objects.update(expires_at=RefreshFamily.objects.get().created_at)
-        assert self.look(as_service, sid).json() == {"isActive": False}
+        assert self.look(atoll_as_service, sid).json() == {"isActive": False}
         assert not is_in(staff)
 
 

@@ -50,8 +50,8 @@ def as_it_was(user: User) -> None:
 @pytest.mark.parametrize("act", ACTS)
 def test_without_the_present_password_nothing_is_changed(
     make_user: Make,
-    as_user: As,
-    bus: Any,
+    atoll_as_user: As,
+    atoll_bus: Any,
     act: str,
     proof: dict[str, Any],
     status: int,
@@ -59,19 +59,19 @@ def test_without_the_present_password_nothing_is_changed(
 ) -> None:
     user = make_user("ada@example.com")
 
-    answer = ACTS[act](as_user(user.id), f"/users/{user.id}", proof)
+    answer = ACTS[act](atoll_as_user(user.id), f"/users/{user.id}", proof)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert set(answer.json()) == {"error", "message", "code", "correlationId", "details"}
     as_it_was(user)
-    assert bus.published("user.updated") == bus.published("user.deleted") == []
+    assert atoll_bus.published("user.updated") == atoll_bus.published("user.deleted") == []
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_with_it_the_owner_acts(make_user: Make, as_user: As, act: str) -> None:
+def test_with_it_the_owner_acts(make_user: Make, atoll_as_user: As, act: str) -> None:
     user = make_user("ada@example.com")
 
-    answer = ACTS[act](as_user(user.id), f"/users/{user.id}", {"currentPassword": PASSWORD})
+    answer = ACTS[act](atoll_as_user(user.id), f"/users/{user.id}", {"currentPassword": PASSWORD})
 
     assert answer.status_code == (204 if act == "deletion" else 200)
     user.refresh_from_db()
@@ -81,41 +81,45 @@ def test_with_it_the_owner_acts(make_user: Make, as_user: As, act: str) -> None:
 
 
 def test_support_and_administrators_act_on_others_with_their_roles_alone(
-    make_user: Make, as_staff: As, as_admin: As
+    make_user: Make, atoll_as_staff: As, atoll_as_admin: As
 ) -> None:
     customer, other = make_user("ada@example.com"), make_user()
 
-    changed = as_staff().patch(f"/users/{customer.id}", {"email": "ada.king@example.com"})
+    changed = atoll_as_staff().patch(f"/users/{customer.id}", {"email": "ada.king@example.com"})
     assert (changed.status_code, changed.json()["email"]) == (200, "ada.king@example.com")
-    assert as_staff().delete(f"/users/{customer.id}").status_code == 204
-    assert as_admin().delete(f"/users/{other.id}").status_code == 204
+    assert atoll_as_staff().delete(f"/users/{customer.id}").status_code == 204
+    assert atoll_as_admin().delete(f"/users/{other.id}").status_code == 204
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_an_administrator_is_asked_about_the_own_account(
-    make_user: Make, as_admin: As, as_user: As, act: str
+    make_user: Make, atoll_as_admin: As, atoll_as_user: As, act: str
 ) -> None:
-    as_admin()
+    atoll_as_admin()
     user = make_user("ann@example.com", roles=("admin",))
 
-    answer = ACTS[act](as_user(user.id, roles=("admin",)), f"/users/{user.id}", {})
+    answer = ACTS[act](atoll_as_user(user.id, roles=("admin",)), f"/users/{user.id}", {})
 
     assert (answer.status_code, answer.json()["code"]) == (400, "current_password_required")
     as_it_was(user)
 
 
-def test_a_name_needs_no_password_and_the_present_address_is_no_change(make_user: Make, as_user: As) -> None:
+def test_a_name_needs_no_password_and_the_present_address_is_no_change(
+    make_user: Make, atoll_as_user: As
+) -> None:
     user = make_user("ada@example.com")
 
-    answer = as_user(user.id).patch(f"/users/{user.id}", {"name": "Ada King", "email": "ADA@example.com"})
+    answer = atoll_as_user(user.id).patch(
+        f"/users/{user.id}", {"name": "Ada King", "email": "ADA@example.com"}
+    )
 
     assert (answer.status_code, answer.json()["name"]) == (200, "Ada King")
 
 
 @pytest.mark.usefixtures("window")
-def test_guesses_at_any_of_them_are_counted_together(make_user: Make, as_user: As) -> None:
+def test_guesses_at_any_of_them_are_counted_together(make_user: Make, atoll_as_user: As) -> None:
     user = make_user("ada@example.com")
-    thief, path = as_user(user.id), f"/users/{user.id}"
+    thief, path = atoll_as_user(user.id), f"/users/{user.id}"
     guess, right = {"currentPassword": "guess"}, {"currentPassword": PASSWORD}
     kinds = list(ACTS.values())
 

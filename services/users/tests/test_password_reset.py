@@ -26,13 +26,13 @@ from services.users.usecases.update_user import Changes, update_user
 pytestmark = pytest.mark.django_db
 
 
-def test_the_whole_way(make_user: Make, bus: Any, settings: Any) -> None:
+def test_the_whole_way(make_user: Make, atoll_bus: Any, settings: Any) -> None:
     settings.PASSWORD_RESET_URL = "https://shop.example/new-password"
     make_user(ADA)
 
     assert ask(" ADA@Example.com ").status_code == 202
     assert mail.outbox == []
-    bus.settle()
+    atoll_bus.settle()
 
     [sent] = mail.outbox
     assert sent.to == [ADA]
@@ -47,13 +47,13 @@ def test_without_a_page_the_mail_has_the_token(reset_token: str) -> None:
     assert "http" not in mail.outbox[0].body
 
 
-def test_every_session_ends(make_user: Make, signed_in: Any, bearer: Any, bus: Any) -> None:
+def test_every_session_ends(make_user: Make, signed_in: Any, bearer: Any, atoll_bus: Any) -> None:
     user = make_user(ADA, roles=("support",))
     pair, bystander = signed_in(user), signed_in(make_user())
     browser = enter(ADA)[0]
     assert browser.get("/admin/").status_code == 200
     ask()
-    bus.settle()
+    atoll_bus.settle()
 
     assert confirm(mailed_token()).status_code == 204
 
@@ -69,7 +69,7 @@ def test_every_session_ends(make_user: Make, signed_in: Any, bearer: Any, bus: A
     assert bearer(bystander["accessToken"]).get("/users/me").status_code == 200
 
 
-def test_the_answer_and_the_work_are_the_same_for_every_address(make_user: Make, bus: Any) -> None:
+def test_the_answer_and_the_work_are_the_same_for_every_address(make_user: Make, atoll_bus: Any) -> None:
     make_user(ADA)
     update_user(make_user("gone@example.com").id, Changes(is_active=False))
     bodies, work = [], []
@@ -85,7 +85,7 @@ def test_the_answer_and_the_work_are_the_same_for_every_address(make_user: Make,
     assert bodies[0] == bodies[1] == bodies[2]
     assert [len(queries) for queries in work] == [len(work[0])] * 3
     assert [[sql.split()[0] for sql in queries] for queries in work] == [[s.split()[0] for s in work[0]]] * 3
-    bus.settle()
+    atoll_bus.settle()
     assert [sent.to for sent in mail.outbox] == [[ADA]]
 
 
@@ -140,16 +140,16 @@ def test_what_ends_a_token(end: Callable[[User], object], reset_token: str) -> N
     ids=["other address", "other password", "deactivated", "deleted"],
 )
 def test_no_mail_goes_once_the_account_has_changed(
-    change: Callable[[User], object], make_user: Make, bus: Any
+    change: Callable[[User], object], make_user: Make, atoll_bus: Any
 ) -> None:
     user = make_user(ADA)
     ask()
     change(user)
 
-    bus.settle()
+    atoll_bus.settle()
 
     assert "A new password for your account" not in [sent.subject for sent in mail.outbox]
-    assert bus.dead() == []
+    assert atoll_bus.dead() == []
 
 
 def test_other_changes_leave_a_token(reset_token: str) -> None:
@@ -158,44 +158,44 @@ def test_other_changes_leave_a_token(reset_token: str) -> None:
     assert confirm(reset_token).status_code == 204
 
 
-def test_of_two_requests_the_newer_mail_counts(make_user: Make, bus: Any) -> None:
+def test_of_two_requests_the_newer_mail_counts(make_user: Make, atoll_bus: Any) -> None:
     make_user(ADA)
     for _ in range(2):
         ask()
-        bus.settle()
+        atoll_bus.settle()
 
     first, second = mailed_token(0), mailed_token(1)
     assert refused(confirm(first))
     assert confirm(second).status_code == 204
 
 
-def test_two_requests_at_once_send_one_mail(make_user: Make, bus: Any) -> None:
+def test_two_requests_at_once_send_one_mail(make_user: Make, atoll_bus: Any) -> None:
     make_user(ADA)
     ask()
     ask()
-    bus.settle()
+    atoll_bus.settle()
 
     assert len(mail.outbox) == 1
     assert confirm(mailed_token()).status_code == 204
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(29.9, 204), (30, 400), (1440, 400)])
-def test_a_token_lives_for_half_an_hour(minutes: float, status: int, make_user: Make, bus: Any) -> None:
+def test_a_token_lives_for_half_an_hour(minutes: float, status: int, make_user: Make, atoll_bus: Any) -> None:
     with time_machine.travel(START, tick=False) as clock:
         make_user(ADA)
         ask()
-        bus.settle()
+        atoll_bus.settle()
         clock.shift(minutes * 60)
 
         assert confirm(mailed_token()).status_code == status
 
 
-def test_its_life_is_a_setting(make_user: Make, bus: Any, settings: Any) -> None:
+def test_its_life_is_a_setting(make_user: Make, atoll_bus: Any, settings: Any) -> None:
     settings.PASSWORD_RESET_LIFE = timedelta(minutes=5)
     with time_machine.travel(START, tick=False) as clock:
         make_user(ADA)
         ask()
-        bus.settle()
+        atoll_bus.settle()
         assert "within 5 minutes" in mail.outbox[0].body
         clock.shift(300)
 

@@ -36,11 +36,11 @@ NO_TOKEN = [*NO_TEXT, "x", "x" * 43, "x" * 201, "\x00", "\ud800", "ü" * 43, "' 
 NO_PASSWORD = [None, 1, True, [], {}, [NEW], "", "x" * 257, "\x00" * 12, "\ud800" * 12]
 
 
-def test_what_is_no_address_is_refused(make_user: Make, bus: Any) -> None:
+def test_what_is_no_address_is_refused(make_user: Make, atoll_bus: Any) -> None:
     make_user(ADA)
 
     answers = [ask(email) for email in NO_ADDRESS]
-    bus.settle()
+    atoll_bus.settle()
 
     assert [answer.status_code for answer in answers] == [400] * len(NO_ADDRESS)
     assert all(set(answer.json()) == SHAPE for answer in answers)

@@ -54,13 +54,13 @@ def flaky(settings: Any) -> type[Flaky]:
     ],
 )
 def test_a_mail_server_that_is_away_is_asked_again(
-    error: Exception, make_user: Make, bus: Any, flaky: type[Flaky]
+    error: Exception, make_user: Make, atoll_bus: Any, flaky: type[Flaky]
 ) -> None:
     make_user(ADA)
     flaky.errors = [error] * 3
     ask()
 
-    bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
+    atoll_bus.wait_for(lambda: mail.outbox, within=AN_HOUR)
 
     assert len(mail.outbox) == 1
     assert confirm(mailed_token()).status_code == 204
@@ -70,45 +70,45 @@ def test_a_mail_server_that_is_away_is_asked_again(
 
 
 def test_a_mail_that_never_leaves_is_a_dead_letter_without_address(
-    make_user: Make, bus: Any, flaky: type[Flaky]
+    make_user: Make, atoll_bus: Any, flaky: type[Flaky]
 ) -> None:
     make_user(ADA)
     flaky.errors = [ConnectionRefusedError(111, f"no way to {ADA}")] * 50
     ask()
 
-    bus.advance(AN_HOUR)
+    atoll_bus.advance(AN_HOUR)
 
-    [dead] = bus.dead("send.password_reset")
+    [dead] = atoll_bus.dead("send.password_reset")
     assert "mail: ConnectionRefusedError 111" in dead.error
     assert ADA not in dead.error + dead.traceback
     assert "token=" not in dead.error + dead.traceback
 
 
 def test_an_address_that_is_refused_for_good_is_no_dead_letter(
-    make_user: Make, bus: Any, flaky: type[Flaky]
+    make_user: Make, atoll_bus: Any, flaky: type[Flaky]
 ) -> None:
     make_user(ADA)
     # Once for the message, once for the copy of it that the harness sends.
     flaky.errors = [smtplib.SMTPRecipientsRefused({ADA: (550, b"no such user")}) for _ in range(2)]
     ask()
 
-    bus.settle()
+    atoll_bus.settle()
 
     assert mail.outbox == []
-    assert bus.dead() == []
+    assert atoll_bus.dead() == []
     rows = Delivery.objects.filter(message__name="send.password_reset")
     assert {row.status for row in rows} == {"ignored"}
 
 
 def test_a_repeat_after_a_crash_mails_another_token_and_the_last_one_counts(
-    make_user: Make, bus: Any
+    make_user: Make, atoll_bus: Any
 ) -> None:
     make_user(ADA)
     ask()
     lost = issue_reset_token(PasswordReset.objects.get().id)
     assert lost
 
-    bus.settle()
+    atoll_bus.settle()
 
     assert refused(confirm(lost.token))
     assert confirm(mailed_token()).status_code == 204
@@ -125,7 +125,7 @@ def test_where_no_mail_can_be_sent_everybody_is_told(make_user: Make, settings: 
     assert not PasswordReset.objects.exists()
 
 
-def test_an_account_gets_three_mails_in_a_quarter_of_an_hour(make_user: Make, bus: Any) -> None:
+def test_an_account_gets_three_mails_in_a_quarter_of_an_hour(make_user: Make, atoll_bus: Any) -> None:
     with time_machine.travel(START, tick=False) as clock:
         make_user(ADA)
         for email in (ADA, "nobody@example.com"):
@@ -156,10 +156,10 @@ def test_requests_that_are_over_are_forgotten(make_user: Make) -> None:
         assert PasswordReset.objects.count() == 1
 
 
-def test_the_host_that_a_client_names_is_not_in_the_mail(make_user: Make, bus: Any) -> None:
+def test_the_host_that_a_client_names_is_not_in_the_mail(make_user: Make, atoll_bus: Any) -> None:
     make_user(ADA, name="https://evil.example")
 
     ask(HTTP_X_FORWARDED_HOST="evil.example", HTTP_ORIGIN="https://evil.example")
-    bus.settle()
+    atoll_bus.settle()
 
     assert "evil" not in str(mail.outbox[0].message())

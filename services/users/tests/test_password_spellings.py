@@ -70,12 +70,12 @@ def test_another_password_stays_another(other: str) -> None:
 
 @each
 def test_a_change_takes_all_spellings_of_the_present_and_of_the_new_one(
-    as_user: Callable[..., APIClient], typed: str
+    atoll_as_user: Callable[..., APIClient], typed: str
 ) -> None:
     user = account(make_password(COMPOSED))
     change = {"password": unicodedata.normalize("NFD", NEW), "currentPassword": typed}
 
-    assert as_user(user.id).patch(f"/users/{user.id}", change).status_code == 200
+    assert atoll_as_user(user.id).patch(f"/users/{user.id}", change).status_code == 200
 
     assert [sign_in(user.email, password) for password in (NEW, COMPOSED, typed)] == [200, 401, 401]
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 ADA = {"email": "ada@example.com", "password": PASSWORD, "name": "Ada Lovelace"}
 
 
-def test_registering_makes_an_account_and_signs_it_in(client: APIClient, bus: Any) -> None:
+def test_registering_makes_an_account_and_signs_it_in(client: APIClient, atoll_bus: Any) -> None:
     answer = client.post("/auth/register", ADA)
 
     assert answer.status_code == 201
@@ -35,7 +35,7 @@ def test_registering_makes_an_account_and_signs_it_in(client: APIClient, bus: An
     assert user.id.version == 7
     assert user.password.startswith("argon2$argon2id$")
     assert answer["Cache-Control"] == "no-store"
-    [event] = bus.published("user.created")
+    [event] = atoll_bus.published("user.created")
     assert {name: event["data"][name] for name in ("userId", "email", "name")} == {
         "userId": str(user.id),
         "email": "ada@example.com",
@@ -43,7 +43,7 @@ def test_registering_makes_an_account_and_signs_it_in(client: APIClient, bus: An
     }
 
 
-def test_an_address_can_register_once_in_any_case(client: APIClient, bus: Any) -> None:
+def test_an_address_can_register_once_in_any_case(client: APIClient, atoll_bus: Any) -> None:
     client.post("/auth/register", ADA)
 
     answer = client.post("/auth/register", ADA | {"email": "ADA@Example.COM"})
@@ -51,11 +51,11 @@ def test_an_address_can_register_once_in_any_case(client: APIClient, bus: Any) -
     assert answer.status_code == 409
     assert answer.json()["code"] == "email_taken"
     assert User.objects.count() == 1
-    assert len(bus.published("user.created")) == 1
+    assert len(atoll_bus.published("user.created")) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_registrations_of_one_address_at_the_same_moment_one_succeeds(bus: Any) -> None:
+def test_of_registrations_of_one_address_at_the_same_moment_one_succeeds(atoll_bus: Any) -> None:
     together = threading.Barrier(6)
     statuses: list[int] = []
 
@@ -74,11 +74,11 @@ def test_of_registrations_of_one_address_at_the_same_moment_one_succeeds(bus: An
 
     assert sorted(statuses) == [201, 409, 409, 409, 409, 409]
     assert User.objects.count() == 1
-    assert len(bus.published("user.created")) == 1
+    assert len(atoll_bus.published("user.created")) == 1
 
 
 def test_a_repeated_request_under_one_key_makes_one_account_and_fresh_tokens(
-    client: APIClient, bus: Any
+    client: APIClient, atoll_bus: Any
 ) -> None:
     first = client.post("/auth/register", ADA, HTTP_IDEMPOTENCY_KEY="sign-up-1")
     again = client.post("/auth/register", ADA, HTTP_IDEMPOTENCY_KEY="sign-up-1")
@@ -88,7 +88,7 @@ def test_a_repeated_request_under_one_key_makes_one_account_and_fresh_tokens(
     assert again.json()["user"] == first.json()["user"]
     assert again.json()["refreshToken"] != first.json()["refreshToken"]
     assert User.objects.count() == 1
-    assert len(bus.published("user.created")) == 1
+    assert len(atoll_bus.published("user.created")) == 1
 
 
 def test_no_token_and_no_password_is_kept_with_the_answer_of_a_key(client: APIClient) -> None:

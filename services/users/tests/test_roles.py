@@ -38,11 +38,13 @@ def test_staff_become_support_and_catalogue_and_nobody_an_operator(
     assert user.roles == before
 
 
-def test_a_row_that_the_version_before_still_writes_means_the_same(make_user: Any, as_support: Any) -> None:
+def test_a_row_that_the_version_before_still_writes_means_the_same(
+    make_user: Any, atoll_as_support: Any
+) -> None:
     user = make_user("stan@example.com")
     User.objects.filter(pk=user.pk).update(roles=["staff"])
 
-    shown = as_support().get(f"/users/{user.id}").json()
+    shown = atoll_as_support().get(f"/users/{user.id}").json()
 
     assert shown["roles"] == ["catalogue", "support"]
     assert enter("stan@example.com")[0].get("/admin/users/user/").status_code == 200
@@ -51,22 +53,22 @@ def test_a_row_that_the_version_before_still_writes_means_the_same(make_user: An
 
 @pytest.mark.parametrize("role", ["support", "catalogue", "operator"])
 def test_an_administrator_gives_each_role_and_nobody_else_does(
-    make_user: Any, as_admin: Any, as_user: Any, role: str, bus: Any
+    make_user: Any, atoll_as_admin: Any, atoll_as_user: Any, role: str, atoll_bus: Any
 ) -> None:
     user, other = make_user("ada@example.com"), make_user("bob@example.com", roles=(role,))
 
-    refused = as_user(other.id, roles=[role]).patch(f"/users/{user.id}", {"roles": [role]})
-    given = as_admin().patch(f"/users/{user.id}", {"roles": [role]})
+    refused = atoll_as_user(other.id, roles=[role]).patch(f"/users/{user.id}", {"roles": [role]})
+    given = atoll_as_admin().patch(f"/users/{user.id}", {"roles": [role]})
 
     assert refused.status_code in (403, 404)
     assert given.json()["roles"] == [role]
-    assert [event["data"]["changes"] for event in bus.published("user.updated")] == [{"roles": [role]}]
+    assert [event["data"]["changes"] for event in atoll_bus.published("user.updated")] == [{"roles": [role]}]
 
 
 @pytest.mark.parametrize("role", ["catalogue", "operator"])
-def test_only_support_reads_the_accounts_of_others(make_user: Any, as_user: Any, role: str) -> None:
+def test_only_support_reads_the_accounts_of_others(make_user: Any, atoll_as_user: Any, role: str) -> None:
     customer, member = make_user("ada@example.com"), make_user("bob@example.com", roles=(role,))
-    client = as_user(member.id, roles=[role])
+    client = atoll_as_user(member.id, roles=[role])
 
     assert client.get("/users").status_code == 403
     assert client.get(f"/users/{customer.id}").status_code == 404

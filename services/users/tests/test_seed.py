@@ -18,7 +18,7 @@ def seed() -> str:
     return said.getvalue()
 
 
-def test_the_demo_accounts_can_sign_in_and_the_customers_cannot(client: APIClient, bus: Any) -> None:
+def test_the_demo_accounts_can_sign_in_and_the_customers_cannot(client: APIClient, atoll_bus: Any) -> None:
     assert seed() == "36 accounts made, 0 were there.\n"
 
     for email, password, roles in (
@@ -34,17 +34,17 @@ def test_the_demo_accounts_can_sign_in_and_the_customers_cannot(client: APIClien
     customers = User.objects.filter(email__startswith="customer")
     assert customers.count() == 30
     assert not any(customer.has_usable_password() for customer in customers)
-    assert len(bus.published("user.created")) == 36
+    assert len(atoll_bus.published("user.created")) == 36
 
 
-def test_seeding_again_changes_nothing(bus: Any) -> None:
+def test_seeding_again_changes_nothing(atoll_bus: Any) -> None:
     seed()
     before = list(User.objects.values_list("id", "password", "updated_at"))
 
     assert seed() == "0 accounts made, 36 were there.\n"
 
     assert list(User.objects.values_list("id", "password", "updated_at")) == before
-    assert len(bus.published("user.created")) == 36
+    assert len(atoll_bus.published("user.created")) == 36
 
 
 def test_public_passwords_are_never_made_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
