@@ -9,11 +9,12 @@ RUN := $(VENV)/bin/python
 MANAGE := $(RUN) manage.py
 LOCAL := $(VENV)/.installed-local
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
 
 OLDEST := 3.11
 NEWEST := 3.14
 
-.PHONY: help install up down reset status logs demo test test-long test-slow-path chaos check format bench-startup bench-orders bench-bus bench-registry bench-reads bench-gateway new-service
+.PHONY: help install up down reset status logs demo test test-long test-slow-path chaos check docs names format bench-startup bench-orders bench-bus bench-registry bench-reads bench-gateway new-service
 .PHONY: ground test-fresh test-matrix test-standalone differential attack-gateway
 
 help: ## this list
@@ -51,6 +52,11 @@ $(LOCAL): requirements/base.txt requirements/local.txt platform/pyproject.toml |
 $(DEV): requirements/dev.txt $(LOCAL)
 	@echo "Installing the pinned packages that checking and testing need ..."
 	@$(call INSTALL,requirements/dev.txt)
+	@touch $@
+
+$(DOCS): requirements/docs.txt $(DEV)
+	@echo "Installing the pinned packages that the pages of docs/ need ..."
+	@$(call INSTALL,requirements/docs.txt)
 	@touch $@
 
 install: $(DEV) ## virtual environment and every pinned package
@@ -105,6 +111,13 @@ check: $(DEV) ## format, lint, import walls, types, messages, migrations, deploy
 	@$(VENV)/bin/ruff check .
 	@PYTHONPATH=.:platform $(VENV)/bin/lint-imports --config .importlinter --no-logo
 	@$(MANAGE) check-all
+
+docs: $(DOCS) ## docs/ as pages in .atoll/site, with the reference from the docstrings
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "The pages are in .atoll/site."
+
+names: $(DEV) ## record the public names of the library, as docs/versions.md says
+	@$(RUN) -m tests.architecture.public_names
 
 format: $(DEV) ## bring the code into shape
 	@$(VENV)/bin/ruff format .

@@ -28,6 +28,7 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def new_correlation_id() -> str:
+    """A new id for work that nobody has named yet."""
     return str(uuid7())
 
 
@@ -39,6 +40,7 @@ def accept_correlation_id(offered: str | None) -> str:
 
 
 def correlation_id() -> str | None:
+    """The id of the running work; None outside of any work."""
     return _correlation_id.get()
 
 

@@ -80,18 +80,24 @@ class InvalidInput(Refusal):
 
 
 class NotSignedIn(Refusal):
+    """The request has no valid token. Sign in first."""
+
     status = 401
     title = "Access token required"
     default_code = "access_token_required"
 
 
 class NotAllowed(Refusal):
+    """The caller is known and may not do this."""
+
     status = 403
     title = "Not allowed"
     default_code = "not_allowed"
 
 
 class NotFound(Refusal):
+    """The thing does not exist, or the caller may not know of it."""
+
     status = 404
     title = "Not found"
     default_code = "not_found"
@@ -106,18 +112,24 @@ class Conflict(Refusal):
 
 
 class TooLarge(Refusal):
+    """The body, or a value in it, is larger than the service takes."""
+
     status = 413
     title = "Request body too large"
     default_code = "body_too_large"
 
 
 class Unprocessable(Refusal):
+    """The input is well formed, and the service cannot carry it out."""
+
     status = 422
     title = "Cannot be processed"
     default_code = "unprocessable"
 
 
 class TooManyRequests(Refusal):
+    """The caller is over its limit, and may try again after ``retry_after_s`` seconds."""
+
     status = 429
     title = "Too many requests from this IP"
     default_code = "too_many_requests"

@@ -6,6 +6,8 @@ from django.contrib.auth.models import User
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Substr
 
+__all__ = ["STAFF", "shown", "with_person"]
+
 STAFF = "staff:"
 
 

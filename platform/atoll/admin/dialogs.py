@@ -10,6 +10,8 @@ from unfold.dataclasses import ActionDialog
 from unfold.decorators import action as unfold_action
 from unfold.forms import BaseDialogForm
 
+__all__ = ["Act", "action", "redirect"]
+
 Act = Callable[..., HttpResponse]
 
 

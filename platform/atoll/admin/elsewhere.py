@@ -6,6 +6,8 @@ from django.utils.safestring import SafeString
 
 from atoll import conf
 
+__all__ = ["address", "link"]
+
 
 def address(project_name: str, place: str, **query: str) -> str:
     """The address of ``place`` (``orders/order/``) in a project's admin, or "" when it is not known.

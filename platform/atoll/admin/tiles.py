@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Tile:
+    """A number on the front page. ``url`` leads to its list, where the reader may open it."""
+
     title: str
     value: str
     url: str | None

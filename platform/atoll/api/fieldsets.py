@@ -40,6 +40,7 @@ def only(fields: frozenset[str], row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fields_parameter() -> OpenApiParameter:
+    """The parameter ``fields`` for the OpenAPI document."""
     return OpenApiParameter(
         FIELDS, str, description="Only these fields, with commas between. All without it."
     )

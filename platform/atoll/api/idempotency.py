@@ -97,7 +97,7 @@ class _Answered(Exception):
 
 
 class Idempotency:
-    """``request.idempotency`` inside a method marked :func:`idempotent`."""
+    """``request.idempotency`` inside a method marked ``idempotent``."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -188,7 +188,7 @@ class Idempotency:
 
 
 class IdempotentRequest(Request):
-    """The type of ``request`` in a method marked :func:`idempotent`."""
+    """The type of ``request`` in a method marked ``idempotent``."""
 
     idempotency: Idempotency
 

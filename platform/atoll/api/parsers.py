@@ -1,4 +1,4 @@
-"""The one JSON parser of all services, hardened: see :func:`atoll.wire.loads`."""
+"""The one JSON parser of all services, hardened: see ``atoll.wire.loads``."""
 
 from collections.abc import Mapping
 from typing import IO, Any

@@ -22,10 +22,13 @@ def json_answer(data: Any, headers: Mapping[str, str] | None = None) -> HttpResp
 
 
 def rendered_answer(content: bytes, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """An answer from JSON that is written already."""
     return HttpResponse(content, content_type=JSONRenderer.media_type, headers=headers)
 
 
 class JSONRenderer(BaseRenderer):
+    """Writes JSON with ``render``, so that all services write it alike."""
+
     media_type = "application/json"
     format = "json"
     charset = None

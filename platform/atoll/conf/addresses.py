@@ -17,6 +17,7 @@ def has_registry() -> bool:
 
 
 def registry_url() -> str:
+    """REGISTRY_URL, else the registry's port on this machine. No slash at its end."""
     return (variable("REGISTRY_URL") or f"http://127.0.0.1:{project(REGISTRY).port}").rstrip("/")
 
 
@@ -28,6 +29,7 @@ def gateway_url() -> str:
 
 
 def gateway_has_tls() -> bool:
+    """Whether TLS_CERTIFICATE names a certificate of the gateway."""
     return variable("TLS_CERTIFICATE", "gateway") is not None
 
 
@@ -66,6 +68,7 @@ def console_url() -> str:
 
 
 def allowed_hosts() -> list[str]:
+    """Host names that the web processes answer to, from ALLOWED_HOSTS; those of this machine without it."""
     value = variable("ALLOWED_HOSTS")
     if value:
         return [host.strip() for host in value.split(",") if host.strip()]

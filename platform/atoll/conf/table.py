@@ -155,6 +155,7 @@ UNNAMED = (
 
 
 def project(name: str) -> Project:
+    """The project of that name. Raises ImproperlyConfigured with the known names when there is none."""
     try:
         return projects()[name]
     except KeyError:
@@ -167,6 +168,7 @@ def project(name: str) -> Project:
 
 
 def project_of_service(service: str) -> Project:
+    """The project with that name on the wire. Raises ImproperlyConfigured when there is none."""
     for candidate in projects().values():
         if candidate.service == service:
             return candidate

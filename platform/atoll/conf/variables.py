@@ -44,6 +44,7 @@ def _in_settings(name: str) -> str | None:
 
 
 def flag(name: str, default: bool = False, project_name: str | None = None) -> bool:
+    """A yes or no. Raises ImproperlyConfigured for another text."""
     value = variable(name, project_name)
     if value is None:
         return default
@@ -55,6 +56,7 @@ def flag(name: str, default: bool = False, project_name: str | None = None) -> b
 
 
 def seconds(name: str, default: float, project_name: str | None = None) -> float:
+    """A number of seconds, also with a fraction. Raises ImproperlyConfigured for another text."""
     value = variable(name, project_name)
     if value is None:
         return default

@@ -115,6 +115,7 @@ class HasUser(Protocol):
 
 
 def principal_or_none(request: HasUser) -> Principal | None:
+    """The caller; None when the request is anonymous."""
     return request.user if isinstance(request.user, Principal) else None
 
 
@@ -157,6 +158,8 @@ class IsSignedInOrService(_Needs):
 
 
 class IsSupport(_Needs):
+    """Users with the role support."""
+
     refusal = "Only support may do this."
 
     def allows(self, caller: Principal) -> bool:
@@ -164,6 +167,8 @@ class IsSupport(_Needs):
 
 
 class IsCatalogue(_Needs):
+    """Users with the role catalogue."""
+
     refusal = "Only the role catalogue may do this."
 
     def allows(self, caller: Principal) -> bool:
@@ -171,6 +176,8 @@ class IsCatalogue(_Needs):
 
 
 class IsOperator(_Needs):
+    """Users with the role operator."""
+
     refusal = "Only an operator may do this."
 
     def allows(self, caller: Principal) -> bool:
@@ -178,6 +185,8 @@ class IsOperator(_Needs):
 
 
 class IsAdmin(_Needs):
+    """Users with the role admin."""
+
     refusal = "Only an administrator may do this."
 
     def allows(self, caller: Principal) -> bool:
@@ -185,6 +194,8 @@ class IsAdmin(_Needs):
 
 
 class IsService(_Needs):
+    """Services of the platform, and no user."""
+
     refusal = "Only services of the platform may do this."
 
     def allows(self, caller: Principal) -> bool:
@@ -192,6 +203,8 @@ class IsService(_Needs):
 
 
 class IsServiceOrSupport(_Needs):
+    """Services of the platform, and users with the role support."""
+
     refusal = "Only support and services of the platform may do this."
 
     def allows(self, caller: Principal) -> bool:

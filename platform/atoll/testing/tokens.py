@@ -81,10 +81,12 @@ def access_token(
     email: str = "ada@example.com",
     name: str = "Ada Lovelace",
 ) -> str:
+    """A valid token of a user. A new user id is made up without ``user_id``."""
     return sign(claims(user_id or uuid7(), roles=list(roles), email=email, name=name))
 
 
 def service_access_token(service: str) -> str:
+    """A valid token of a service."""
     return sign(claims(service, use="service"))
 
 
@@ -101,6 +103,7 @@ def atoll_token(atoll_trusted_test_key: None) -> Callable[..., str]:
 
 
 def client_with(token: str) -> APIClient:
+    """A DRF client that sends this token."""
     # DRF reads the settings at its import; pytest loads this module before they are known.
     from rest_framework.test import APIClient
 

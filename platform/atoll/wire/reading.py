@@ -1,6 +1,6 @@
 """Reads JSON of other programs, with checks.
 
-PostgreSQL can store each value that :func:`loads` returns, and :func:`dumps` can write it again.
+PostgreSQL can store each value that ``loads`` returns, and ``dumps`` can write it again.
 """
 
 import json

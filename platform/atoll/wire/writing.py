@@ -89,7 +89,7 @@ def dumps(value: Any) -> bytes:
 
 
 def to_payload(instance: Any) -> dict[str, Any]:
-    """A dataclass as a camelCase dict for :func:`dumps`, without its ClassVars.
+    """A dataclass as a camelCase dict for ``dumps``, without its ClassVars.
 
     Decimals stay Decimal; ids, times and enums become text. Keys of dict fields are data and stay.
     """

@@ -14,9 +14,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from atoll.admin import dialogs
+from atoll.admin import ReadOnlyAdmin, dialogs
 from atoll.admin.lines import LineField
-from atoll.admin.options import ReadOnlyAdmin
 from atoll.errors import Refusal
 from atoll.identity.rights import Rights
 from atoll.identity.roles import SUPPORT

@@ -60,6 +60,8 @@ class Timer:
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
+    """A sum of money in one currency."""
+
     currency: str
     amount: Decimal
 
@@ -75,6 +77,8 @@ class Things:
 
 @dataclass(frozen=True, kw_only=True)
 class Stake:
+    """The things and the timers that depend on the failing messages."""
+
     timers: list[Timer] = field(default_factory=list)
     things: list[Things] = field(default_factory=list)
 

@@ -8,6 +8,8 @@ Where transports may differ, ``Capabilities`` says how, and the suite asks for e
 from atoll.testing.conformance.failures import Failures
 from atoll.testing.conformance.routing import Routing
 
+__all__ = ["Conformance"]
+
 
 class Conformance(Routing, Failures):
     """The suite."""
