@@ -11,6 +11,7 @@ from tests.architecture import references
 from tests.architecture.references import ROOT, dead_names, files, missing, modules, places
 
 DECISIONS = Path("docs/decisions")
+RECIPES = Path("docs/recipes")  # each is a project of its own, with its own messages, and runs in a test
 INDEX = DECISIONS / "README.md"
 # Their examples are those of a project of the reader's own.
 RECIPES = Path("docs/recipes")

@@ -11,7 +11,14 @@ ATOLL_SERVICE = "library-service"
 SECRET_KEY = "only the library's own tests are signed with this"
 DEBUG = False
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
-INSTALLED_APPS = [*base.ADMIN_APPS, *base.PLATFORM_APPS, "atoll.bus", "testproject"]
+INSTALLED_APPS = [
+    *base.ADMIN_APPS,
+    *base.PLATFORM_APPS,
+    "atoll.bus",
+    "atoll.process",
+    "testproject",
+    "bookings",
+]
 MIDDLEWARE = base.MIDDLEWARE
 ROOT_URLCONF = "testproject.urls"
 WSGI_APPLICATION = "testproject.wsgi.application"
