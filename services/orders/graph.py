@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from services.orders.compensation import COMPENSATION_TRANSITIONS
-from services.orders.state_machine import PLACED, TRANSITIONS, Effect, Status
+from services.orders.state_machine import PLACED, TABLE, Effect, Status
 
 BEGIN, END = "<!-- made by `manage.py orders state_machine --write` -->", "<!-- end of the diagrams -->"
 
@@ -27,10 +27,10 @@ def replaced_in(document: str) -> str:
 def mermaid_of_order() -> str:
     """The statuses; each arrow has the events that cause it and the messages that it sends."""
     events = defaultdict(list)
-    for (status, event), transition in TRANSITIONS.items():
-        compensations = [compensation.value for compensation in transition.compensate]
-        sent = [*compensations, *(effect.value for effect in transition.send)]
-        events[status, transition.to, tuple(sent)].append(event.value)
+    for (status, event), transition in TABLE.transitions.items():
+        compensations = [str(compensation) for compensation in transition.compensate]
+        sent = [*compensations, *(str(effect) for effect in transition.send)]
+        events[status, transition.to, tuple(sent)].append(str(event))
     begin = ", ".join(effect.value for effect in PLACED.effects if effect is not Effect.START_DEADLINE)
     lines = [
         "stateDiagram-v2",

@@ -8,10 +8,11 @@
        '-----------> cancelled <-------'                               refunded
 
 A state is a status and the state of each compensation (``compensation.py``). This module
-holds all rules and has no side effect; ``usecases/advance.py`` applies them. A cancellation
-compensates every command that the order sent before: it always releases the stock, because
-the reservation may still be under way, and it refunds the payment if the order asked for
-one. An answer that arrives after the cancellation starts the same compensation again.
+holds all rules, as a table of ``atoll.process``, and has no side effect;
+``usecases/advance.py`` applies them. A cancellation compensates every command that the order
+sent before: it always releases the stock, because the reservation may still be under way, and
+it refunds the payment if the order asked for one. An answer that arrives after the cancellation
+starts the same compensation again.
 
 A confirmed order becomes ``refunded`` when its money goes back without a cancellation. The
 customer may still have the goods, so the stock stays sold until staff report their return.
@@ -19,12 +20,15 @@ customer may still have the goods, so the stock stays sold until staff report th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from types import MappingProxyType
 
 from django.db.models import TextChoices
 
-from services.orders.compensation import COMPENSATION_TRANSITIONS, Compensation, CompensationState, Trigger
+from atoll import process
+from atoll.process import Table, Timer, Transition
+from services.orders.compensation import Compensation, CompensationState, Trigger
+from services.orders.deadlines import time_allowed, time_to_compensate
 
 
 class Status(TextChoices):
@@ -63,7 +67,7 @@ class Event(TextChoices):
     RETURN_SETTLED = "return.settled", "Return settled by hand"
 
 
-class Effect(Enum):
+class Effect(StrEnum):
     """A command or an event that a step sends, or a timer that it starts or stops."""
 
     RESERVE_STOCK = "reserve.stock"
@@ -115,15 +119,6 @@ class State:
 
 
 @dataclass(frozen=True)
-class Transition:
-    """A row of the table: the next status, the compensations that it needs, its other effects."""
-
-    to: Status
-    compensate: tuple[Compensation, ...] = ()
-    send: tuple[Effect, ...] = ()
-
-
-@dataclass(frozen=True)
 class Step:
     """The state after an event, and the effects of the event in the order of their sending.
 
@@ -140,16 +135,21 @@ FINAL = frozenset({Status.CONFIRMED, Status.CANCELLED, Status.REFUNDED})
 # The shop does not keep the money of these orders: no sum counts them.
 MONEY_BACK = frozenset({Status.CANCELLED, Status.REFUNDED})
 
-PLACED = Step(State(Status.PENDING), (Effect.ANNOUNCE_CREATED, Effect.RESERVE_STOCK, Effect.START_DEADLINE))
-
 _ANNOUNCE = (Effect.ANNOUNCE_CANCELLED,)
 _STOP_BEFORE_PAYMENT = Transition(Status.CANCELLED, compensate=(Compensation.RELEASE,), send=_ANNOUNCE)
 _STOP_DURING_PAYMENT = Transition(
     Status.CANCELLED, compensate=(Compensation.RELEASE, Compensation.REFUND), send=_ANNOUNCE
 )
 
-TRANSITIONS: Mapping[tuple[Status, Event], Transition] = MappingProxyType(
-    {
+TABLE = Table(
+    states=Status,
+    final=FINAL,
+    begins=Transition(
+        Status.PENDING,
+        send=(Effect.ANNOUNCE_CREATED, Effect.RESERVE_STOCK),
+        start=(Event.DEADLINE_PASSED,),
+    ),
+    transitions={
         # Products was asked to reserve the stock.
         (Status.PENDING, Event.STOCK_RESERVED): Transition(
             Status.AWAITING_PAYMENT, send=(Effect.REQUEST_PAYMENT,)
@@ -182,33 +182,41 @@ TRANSITIONS: Mapping[tuple[Status, Event], Transition] = MappingProxyType(
         (Status.CANCELLED, Event.PAYMENT_COMPLETED): Transition(
             Status.CANCELLED, compensate=(Compensation.REFUND,)
         ),
-    }
+    },
+    timers=(Timer(Event.DEADLINE_PASSED, after=time_allowed),),
+    # payment.failed does not confirm a refund: payments announces it for every charge that comes after
+    # the request for a refund, even while the outcome of an earlier charge is unknown.
+    compensations=(
+        process.Compensation(
+            Compensation.RELEASE,
+            confirmed_by=(Event.STOCK_RELEASED,),
+            refused_by=(Event.STOCK_RELEASE_FAILED,),
+            deadline=time_to_compensate,
+            short_name="release",
+        ),
+        process.Compensation(
+            Compensation.REFUND,
+            confirmed_by=(Event.PAYMENT_REFUNDED, Event.PAYMENT_VOIDED),
+            refused_by=(Event.PAYMENT_REFUND_FAILED,),
+            deadline=time_to_compensate,
+            short_name="refund",
+        ),
+        process.Compensation(
+            Compensation.RETURN,
+            confirmed_by=(Event.STOCK_RETURNED,),
+            refused_by=(Event.STOCK_RETURN_FAILED,),
+            deadline=time_to_compensate,
+            short_name="return",
+        ),
+    ),
 )
 
-# payment.failed does not confirm a refund: payments announces it for every charge that comes after
-# the request for a refund, even while the outcome of an earlier charge is unknown.
-TRIGGERS: Mapping[Event, tuple[Compensation, Trigger]] = MappingProxyType(
-    {
-        Event.STOCK_RELEASED: (Compensation.RELEASE, Trigger.CONFIRMED),
-        Event.STOCK_RELEASE_FAILED: (Compensation.RELEASE, Trigger.REFUSED),
-        Event.RELEASE_OVERDUE: (Compensation.RELEASE, Trigger.OVERDUE),
-        Event.RELEASE_ASKED_AGAIN: (Compensation.RELEASE, Trigger.ASKED_AGAIN),
-        Event.RELEASE_SETTLED: (Compensation.RELEASE, Trigger.SETTLED),
-        Event.PAYMENT_REFUNDED: (Compensation.REFUND, Trigger.CONFIRMED),
-        Event.PAYMENT_VOIDED: (Compensation.REFUND, Trigger.CONFIRMED),
-        Event.PAYMENT_REFUND_FAILED: (Compensation.REFUND, Trigger.REFUSED),
-        Event.REFUND_OVERDUE: (Compensation.REFUND, Trigger.OVERDUE),
-        Event.REFUND_ASKED_AGAIN: (Compensation.REFUND, Trigger.ASKED_AGAIN),
-        Event.REFUND_SETTLED: (Compensation.REFUND, Trigger.SETTLED),
-        Event.STOCK_RETURNED: (Compensation.RETURN, Trigger.CONFIRMED),
-        Event.STOCK_RETURN_FAILED: (Compensation.RETURN, Trigger.REFUSED),
-        Event.RETURN_OVERDUE: (Compensation.RETURN, Trigger.OVERDUE),
-        Event.RETURN_ASKED_AGAIN: (Compensation.RETURN, Trigger.ASKED_AGAIN),
-        Event.RETURN_SETTLED: (Compensation.RETURN, Trigger.SETTLED),
-    }
-)
 EVENTS: Mapping[tuple[Compensation, Trigger], Event] = MappingProxyType(
-    {trigger: event for event, trigger in TRIGGERS.items() if event != Event.PAYMENT_VOIDED}
+    {
+        (Compensation(compensation.command), trigger): Event(event)
+        for event, (compensation, trigger) in TABLE.triggers.items()
+        if event != Event.PAYMENT_VOIDED
+    }
 )
 
 # The order's reason when its message or timer gives none.
@@ -221,45 +229,47 @@ REASONS: Mapping[Event, str] = MappingProxyType(
     }
 )
 
-_ASK = {
-    Compensation.RELEASE: (Effect.RELEASE_STOCK, Effect.START_RELEASE_DEADLINE),
-    Compensation.REFUND: (Effect.REFUND_PAYMENT, Effect.START_REFUND_DEADLINE),
-    Compensation.RETURN: (Effect.RETURN_STOCK, Effect.START_RETURN_DEADLINE),
+_START: Mapping[str, Effect] = {
+    Event.DEADLINE_PASSED: Effect.START_DEADLINE,
+    Event.RELEASE_OVERDUE: Effect.START_RELEASE_DEADLINE,
+    Event.REFUND_OVERDUE: Effect.START_REFUND_DEADLINE,
+    Event.RETURN_OVERDUE: Effect.START_RETURN_DEADLINE,
 }
-_STOP_WAITING = {
-    Compensation.RELEASE: (Effect.STOP_RELEASE_DEADLINE,),
-    Compensation.REFUND: (Effect.STOP_REFUND_DEADLINE,),
-    Compensation.RETURN: (Effect.STOP_RETURN_DEADLINE,),
+_STOP: Mapping[str, Effect] = {
+    Event.DEADLINE_PASSED: Effect.STOP_DEADLINE,
+    Event.RELEASE_OVERDUE: Effect.STOP_RELEASE_DEADLINE,
+    Event.REFUND_OVERDUE: Effect.STOP_REFUND_DEADLINE,
+    Event.RETURN_OVERDUE: Effect.STOP_RETURN_DEADLINE,
 }
 
 
 def next_step(state: State, event: Event) -> Step:
     """The step that the event makes from this state.
 
-    A pair that the tables do not name is an answer or a timer that is late, repeated or out
+    A pair that the table does not name is an answer or a timer that is late, repeated or out
     of order. Its step keeps the state and has no effects.
     """
-    transition = TRANSITIONS.get((state.status, event), Transition(state.status))
-    after = replace(state, status=transition.to)
-    effects: tuple[Effect, ...] = ()
-    changed: tuple[tuple[Compensation, CompensationState], ...] = ()
-    for compensation, trigger in _triggers(transition, event):
-        before = state.of(compensation)
-        reached = COMPENSATION_TRANSITIONS.get((before, trigger))
-        if reached is None:
-            continue
-        after = after.having(compensation, reached)
-        changed += ((compensation, reached),)
-        if reached is CompensationState.ASKED:
-            effects += _ASK[compensation]
-        elif before is CompensationState.ASKED:
-            effects += _STOP_WAITING[compensation]
-    effects += transition.send
-    if state.status in OPEN and transition.to in FINAL:
-        effects += (Effect.STOP_DEADLINE,)
-    return Step(after, effects, changed)
+    return _step_of_order(process.next_step(TABLE, _state_of_process(state), event))
 
 
-def _triggers(transition: Transition, event: Event) -> list[tuple[Compensation, Trigger]]:
-    needed = [(compensation, Trigger.NEEDED) for compensation in transition.compensate]
-    return [*needed, TRIGGERS[event]] if event in TRIGGERS else needed
+def _state_of_process(state: State) -> process.State:
+    reached = {kind.value: far for kind in Compensation if (far := state.of(kind)) is not None}
+    return process.State(state.status.value, frozenset(reached.items()))
+
+
+def _step_of_order(step: process.Step) -> Step:
+    state = State(Status(step.state.name))
+    for kind, reached in step.state.compensations:
+        state = state.having(Compensation(kind), reached)
+    return Step(
+        state,
+        (
+            *(Effect(name) for name in step.send),
+            *(_START[timer] for timer in step.start),
+            *(_STOP[timer] for timer in step.stop),
+        ),
+        tuple((Compensation(kind), reached) for kind, reached in step.compensations),
+    )
+
+
+PLACED = _step_of_order(process.first_step(TABLE))

@@ -9,12 +9,12 @@ from django.utils import timezone
 
 from services.orders.compensation import COMPENSATION_TRANSITIONS, Compensation, CompensationState
 from services.orders.models import Order, OrderCompensation, OrderLine, OrderTransition
-from services.orders.state_machine import FINAL, MONEY_BACK, TRANSITIONS, Status
+from services.orders.state_machine import FINAL, MONEY_BACK, TABLE, Status
 from services.orders.tests.placing import LAMP, placed
 
 pytestmark = pytest.mark.django_db
 
-MOVES = {(status, row.to) for (status, _), row in TRANSITIONS.items() if row.to != status}
+MOVES = {(status, row.to) for (status, _), row in TABLE.transitions.items() if row.to != status}
 PAIRS = [(old, new) for old in Status for new in Status if old != new]
 ROUTE = {
     Status.PENDING: (),

@@ -5,14 +5,16 @@ arrive at any later time and any number of times, so what is explored holds ever
 delay, loss for a while and duplicate; people and clocks act whenever they may.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
+from atoll.testing.exploring import CounterExample, Exploration
 from services.orders import state_machine
-from services.orders.compensation import Compensation, CompensationState, Trigger
-from services.orders.state_machine import OPEN, PLACED, TRIGGERS, Event, State, Status, next_step
+from services.orders.compensation import Compensation, CompensationState
+from services.orders.state_machine import OPEN, PLACED, TABLE, Event, State, Status, next_step
 from services.orders.tests.neighbour_rules import Money, Stock, money_after, stock_after
 from services.orders.tests.saga import sent
 
@@ -48,48 +50,37 @@ class World(NamedTuple):
 BEGIN = World(PLACED.state, Stock(), Money(), frozenset({"reserve.stock"}))
 
 
-def successors(world: World) -> Iterator[World]:
-    for message in world.messages:
+def successors(world: World) -> Iterator[tuple[str, World]]:
+    for message in sorted(world.messages):
         if message in ("reserve.stock", "release.stock", "commit.stock", "return.stock"):
             for stock, answer in stock_after(world.stock, message):
-                yield world._replace(stock=stock, messages=world.messages | ({answer} if answer else set()))
+                said = world.messages | ({answer} if answer else set())
+                yield f"products: {message} -> {answer}", world._replace(stock=stock, messages=said)
         elif message in ("process.payment", "refund.payment", REFUND_BY_STAFF):
             command = message.partition(",")[0]
             for money, answer in money_after(world.money, command):
-                yield world._replace(money=money, messages=world.messages | ({answer} if answer else set()))
+                said = world.messages | ({answer} if answer else set())
+                yield f"payments: {message} -> {answer}", world._replace(money=money, messages=said)
         elif not message.startswith("order."):
-            yield world.heard(Event(message))
+            yield message, world.heard(Event(message))
     for event in AT_ANY_TIME:
-        yield world.heard(event)
+        yield event.value, world.heard(event)
     if world.money.status == "completed" and not world.money.refund_asked:
         asked = world.money._replace(refund_asked=True)
-        yield world._replace(money=asked, messages=world.messages | {REFUND_BY_STAFF})
+        yield "staff refund", world._replace(money=asked, messages=world.messages | {REFUND_BY_STAFF})
     if world.order.status == Status.REFUNDED and world.order.goods is None:
-        yield world.heard(Event.GOODS_CAME_BACK)
+        yield Event.GOODS_CAME_BACK.value, world.heard(Event.GOODS_CAME_BACK)
     for compensation, events in BY_STAFF.items():
         if world.order.of(compensation) is CompensationState.FAILED:
             for event in events:
-                yield world.heard(event)
-
-
-def reachable() -> set[World]:
-    known, frontier = {BEGIN}, [BEGIN]
-    while frontier:
-        found = set(successors(frontier.pop())) - known
-        known |= found
-        frontier.extend(found)
-    return known
+                yield event.value, world.heard(event)
 
 
 @pytest.fixture(scope="module")
-def worlds() -> set[World]:
-    found = reachable()
+def worlds() -> Exploration[World]:
+    found = Exploration(BEGIN, successors)
     assert {world.order.status for world in found} == set(Status)
     return found
-
-
-def wrong(worlds: set[World], rule: Callable[[World], bool]) -> list[World]:
-    return [world for world in worlds if not rule(world)]
 
 
 def no_money_where_it_is_believed_back(world: World) -> bool:
@@ -97,11 +88,14 @@ def no_money_where_it_is_believed_back(world: World) -> bool:
 
 
 def test_money_that_is_believed_to_be_back_is_back(worlds):
-    assert wrong(worlds, no_money_where_it_is_believed_back) == []
+    worlds.always("money that is believed back is back", no_money_where_it_is_believed_back)
 
 
 def test_stock_that_is_believed_to_be_released_is_released(worlds):
-    assert wrong(worlds, lambda w: not (w.order.release is CompensationState.DONE and w.stock.is_kept)) == []
+    worlds.always(
+        "stock that is believed released is released",
+        lambda w: not (w.order.release is CompensationState.DONE and w.stock.is_kept),
+    )
 
 
 def test_a_confirmed_order_is_paid_and_its_stock_is_there(worlds):
@@ -110,7 +104,7 @@ def test_a_confirmed_order_is_paid_and_its_stock_is_there(worlds):
         about_to_hear = world.money.status == "refunded" and "payment.refunded" in world.messages
         return (is_paid or about_to_hear) and world.stock.is_kept
 
-    assert wrong(worlds, lambda w: w.order.status != Status.CONFIRMED or is_sold(w)) == []
+    worlds.always("a confirmed order is sold", lambda w: w.order.status != Status.CONFIRMED or is_sold(w))
 
 
 def test_a_refunded_order_holds_no_money_and_its_stock_is_sold_until_it_came_back(worlds):
@@ -164,6 +158,13 @@ def test_from_everywhere_the_clock_alone_leads_to_an_end_or_to_a_person(worlds):
 
 def test_these_rules_would_find_a_table_that_takes_a_failed_payment_for_a_refund(monkeypatch):
     """Why it is not one: payments says so of a late charge while an earlier one may have taken the money."""
-    trusting = {**TRIGGERS, Event.PAYMENT_FAILED: (Compensation.REFUND, Trigger.CONFIRMED)}
-    monkeypatch.setattr(state_machine, "TRIGGERS", trusting)
-    assert wrong(reachable(), no_money_where_it_is_believed_back) != []
+    trusting = tuple(
+        replace(one, confirmed_by=(*one.confirmed_by, Event.PAYMENT_FAILED))
+        if one.command == Compensation.REFUND
+        else one
+        for one in TABLE.compensations
+    )
+    monkeypatch.setattr(state_machine, "TABLE", replace(TABLE, compensations=trusting))
+    with pytest.raises(CounterExample) as found:
+        Exploration(BEGIN, successors).always("money", no_money_where_it_is_believed_back)
+    assert found.value.trace[-1] == Event.PAYMENT_FAILED

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from atoll.errors import Conflict
 from services.orders.models import Order
-from services.orders.state_machine import FINAL, TRANSITIONS, Event, Status
+from services.orders.state_machine import FINAL, TABLE, Event, Status
 from services.orders.tests.placing import BY_CUSTOMER, placed
 from services.orders.usecases.cancel_order import cancel_order
 
@@ -20,7 +20,7 @@ MESSAGES = (
     "stock.reserved", "stock.rejected", "payment.completed", "payment.failed",
     "payment.refunded", "expire.order", "user.deleted", "cancel",
 )  # fmt: skip
-LEGAL_MOVES = {(status, row.to) for (status, _), row in TRANSITIONS.items() if row.to != status}
+LEGAL_MOVES = {(status, row.to) for (status, _), row in TABLE.transitions.items() if row.to != status}
 
 
 def happen(bus, what: str, order: Order) -> None:

@@ -25,7 +25,7 @@ from atoll.bus.models import Delivery
 from atoll.errors import Conflict
 from services.orders.compensation import Compensation, CompensationState
 from services.orders.models import Order
-from services.orders.state_machine import FINAL, TRANSITIONS, Status
+from services.orders.state_machine import FINAL, TABLE, Status
 from services.orders.tests.neighbour_rules import Money, Stock, money_after, stock_after
 from services.orders.tests.placing import BY_CUSTOMER, placed
 from services.orders.usecases.advance import Origin
@@ -35,7 +35,7 @@ from services.orders.usecases.return_goods import return_goods
 from services.orders.usecases.settle_by_hand import settle_by_hand
 
 BY_STAFF = Origin(actor="staff:stan")
-LEGAL_MOVES = {(status, row.to) for (status, _), row in TRANSITIONS.items()}
+LEGAL_MOVES = {(status, row.to) for (status, _), row in TABLE.transitions.items()}
 TO_PRODUCTS = {"reserve.stock", "release.stock", "commit.stock", "return.stock"}
 COMPENSATIONS = ("release.stock", "refund.payment", "return.stock")
 INDEX = st.integers(min_value=0, max_value=10_000)

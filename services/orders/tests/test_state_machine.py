@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from atoll.process.table_check import problems
 from services.orders.compensation import COMPENSATION_TRANSITIONS, Compensation, CompensationState, Trigger
 from services.orders.state_machine import (
     EVENTS,
@@ -11,8 +12,7 @@ from services.orders.state_machine import (
     MONEY_BACK,
     OPEN,
     PLACED,
-    TRANSITIONS,
-    TRIGGERS,
+    TABLE,
     Effect,
     Event,
     State,
@@ -166,7 +166,7 @@ def test_whatever_the_tables_do_not_name_is_ignored(event: Event):
 
 
 def test_these_tests_name_every_row_of_the_tables_and_no_other():
-    assert {key for key, row in TRANSITIONS.items() if key[0] != row.to} == {
+    assert {key for key, row in TABLE.transitions.items() if key[0] != row.to} == {
         (status, event) for status, event, _, _ in TO_AN_OPEN_ORDER + OUT_OF_A_SALE
     }
     rows = {
@@ -180,7 +180,7 @@ def test_these_tests_name_every_row_of_the_tables_and_no_other():
     }
     needed = {
         (row.compensate[0], Trigger.NEEDED): event
-        for (status, event), row in TRANSITIONS.items()
+        for (status, event), row in TABLE.transitions.items()
         if status in MONEY_BACK
     }
     triggers = {**needed, **EVENTS, (Compensation.REFUND, Trigger.CONFIRMED): Event.PAYMENT_REFUNDED}
@@ -193,7 +193,11 @@ def test_these_tests_name_every_row_of_the_tables_and_no_other():
         for before, trigger in COMPENSATION_TRANSITIONS
         if trigger is Trigger.CONFIRMED
     }
-    assert set(EVENTS) == set(TRIGGERS.values())
+    assert set(EVENTS) == {(one.command, trigger) for one, trigger in TABLE.triggers.values()}
+
+
+def test_the_table_has_none_of_the_mistakes_that_the_library_looks_for():
+    assert problems(TABLE) == []
 
 
 @pytest.mark.parametrize("status", sorted(FINAL))
@@ -229,7 +233,7 @@ def test_no_compensation_can_be_waited_for_without_a_deadline_that_ends_the_wait
 def test_every_cancellation_after_the_payment_was_asked_for_refunds_it_unless_it_failed():
     cancelling = {
         event: Compensation.REFUND in row.compensate
-        for (status, event), row in TRANSITIONS.items()
+        for (status, event), row in TABLE.transitions.items()
         if status == Status.AWAITING_PAYMENT and row.to == Status.CANCELLED
     }
     assert [event for event, refunds in cancelling.items() if not refunds] == [Event.PAYMENT_FAILED]

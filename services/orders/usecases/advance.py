@@ -17,10 +17,11 @@ from atoll import context
 from atoll.errors import NotFound
 from atoll.metrics import observe_outcome
 from services.orders.compensation import Compensation, CompensationState
+from services.orders.deadlines import time_to_compensate
 from services.orders.models import MAX_REASON_LENGTH, Order, OrderCompensation, OrderTransition
 from services.orders.state_machine import FINAL, MONEY_BACK, REASONS, Event, State, Status, Step, next_step
 from services.orders.statements import locked_order, move_order
-from services.orders.usecases.effects import Effects, time_to_compensate
+from services.orders.usecases.effects import Effects
 
 log = structlog.get_logger("services.orders")
 

@@ -1,15 +1,13 @@
 """The commands, events and timers of an order, built from its rows."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
-from django.conf import settings
-
 from atoll import bus, money
 from services.orders.compensation import Compensation
+from services.orders.deadlines import time_allowed, time_to_compensate
 from services.orders.events import (
     CommitStock,
     CompensatingCommand,
@@ -29,16 +27,6 @@ from services.orders.events import (
 )
 from services.orders.models import Order, OrderCompensation
 from services.orders.state_machine import Effect
-
-
-def time_allowed() -> timedelta:
-    """From the placing of an order to its deadline."""
-    return timedelta(seconds=settings.ORDER_DEADLINE_S)
-
-
-def time_to_compensate() -> timedelta:
-    """From the request for a compensation to its deadline."""
-    return timedelta(seconds=settings.COMPENSATION_DEADLINE_S)
 
 
 class Effects:

@@ -3,11 +3,12 @@
 from django.utils import timezone
 
 from atoll.bus.operations import personal_data
+from services.orders.deadlines import time_allowed
 from services.orders.models import Order, OrderLine
 from services.orders.state_machine import PLACED, Event
 from services.orders.statements import insert_order
 from services.orders.usecases.advance import Origin, entry_of
-from services.orders.usecases.effects import Effects, time_allowed
+from services.orders.usecases.effects import Effects
 from services.orders.usecases.limit_open_orders import limit_open_orders
 from services.orders.usecases.quote_order import Quote, QuotedLine, no_account
 
