@@ -11,10 +11,10 @@ from tests.architecture import references
 from tests.architecture.references import ROOT, dead_names, files, missing, modules, places
 
 DECISIONS = Path("docs/decisions")
-RECIPES = Path("docs/recipes")  # each is a project of its own, with its own messages, and runs in a test
 INDEX = DECISIONS / "README.md"
 # Their examples are those of a project of the reader's own.
 RECIPES = Path("docs/recipes")
+WRITTEN = re.compile(r"^```python\n# ([\w/]+\.py)", re.MULTILINE)
 MAP = Path("docs/map.md")
 MESSAGE = re.compile(
     r"(?:@(?:on|handles|upcast)\(|ClassVar\[str\] = |bus\.(?:published|sent|deliver|handled)\()"
@@ -33,8 +33,18 @@ def renamed() -> dict[str, str]:
 
 def test_every_file_and_name_that_prose_mentions_exists():
     current = [path for path in files() if path.parent != DECISIONS]
-    dead = [str(mention) for path in current for mention in dead_names(path)]
+    dead = [
+        str(mention)
+        for path in current
+        for mention in dead_names(path)
+        if mention.name not in written_by(path)
+    ]
     assert dead == []
+
+
+def written_by(path: Path) -> set[str]:
+    """The files of the reader's project that a recipe gives, each named in the first line of its block."""
+    return set(WRITTEN.findall((ROOT / path).read_text())) if path.parent == RECIPES else set()
 
 
 def test_a_decision_names_what_exists_or_what_the_index_says_it_became():
