@@ -193,6 +193,7 @@ def test_a_timer_of_a_process_that_is_gone_becomes_a_dead_letter(bus, handlers):
     (delivery,) = bus.deliver("fire.process.timer", gone, times=1)
     assert delivery.status == "dead"
     assert "no process 'bookings'" in delivery.error
+    assert bus.failed(handler="atoll.process.timer") == [delivery]
 
 
 def test_whatever_fails_takes_the_whole_step_with_it(bus, paying, monkeypatch):
