@@ -39,11 +39,11 @@ def begun(db: None, handlers: None) -> Booking:
 
 
 @pytest.fixture
-def tell(bus: Bus) -> Tell:
+def tell(atoll_bus: Bus) -> Tell:
     """Deliver an answer about a booking; twice, each time under an id of its own, unless told otherwise."""
 
     def deliver(event: str, key: UUID, times: int = 2) -> None:
-        rows = bus.deliver(event, {"bookingId": str(key)}, times=times)
+        rows = atoll_bus.deliver(event, {"bookingId": str(key)}, times=times)
         assert {row.status for row in rows} == {"done"}, [row.error for row in rows]
 
     return deliver

@@ -38,13 +38,13 @@ def test_one_answer_in_two_threads_moves_the_process_once(paying, _):
 
 
 @pytest.mark.parametrize("_", range(ROUNDS))
-def test_an_answer_and_the_timer_at_once_have_one_winner_and_no_deadlock(paying, bus, _):
+def test_an_answer_and_the_timer_at_once_have_one_winner_and_no_deadlock(paying, atoll_bus, _):
     late = {"process": "booking", "key": str(paying.pk), "timer": OVERDUE, "number": 1}
 
     at_once(
         [
             lambda: booking.hear(paying.pk, "card.charged"),
-            lambda: bus.deliver("fire.process.timer", late, times=1)[0].status,
+            lambda: atoll_bus.deliver("fire.process.timer", late, times=1)[0].status,
         ]
     )
 
@@ -88,7 +88,9 @@ def test_two_first_answers_at_once_begin_the_process_and_are_both_heard():
     ]
 
 
-def test_a_crash_before_the_commit_leaves_nothing_of_the_step_and_the_next_attempt_takes_it(paying, bus):
+def test_a_crash_before_the_commit_leaves_nothing_of_the_step_and_the_next_attempt_takes_it(
+    paying, atoll_bus
+):
     """The server ends the session in the middle of the transaction, as when a worker is killed."""
     with pytest.raises(Exception, match=r"terminat|closed"), transaction.atomic():
         booking.hear(paying.pk, "card.charged")
