@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from atoll.testing.running import Platform, eventually
 from demo.shopper import Item, Shopper
 from tests.journeys.browsing import screenshot
+from tests.journeys.traced_orders import traced
 
 pytestmark = pytest.mark.on("embedded")
 
@@ -67,16 +68,14 @@ def test_staff_follow_the_logs_of_all_processes_to_a_journey_and_back(
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(f"{page.url}: {error}"))
     page.on("console", lambda said: broken.append(said.text) if said.type == "error" else None)
-    product = next(found for found in shopper.products(inStock="true") if found["stock"] >= 5)
 
     page.goto(f"{platform.gateway_url}/console/logs?text=on_commit_stock")
     page.fill("input[name=username]", "operator@atoll.example")
     page.fill("input[name=password]", "atoll-demo-operator")
     page.click("button[type=submit]")
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
-    placed = shopper.place_order([Item(product["id"], 1)])
-    final = shopper.wait_until_final(placed["id"])
-    end = final["history"][0]["correlationId"][-8:]
+    _, correlation_id = traced(platform, shopper)
+    end = correlation_id[-8:]
     # A worker that has learned that the handler is fast writes "handlers done".
     done = page.locator(".line").filter(has_text="on_commit_stock").filter(has_text=end).last
     expect(done).to_contain_text("products-worker")

@@ -44,6 +44,7 @@ def celery_app(project: str | None = None) -> Celery:
     try:
         project = project or conf.project_name()
         celery_environment.refuse()
+        configured = configuration()
     except ImproperlyConfigured as error:
         # Celery's command line would show a traceback.
         raise SystemExit(f"{project or 'The worker'} does not start. {error}") from None
@@ -52,7 +53,7 @@ def celery_app(project: str | None = None) -> Celery:
 
     # Celery's Django fixup would close the database connection after every task.
     app = Celery(project, fixups=[], set_as_current=True)
-    app.conf.update(configuration())
+    app.conf.update(configured)
     hints.register(app)
     app.steps["worker"].add(BusStep)
     app.steps["consumer"].add(WakeStep)

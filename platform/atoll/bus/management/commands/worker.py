@@ -5,7 +5,8 @@ from argparse import ArgumentParser
 from socket import gethostname
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 
 from atoll import conf
 from atoll.bus.worker import settings_check
@@ -38,7 +39,10 @@ class Command(BaseCommand):
             app.conf.worker_pool = options["pool"]
         if options["concurrency"]:
             app.conf.worker_concurrency = options["concurrency"]
-        settings_check.refuse_unsafe(app)
+        try:
+            settings_check.refuse_unsafe(app)
+        except ImproperlyConfigured as error:
+            raise CommandError(f"The worker does not start. {error}") from error
         worker = app.Worker(
             # The node's name is the name of this worker's own queue. It must be unique: workers of
             # several services share a machine and a broker.
