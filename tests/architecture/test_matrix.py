@@ -11,7 +11,7 @@ from tests.matrix.packages import requirements
 
 def named(lines: list[str]) -> dict[str, str]:
     """The version of each package; the test fails for a package with two."""
-    pairs = [line.split("==") for line in lines]
+    pairs = [line.partition(";")[0].strip().split("==") for line in lines]
     names = Counter(name.lower() for name, _ in pairs)
     assert [name for name, times in names.items() if times > 1] == []
     return {name.lower(): version for name, version in pairs}
