@@ -27,6 +27,7 @@ from atoll.api.errors import JSON
 from atoll.api.models import MAX_KEY_CHARS, IdempotencyRecord
 from atoll.api.renderers import render
 from atoll.errors import Conflict, InvalidInput, Misuse, Unprocessable
+from atoll.postgresql import driver
 
 __all__ = ["Idempotency", "IdempotentRequest", "InFlight", "KeyReused", "idempotent", "purge"]
 
@@ -150,6 +151,7 @@ class Idempotency:
     def _claim(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute(CLAIM, {**self.scope, "lock": self._lock_number(), "cutoff": _cutoff()})
+            driver.to_last_result(cursor)
             is_claimed, is_answered = cursor.fetchone()
         if not is_claimed:
             raise _in_flight()
