@@ -12,7 +12,7 @@ ALLOW_ORIGIN = b"access-control-allow-origin"
 
 
 class CorsPolicy:
-    """``methods`` are those that pages of other origins may use."""
+    """``methods`` are the methods that pages of other origins may use."""
 
     def __init__(self, cors: Cors) -> None:
         self.methods = frozenset(cors.methods)

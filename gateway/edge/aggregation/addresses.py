@@ -20,7 +20,7 @@ MAX_CHARS = 400
 
 
 class InvalidTemplate(ValueError):
-    """The text says what is wrong with the path."""
+    """The text names the fault of the path."""
 
 
 class Template:
