@@ -99,13 +99,14 @@ def _packages() -> Finding:
 
 def pins(folder: Path) -> dict[str, str]:
     """The pinned packages that ``make up`` needs, with their versions."""
-    found = {}
-    for name in ("base.txt", "local.txt"):
-        file = folder / name
-        for line in file.read_text().splitlines() if file.exists() else ():
-            if match := PIN.match(line):
-                found[match[1]] = match[2]
-    return found
+    files = (folder / name for name in ("base.txt", "local.txt"))
+    return {name: pin for file in files if file.exists() for name, pin in pins_of(file).items()}
+
+
+def pins_of(file: Path) -> dict[str, str]:
+    """The pinned packages of one requirement file, with their versions."""
+    lines = map(PIN.match, file.read_text().splitlines())
+    return {match[1]: match[2] for match in lines if match}
 
 
 def _version(package: str) -> str | None:

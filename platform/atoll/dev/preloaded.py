@@ -20,7 +20,7 @@ SHARED_IMPORTS = (
     *("django.contrib.postgres.search", "django_ratelimit.core", "whitenoise.middleware"),
     *("rest_framework.serializers", "rest_framework.authentication", "rest_framework.permissions"),
     *("rest_framework.metadata", "rest_framework.mixins", "rest_framework.response"),
-    *("rest_framework.validators", "drf_spectacular.utils", "unfold.sections", "granian.server.mp"),
+    *("rest_framework.validators", "drf_spectacular.utils", "granian.server.mp"),
     *("kombu.transport.redis", "kombu.transport.pyamqp", "celery.app.amqp", "celery.app.control"),
     *("celery.app.events", "celery.app.log", "celery.worker.worker", "celery.worker.components"),
     *("celery.worker.consumer", "celery.apps.worker", "celery.concurrency.thread", "celery.bin.worker"),

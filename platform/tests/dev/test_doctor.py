@@ -3,6 +3,7 @@
 import json
 import socket
 from collections import namedtuple
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from atoll.dev import doctor
 from atoll.dev.doctor import Finding, Verdict
 
 Usage = namedtuple("Usage", "total used free")
+MATRIX = conf.root() / "requirements" / "matrix"
 
 
 @pytest.fixture
@@ -22,8 +24,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_packages_of_this_test_are_at_their_pins():
-    assert len(doctor.pins(conf.root() / "requirements")) > 30
-    assert doctor._packages().verdict == Verdict.GOOD
+    pins = doctor.pins(conf.root() / "requirements")
+    assert len(pins) > 30
+    # `make test-matrix` puts other versions of a few packages in the place of the pinned ones.
+    replaced = {name for file in MATRIX.glob("*.txt") for name in doctor.pins_of(file)}
+    assert {name for name, pin in pins.items() if metadata.version(name) != pin} <= replaced
+    has_pinned = all(metadata.version(name) == pins[name] for name in replaced & pins.keys())
+    assert doctor._packages().verdict == (Verdict.GOOD if has_pinned else Verdict.WARNING)
 
 
 @pytest.mark.parametrize(
