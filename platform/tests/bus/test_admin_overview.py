@@ -90,6 +90,14 @@ def test_the_workers_are_those_that_renew_their_lease(staff: Client, monkeypatch
     assert "library-service.worker-1" in staff.get(FIGURES).content.decode()
 
 
+def test_without_a_registry_no_workers_are_listed(staff: Client, monkeypatch: Any) -> None:
+    assert "<dt>Workers</dt>" in staff.get(FIGURES).content.decode()
+    monkeypatch.setattr("atoll.conf.has_registry", lambda: False)
+    figures = staff.get(FIGURES).content.decode()
+    assert "Signs of life" in figures
+    assert "<dt>Workers</dt>" not in figures
+
+
 @pytest.mark.parametrize("address", [OVERVIEW, FIGURES, WHERE, "/admin/atoll_bus/dead-letters/"])
 def test_the_pages_are_for_staff_with_the_role(client: Client, staff: Client, address: str):
     assert staff.get(address).status_code == 200

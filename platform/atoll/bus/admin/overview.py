@@ -92,6 +92,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
             ("Last received", _ago(last_activity.received_at)),
             ("Last settled", _ago(last_activity.settled_at)),
         ],
+        "has_registry": conf.has_registry(),
         "workers": _workers(),
         "lanes": [_lane(lane) for lane in stats.blocked_lanes()] if counts.blocked_lanes else [],
         "lanes_not_shown": max(counts.blocked_lanes - stats.MAX_LANES, 0),

@@ -22,6 +22,7 @@ Where = Literal["auto", "pool"]
 
 DEFAULT_TIMEOUT_S = 30.0
 HANDLER_ID = re.compile(r"[\w.<>-]{1,250}")
+RUNS_NOTHING = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def on(
     them, a function that was moved, renamed or given a ``name`` stays the same handler.
     With ``run="pool"`` it always runs in the worker's pool; otherwise several messages may be handled in
     one transaction while the function is fast (``delivery/fast_path.py``).
-    Raises Misuse when another function has one of the names.
+    Raises Misuse when another function has one of the names, and when the function cannot be called so.
     """
 
     def register(function: Function) -> Function:
@@ -167,7 +168,7 @@ def handles(
     transaction: the place for the network. It may run more than once, so it must
     be repeatable; what it returns is the handler's third argument. ``ordered``,
     ``name``, ``aliases`` and ``run`` are as for ``on``; a timer has no key.
-    Raises Misuse when the command has a handler already.
+    Raises Misuse when the command has a handler already, and when a function cannot be called so.
     """
     if is_pattern(command):
         raise Misuse(f"A command is handled by its exact name, not by the pattern {command!r}.")
@@ -197,6 +198,9 @@ def handles(
 
 def _add(handler: Handler) -> None:
     """Register a handler. A module that is imported again replaces its own handlers."""
+    _check_signature(handler.function, "payload", "message", *(["prepared"] if handler.before else []))
+    if handler.before:
+        _check_signature(handler.before, "payload", "message")
     for identifier in handler.ids:
         if not HANDLER_ID.fullmatch(identifier):
             raise Misuse(
@@ -208,6 +212,19 @@ def _add(handler: Handler) -> None:
             raise Misuse(f"{held.place} and {handler.place} are both called {sorted(common)[0]}.")
     _handlers[:] = [held for held in _handlers if (held.place, held.name) != (handler.place, handler.name)]
     _handlers.append(handler)
+
+
+def _check_signature(function: Callable[..., Any], *arguments: str) -> None:
+    """Raises Misuse when the function cannot be called with these, or when the call would run nothing."""
+    name = getattr(function, "__qualname__", repr(function))
+    if any(kind(function) for kind in RUNS_NOTHING):
+        raise Misuse(
+            f"{name} must be a plain function: calling an `async` function or a generator runs nothing."
+        )
+    try:
+        inspect.signature(function).bind(*arguments)
+    except TypeError as error:
+        raise Misuse(f"{name} is called as {name}({', '.join(arguments)}): {error}.") from None
 
 
 def handlers() -> list[Handler]:
