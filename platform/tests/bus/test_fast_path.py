@@ -166,7 +166,11 @@ def test_the_log_has_one_line_for_a_batch_after_its_commit_and_none_for_one_that
 @pytest.mark.parametrize("counted", ["redelivered", "first", "before", "pool", "slow", "stuck"])
 def test_the_counted_path_keeps_each_message_that_needs_it(path: FastPath, counted: str) -> None:
     if counted == "before":
-        handles("note.asked", name="writes", before=lambda *_: None)(write)
+
+        def write_prepared(event: NoteAsked, message: Message, prepared: None) -> None:
+            write(event, message)
+
+        handles("note.asked", name="writes", before=lambda *_: None)(write_prepared)
     else:
         on("note.asked", name="writes", run="pool" if counted == "pool" else "auto")(write)
     if counted == "first":
