@@ -6,6 +6,7 @@ import time
 from atoll import context
 from atoll.addresses import Network, read, within
 from atoll.client.failures import UpstreamFailure
+from atoll.identity.principal import Principal
 from gateway.edge import addresses, cors, metrics, preflight, target, websocket
 from gateway.edge.aggregation import run as aggregation
 from gateway.edge.authenticate import PENDING, authorise, is_open
@@ -126,10 +127,20 @@ class Edge:
                 # A public page stays open to an expired token; the service decides about it.
                 bad_token = error
         if self._limits_rates:
-            await self._limit(exchange, route)
+            counting = components.limits.of(route.name, exchange.principal)
+            if counting is not None:
+                rule, asker = counting.rule, counting.asker(exchange.principal, exchange.client)
+                verdict = components.limiter.spend(rule, asker)
+                if verdict is None:
+                    verdict = await outside(components.limiter.take(rule, asker))
+                exchange.answer_lines.append(answers.lines(rule, verdict))
+                if not verdict.allowed:
+                    raise answers.too_many(rule, verdict)
         if bad_token is not None and not is_open(settings, exchange.method):
             raise bad_token
-        authorise(settings, exchange.method, exchange.principal)
+        # Nothing else but a role is asked of a user.
+        if settings.roles or type(exchange.principal) is not Principal:
+            authorise(settings, exchange.method, exchange.principal)
         if settings.service is not None:
             upstream = components.directory.upstream(settings.service)
             if exchange.head.upgrade == b"websocket":
@@ -163,19 +174,6 @@ class Edge:
             if proto in (b"http", b"https"):
                 exchange.scheme = proto.decode()
             exchange.client = addresses.client(exchange.client, exchange.forwarded_for, trusted)
-
-    async def _limit(self, exchange: Exchange, route: CompiledRoute) -> None:
-        components = self._components
-        counting = components.limits.of(route.name, exchange.principal)
-        if counting is None:
-            return
-        rule, asker = counting.rule, counting.asker(exchange.principal, exchange.client)
-        verdict = components.limiter.spend(rule, asker)
-        if verdict is None:
-            verdict = await outside(components.limiter.take(rule, asker))
-        exchange.answer_headers += answers.fields(rule, verdict)
-        if not verdict.allowed:
-            raise answers.too_many(rule, verdict)
 
     async def _own_page(self, exchange: Exchange) -> bool:
         path = exchange.path

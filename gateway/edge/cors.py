@@ -7,8 +7,7 @@ a cache would else give the answer for one origin to another.
 from gateway.edge.exchange import Exchange, Headers
 from gateway.edge.routes.route import Cors
 
-VARY_ORIGIN = (b"vary", b"Origin")
-ALLOW_ORIGIN = b"access-control-allow-origin"
+VARY_ORIGIN = b"vary: Origin"
 
 
 class CorsPolicy:
@@ -20,24 +19,24 @@ class CorsPolicy:
         self._max_age_s = str(cors.max_age_s).encode()
         self._any = "*" in cors.origins
         self.active = bool(cors.origins)
-        allowed: Headers = [(b"access-control-expose-headers", ", ".join(cors.exposed).encode()), VARY_ORIGIN]
+        allowed = [b"access-control-expose-headers: " + ", ".join(cors.exposed).encode(), VARY_ORIGIN]
         if cors.credentials:
-            allowed.append((b"access-control-allow-credentials", b"true"))
+            allowed.append(b"access-control-allow-credentials: true")
         self._by_origin = {
-            origin.encode(): [(ALLOW_ORIGIN, origin.encode()), *allowed] for origin in cors.origins
+            origin: (b"\r\n".join([b"access-control-allow-origin: " + origin, *allowed]),)
+            for origin in map(str.encode, cors.origins)
         }
-        refused: Headers = [VARY_ORIGIN] if self.active else []
-        self._others = self._by_origin.get(b"*", refused)
+        self._others = self._by_origin.get(b"*", (VARY_ORIGIN,) if self.active else ())
 
-    def fields(self, origin: bytes | None) -> Headers:
-        """The fields of an answer; not to be changed. An origin that is not listed gets no permission."""
+    def lines(self, origin: bytes | None) -> tuple[bytes, ...]:
+        """The field lines of an answer, joined to one. An origin that is not listed gets no permission."""
         return self._others if origin is None else self._by_origin.get(origin, self._others)
 
     def allows(self, origin: bytes) -> bool:
         return self._any or origin in self._by_origin
 
     def permissions(self, methods: tuple[str, ...]) -> Headers:
-        """What a preflight for an allowed origin is told beside `fields`."""
+        """What a preflight for an allowed origin is told beside `lines`."""
         return [
             (b"access-control-allow-methods", ", ".join(methods).encode()),
             (b"access-control-allow-headers", self._headers),
@@ -47,4 +46,4 @@ class CorsPolicy:
 
 def announce(exchange: Exchange, policy: CorsPolicy) -> None:
     """Set the cross-origin fields of the answer. Call it before anything else adds to its fields."""
-    exchange.answer_headers = policy.fields(exchange.origin).copy()
+    exchange.answer_lines = [*policy.lines(exchange.origin)]

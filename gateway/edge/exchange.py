@@ -31,12 +31,13 @@ CONNECTION = b"connection"
 class Exchange:
     """``status`` is 0 until the answer starts. ``started`` is on the clock of ``perf_counter``.
 
+    ``answer_lines`` are field lines of the gateway for the answer; CRLF may join several to one.
     ``coder`` compresses the body. ``error`` is the refusal of a request that could not be read.
     ``must_close`` ends the connection after the answer; set it before the answer starts.
     """
 
     __slots__ = (
-        "_encodes_chunks", "_has_body", "_keeps", "_pending", "answer_headers", "authorization",
+        "_encodes_chunks", "_has_body", "_keeps", "_pending", "answer_lines", "authorization",
         "bytes_in", "bytes_out", "client", "coder", "connection", "correlation_id", "error", "fields",
         "forwarded_for", "head", "headers", "host", "instance", "is_http_1_1", "line", "method",
         "must_close", "origin", "path", "principal", "query", "request_body", "request_id", "retries",
@@ -71,7 +72,7 @@ class Exchange:
         self.principal: Principal | None = None
         self.route: CompiledRoute | None = None
         self.trace: RequestTrace | None = None
-        self.answer_headers: Headers = []
+        self.answer_lines: list[bytes] = []
         self.must_close = error is not None
         self.status = 0
         self.instance = ""
@@ -83,16 +84,6 @@ class Exchange:
         self._has_body = True
         self._encodes_chunks = False
         self._keeps = False
-
-    def elapsed_ms(self) -> float:
-        return (time.perf_counter() - self.started) * 1000
-
-    @property
-    def wants_keep_alive(self) -> bool:
-        tokens = self.head.connection
-        if b"close" in tokens:
-            return False
-        return self.is_http_1_1 or b"keep-alive" in tokens
 
     def start(self, status: int, headers: Headers, *, length: int | None) -> None:
         """Begin the answer. See `start_lines`."""
@@ -111,15 +102,14 @@ class Exchange:
         of the body.
         """
         self.status = status
-        connection = self.connection
-        body = self.request_body
+        head, body = self.head, self.request_body
         keeps = (
-            not self.must_close
-            and self.wants_keep_alive
-            and not connection.door.is_draining
+            (head.keeps_alive if self.is_http_1_1 else head.keeps_alive_1_0)
+            and not self.must_close
+            and not self.connection.door.is_draining
             and (body is None or body.complete)
         )
-        has_body = self.method != "HEAD" and status not in BODILESS
+        has_body = status not in BODILESS and self.method != "HEAD"
         parts = [STATUS_LINES.get(status) or _status_line(status), *lines]
         if length is not None:
             if status != 204:
@@ -134,11 +124,14 @@ class Exchange:
             parts.append(b"connection: close")
         elif not self.is_http_1_1:
             parts.append(b"connection: keep-alive")
-        for name, value in self.answer_headers:
-            parts.append(b"%b: %b" % (name, value))
+        parts += self.answer_lines
         parts.append(
             b"x-correlation-id: %b\r\nx-request-id: %b\r\nx-response-time: %.1f\r\n\r\n"
-            % (self.correlation_id.encode(), self.request_id.encode(), self.elapsed_ms())
+            % (
+                self.correlation_id.encode(),
+                self.request_id.encode(),
+                (time.perf_counter() - self.started) * 1000,
+            )
         )
         self._has_body = has_body
         self._keeps = keeps
@@ -147,8 +140,7 @@ class Exchange:
     def switch(self, lines: list[bytes]) -> None:
         """Answer 101. After it, the connection carries another protocol."""
         self.status = 101
-        parts = [STATUS_LINES[101], *lines]
-        parts += [b"%b: %b" % field for field in self.answer_headers]
+        parts = [STATUS_LINES[101], *lines, *self.answer_lines]
         parts.append(b"x-correlation-id: %b\r\n\r\n" % self.correlation_id.encode())
         self.connection.write(b"\r\n".join(parts))
 
@@ -181,7 +173,12 @@ class Exchange:
             piece = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
             self.connection.write(b"%b%b0\r\n%b\r\n" % (pending, piece, trailers))
         else:
-            self.write(data)
+            pending, self._pending = self._pending, b""
+            if not self._has_body:
+                data = b""
+            self.bytes_out += len(data)
+            if pending or data:
+                self.connection.transport.write(pending + data)
         self.connection.finish(keep=self._keeps)
 
     async def body(self, data: bytes, *, more: bool) -> None:

@@ -32,7 +32,8 @@ class Waiter:
         self._is_over = True
         flow, self._flow = self._flow, None
         if flow is not None:
-            flow.resume()
+            flow._waiter = None
+            flow._run(None)
 
 
 class Flow:
@@ -55,10 +56,6 @@ class Flow:
     def start(self) -> "Flow":
         self._run(None)
         return self
-
-    def resume(self) -> None:
-        self._waiter = None
-        self._run(None)
 
     def throw(self, error: BaseException) -> None:
         """Raise ``error`` where the coroutine waits, or where it will wait next."""

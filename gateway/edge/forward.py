@@ -1,13 +1,14 @@
 """Forwards one request to a service and streams both bodies."""
 
 from collections import Counter
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 from atoll.client.failures import TimedOut, UpstreamFailure
-from atoll.identity.principal import Principal
 from gateway.edge import compression, headers, websocket
 from gateway.edge.bodies import Body, BodyRoom, open_body, pump
-from gateway.edge.error_responses import timed_out, unavailable
+from gateway.edge.error_responses import ErrorResponse, timed_out, unavailable
 from gateway.edge.exchange import Exchange, now_field
 from gateway.edge.flow import Flow
 from gateway.edge.link_rewriting import LinkRewriter
@@ -18,6 +19,7 @@ from gateway.edge.upstream.dispatch import Answer, Call, Dispatcher
 from gateway.edge.upstream.failures import ClientGone
 
 SERVICE_NAME = b"api-gateway"
+METHODS_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 STREAMS_PER_INSTANCE = 4
 """Uploads that stream at a time: each holds a thread of the instance until its client has sent it."""
 
@@ -28,50 +30,44 @@ class Forwarder:
         self._room = BodyRoom()
         self._streams: Counter[str] = Counter()
 
-    async def forward(
+    def forward(
         self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, *, host: bytes = b""
-    ) -> None:
-        """Answer the client with the service's answer. Raises ErrorResponse and ClientGone.
+    ) -> Coroutine[Any, Any, None]:
+        """Answer the client with the service's answer. Raises ErrorResponse and ClientGone when awaited.
 
         ``host`` goes to the service as its Host, in place of the instance's authority.
         """
-        settings = route.route
-        body = None
         if exchange.request_body is not None:
-            body = await open_body(
-                exchange, self._room, limit_bytes=settings.max_body_bytes, buffer_bytes=settings.buffer_bytes
-            )
-        call = Call(
-            service=upstream.name,
-            method=exchange.method,
-            target=_target(exchange, route),
-            fields=_fields(exchange, body),
-            timeout_s=settings.timeout_s,
-            has_key=b"idempotency-key" in exchange.fields,
-            host=host,
-            trace=exchange.trace,
+            return self._with_body(exchange, route, upstream, host)
+        return self._exchange(exchange, route, upstream, _call(exchange, route, upstream, None, host))
+
+    async def _with_body(
+        self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, host: bytes
+    ) -> None:
+        settings = route.route
+        body = await open_body(
+            exchange, self._room, limit_bytes=settings.max_body_bytes, buffer_bytes=settings.buffer_bytes
         )
-        if body is None or body.whole:
-            if body is not None:
-                call.body = body.first
-            await self._exchange(exchange, route, upstream, call)
-        else:
+        call = _call(exchange, route, upstream, body, host)
+        if body is not None and not body.whole:
             await self._upload(exchange, route, upstream, call, body)
+            return
+        if body is not None:
+            call.body = body.first
+        await self._exchange(exchange, route, upstream, call)
 
     async def open_websocket(
         self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, is_valid: websocket.StillValid
     ) -> None:
         """Join the client and the service, or answer with the service's refusal."""
-        call = Call(
-            service=upstream.name,
-            method="GET",
-            target=_target(exchange, route),
-            fields=_fields(exchange, None) + websocket.REQUEST_FIELDS,
-            timeout_s=route.route.timeout_s,
-            upgrades=True,
-            trace=exchange.trace,
-        )
-        answer = await self._ask(exchange, upstream, call)
+        call = _call(exchange, route, upstream, None, b"")
+        call.fields += websocket.REQUEST_FIELDS
+        call.upgrades = True
+        try:
+            answer = await self._dispatcher.ask(upstream, call)
+        except UpstreamFailure as failure:
+            raise _refusal(call, failure) from failure
+        _note(exchange, answer)
         if answer.connection.status != 101:
             await self._answer(exchange, route, answer, call.timeout_s)
             return
@@ -120,39 +116,34 @@ class Forwarder:
     async def _exchange(
         self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, call: Call
     ) -> None:
-        answer = await self._ask(exchange, upstream, call)
-        await self._answer(exchange, route, answer, call.timeout_s)
-
-    async def _ask(self, exchange: Exchange, upstream: Upstream, call: Call) -> Answer:
         try:
             answer = await self._dispatcher.ask(upstream, call)
-        except TimedOut:
-            raise timed_out(upstream.name, call.timeout_s) from None
         except UpstreamFailure as failure:
-            raise unavailable(upstream.name, f"{upstream.name} cannot be reached: {failure}.") from failure
-        exchange.retries = answer.retries
-        exchange.instance = answer.endpoint.id
-        return answer
+            raise _refusal(call, failure) from failure
+        _note(exchange, answer)
+        connection = answer.connection
+        if not connection.complete:
+            await self._answer(exchange, route, answer, call.timeout_s)
+            return
+        # The body has arrived with the head.
+        try:
+            _start(exchange, route, answer)
+            body = connection.take()
+        except BaseException as error:
+            answer.finish(error)
+            raise
+        answer.finish()  # before the end: the client's next request may use the connection
+        exchange.end(body)
 
     async def _answer(
         self, exchange: Exchange, route: CompiledRoute, answer: Answer, timeout_s: float
     ) -> None:
         try:
-            if answer.connection.complete:
-                self._relay_whole(exchange, route, answer)
-            else:
-                await self._relay(exchange, route, answer, timeout_s)
+            await self._relay(exchange, route, answer, timeout_s)
         except BaseException as error:
             answer.finish(error)
             raise
-        answer.finish(None)
-
-    def _relay_whole(self, exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
-        """Relay an answer whose body has arrived with its head."""
-        _start(exchange, route, answer)
-        body = answer.connection.take()
-        answer.finish(None)  # the client's next request may use the connection
-        exchange.end(body)
+        answer.finish()
 
     async def _relay(
         self, exchange: Exchange, route: CompiledRoute, answer: Answer, timeout_s: float
@@ -181,11 +172,40 @@ class Forwarder:
         exchange.end(data, _trailers(exchange, connection))
 
 
+def _call(
+    exchange: Exchange, route: CompiledRoute, upstream: Upstream, body: Body | None, host: bytes
+) -> Call:
+    path = route.upstream_path(exchange.path)
+    return Call(
+        upstream.name,
+        exchange.method,
+        path + b"?" + exchange.query if exchange.query else path,
+        _fields(exchange, body),
+        route.route.timeout_s,
+        has_key=b"idempotency-key" in exchange.fields,
+        host=host,
+        trace=exchange.trace,
+    )
+
+
+def _note(exchange: Exchange, answer: Answer) -> None:
+    exchange.retries = answer.retries
+    exchange.instance = answer.endpoint.id
+
+
+def _refusal(call: Call, failure: UpstreamFailure) -> ErrorResponse:
+    """The answer when no instance has answered: 503, or 504 for one that was too slow."""
+    if isinstance(failure, TimedOut):
+        return timed_out(call.service, call.timeout_s)
+    return unavailable(call.service, f"{call.service} cannot be reached: {failure}.")
+
+
 def _start(exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
     head = answer.connection.answer
     if head is None:
         raise RuntimeError("the answer has no head yet")
-    lines = head.lines
+    compresses = route.route.compress
+    lines = head.lines if compresses or not head.block else [head.block]
     if head.has_links:
         kept = head.fields_for_client()
         LinkRewriter(route, answer.endpoint.origin.authority, exchange.host).rewrite(kept)
@@ -195,7 +215,7 @@ def _start(exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
     length = head.length
     if length is None and not head.chunked and answer.connection.complete and exchange.method != "HEAD":
         length = answer.connection.held_bytes
-    if route.route.compress:
+    if compresses:
         lines, exchange.coder = compression.encode(exchange, head.status, lines, length)
         if exchange.coder is not None:
             length = None
@@ -211,42 +231,55 @@ def _trailers(exchange: Exchange, connection: Connection) -> bytes:
     return b"".join(line + b"\r\n" for line in kept)
 
 
-def _target(exchange: Exchange, route: CompiledRoute) -> bytes:
-    path = route.upstream_path(exchange.path)
-    return path + b"?" + exchange.query if exchange.query else path
-
-
 def _fields(exchange: Exchange, body: Body | None) -> bytes:
-    pieces = [exchange.head.for_service, own_fields(exchange)]
-    if exchange.route is not None:
-        pieces.append(exchange.route.prefix_field)
-    if exchange.principal is not None:
-        pieces.append(identity_fields(exchange, exchange.principal))
     if body is not None:
-        pieces.append(body.framing)
-    elif exchange.method in ("POST", "PUT", "PATCH"):
-        pieces.append(b"content-length: 0\r\n")
-    return b"".join(pieces)
+        framing = body.framing
+    elif exchange.method in METHODS_WITH_BODY:
+        framing = b"content-length: 0\r\n"
+    else:
+        framing = b""
+    return b"%bx-correlation-id: %b\r\nx-request-id: %b\r\n%b" % (
+        constant_fields(exchange),
+        exchange.correlation_id.encode(),
+        exchange.request_id.encode(),
+        framing,
+    )
 
 
-def identity_fields(exchange: Exchange, principal: Principal) -> bytes:
-    """`headers.identity_of`, made once for a header block and the caller that it names."""
-    made = exchange.head.identity
-    if made is None or made[0] is not principal:
-        made = exchange.head.identity = (principal, headers.identity_of(principal))
-    return made[1]
+def constant_fields(exchange: Exchange) -> bytes:
+    """The client's fields that pass, and the fields about the client and its connection.
+
+    They are made once for a header block, as long as caller, route and address stay the same.
+    """
+    made = exchange.head.constant
+    if (
+        made is not None
+        and made[0] is exchange.principal
+        and made[1] is exchange.route
+        and made[2] == exchange.client
+        and made[3] == exchange.scheme
+        and made[4] == exchange.host
+    ):
+        return made[5]
+    principal, route = exchange.principal, exchange.route
+    pieces = [exchange.head.for_service, forwarding_fields(exchange)]
+    if route is not None:
+        pieces.append(route.prefix_field)
+    if principal is not None:
+        pieces.append(headers.identity_of(principal))
+    fields = b"".join(pieces)
+    exchange.head.constant = principal, route, exchange.client, exchange.scheme, exchange.host, fields
+    return fields
 
 
 def own_fields(exchange: Exchange) -> bytes:
     """Trace and forwarding fields. `headers.to_service` has dropped those of the client."""
+    ids = exchange.correlation_id.encode(), exchange.request_id.encode()
+    return b"x-correlation-id: %b\r\nx-request-id: %b\r\n%b" % (*ids, forwarding_fields(exchange))
+
+
+def forwarding_fields(exchange: Exchange) -> bytes:
     return (
-        b"x-correlation-id: %b\r\nx-request-id: %b\r\nx-service-name: %b\r\n"
-        b"x-forwarded-for: %b\r\nx-forwarded-proto: %b\r\nx-forwarded-host: %b\r\n"
-    ) % (
-        exchange.correlation_id.encode(),
-        exchange.request_id.encode(),
-        SERVICE_NAME,
-        exchange.client.encode(),
-        exchange.scheme.encode(),
-        exchange.host,
+        b"x-service-name: %b\r\nx-forwarded-for: %b\r\nx-forwarded-proto: %b\r\nx-forwarded-host: %b\r\n"
+        % (SERVICE_NAME, exchange.client.encode(), exchange.scheme.encode(), exchange.host)
     )

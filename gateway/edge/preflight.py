@@ -29,7 +29,7 @@ def answer(exchange: Exchange, table: Table) -> Headers | None:
         return None
     announce(exchange, policies[0])
     if not all(policy.allows(exchange.origin) for policy in policies):
-        exchange.answer_headers = [VARY_ORIGIN]
+        exchange.answer_lines = [VARY_ORIGIN]
         return []
     return policies[0].permissions(_methods(found, policies[0]))
 

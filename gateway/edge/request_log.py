@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.edge.exchange import Exchange
@@ -195,6 +196,7 @@ def _fixed_parts(origin: dict[str, str]) -> tuple[bytes, bytes]:
     return b'{"time":"', f'",{middle},"correlation_id":"'.encode()
 
 
+@lru_cache(4096)  # users and addresses come again
 def _escaped(text: str) -> bytes:
     return text.encode() if PLAIN.fullmatch(text) else json.dumps(text)[1:-1].encode()
 

@@ -56,8 +56,7 @@ class RequestTrace:
     there after `finish`."""
 
     __slots__ = (
-        "_began", "_code", "_correlation_id", "_method", "_path", "_retries", "_route", "_scheme", "_status",
-        "_took_us", "attempts", "parent_id", "records", "sampled", "span_id", "started_us", "trace_id",
+        "_told", "attempts", "parent_id", "records", "sampled", "span_id", "started_us", "trace_id",
     )  # fmt: skip
 
     def __init__(self, trace_id: str, span_id: str, parent_id: str, *, sampled: bool, records: bool) -> None:
@@ -78,39 +77,34 @@ class RequestTrace:
         return made
 
     def finish(self, exchange: Exchange, route: str, seconds: float, code: str) -> None:
-        self._began = exchange.started
-        self._took_us = int(seconds * 1_000_000)
-        self.started_us = int(time.time() * 1_000_000) - self._took_us
-        self._method = exchange.method
-        self._path = exchange.path
-        self._scheme = exchange.scheme
-        self._status = exchange.status
-        self._retries = exchange.retries
-        self._correlation_id = exchange.correlation_id
-        self._route = route
-        self._code = code
+        self.started_us = int((time.time() - seconds) * 1_000_000)
+        # One tuple, since this is done for each request, and the spans are made for few.
+        self._told = (
+            exchange.started, int(seconds * 1_000_000), exchange.method, exchange.path, exchange.scheme,
+            exchange.status, exchange.retries, exchange.correlation_id, route, code,
+        )  # fmt: skip
 
     def spans(self) -> Iterator[Record]:
-        status = self._status
+        _, took_us, method, path, scheme, status, retries, correlation_id, route, code = self._told
         yield Record(
             self.trace_id,
             self.span_id,
             self.parent_id,
-            self._correlation_id,
-            f"{self._method} {self._route}",
+            correlation_id,
+            f"{method} {route}",
             "server",
             self.started_us,
-            self._took_us,
-            f"{status} {self._code}".strip() if status >= 500 or not status else "",
+            took_us,
+            f"{status} {code}".strip() if status >= 500 or not status else "",
             self.sampled,
             {
-                "http.request.method": self._method,
-                "url.scheme": self._scheme,
-                "url.path": self._path.decode("latin-1")[:512],
+                "http.request.method": method,
+                "url.scheme": scheme,
+                "url.path": path.decode("latin-1")[:512],
                 "http.response.status_code": status,
-                "atoll.retries": self._retries,
-                "atoll.route": self._route,
-                "atoll.code": self._code,
+                "atoll.retries": retries,
+                "atoll.route": route,
+                "atoll.code": code,
             },
         )
         good = [one for one in self.attempts if not (one.error or one.has_lost)]
@@ -119,23 +113,21 @@ class RequestTrace:
             yield self._span_of(attempt, number, is_relayed=bool(good) and attempt is good[-1])
 
     def _span_of(self, attempt: Attempt, number: int, *, is_relayed: bool) -> Record:
-        after_us = int((attempt.began - self._began) * 1_000_000)
-        if is_relayed or not attempt.ended:
-            ended_us = self._took_us
-        else:
-            ended_us = int((attempt.ended - self._began) * 1_000_000)
+        began, took_us, method, *_, correlation_id, _, _ = self._told
+        after_us = int((attempt.began - began) * 1_000_000)
+        ended_us = took_us if is_relayed or not attempt.ended else int((attempt.ended - began) * 1_000_000)
         return Record(
             self.trace_id,
             attempt.span_id,
             self.span_id,
-            self._correlation_id,
-            f"{self._method} {attempt.service}",
+            correlation_id,
+            f"{method} {attempt.service}",
             "client",
             self.started_us + after_us,
             max(0, ended_us - after_us),
             attempt.error or (f"{attempt.status}" if attempt.status >= 500 else ""),
             self.sampled,
-            _facts(self._method, attempt, number),
+            _facts(method, attempt, number),
         )
 
 

@@ -29,7 +29,7 @@ class Asked:
     scheme: str = "http"
     principal: Principal | None = None
     route: CompiledRoute | None = None
-    answer_headers: Headers = field(default_factory=list)
+    answer_lines: list[bytes] = field(default_factory=list)
     correlation_id: str = EXPLAINED
     request_id: str = EXPLAINED
 

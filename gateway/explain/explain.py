@@ -71,7 +71,7 @@ def explain(asked: Asked, table: Table, find_caller: FindCaller) -> Explanation:
     except ErrorResponse as refusal:
         told.refusal = refusal
         told.steps.append(Step("Answer", f"{refusal.status} {refusal.code}: {refusal.message}", True))
-    told.answer_fields = [f"{name.decode()}: {value.decode()}" for name, value in asked.answer_headers]
+    told.answer_fields = b"\r\n".join(asked.answer_lines).decode().splitlines()
     return told
 
 
@@ -83,7 +83,7 @@ def _follow(asked: Asked, table: Table, find_caller: FindCaller, told: Explanati
     permissions = preflight.answer(exchange, table)
     if permissions is not None:
         told.steps.append(Step("Other origins", "It is a preflight, which the gateway answers itself: 204."))
-        asked.answer_headers += permissions
+        asked.answer_lines += [b"%b: %b" % field for field in permissions]
         return
     told.others = list(_others(asked, table, None))
     route = asked.route = told.route = table.match(asked.method, asked.path, asked.host, asked.fields)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PIPELINE_BYTES = 64 * 1024
 """Of further requests that a client may send before its answer; then reading pauses."""
+REMEMBERED_BYTES = 4096
+"""Of a head that is kept as it came, since the next request of the connection often has the same."""
 LINGER_BYTES = 1024 * 1024
 """Of a refused request's body that are read and dropped, so that the answer is not lost by a reset."""
 
@@ -31,9 +33,9 @@ class ClientConnection(asyncio.Protocol):
     """``since`` is the time of its start, on the loop's clock; the door's ticker enforces the time-outs."""
 
     __slots__ = (
-        "_block", "_body", "_flow", "_head", "_is_pausing", "_line", "_lingered", "_raw_line", "_reads_next",
-        "_searched", "_serve", "_splice", "_unread", "_writable", "address", "answers", "door", "exchange",
-        "loop", "peer", "scheme", "since", "stalled", "state", "transport",
+        "_block", "_body", "_flow", "_head", "_is_pausing", "_line", "_lingered", "_raw", "_raw_line",
+        "_reads_next", "_searched", "_serve", "_splice", "_unread", "_writable", "address", "answers", "door",
+        "exchange", "loop", "peer", "scheme", "since", "stalled", "state", "transport",
     )  # fmt: skip
 
     def __init__(self, door: Door, serve: Serve, loop: asyncio.AbstractEventLoop) -> None:
@@ -52,6 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._flow: Flow | None = None
         self._unread = b""
         self._searched = 0
+        self._raw = b""
         self._raw_line = b""
         self._line: heads.RequestLine | None = None
         self._block = b""
@@ -150,8 +153,13 @@ class ClientConnection(asyncio.Protocol):
             self._refuse_endless_head(data)
             return False
         self._searched = 0
-        self.door.reading.pop(self, None)
+        if self.door.reading:
+            self.door.reading.pop(self, None)
         self._unread = data[end + 4 :]
+        raw = data[:end]
+        if raw == self._raw and self._line is not None and self._head is not None:
+            self._begin(Exchange(self, self._line, self._head, None))
+            return True
         line_end = data.find(b"\r\n", 0, end + 2)
         raw_line = data[:line_end]
         try:
@@ -173,8 +181,10 @@ class ClientConnection(asyncio.Protocol):
             if head.chunked and not line.is_http_1_1:
                 raise heads.malformed("framing", "HTTP/1.0 has no Transfer-Encoding.")
         except ErrorResponse as error:
+            self._raw = b""
             self._begin(Exchange(self, heads.UNREADABLE, heads.NO_FIELDS, error))
             return True
+        self._raw = raw if end <= REMEMBERED_BYTES else b""
         self._begin(Exchange(self, line, head, None))
         return True
 
@@ -267,14 +277,16 @@ class ClientConnection(asyncio.Protocol):
         if self.state != SERVING:
             return
         self.answers += 1
-        self.door.receiving.pop(self, None)
+        door = self.door
+        if body is not None:
+            door.receiving.pop(self, None)
         if not keep:
             self.close(linger=(body is not None and not body.complete) or bool(self._unread))
             return
         self.state = WAITING
         if self._is_pausing:
             self.resume_reading()
-        self.door.rest(self)
+        door.idle[self] = self.loop.time()
         if self._unread:
             self._read_requests()
 

@@ -152,10 +152,6 @@ class Door:
             place.pop(connection, None)
         self.receiving.pop(connection, None)
 
-    def rest(self, connection: ClientConnection) -> None:
-        """The connection waits for its next request."""
-        self.idle[connection] = self._loop.time()
-
     def drain(self) -> None:
         """From now on each connection closes after its next answer, and WebSockets close now."""
         self.is_draining = True

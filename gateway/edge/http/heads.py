@@ -43,16 +43,19 @@ class RequestLine(NamedTuple):
 class Head:
     """What the header block of a request says. It depends on the bytes of the block alone.
 
-    ``length`` is None without Content-Length. ``connection`` holds the lower-case tokens of Connection.
-    ``for_service`` are the field lines that a service gets. ``identity`` is a place for the fields that name
-    the caller, with that caller; ``route`` for the route, with the line and the table that led to it.
+    ``length`` is None without Content-Length. ``connection`` holds the lower-case tokens of Connection;
+    ``keeps_alive`` is their meaning in HTTP/1.1, ``keeps_alive_1_0`` in HTTP/1.0.
+    ``for_service`` are the field lines that a service gets. ``constant`` is a place for the fields that are
+    the same for each request with this head and these callers (`forward.constant_fields`); ``route`` for the
+    route, with the line and the table that led to it.
     ``host`` is empty for none and for several,
     ``authorization`` for several.
     """
 
     __slots__ = (
-        "authorization", "chunked", "connection", "expectation", "fields", "for_service", "forwarded_for",
-        "headers", "host", "identity", "length", "origin", "route", "takes_trailers", "upgrade",
+        "authorization", "chunked", "connection", "constant", "expectation", "fields", "for_service",
+        "forwarded_for", "headers", "host", "keeps_alive", "keeps_alive_1_0", "length", "origin", "route",
+        "takes_trailers", "upgrade",
     )  # fmt: skip
 
     def __init__(self, found: Headers) -> None:
@@ -68,13 +71,15 @@ class Head:
         connection = fields.get(b"connection", b"")
         if len(fields) != len(found):
             connection = self._read_repeated(found)
-        self.connection = _tokens(connection)
+        tokens = self.connection = _tokens(connection)
+        self.keeps_alive = b"close" not in tokens
+        self.keeps_alive_1_0 = self.keeps_alive and b"keep-alive" in tokens
         self.length: int | None = None
         self.chunked = False
         self._read_framing(found)
         self.for_service = b"".join(headers.to_service(found))
         self.route: tuple[RequestLine, Table, CompiledRoute] | None = None
-        self.identity: tuple[Principal, bytes] | None = None
+        self.constant: tuple[Principal | None, CompiledRoute | None, str, str, bytes, bytes] | None = None
 
     def _read_repeated(self, found: Headers) -> bytes:
         """Two Authorization fields count as an invalid one, and two Host fields as none."""

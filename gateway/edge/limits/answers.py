@@ -5,10 +5,9 @@ from gateway.edge.limits.bucket import Verdict
 from gateway.edge.limits.rules import Rule
 
 
-def fields(rule: Rule, verdict: Verdict) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
-    """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers)."""
-    state = b"%b;r=%d;t=%d" % (rule.quoted, verdict.remaining, seconds(verdict.reset_ms))
-    return rule.policy_field, (b"ratelimit", state)
+def lines(rule: Rule, verdict: Verdict) -> bytes:
+    """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers), joined by CRLF."""
+    return rule.answer_format % (verdict.remaining, -(-verdict.reset_ms // 1000))
 
 
 def too_many(rule: Rule, verdict: Verdict) -> ErrorResponse:

@@ -27,9 +27,12 @@ class InvalidLimit(ValueError):
 
 
 class Rule:
-    """``limit`` requests per ``window_s``, with values that are computed once per publication."""
+    """``limit`` requests per ``window_s``, with values that are computed once per publication.
 
-    __slots__ = ("id", "limit", "name", "policy_field", "quoted", "step_s", "window_s")
+    ``answer_format`` takes what remains and the seconds until all do (`answers.lines`).
+    """
+
+    __slots__ = ("answer_format", "id", "limit", "name", "step_s", "window_s")
 
     def __init__(self, name: str, limit: int, window_s: int, *, sign: str = "") -> None:
         self.name = name
@@ -38,8 +41,9 @@ class Rule:
         self.step_s = window_s / limit
         # A changed figure begins a new bucket.
         self.id = f"{limit}:{window_s}:{sign}{name}:"
-        self.quoted = f'"{name}"'.encode()
-        self.policy_field = (b"ratelimit-policy", b"%b;q=%d;w=%d" % (self.quoted, limit, window_s))
+        quoted = f'"{name}"'.encode()
+        policy = b"ratelimit-policy: %b;q=%d;w=%d\r\nratelimit: %b;" % (quoted, limit, window_s, quoted)
+        self.answer_format = policy.replace(b"%", b"%%") + b"r=%d;t=%d"
 
 
 @dataclass(frozen=True)

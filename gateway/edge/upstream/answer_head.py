@@ -21,11 +21,14 @@ _known: dict[bytes, int] = {}
 
 
 class AnswerHead:
-    """``lines`` are the field lines for the client, without CRLF. ``has_links``: one of them may name a
-    place of the service. ``length`` is None without Content-Length."""
+    """Not changed after it was read, since a connection uses it again for an answer with the same head.
+
+    ``lines`` are the field lines for the client, without CRLF. ``has_links``: one of them may name a
+    place of the service. ``block`` is all lines together. ``length`` is None without Content-Length."""
 
     __slots__ = (
         "all_lines",
+        "block",
         "chunked",
         "has_date",
         "has_links",
@@ -79,6 +82,7 @@ class AnswerHead:
             raise BadAnswer("its answer has two framings")
         if named:
             self.lines = [line for line in lines if line.partition(b":")[0].lower() not in named]
+        self.block = b"\r\n".join(self.lines)
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """All field lines, with lower-case names."""

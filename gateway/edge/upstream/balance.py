@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 class Loaded(Protocol):
     """``turn`` belongs to the round robin."""
 
+    in_flight: int
     weight: float
     turn: float
 
@@ -33,7 +34,8 @@ def two_choices(endpoints: Sequence[E]) -> E:
     if second >= first:
         second += 1
     one, other = endpoints[first], endpoints[second]
-    return one if one.load() <= other.load() else other
+    # `load` of each, without two calls.
+    return one if (one.in_flight + 1) * other.weight <= (other.in_flight + 1) * one.weight else other
 
 
 def at_random(endpoints: Sequence[E]) -> E:

@@ -33,9 +33,11 @@ class Connection(asyncio.Protocol):
         "_error",
         "_head_only",
         "_held",
+        "_last_head",
         "_left",
         "_loop",
         "_paused",
+        "_raw_head",
         "_received",
         "_splice",
         "_state",
@@ -62,28 +64,14 @@ class Connection(asyncio.Protocol):
         self._writable: Waiter | None = None
         self._error: BaseException | None = None
         self._splice: Callable[[bytes], None] | None = None
-        self.busy = False
         self.uses = 0
         self.idle_since = 0.0
         self.idle_limit_s = NO_DEADLINE
-        self._reset()
-
-    def _reset(self) -> None:
-        self._state = HEAD
-        self._unread = b""
-        self._chunks: list[bytes] = []
-        self._held = 0
-        self._left = 0
-        self._decoder: ChunkDecoder | None = None
-        self._paused = False
-        self._head_only = False
-        self._upgrades = False
-        self._received = False
-        self.answer: AnswerHead | None = None
-        self.request_sent = False
-        self.deadline = NO_DEADLINE
-        self.started = 0.0
-        self.waits_for_client = False
+        self._raw_head = b""
+        self._last_head: AnswerHead | None = None
+        self.begin(head_only=False, now=0.0, deadline=NO_DEADLINE)
+        self.busy = False
+        self.uses = 0
 
     @property
     def usable(self) -> bool:
@@ -103,8 +91,15 @@ class Connection(asyncio.Protocol):
         return self.answer.status if self.answer is not None else 0
 
     @property
-    def keep_alive(self) -> bool:
-        return self.answer is not None and self.answer.keep_alive
+    def is_between_messages(self) -> bool:
+        """Whether a request and its whole answer have passed, and another request may follow."""
+        return (
+            self._state == COMPLETE
+            and self.answer is not None
+            and self.answer.keep_alive
+            and self.request_sent
+            and self.usable
+        )
 
     @property
     def headers(self) -> Headers:
@@ -126,7 +121,17 @@ class Connection(asyncio.Protocol):
 
     def begin(self, *, head_only: bool, now: float, deadline: float, upgrades: bool = False) -> None:
         """Prepare for one exchange. ``head_only`` for HEAD, since its answer has no body."""
-        self._reset()
+        self._state = HEAD
+        self._unread = b""
+        self._chunks: list[bytes] = []
+        self._held = 0
+        self._left = 0
+        self._decoder: ChunkDecoder | None = None
+        self._paused = False
+        self._received = False
+        self.answer: AnswerHead | None = None
+        self.request_sent = False
+        self.waits_for_client = False
         self.busy = True
         self.uses += 1
         self._head_only = head_only
@@ -147,18 +152,12 @@ class Connection(asyncio.Protocol):
         if self._error is not None:
             raise self._error
 
-    async def head(self) -> int:
-        """The status, after all header fields have arrived. Raises UpstreamFailure or ClientGone."""
-        # Without `_wait`, since each coroutine between the callback and the request costs time.
-        while self.answer is None:
-            if self._error is not None:
-                raise self._error
-            waiter = self._waiter = Waiter()
-            try:
-                await waiter
-            finally:
-                self._waiter = None
-        return self.answer.status
+    def answered(self) -> Waiter:
+        """Await it until ``answer`` is there. Raises UpstreamFailure or ClientGone."""
+        if self._error is not None:
+            raise self._error
+        waiter = self._waiter = Waiter()
+        return waiter
 
     async def read(self) -> bytes:
         """The next piece of the body, ``b""`` at its end."""
@@ -247,7 +246,12 @@ class Connection(asyncio.Protocol):
             if state == HEAD:
                 data = self._read_head(data)
             if data:
-                self._read_body(data)
+                if self._state == SIZED and len(data) == self._left:  # the rest of the body, or all of it
+                    self._state = COMPLETE
+                    self._chunks.append(data)
+                    self._held += len(data)
+                else:
+                    self._read_body(data)
         except BadAnswer as error:
             self.fail(error)
             return
@@ -268,8 +272,6 @@ class Connection(asyncio.Protocol):
             if self.busy and self._state == UNTIL_CLOSE and exc is None:
                 self._state = COMPLETE
                 self._error = Dropped("it closed the connection", reused=self.reused)
-                if self.answer is not None:
-                    self.answer.keep_alive = False
             elif self._received and self._state != COMPLETE:
                 self._error = BadAnswer("it closed the connection in the middle of its answer")
             else:
@@ -297,8 +299,13 @@ class Connection(asyncio.Protocol):
             if end < 0:
                 self._unread = data
                 return b""
-            answer = AnswerHead(data[:end])
+            raw = data[:end]
             data = data[end + 4 :]
+            if raw == self._raw_head and self._last_head is not None:
+                answer = self._last_head
+            else:
+                answer = self._last_head = AnswerHead(raw)
+                self._raw_head = raw
             if answer.status >= 200 or answer.status == 101:
                 self._take_head(answer)
                 if answer.status == 101:
@@ -324,7 +331,6 @@ class Connection(asyncio.Protocol):
             self._state = SIZED if answer.length else COMPLETE
         else:
             self._state = UNTIL_CLOSE
-            answer.keep_alive = False
         if answer.idle_limit_s is not None:
             self.idle_limit_s = answer.idle_limit_s
         self.answer = answer

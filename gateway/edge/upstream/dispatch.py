@@ -76,12 +76,16 @@ class Answer:
         if self._done:
             return
         self._done = True
-        connection = self.connection
-        outcome = verdicts.of_answer(connection.status, failure, held_back=connection.waits_for_client)
-        verdicts.judge(self._upstream, self.endpoint, self.probe, outcome)
-        self._pool.release(self.endpoint.origin, connection)
+        connection, endpoint = self.connection, self.endpoint
+        status = connection.status
+        if failure is None and status < 500:
+            verdicts.well(endpoint, self.probe)
+        else:
+            outcome = verdicts.of_answer(status, failure, held_back=connection.waits_for_client)
+            verdicts.judge(self._upstream, endpoint, self.probe, outcome)
+        self._pool.release(endpoint.origin, connection)
         self._upstream.in_flight -= 1
-        self.endpoint.in_flight -= 1
+        endpoint.in_flight -= 1
 
     def detach(self) -> Connection:
         """Judge the upstream now and keep the connection, which serves no other request.
@@ -112,7 +116,7 @@ class Dispatcher:
         Raises ErrorResponse (503) when no instance may be asked, UpstreamFailure when the last attempt
         failed, and the error with which ``stream`` ended the exchange.
         """
-        if upstream.is_full:
+        if upstream.in_flight >= upstream.max_in_flight:
             raise verdicts.overloaded(upstream)
         deadline = self._loop.time() + call.timeout_s
         upstream.budget.deposit()
@@ -125,12 +129,10 @@ class Dispatcher:
             if endpoint is None:
                 raise failed or verdicts.refusal(upstream)
             try:
-                if not retries and upstream.hedging.is_on and call.may_be_hedged:
+                if upstream.hedging.is_on and not retries and call.may_be_hedged:
                     answer = await self._first_answer(upstream, endpoint, call, deadline, tried)
                 else:
-                    answer = await self._attempt(
-                        upstream, endpoint, call, deadline, fresh=force_fresh, retries=retries
-                    )
+                    answer = await self._attempt(upstream, endpoint, call, deadline, force_fresh, retries)
             except UpstreamFailure as failure:
                 if not self._may_retry(upstream, call, failure, retries, deadline):
                     raise
@@ -139,7 +141,9 @@ class Dispatcher:
                 if not force_fresh:
                     tried.add(endpoint.id)
             else:
-                if not self._better_elsewhere(upstream, call, answer, tried, retries):
+                if answer.connection.status < 500 or not self._better_elsewhere(
+                    upstream, call, answer, tried, retries
+                ):
                     return answer
                 answer.finish()
                 tried.add(endpoint.id)
@@ -149,7 +153,7 @@ class Dispatcher:
         self, upstream: Upstream, first: Endpoint, call: Call, deadline: float, tried: set[str]
     ) -> Answer:
         def attempt(endpoint: Endpoint) -> Coroutine[Any, Any, Answer]:
-            return self._attempt(upstream, endpoint, call, deadline, fresh=False, retries=0)
+            return self._attempt(upstream, endpoint, call, deadline, False, 0)
 
         return await hedging.first_answer(upstream, first, attempt, tried, self._loop)
 
@@ -159,22 +163,26 @@ class Dispatcher:
         endpoint: Endpoint,
         call: Call,
         deadline: float,
-        *,
         fresh: bool,
         retries: int,
     ) -> Answer:
         probe = endpoint.breaker.asked()
         upstream.in_flight += 1
         endpoint.in_flight += 1
-        began = self._loop.time()
+        began = now = self._loop.time()
         attempt = call.trace.attempt(call.service, endpoint) if call.trace is not None else None
         connection: Connection | None = None
         try:
-            connection = None if fresh else self._pool.idle(endpoint.origin)
+            connection = None if fresh else self._pool.idle(endpoint.origin, now)
             if connection is None:
                 connection = await outside(self._pool.connect(endpoint.origin, deadline))
-            self._send(connection, endpoint, call, deadline, attempt)
-            await connection.head()
+                now = self._loop.time()
+                if not connection.usable:
+                    raise NotSent("the connection closed before anything was sent")
+            self._send(connection, endpoint, call, now, deadline, attempt)
+            # Without a coroutine of the connection: each one between the callback and here costs time.
+            while connection.answer is None:
+                await connection.answered()
         except BaseException as error:
             if attempt is not None:
                 attempt.failed(error)
@@ -199,10 +207,10 @@ class Dispatcher:
         connection: Connection,
         endpoint: Endpoint,
         call: Call,
+        now: float,
         deadline: float,
         attempt: Attempt | None,
     ) -> None:
-        now = self._loop.time()
         connection.begin(head_only=call.method == "HEAD", now=now, deadline=deadline, upgrades=call.upgrades)
         self._pool.watch(connection)
         head = b"%b %b HTTP/1.1\r\nhost: %b\r\nx-deadline-ms: %d\r\n%b%b\r\n" % (
@@ -213,8 +221,6 @@ class Dispatcher:
             attempt.header if attempt is not None else b"",
             call.fields,
         )
-        if not connection.usable:
-            raise NotSent("the connection closed before anything was sent")
         if call.stream is None:
             connection.write(head + call.body if call.body else head)
             connection.request_sent = True

@@ -58,12 +58,12 @@ class Pool:
             found = self._origins[key] = Origin(host, port, scheme=scheme, name=name)
         return found
 
-    def idle(self, origin: Origin) -> Connection | None:
+    def idle(self, origin: Origin, now: float) -> Connection | None:
         """An idle connection, or None. Does not wait."""
-        now = self._loop.time()
         while origin.idle:
             connection = origin.idle.pop()
-            if connection.usable and now - connection.idle_since < min(self._idle_s, connection.idle_limit_s):
+            idle_s = now - connection.idle_since
+            if idle_s < self._idle_s and idle_s < connection.idle_limit_s and connection.usable:
                 return connection
             connection.close()
         return None
@@ -98,14 +98,7 @@ class Pool:
         """Take the connection back. It stays open only when both sides are between two messages."""
         self._busy.discard(connection)
         connection.busy = False
-        if (
-            connection.complete
-            and connection.keep_alive
-            and connection.request_sent
-            and connection.usable
-            and len(origin.idle) < MAX_IDLE
-            and not self._closed
-        ):
+        if connection.is_between_messages and len(origin.idle) < MAX_IDLE and not self._closed:
             connection.idle_since = self._loop.time()
             origin.idle.append(connection)
         else:

@@ -54,11 +54,11 @@ def judge(upstream: Upstream, endpoint: Endpoint, probe: int, outcome: Outcome) 
     if outcome is Outcome.NOTHING:
         breaker.abandoned(probe)
         return
+    if outcome is Outcome.WELL:
+        well(endpoint, probe)
+        return
     endpoint.asked += 1
     endpoint.attempts += 1
-    if outcome is Outcome.WELL:
-        breaker.succeeded(probe)
-        return
     endpoint.failures += 1
     if outcome is Outcome.BROKEN:
         breaker.succeeded(probe)
@@ -66,6 +66,13 @@ def judge(upstream: Upstream, endpoint: Endpoint, probe: int, outcome: Outcome) 
         breaker.failed(probe)
     if upstream.outliers.count_failure(endpoint, upstream.endpoints) or not breaker.closed:
         upstream.all_well = False
+
+
+def well(endpoint: Endpoint, probe: int) -> None:
+    """`judge` for `Outcome.WELL`, which is that of an answer below 500 that did not break off."""
+    endpoint.asked += 1
+    endpoint.attempts += 1
+    endpoint.breaker.succeeded(probe)
 
 
 def refusal(upstream: Upstream) -> ErrorResponse:

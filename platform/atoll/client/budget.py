@@ -30,6 +30,8 @@ class Budget:
 
     def deposit(self) -> None:
         """Count one request."""
+        if self._saved >= CAPACITY:
+            return
         with self._lock:
             self._saved = min(CAPACITY, self._saved + 1)
 

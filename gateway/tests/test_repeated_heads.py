@@ -1,0 +1,147 @@
+"""A head that comes again on a connection is not read again. Everything else is decided anew."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from atoll.testing.tokens import access_token
+from gateway.tests.harness import Answer, Gateway, read_answer, row, table, until
+from gateway.tests.upstream import Upstream, answer
+
+USER = "01920000-0000-7000-8000-000000000001"
+DATED = "Date: Sun, 29 Nov 2026 06:00:00 GMT"
+
+
+@contextmanager
+def kept_open(gateway: Gateway) -> Iterator[Callable[[bytes], Answer]]:
+    """Requests on one connection."""
+    with gateway.connect() as connection:
+        stream = _Stream(connection)
+
+        def ask(data: bytes) -> Answer:
+            connection.sendall(data)
+            return read_answer(stream, head_only=data.startswith(b"HEAD"))  # type: ignore[arg-type]
+
+        yield ask
+
+
+class _Stream:
+    """A connection whose buffered bytes are not lost between two answers."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._file = connection.makefile("rb")
+
+    def makefile(self, mode: str) -> object:
+        return self._file
+
+
+def request(target: str = "/open/x", method: str = "GET", *fields: str) -> bytes:
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: gateway.test", *fields, "", ""]).encode()
+
+
+def test_each_request_has_ids_of_its_own(gateway: Gateway, upstream: Upstream) -> None:
+    with kept_open(gateway) as ask:
+        given = [ask(request()).headers for _ in range(3)]
+
+    sent = [seen.header("x-request-id") for seen in upstream.seen]
+    assert [one["x-request-id"] for one in given] == sent
+    assert len(set(sent)) == 3
+    assert len({one["x-correlation-id"] for one in given}) == 3
+
+
+def test_the_same_fields_with_another_line_ask_for_another_place(
+    gateway: Gateway, upstream: Upstream
+) -> None:
+    with kept_open(gateway) as ask:
+        for target in ("/open/a", "/open/b?c=1", "/open/a", "/shop/7"):
+            ask(request(target))
+
+    assert [seen.target for seen in upstream.seen] == ["/open/a", "/open/b?c=1", "/open/a", "/products/7"]
+
+
+def test_a_published_table_counts_for_the_next_request(gateway: Gateway, upstream: Upstream) -> None:
+    with kept_open(gateway) as ask:
+        ask(request())
+        gateway.publish(table(row("open", "/open", service_path="/other"), version=2))
+        ask(request())
+        gateway.publish(table(row("else", "/else"), version=3))
+        assert ask(request()).status == 404
+
+    assert [seen.target for seen in upstream.seen] == ["/open/x", "/other/x"]
+    assert [seen.header("x-forwarded-prefix") for seen in upstream.seen] == [None, None]
+
+
+def test_a_revoked_token_is_refused_although_its_head_is_known(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("mine", "/mine", access="signed_in"))
+    head = request("/mine/x", "GET", f"Authorization: Bearer {access_token(USER)}")
+    with kept_open(gateway) as ask:
+        assert [ask(head).status for _ in range(3)] == [200, 200, 200]
+        upstream.revoked = {f"sub:{USER}": [int(time.time()) + 60, True]}
+        until(lambda: ask(head).status == 403)
+
+
+def test_two_callers_on_one_connection_are_told_apart(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("mine", "/mine", access="signed_in"))
+    users = [f"01920000-0000-7000-8000-00000000000{number}" for number in (1, 2)]
+    heads = [request("/mine/x", "GET", f"Authorization: Bearer {access_token(user)}") for user in users]
+    with kept_open(gateway) as ask:
+        for number in (0, 1, 1, 0):
+            assert ask(heads[number]).status == 200
+    asked = [seen.header("x-user-id") for seen in upstream.of("/mine")]
+    assert asked == [users[number] for number in (0, 1, 1, 0)]
+
+
+def test_a_limit_counts_each_request(make_gateway: Callable[..., Gateway]) -> None:
+    gateway = make_gateway(row("few", "/few", rate_limit=3))
+    with kept_open(gateway) as ask:
+        answers = [ask(request("/few/x")) for _ in range(5)]
+    assert [one.status for one in answers] == [200, 200, 200, 429, 429]
+    assert [one.headers["ratelimit"].split(";")[1] for one in answers[:3]] == ["r=2", "r=1", "r=0"]
+    assert {one.headers["ratelimit-policy"] for one in answers} == {'"few";q=3;w=60'}
+
+
+def test_one_answer_head_with_other_bodies(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.answers("/open", *(answer(200, body, DATED) for body in (b"first", b"other", b"third")))
+    with kept_open(gateway) as ask:
+        assert [ask(request()).body for _ in range(3)] == [b"first", b"other", b"third"]
+    assert upstream.connections == 1
+
+
+def test_one_answer_head_after_head_and_get(gateway: Gateway, upstream: Upstream) -> None:
+    """The head is the same, and only one of both answers has a body."""
+    whole = answer(200, b"12345", DATED)
+    upstream.answers("/open", whole[:-5], whole, whole[:-5], whole)
+    with kept_open(gateway) as ask:
+        for method in ("HEAD", "GET", "HEAD", "GET"):
+            answered = ask(request("/open/x", method))
+            assert (answered.status, answered.headers["content-length"]) == (200, "5")
+            assert answered.body == (b"12345" if method == "GET" else b"")
+    assert upstream.connections == 1
+
+
+def test_one_answer_head_in_chunks(gateway: Gateway, upstream: Upstream) -> None:
+    head = f"HTTP/1.1 200 OK\r\n{DATED}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    bodies = [b"a", b"bc", b"d"]
+    upstream.answers("/open", *(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(one), one) for one in bodies))
+    with kept_open(gateway) as ask:
+        assert [ask(request()).body for _ in bodies] == bodies
+    assert upstream.connections == 1
+
+
+def test_one_answer_head_with_a_place_of_the_service(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.answers("/products", answer(201, b"{}", DATED, "Location: /products/9"))
+    with kept_open(gateway) as ask:
+        assert [ask(request("/shop/x")).headers["location"] for _ in range(3)] == ["/shop/9"] * 3
+
+
+def test_a_refused_head_is_not_remembered(gateway: Gateway) -> None:
+    with gateway.connect() as connection:
+        connection.sendall(request() + b"GET /open/x HTTP/1.1\r\nHost : x\r\n\r\n")
+        stream = _Stream(connection)
+        statuses = [read_answer(stream).status for _ in range(2)]  # type: ignore[arg-type]
+    assert statuses == [200, 400]
