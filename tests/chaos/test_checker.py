@@ -169,13 +169,32 @@ def test_a_message_that_one_version_took_from_the_other(evidence, handler):
 
 
 def test_what_a_handler_outside_the_contracts_misses_while_it_is_unbound_is_excused(evidence):
-    handler = {"outside_contracts": True}
+    handler = {"outside_contracts": True, "project": "payments"}
     message = {"published_at": 100.0}
     evidence.records.append({"record": "unbound", "from": 99.0, "until": 101.0, "mirror": False})
     assert bus._is_excused(message, handler, evidence)
     assert not bus._is_excused(message, {}, evidence)
     assert not bus._is_excused({"published_at": 98.0}, handler, evidence)
     assert not evidence.was_blind(message)
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "lasts_s", "until"),
+    [
+        ("pause_worker", "payments-worker", 5.0, 111.0),
+        ("kill_worker", "payments-worker-2", 0.0, 123.0),
+        ("pause_worker", "products-worker", 5.0, 107.0),
+        ("database_slow", "payments", 5.0, 107.0),
+    ],
+)
+def test_a_worker_that_is_stopped_renews_its_bindings_later(evidence, kind, target, lasts_s, until):
+    handler = {"outside_contracts": True, "project": "payments"}
+    evidence.records.append({"record": "unbound", "from": 99.0, "until": 101.0, "mirror": False})
+    evidence.records.append(
+        {"record": "fault", "at": 105.0, "kind": kind, "target": target, "lasts_s": lasts_s, "did": ""}
+    )
+    assert bus._is_excused({"published_at": until - 0.1}, handler, evidence)
+    assert not bus._is_excused({"published_at": until + 0.1}, handler, evidence)
 
 
 def test_a_message_before_the_first_start_that_is_lost(evidence):

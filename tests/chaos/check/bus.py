@@ -79,7 +79,7 @@ def not_exactly_once(evidence: Evidence) -> Iterator[str]:
 
 def _is_excused(message: Row, handler: Row, evidence: Evidence) -> bool:
     """The sender does not know the handler, and the handler's queue was not bound at the time."""
-    return bool(handler.get("outside_contracts")) and evidence.was_unbound(message)
+    return bool(handler.get("outside_contracts")) and evidence.was_unbound(message, handler["project"])
 
 
 def _goes_to(message: Row, handler: Row, evidence: Evidence) -> bool:

@@ -13,6 +13,11 @@ import psycopg2.extras
 Row = dict[str, Any]
 # On an idle machine every instance renews its bindings after 2 s (docs/decisions/0040).
 BOUND_AGAIN_S = 6.0
+# Faults after which a worker renews nothing: for as long as the fault lasts, and until it has started again.
+AWAY = {
+    "pause_worker", "pause_worker_past_its_lease", "two_versions", "kill_worker", "terminate_worker",
+}  # fmt: skip
+STARTED_AGAIN_S = 12.0
 # The personal fields by message.
 PERSONAL = {"user.created": {"email", "name"}, "user.updated": {"changes"}}
 
@@ -132,11 +137,29 @@ class Evidence:
             if row["mirror"]
         )
 
-    def was_unbound(self, message: Row) -> bool:
-        """Whether a queue's owner may not have renewed its bindings when the message was published."""
+    def was_unbound(self, message: Row, project: str) -> bool:
+        """Whether the project's workers may not have renewed its bindings when the message was published."""
         return message["published_at"] is not None and any(
-            row["from"] <= message["published_at"] <= row["until"] + BOUND_AGAIN_S
+            row["from"] <= message["published_at"] <= self._bound_again(row, project)
             for row in self.of("unbound")
+        )
+
+    def _bound_again(self, unbound: Row, project: str) -> float:
+        """The time at which a worker of the project must have renewed its bindings."""
+        until = float(unbound["until"]) + BOUND_AGAIN_S
+        for began, ended in self._absences(project):
+            if began < until and ended > unbound["from"]:
+                until = max(until, ended + BOUND_AGAIN_S)
+        return until
+
+    def _absences(self, project: str) -> list[tuple[float, float]]:
+        """When a worker of the project was stopped or started again, in order of time."""
+        return sorted(
+            (row["at"] - row["lasts_s"], row["at"] + (0 if row["lasts_s"] else STARTED_AGAIN_S))
+            for row in self.of("fault")
+            if row["kind"] in AWAY
+            and row["did"] is not None
+            and row["target"].startswith(f"{project}-worker")
         )
 
     def is_poison(self, message_id: str) -> bool:
