@@ -15,6 +15,7 @@ from gateway.edge.control_routes import control_route
 from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.exchange import Exchange
 from gateway.edge.flow import outside
+from gateway.edge.http.client import KnownRoute
 from gateway.edge.limits import answers
 from gateway.edge.routes.routing import CompiledRoute, Table, method_not_allowed
 from gateway.edge.routes.snapshot import METHODS
@@ -49,9 +50,16 @@ class Edge:
         try:
             if self._trusted:
                 self._believe_proxy(exchange, self._trusted)
-            known = exchange.head.route
-            if known is not None and known[0] is exchange.line and known[1] is table:
-                await self._routed(exchange, table, known[2])
+            known = exchange.connection.known_route
+            if (
+                known is not None
+                and known.line is exchange.line
+                and known.table is table
+                and known.host == exchange.host
+                and (known.head is None or known.head is exchange.head)
+                and not exchange.head.expectation
+            ):
+                await self._routed(exchange, table, known.route)
             elif exchange.error is not None:
                 raise exchange.error
             else:
@@ -76,15 +84,16 @@ class Edge:
 
     async def _handle(self, exchange: Exchange, table: Table | None) -> None:
         route = await self._routed_path(exchange, table)
-        if route is not None and table is not None:
-            exchange.head.route = (exchange.line, table, route)
-            await self._routed(exchange, table, route)
+        if route is None or table is None:
+            return
+        if exchange.method != "OPTIONS":  # a preflight may have the same line
+            # Behind a proxy a request has the client's address in its fields, and some pages are private.
+            head = exchange.head if table.reads_fields or self._trusted else None
+            exchange.connection.known_route = KnownRoute(exchange.line, exchange.host, head, table, route)
+        await self._routed(exchange, table, route)
 
     async def _routed_path(self, exchange: Exchange, table: Table | None) -> CompiledRoute | None:
-        """The route of a request that is none of the gateway's own pages; None when it has been answered.
-
-        It depends on the bytes of the head and on the table alone, so a connection remembers it.
-        """
+        """The route of a request that is none of the gateway's own pages; None when it has been answered."""
         target.check(exchange.path, exchange.query)
         if not exchange.path.startswith(HEALTH):  # probes send an address as their Host
             target.check_host(exchange.host, "1.1" if exchange.is_http_1_1 else "1.0")

@@ -266,7 +266,10 @@ def constant_fields(exchange: Exchange) -> bytes:
     if route is not None:
         pieces.append(route.prefix_field)
     if principal is not None:
-        pieces.append(headers.identity_of(principal))
+        named = exchange.connection.known_identity
+        if named is None or named[0] is not principal:
+            named = exchange.connection.known_identity = (principal, headers.identity_of(principal))
+        pieces.append(named[1])
     fields = b"".join(pieces)
     exchange.head.constant = principal, route, exchange.client, exchange.scheme, exchange.host, fields
     return fields

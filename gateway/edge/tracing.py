@@ -23,11 +23,9 @@ if TYPE_CHECKING:
 class Attempt:
     """One attempt at an upstream. Times are of ``perf_counter``; ``ended`` is 0 while it runs."""
 
-    __slots__ = (
-        "began", "ended", "endpoint", "error", "has_lost", "header", "service", "span_id", "status"
-    )  # fmt: skip
+    __slots__ = ("began", "ended", "endpoint", "error", "has_lost", "service", "span_id", "status")
 
-    def __init__(self, trace: RequestTrace, service: str, endpoint: Endpoint, span_id: str) -> None:
+    def __init__(self, service: str, endpoint: Endpoint, span_id: str) -> None:
         self.service = service
         self.endpoint = endpoint
         self.span_id = span_id
@@ -35,8 +33,6 @@ class Attempt:
         self.status = 0
         self.error = ""
         self.has_lost = False
-        flags = "01" if trace.sampled else "00"
-        self.header = f"traceparent: 00-{trace.trace_id}-{span_id}-{flags}\r\n".encode()
         self.began = time.perf_counter()
 
     def answered(self, status: int) -> None:
@@ -59,7 +55,7 @@ class RequestTrace:
         "_told", "attempts", "parent_id", "records", "sampled", "span_id", "started_us", "trace_id",
     )  # fmt: skip
 
-    def __init__(self, trace_id: str, span_id: str, parent_id: str, *, sampled: bool, records: bool) -> None:
+    def __init__(self, trace_id: str, span_id: str, parent_id: str, sampled: bool, records: bool) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
         self.parent_id = parent_id
@@ -72,9 +68,14 @@ class RequestTrace:
         if self.records:
             # The request's id is random, so its turned digits are, too.
             span_id = new_span_id() if self.attempts else span_id[4:] + span_id[:4]
-        made = Attempt(self, service, endpoint, span_id)
+        made = Attempt(service, endpoint, span_id)
         self.attempts.append(made)
         return made
+
+    def field_of(self, attempt: Attempt) -> bytes:
+        """The field line that tells the service its parent span."""
+        flags = "01" if self.sampled else "00"
+        return f"traceparent: 00-{self.trace_id}-{attempt.span_id}-{flags}\r\n".encode()
 
     def finish(self, exchange: Exchange, route: str, seconds: float, code: str) -> None:
         self.started_us = int((time.time() - seconds) * 1_000_000)
@@ -163,7 +164,7 @@ class RequestTraces:
         if recorder is None:
             if client is None:
                 return None
-            return RequestTrace(client.trace_id, client.span_id, "", sampled=client.sampled, records=False)
+            return RequestTrace(client.trace_id, client.span_id, "", client.sampled, records=False)
         if client is not None:
             trace_id, parent_id = client.trace_id, client.span_id
         else:
@@ -174,16 +175,17 @@ class RequestTraces:
                 trace_id = correlation_id.replace("-", "")  # our own UUID
         request_id = exchange.request_id  # a UUIDv7, whose last 16 digits are random
         span_id = request_id[19:23] + request_id[24:]
-        return RequestTrace(trace_id, span_id, parent_id, sampled=recorder.sample(), records=True)
+        return RequestTrace(trace_id, span_id, parent_id, recorder.sample(), records=True)
 
     def end(self, exchange: Exchange, trace: RequestTrace, route: str, seconds: float, code: str) -> None:
         recorder = self._recorder
         if recorder is None:
             return
-        trace.finish(exchange, route, seconds, code)
         status = exchange.status
         if trace.sampled or status >= 500 or not status or exchange.retries or seconds >= self._slow_s:
+            trace.finish(exchange, route, seconds, code)
             for span in trace.spans():
                 recorder.keep(span)
-        else:
+        elif recorder.holds:
+            trace.finish(exchange, route, seconds, code)
             recorder.hold(trace)

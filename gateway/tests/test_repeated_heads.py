@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from atoll.addresses import networks
+from atoll.ids import uuid7
 from atoll.testing.tokens import access_token
 from gateway.tests.harness import Answer, Gateway, read_answer, row, table, until
 from gateway.tests.upstream import Upstream, answer
@@ -96,13 +98,84 @@ def test_two_callers_on_one_connection_are_told_apart(
     assert asked == [users[number] for number in (0, 1, 1, 0)]
 
 
+def test_a_route_that_asks_for_a_field_gets_the_requests_that_have_it(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(
+        row("all", "/x"),
+        row("beta", "/x", service_path="/beta", header_matches={"x-beta": "1"}),
+    )
+    with kept_open(gateway) as ask:
+        for fields in ((), ("X-Beta: 1",), ("X-Beta: 2",), ("X-Beta: 1",), ()):
+            ask(request("/x/y", "GET", *fields))
+    assert [seen.target for seen in upstream.seen] == ["/x/y", "/beta/y", "/x/y", "/beta/y", "/x/y"]
+
+
+def test_a_host_counts_although_the_line_is_known(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("all", "/x"), row("shop", "/x", service_path="/shop", hosts=["shop.test"]))
+    with kept_open(gateway) as ask:
+        for host in ("gateway.test", "shop.test", "gateway.test"):
+            ask(f"GET /x/y HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert [seen.target for seen in upstream.seen] == ["/x/y", "/shop/y", "/x/y"]
+
+
+def test_a_preflight_is_answered_after_an_options_request_with_the_same_line(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("open", "/open"), cors={"origins": ["https://shop.example"]})
+    asked = ("Origin: https://shop.example", "Access-Control-Request-Method: GET")
+    with kept_open(gateway) as ask:
+        assert ask(request("/open/x", "OPTIONS")).status == 200
+        assert ask(request("/open/x", "OPTIONS", *asked)).status == 204
+        assert ask(request("/open/x", "OPTIONS")).status == 200
+    assert len(upstream.seen) == 2
+
+
+def test_an_unknown_expectation_is_refused_although_the_line_is_known(gateway: Gateway) -> None:
+    with kept_open(gateway) as ask:
+        assert ask(request()).status == 200
+        assert ask(request("/open/x", "GET", "Expect: magic")).status == 417
+
+
+def test_a_private_page_is_closed_to_the_next_client_behind_a_proxy(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    """The line is the same, and the address in the fields decides."""
+    gateway = make_gateway(
+        row("all", "/", service_path=""),
+        trusted_proxies=networks("127.0.0.0/8"),
+        metrics_networks=networks("10.0.0.0/8"),
+    )
+    with kept_open(gateway) as ask:
+        found = [
+            ask(request("/metrics", "GET", f"X-Forwarded-For: {address}")).status
+            for address in ("10.0.0.1", "192.0.2.1", "10.0.0.1", "192.0.2.1")
+        ]
+    assert found == [200, 404, 200, 404]
+    assert upstream.seen == []
+
+
+def test_clients_behind_a_proxy_are_told_apart(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("open", "/open"), trusted_proxies=networks("127.0.0.0/8"))
+    addresses = ["192.0.2.1", "192.0.2.2", "192.0.2.1"]
+    with kept_open(gateway) as ask:
+        for address in addresses:
+            ask(request("/open/x", "GET", f"X-Forwarded-For: {address}"))
+    assert [seen.header("x-forwarded-for") for seen in upstream.seen] == addresses
+
+
 def test_a_limit_counts_each_request(make_gateway: Callable[..., Gateway]) -> None:
-    gateway = make_gateway(row("few", "/few", rate_limit=3))
+    name = f"few-{uuid7()}"  # the store keeps its buckets from one test to the next
+    gateway = make_gateway(row(name, "/few", rate_limit=3))
     with kept_open(gateway) as ask:
         answers = [ask(request("/few/x")) for _ in range(5)]
     assert [one.status for one in answers] == [200, 200, 200, 429, 429]
     assert [one.headers["ratelimit"].split(";")[1] for one in answers[:3]] == ["r=2", "r=1", "r=0"]
-    assert {one.headers["ratelimit-policy"] for one in answers} == {'"few";q=3;w=60'}
+    assert {one.headers["ratelimit-policy"] for one in answers} == {f'"{name}";q=3;w=60'}
 
 
 def test_one_answer_head_with_other_bodies(gateway: Gateway, upstream: Upstream) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from gateway.edge.error_responses import ErrorResponse
 from gateway.edge.exchange import Exchange
@@ -14,7 +14,9 @@ from gateway.edge.http.body import RequestBody
 from gateway.edge.upstream.failures import ClientGone
 
 if TYPE_CHECKING:
+    from atoll.identity.principal import Principal
     from gateway.edge.http.door import Door
+    from gateway.edge.routes.routing import CompiledRoute, Table
 
 PIPELINE_BYTES = 64 * 1024
 """Of further requests that a client may send before its answer; then reading pauses."""
@@ -29,13 +31,27 @@ Splice = Callable[[bytes], None]
 WAITING, SERVING, LINGERING, SPLICED, CLOSED = range(5)
 
 
+class KnownRoute(NamedTuple):
+    """What led to the route of a connection's last request. ``head`` is None where fields do not matter."""
+
+    line: heads.RequestLine
+    host: bytes
+    head: heads.Head | None
+    table: Table
+    route: CompiledRoute
+
+
 class ClientConnection(asyncio.Protocol):
-    """``since`` is the time of its start, on the loop's clock; the door's ticker enforces the time-outs."""
+    """``since`` is the time of its start, on the loop's clock; the door's ticker enforces the time-outs.
+
+    ``known_route`` and ``known_identity`` spare the next request of the client the same work.
+    """
 
     __slots__ = (
         "_block", "_body", "_flow", "_head", "_is_pausing", "_line", "_lingered", "_raw", "_raw_line",
         "_reads_next", "_searched", "_serve", "_splice", "_unread", "_writable", "address", "answers", "door",
-        "exchange", "loop", "peer", "scheme", "since", "stalled", "state", "transport",
+        "exchange", "known_identity", "known_route", "loop", "peer", "scheme", "since", "stalled", "state",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, door: Door, serve: Serve, loop: asyncio.AbstractEventLoop) -> None:
@@ -49,6 +65,8 @@ class ClientConnection(asyncio.Protocol):
         self.since = 0.0
         self.answers = 0
         self.exchange: Exchange | None = None
+        self.known_route: KnownRoute | None = None
+        self.known_identity: tuple[Principal, bytes] | None = None
         self.stalled: tuple[float, int] | None = None
         self._serve = serve
         self._flow: Flow | None = None

@@ -21,7 +21,7 @@ OTHER_VERSION = re.compile(TOKEN + rb" [\x21-\x7e\x80-\xff]+ HTTP/[0-9]+(?:\.[0-
 ABSOLUTE = re.compile(rb"(https?)://([^/?#@\\]+)((?:[/?].*)?)", re.IGNORECASE)
 if TYPE_CHECKING:
     from atoll.identity.principal import Principal
-    from gateway.edge.routes.routing import CompiledRoute, Table
+    from gateway.edge.routes.routing import CompiledRoute
 
 METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
@@ -46,15 +46,14 @@ class Head:
     ``length`` is None without Content-Length. ``connection`` holds the lower-case tokens of Connection;
     ``keeps_alive`` is their meaning in HTTP/1.1, ``keeps_alive_1_0`` in HTTP/1.0.
     ``for_service`` are the field lines that a service gets. ``constant`` is a place for the fields that are
-    the same for each request with this head and these callers (`forward.constant_fields`); ``route`` for the
-    route, with the line and the table that led to it.
+    the same for each request with this head and these callers (`forward.constant_fields`).
     ``host`` is empty for none and for several,
     ``authorization`` for several.
     """
 
     __slots__ = (
         "authorization", "chunked", "connection", "constant", "expectation", "fields", "for_service",
-        "forwarded_for", "headers", "host", "keeps_alive", "keeps_alive_1_0", "length", "origin", "route",
+        "forwarded_for", "headers", "host", "keeps_alive", "keeps_alive_1_0", "length", "origin",
         "takes_trailers", "upgrade",
     )  # fmt: skip
 
@@ -78,7 +77,6 @@ class Head:
         self.chunked = False
         self._read_framing(found)
         self.for_service = b"".join(headers.to_service(found))
-        self.route: tuple[RequestLine, Table, CompiledRoute] | None = None
         self.constant: tuple[Principal | None, CompiledRoute | None, str, str, bytes, bytes] | None = None
 
     def _read_repeated(self, found: Headers) -> bytes:

@@ -17,7 +17,7 @@ NO_FIELDS: Mapping[bytes, bytes] = {}
 
 
 class Table:
-    """``cors`` are the shared cross-origin rules."""
+    """``cors`` are the shared cross-origin rules. ``reads_fields``: a route asks for certain fields."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -25,6 +25,7 @@ class Table:
         self.cors = CorsPolicy(snapshot.cors)
         self.routes = tuple(CompiledRoute(route, self.cors) for route in snapshot.routes)
         _join_siblings(self.routes)
+        self.reads_fields = any(compiled.headers for compiled in self.routes)
         self.services = frozenset(route.service for route in snapshot.routes if route.service)
         self._hosts = frozenset(host for route in snapshot.routes for host in route.hosts)
         self._indexes: dict[str, PathIndex] = {}

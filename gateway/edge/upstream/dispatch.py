@@ -218,7 +218,7 @@ class Dispatcher:
             call.target,
             call.host or endpoint.origin.authority,
             max(1, int((deadline - now) * 1000)),
-            attempt.header if attempt is not None else b"",
+            call.trace.field_of(attempt) if attempt is not None and call.trace is not None else b"",
             call.fields,
         )
         if call.stream is None:

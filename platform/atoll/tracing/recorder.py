@@ -91,7 +91,7 @@ class Recorder:
         self.slow_us = slow_ms * 1000
         self.on_first = on_first
         self._queue: deque[Record] = deque()
-        self._ring: deque[Record | Holdable] = deque(maxlen=RING)
+        self._ring: deque[Record | Holdable] = deque()
         self._lock = threading.Lock()
         self._has_begun = False
         self.dropped = 0
@@ -107,13 +107,19 @@ class Recorder:
         elif (span.error or span.duration_us >= self.slow_us) and self._bad.take():
             self._add(span)
             self.keep_traces((span.trace_id,))
-        else:
+        elif self.holds:
             self._ring.append(span)
         if not self._has_begun:
             self._begin()
 
+    @property
+    def holds(self) -> bool:
+        """Whether the ring has room. A busy process keeps some spans for as long as they may be asked for,
+        rather than all for a moment."""
+        return len(self._ring) < RING
+
     def hold(self, spans: Holdable) -> None:
-        """Keep spans that neither failed nor were slow, in case that their trace did."""
+        """Keep spans that neither failed nor were slow, in case that their trace did. Call it if `holds`."""
         self._ring.append(spans)
         if not self._has_begun:
             self._begin()
