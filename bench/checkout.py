@@ -1,12 +1,15 @@
 """Another revision of the repository, checked out beside this one for a measurement."""
 
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 from atoll import conf
+from atoll.dev.doctor import pins_of
 
 
 class UnknownRevision(Exception):
@@ -18,6 +21,7 @@ def checked_out(revision: str) -> Iterator[Path]:
     """The folder of a git worktree at ``revision``, which is removed at the end. Raises UnknownRevision.
 
     Programs there run with this environment's packages: set PYTHONPATH to the folder and its ``platform``.
+    Packages that the revision needs and this environment lacks are installed into that ``platform``.
     """
     found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if found.returncode != 0:
@@ -28,9 +32,31 @@ def checked_out(revision: str) -> Iterator[Path]:
             added = _git("worktree", "add", "--detach", str(folder), found.stdout.strip())
             if added.returncode != 0:
                 raise UnknownRevision(f"{revision!r} cannot be checked out: {added.stderr.strip()}")
+            _install(missing(folder / "requirements"), folder / "platform")
             yield folder
         finally:
             _git("worktree", "remove", "--force", str(folder))
+
+
+def missing(requirements: Path) -> list[str]:
+    """The pinned requirements for a running platform that this environment has in no version."""
+    files = [requirements / "base.txt", requirements / "local.txt"]
+    pins = {name: pin for file in files if file.exists() for name, pin in pins_of(file).items()}
+    return [f"{name}=={pin}" for name, pin in pins.items() if not _is_here(name)]
+
+
+def _is_here(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _install(requirements: list[str], folder: Path) -> None:
+    if requirements:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+        subprocess.run([*pip, *requirements], check=True)
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from atoll import conf
-from bench.checkout import UnknownRevision, checked_out
+from bench.checkout import UnknownRevision, checked_out, missing
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +45,12 @@ def test_an_unknown_revision_is_named(repository, name):
     with pytest.raises(UnknownRevision, match="git knows no commit"), checked_out(name):
         pass
     assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_packages_that_only_the_revision_needs_are_found(tmp_path):
+    requirements = tmp_path / "requirements"
+    requirements.mkdir()
+    (requirements / "base.txt").write_text("Django==5.2.19  # here\nno-such-package-of-ours==1.2\n# a==1\n")
+    assert missing(requirements) == ["no-such-package-of-ours==1.2"]
+    (requirements / "local.txt").write_text("pytest==1.0  # here in another version\nnor-this==3\n")
+    assert missing(requirements) == ["no-such-package-of-ours==1.2", "nor-this==3"]
