@@ -56,6 +56,7 @@ def table(features: Features) -> dict[str, Any]:
                 "rate_limit": LIMIT if features.limit else 0,
                 "rate_window_s": 60,
                 "priority": 0,
+                "websocket": True,
             }
         ],
         # Its peers bound nothing: with 512 connections, more than the usual 400 requests are in flight.

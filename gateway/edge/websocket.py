@@ -22,6 +22,7 @@ KEY_BYTES = 16
 IDLE_S = 600.0
 CHECK_EVERY_S = 5.0
 CLOSE_WAIT_S = 5.0
+SHORT = 126
 GOING_AWAY, TOKEN_ENDED = 1001, 4401
 REQUEST_FIELDS = b"connection: upgrade\r\nupgrade: websocket\r\n"
 ANSWER_LINES = [b"connection: upgrade", b"upgrade: websocket"]
@@ -91,12 +92,17 @@ class FrameFollower:
         return not self._left and not self._head
 
     def feed(self, data: bytes) -> None:
-        at = 0
-        while at < len(data):
+        at, end = 0, len(data)
+        while at < end:
             if self._left:
-                step = min(self._left, len(data) - at)
+                step = min(self._left, end - at)
                 self._left -= step
                 at += step
+                continue
+            if end - at > 1 and not self._head and data[at + 1] < SHORT:
+                # The usual frame of a service: without a mask, and shorter than 126 bytes.
+                self._left = data[at + 1]
+                at += 2
                 continue
             self._head += data[at : at + 1]
             at += 1
