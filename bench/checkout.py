@@ -5,11 +5,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 
 from atoll import conf
-from atoll.dev.doctor import pins_of
+from atoll.dev.doctor import installed_version, pins_of
 
 
 class UnknownRevision(Exception):
@@ -42,15 +41,7 @@ def missing(requirements: Path) -> list[str]:
     """The pinned requirements for a running platform that this environment has in no version."""
     files = [requirements / "base.txt", requirements / "local.txt"]
     pins = {name: pin for file in files if file.exists() for name, pin in pins_of(file).items()}
-    return [f"{name}=={pin}" for name, pin in pins.items() if not _is_here(name)]
-
-
-def _is_here(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+    return [f"{name}=={pin}" for name, pin in pins.items() if installed_version(name) is None]
 
 
 def _install(requirements: list[str], folder: Path) -> None:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -47,7 +47,7 @@ class Echo(asyncio.Protocol):
     """The service: answers a handshake, then each whole message; any other request with 200."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.Transport, transport)
         self._is_switched = False
         self._left = 0
 
@@ -74,7 +74,7 @@ class Client(asyncio.Protocol):
         self.echoed = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport = cast(asyncio.Transport, transport)
         self.transport.write(self._handshake)
 
     def data_received(self, data: bytes) -> None:

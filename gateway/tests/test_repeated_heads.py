@@ -1,6 +1,5 @@
 """A head that comes again on a connection is not read again. Everything else is decided anew."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +7,8 @@ from contextlib import contextmanager
 from atoll.addresses import networks
 from atoll.ids import uuid7
 from atoll.testing.tokens import access_token
-from gateway.tests.harness import Answer, Gateway, read_answer, row, table, until
+from gateway.tests.battery.client import Answer, Client
+from gateway.tests.harness import Gateway, row, table, until
 from gateway.tests.upstream import Upstream, answer
 
 USER = "01920000-0000-7000-8000-000000000001"
@@ -18,24 +18,13 @@ DATED = "Date: Sun, 29 Nov 2026 06:00:00 GMT"
 @contextmanager
 def kept_open(gateway: Gateway) -> Iterator[Callable[[bytes], Answer]]:
     """Requests on one connection."""
-    with gateway.connect() as connection:
-        stream = _Stream(connection)
+    with Client(gateway.port) as client:
 
         def ask(data: bytes) -> Answer:
-            connection.sendall(data)
-            return read_answer(stream, head_only=data.startswith(b"HEAD"))  # type: ignore[arg-type]
+            client.send(data)
+            return client.answer(data.partition(b" ")[0])
 
         yield ask
-
-
-class _Stream:
-    """A connection whose buffered bytes are not lost between two answers."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._file = connection.makefile("rb")
-
-    def makefile(self, mode: str) -> object:
-        return self._file
 
 
 def request(target: str = "/open/x", method: str = "GET", *fields: str) -> bytes:
@@ -44,7 +33,7 @@ def request(target: str = "/open/x", method: str = "GET", *fields: str) -> bytes
 
 def test_each_request_has_ids_of_its_own(gateway: Gateway, upstream: Upstream) -> None:
     with kept_open(gateway) as ask:
-        given = [ask(request()).headers for _ in range(3)]
+        given = [ask(request()).fields for _ in range(3)]
 
     sent = [seen.header("x-request-id") for seen in upstream.seen]
     assert [one["x-request-id"] for one in given] == sent
@@ -174,8 +163,8 @@ def test_a_limit_counts_each_request(make_gateway: Callable[..., Gateway]) -> No
     with kept_open(gateway) as ask:
         answers = [ask(request("/few/x")) for _ in range(5)]
     assert [one.status for one in answers] == [200, 200, 200, 429, 429]
-    assert [one.headers["ratelimit"].split(";")[1] for one in answers[:3]] == ["r=2", "r=1", "r=0"]
-    assert {one.headers["ratelimit-policy"] for one in answers} == {f'"{name}";q=3;w=60'}
+    assert [one.fields["ratelimit"].split(";")[1] for one in answers[:3]] == ["r=2", "r=1", "r=0"]
+    assert {one.fields["ratelimit-policy"] for one in answers} == {f'"{name}";q=3;w=60'}
 
 
 def test_one_answer_head_with_other_bodies(gateway: Gateway, upstream: Upstream) -> None:
@@ -192,7 +181,7 @@ def test_one_answer_head_after_head_and_get(gateway: Gateway, upstream: Upstream
     with kept_open(gateway) as ask:
         for method in ("HEAD", "GET", "HEAD", "GET"):
             answered = ask(request("/open/x", method))
-            assert (answered.status, answered.headers["content-length"]) == (200, "5")
+            assert (answered.status, answered.fields["content-length"]) == (200, "5")
             assert answered.body == (b"12345" if method == "GET" else b"")
     assert upstream.connections == 1
 
@@ -209,12 +198,10 @@ def test_one_answer_head_in_chunks(gateway: Gateway, upstream: Upstream) -> None
 def test_one_answer_head_with_a_place_of_the_service(gateway: Gateway, upstream: Upstream) -> None:
     upstream.answers("/products", answer(201, b"{}", DATED, "Location: /products/9"))
     with kept_open(gateway) as ask:
-        assert [ask(request("/shop/x")).headers["location"] for _ in range(3)] == ["/shop/9"] * 3
+        assert [ask(request("/shop/x")).fields["location"] for _ in range(3)] == ["/shop/9"] * 3
 
 
 def test_a_refused_head_is_not_remembered(gateway: Gateway) -> None:
-    with gateway.connect() as connection:
-        connection.sendall(request() + b"GET /open/x HTTP/1.1\r\nHost : x\r\n\r\n")
-        stream = _Stream(connection)
-        statuses = [read_answer(stream).status for _ in range(2)]  # type: ignore[arg-type]
-    assert statuses == [200, 400]
+    with Client(gateway.port) as client:
+        client.send(request() + b"GET /open/x HTTP/1.1\r\nHost : x\r\n\r\n")
+        assert [client.answer().status for _ in range(2)] == [200, 400]

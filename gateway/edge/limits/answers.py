@@ -7,7 +7,7 @@ from gateway.edge.limits.rules import Rule
 
 def lines(rule: Rule, verdict: Verdict) -> bytes:
     """``RateLimit-Policy`` and ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers), joined by CRLF."""
-    return rule.answer_format % (verdict.remaining, -(-verdict.reset_ms // 1000))
+    return rule.answer_format % (verdict.remaining, seconds(verdict.reset_ms))
 
 
 def too_many(rule: Rule, verdict: Verdict) -> ErrorResponse:

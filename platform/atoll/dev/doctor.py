@@ -84,13 +84,15 @@ def _machine() -> Finding:
 
 def _packages() -> Finding:
     wanted = pins(conf.root() / "requirements")
-    missing = [name for name in wanted if _version(name) is None]
+    missing = [name for name in wanted if installed_version(name) is None]
     install = f"{Path(sys.executable).name} -m pip install -r requirements/local.txt"
     if missing:
         text = f"missing: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
         return Finding("packages", Verdict.BAD, text, f"Run `{install}`.")
     other = [
-        f"{name} {_version(name)} instead of {pin}" for name, pin in wanted.items() if _version(name) != pin
+        f"{name} {installed_version(name)} instead of {pin}"
+        for name, pin in wanted.items()
+        if installed_version(name) != pin
     ]
     if other:
         return Finding("packages", Verdict.WARNING, "; ".join(other[:5]), f"Run `{install}`.")
@@ -109,7 +111,7 @@ def pins_of(file: Path) -> dict[str, str]:
     return {match[1]: match[2] for match in lines if match}
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -183,7 +185,7 @@ def _engine(subject: str, variable: str, package: str, runs: bool, ask: Callable
     """A server that a variable names must answer. The embedded one answers while the platform runs."""
     named = [name for name in conf.projects() if conf.variable(variable, name)]
     if not named and not runs:
-        if _version(package.replace("_", "-")) is None:
+        if installed_version(package.replace("_", "-")) is None:
             remedy = f"Install requirements/local.txt, or set {variable}."
             return Finding(subject, Verdict.BAD, f"the package {package} is missing", remedy)
         return Finding(subject, Verdict.GOOD, "embedded; it starts with the platform")
