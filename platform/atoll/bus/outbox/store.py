@@ -51,7 +51,7 @@ ADD_KEYED = Prepared(
     """
 WITH counter AS (
     INSERT INTO atoll_bus_keysequence (key, last, used_at)
-    VALUES (%(key)s, (EXTRACT(EPOCH FROM statement_timestamp()) * 1000)::bigint, statement_timestamp())
+    VALUES (%(key)s, floor(EXTRACT(EPOCH FROM statement_timestamp()) * 1000)::bigint, statement_timestamp())
     ON CONFLICT (key) DO UPDATE SET last = atoll_bus_keysequence.last + 1, used_at = excluded.used_at
     RETURNING last
 )
