@@ -11,6 +11,8 @@ from django.db.models import F
 
 from atoll.errors import InvalidInput, NotFound
 from atoll.testing.rights import member
+from registry.console.board.rows import service_rows
+from registry.console.board.views import figures
 from registry.http.state import RegistryState
 from registry.models import JournalEntry, LogLevel
 from registry.usecases import discover
@@ -156,6 +158,26 @@ def test_the_page_asks_first_and_names_who_is_concerned(client, put):
     done = client.post(PAGE, {"target": SERVICE, "act": "end"}, follow=True)
     assert "of its configuration again" in done.content.decode()
     assert not LogLevel.objects.exists()
+
+
+def test_the_board_shows_a_set_level_beside_each_process_that_has_it(put):
+    put("o-1")
+    put("o-2")
+    put("w-1", service="order-service.worker", port=0)
+    set_log_level(SERVICE, "", "debug", 15, actor="staff:ann")
+    set_log_level(SERVICE, "o-2", "error", 5, actor="staff:bob")
+    [row] = service_rows()
+    assert {
+        one.id: one.log_level and (one.log_level.level, one.log_level.actor) for one in row.instances
+    } == {
+        "o-1": ("debug", "staff:ann"),
+        "o-2": ("error", "staff:bob"),
+        "w-1": None,
+    }
+    shown = figures()
+    assert shown.count("log level debug until") == shown.count("log level error until") == 1
+    LogLevel.objects.update(ends_at=F("ends_at") - timedelta(minutes=16))
+    assert "log level" not in figures()
 
 
 def test_one_instance_is_named_with_its_service(client, put):

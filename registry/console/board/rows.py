@@ -6,8 +6,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+from django.db.models.functions import Now
+
 from registry import selectors
-from registry.models import Instance, Service
+from registry.models import Instance, LogLevel, Service
 
 WORKER_SUFFIX = ".worker"
 # How bad a state is; the worst one comes first.
@@ -16,7 +18,8 @@ STATES = ("down", "last known", "reduced", "no instance", "up")
 
 @dataclass(frozen=True)
 class InstanceRow:
-    """``kind`` is ``web`` or ``worker``. ``since`` is the time of its registration."""
+    """``kind`` is ``web`` or ``worker``. ``since`` is the time of its registration. ``log_level`` is the one
+    that an operator has set for it or for its service."""
 
     pk: int
     id: str
@@ -27,6 +30,7 @@ class InstanceRow:
     zone: str
     since: datetime
     beat_age_s: float
+    log_level: LogLevel | None = None
 
 
 @dataclass
@@ -49,11 +53,15 @@ class ServiceRow:
 
 
 def service_rows() -> list[ServiceRow]:
-    """Every service with its workers, the ones in trouble first. Two queries."""
+    """Every service with its workers, the ones in trouble first. Three queries."""
+    levels = {
+        (level.service, level.instance_id): level for level in LogLevel.objects.filter(ends_at__gt=Now())
+    }
     instances = selectors.with_health(Instance.objects.all()).order_by("service__name", "instance_id")
-    by_service: dict[str, list[Any]] = {}
-    for name, found in groupby(instances, key=lambda one: _plain(one.service.name)):
-        by_service.setdefault(name, []).extend(found)
+    by_service: dict[str, list[InstanceRow]] = {}
+    for one in instances:
+        level = levels.get((one.service.name, one.instance_id)) or levels.get((one.service.name, ""))
+        by_service.setdefault(_plain(one.service.name), []).append(_instance(one, level))
     names = {_plain(name) for name in Service.objects.values_list("name", flat=True)}
     rows = [_service(name, by_service.get(name, [])) for name in names]
     return sorted(rows, key=lambda row: (STATES.index(row.state), row.name))
@@ -63,8 +71,8 @@ def _plain(name: str) -> str:
     return name.removesuffix(WORKER_SUFFIX)
 
 
-def _service(name: str, found: list[Any]) -> ServiceRow:
-    rows = sorted((_instance(one) for one in found), key=lambda row: (row.kind != "web", row.id))
+def _service(name: str, found: list[InstanceRow]) -> ServiceRow:
+    rows = sorted(found, key=lambda row: (row.kind != "web", row.id))
     newest = max(rows, key=lambda row: row.since, default=None)
     same = [row.since for row in rows if newest is not None and row.version == newest.version]
     return ServiceRow(
@@ -90,7 +98,7 @@ def _state(rows: Iterable[InstanceRow]) -> str:
     return min(states, key=STATES.index, default="no instance")
 
 
-def _instance(one: Any) -> InstanceRow:
+def _instance(one: Any, log_level: LogLevel | None) -> InstanceRow:
     host = f"[{one.host}]" if ":" in one.host else one.host
     return InstanceRow(
         pk=one.pk,
@@ -102,4 +110,5 @@ def _instance(one: Any) -> InstanceRow:
         zone=str(one.metadata.get("zone", "")),
         since=one.registered_at,
         beat_age_s=one.beat_age.total_seconds(),
+        log_level=log_level,
     )
