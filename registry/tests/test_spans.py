@@ -135,6 +135,30 @@ def test_beyond_the_bound_of_a_minute_only_failed_and_slow_spans_are_kept():
 
 
 @pytest.mark.django_db
+def test_the_database_is_asked_once_a_second_which_traces_are_wanted(django_assert_num_queries):
+    now = [0.0]
+    spans, of_another_process = SpanStore(clock=lambda: now[0]), SpanStore()
+    nothing = batch.read(told())
+    assert spans.store(nothing).wanted == []
+    of_another_process.store(batch.read(told(span(1, error="500"))))
+    with django_assert_num_queries(0):
+        assert spans.store(nothing).wanted == []
+    now[0] = store.READ_EVERY_S
+    assert spans.store(nothing).wanted == [TRACE]
+    other = "b" * 32
+    told_now = spans.store(batch.read(told(span(2, traceId=other, durationUs=1_000_000))))
+    assert sorted(told_now.wanted) == sorted([TRACE, other])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", ["naïve \\ 🐚", '"}]', "%s %(spans)s", "\u2028 \ud7ff"])
+def test_texts_arrive_as_they_were_told(text):
+    SpanStore().store(batch.read(told(span(1, name=text, error=text, attributes={text: text, "n": 1.5}))))
+    kept = Span.objects.get()
+    assert (kept.name, kept.error, kept.attributes) == (text, text, {text: text, "n": 1.5})
+
+
+@pytest.mark.django_db
 def test_a_minute_has_a_bound_in_bytes(monkeypatch):
     monkeypatch.setattr(store, "BYTES_PER_MINUTE", 1000)
     taken = SpanStore().store(batch.read(told(*(span(number) for number in range(1, 21)))))

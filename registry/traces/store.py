@@ -4,14 +4,16 @@ The bound is a number of spans and of bytes a minute, in each process of the reg
 have a reserve beyond it, so that a flood of good ones does not keep them out.
 """
 
+import json
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from psycopg2.extras import execute_values
 
 from atoll import conf
 from registry.traces.batch import Batch, Told
@@ -26,16 +28,21 @@ DELETED_AT_ONCE = 20_000
 # For so long other processes are told that a trace went wrong: longer than their rings keep its spans.
 WANTED_S = 15
 MAX_WANTED = 200
+READ_EVERY_S = 1.0
 
 # Journeys are written in the order of their ids: two batches with the same ones cannot block each other.
 STORE = """
-WITH told (trace_id, span_id, parent_id, correlation_id, service, instance, process, name, kind,
-           started_at, duration_us, error, attributes, is_bad) AS (VALUES %s
+WITH told AS MATERIALIZED (
+    SELECT one.trace_id, one.span_id, one.parent_id, one.correlation_id, one.name, one.kind, one.started_at,
+        one.duration_us, one.error, one.attributes::jsonb AS attributes, one.is_bad
+    FROM json_to_recordset(%(spans)s) AS one (
+        trace_id uuid, span_id text, parent_id text, correlation_id text, name text, kind text,
+        started_at timestamptz, duration_us bigint, error text, attributes text, is_bad boolean)
 ), fresh AS (
     INSERT INTO registry_span
         (trace_id, span_id, parent_id, correlation_id, service, instance, process, name, kind,
          started_at, duration_us, error, attributes)
-    SELECT trace_id, span_id, parent_id, correlation_id, service, instance, process, name, kind,
+    SELECT trace_id, span_id, parent_id, correlation_id, %(service)s, %(instance)s, %(process)s, name, kind,
          started_at, duration_us, error, attributes FROM told
     ON CONFLICT (trace_id, span_id) DO NOTHING
     RETURNING trace_id, span_id
@@ -47,7 +54,7 @@ INSERT INTO registry_journey AS journey
      bad_at)
 SELECT trace_id, max(correlation_id),
     COALESCE((array_agg(name ORDER BY started_at) FILTER (WHERE parent_id = ''))[1], ''),
-    COALESCE((array_agg(service ORDER BY started_at) FILTER (WHERE parent_id = ''))[1], ''),
+    COALESCE(max(%(service)s) FILTER (WHERE parent_id = ''), ''),
     min(started_at), max(started_at + duration_us * interval '1 microsecond'), count(*),
     count(*) FILTER (WHERE error <> ''), max(duration_us),
     (array_agg(duration_us ORDER BY started_at) FILTER (WHERE parent_id = ''))[1],
@@ -65,7 +72,6 @@ ON CONFLICT (trace_id) DO UPDATE SET
     request_us = COALESCE(journey.request_us, excluded.request_us),
     bad_at = COALESCE(excluded.bad_at, journey.bad_at)
 """
-ROW = "(%s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s::timestamptz, %s::bigint, %s, %s::jsonb, %s::boolean)"
 WANTED = """
 SELECT trace_id FROM registry_journey
 WHERE bad_at > statement_timestamp() - make_interval(secs => %s) ORDER BY bad_at DESC LIMIT %s
@@ -105,25 +111,38 @@ class SpanStore:
         self._minute = -1
         self._spans = self._bytes = 0
         self._next_delete = 0.0
+        self._next_read = -math.inf
+        self._last_read: list[str] = []
 
     def store(self, batch: Batch) -> Stored:
         """Raises django.db.Error."""
         kept = self._within_bounds(batch.spans)
+        if kept:
+            values = {
+                "spans": json.dumps([_row(one) for one in kept]),
+                "service": batch.service,
+                "instance": batch.instance,
+                "process": batch.process,
+            }
+            with connection.cursor() as cursor:
+                cursor.execute(STORE, values)
+        self._delete_old()
+        wanted = self._wanted(any(_is_bad(one) for one in kept))
+        return Stored(len(kept), len(batch.spans) - len(kept), wanted)
+
+    def _wanted(self, has_bad: bool) -> list[str]:
+        """The traces that went wrong lately. Every process asks; the database is asked once a second, and
+        when it has been told of one more."""
+        now = self._clock()
+        with self._lock:
+            if not has_bad and now < self._next_read:
+                return self._last_read
+            self._next_read = now + READ_EVERY_S
         with connection.cursor() as cursor:
-            if kept:
-                rows = [
-                    (
-                        str(one.trace_id), one.span_id, one.parent_id, one.correlation_id, batch.service,
-                        batch.instance, batch.process, one.name, one.kind, one.started_at, one.duration_us,
-                        one.error, one.attributes, _is_bad(one),
-                    )
-                    for one in kept
-                ]  # fmt: skip
-                execute_values(cursor.cursor, STORE, rows, template=ROW, page_size=len(rows))
             cursor.execute(WANTED, [WANTED_S, MAX_WANTED])
             wanted = [UUID(str(trace_id)).hex for (trace_id,) in cursor.fetchall()]
-        self._delete_old()
-        return Stored(len(kept), len(batch.spans) - len(kept), wanted)
+        self._last_read = wanted
+        return wanted
 
     def _within_bounds(self, spans: Sequence[Told]) -> list[Told]:
         kept = []
@@ -152,6 +171,22 @@ def delete_old(older_than_s: float = KEPT_S) -> None:
     with connection.cursor() as cursor:
         cursor.execute(DELETE_SPANS, [older_than_s, DELETED_AT_ONCE])
         cursor.execute(DELETE_JOURNEYS, [older_than_s, older_than_s, DELETED_AT_ONCE])
+
+
+def _row(span: Told) -> dict[str, Any]:
+    return {
+        "trace_id": span.trace_id.hex,
+        "span_id": span.span_id,
+        "parent_id": span.parent_id,
+        "correlation_id": span.correlation_id,
+        "name": span.name,
+        "kind": span.kind,
+        "started_at": span.started_at.isoformat(),
+        "duration_us": span.duration_us,
+        "error": span.error,
+        "attributes": span.attributes,
+        "is_bad": _is_bad(span),
+    }
 
 
 def _is_bad(span: Told) -> bool:

@@ -161,6 +161,11 @@ class Recorder:
         """Whether the ring has spans that another process might ask for."""
         return bool(self._ring)
 
+    @property
+    def waiting(self) -> int:
+        """How many spans wait, to be sent or to be asked for."""
+        return len(self._queue) + len(self._ring)
+
     def forget_ring_before(self, started_us: int) -> None:
         with self._lock:
             while self._ring and self._ring[0].started_us < started_us:

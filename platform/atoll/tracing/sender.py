@@ -21,6 +21,8 @@ from atoll.tracing.recorder import Record, Recorder
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+# A process with more than BUSY waiting spans sends more of them at once: a batch costs as much as 20 spans.
+BUSY, BUSY_EVERY_S = 100, 3.0
 # How long a span waits in the ring for the news that another process saw its trace fail.
 RING_S = 10
 # Without spans to send, the registry is asked so often which traces it wants.
@@ -87,6 +89,10 @@ class Sender:
         if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(STOP_S)
 
+    def every_s(self) -> float:
+        """The pause before the next batch, in seconds."""
+        return BUSY_EVERY_S if self._recorder.waiting > BUSY else EVERY_S
+
     def flush(self) -> None:
         """Send everything that waits now. Raises no error."""
         with self._lock:
@@ -102,9 +108,10 @@ class Sender:
         while not self._is_stopping:
             self._wake.wait()
             # Spans gather for a moment. Only the end of the process is more urgent.
+            every_s = self.every_s()
             for _ in range(10):
                 if not self._is_stopping:
-                    pause.wait(EVERY_S / 10)
+                    pause.wait(every_s / 10)
             self._recorder.forget_ring_before(int((time.time() - RING_S) * 1_000_000))
             if time.monotonic() >= self._may_send_at or self._is_stopping:
                 self.flush()

@@ -149,7 +149,9 @@ def test_a_large_group_starts_again_at_a_steady_pace(dead: list[Delivery], monke
     monkeypatch.setattr(dead_letters, "REPLAYED_PER_S", 2)
     assert dead_letters.replay_group(group_of(dead[0]), timezone.now()) == 3
     due = list(
-        Delivery.objects.filter(status="pending").order_by("message_id").values_list("next_attempt_at", flat=True)
+        Delivery.objects.filter(status="pending")
+        .order_by("message_id")
+        .values_list("next_attempt_at", flat=True)
     )
     assert [(moment - due[0]).total_seconds() for moment in due] == [0, 0, 1]
 
