@@ -126,8 +126,8 @@ format: $(DEV) ## bring the code into shape
 bench-startup: $(DEV) ## seconds to the first page and order, memory at rest
 	@$(RUN) -m bench.startup
 
-bench-orders: $(DEV) ## what an order costs, orders confirmed per second; against=REVISION only=rabbitmq traces=off quick=1
-	@PYTHONPATH=.:platform $(RUN) -m bench.orders $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(traces),--traces $(traces)) $(if $(quick),--quick)
+bench-orders: $(DEV) ## what an order costs, orders confirmed per second; against=REVISION only=rabbitmq traces=off|compare rounds=N quick=1
+	@PYTHONPATH=.:platform $(RUN) -m bench.orders $(if $(against),--against $(against)) $(if $(only),--only $(only)) $(if $(traces),--traces $(traces)) $(if $(rounds),--rounds $(rounds)) $(if $(quick),--quick)
 
 bench-reads: $(DEV) ## processor time of a read, beside a plain Django view
 	@PYTHONPATH=.:platform $(RUN) -m bench.reads

@@ -2,6 +2,7 @@
 
     make bench-orders                        on each broker: ``embedded``, ``rabbitmq`` if one answers
     make bench-orders traces=off             without spans
+    make bench-orders traces=compare         with and without spans, in turn, with ratios
     make bench-orders against=c8c4065        and the same of that revision, in turn, with ratios
     python -m bench.orders --quick --only rabbitmq
 
@@ -20,7 +21,9 @@ at most 1 % too long. ``latency_rate_per_s`` is the rate.
 ``lost``: accepted orders that were not confirmed. ``doubled``: orders that nobody placed, and pieces that
 left the stock without a confirmed order.
 
-With a revision ``against`` has its figures and ``ratios`` ours divided by its. Medians over ROUNDS rounds.
+With a revision ``against`` has its figures and ``ratios`` ours divided by its. With ``traces=compare``
+``without_traces`` has the figures of ours without spans, and ``ratios_of_traces`` ours with divided by ours
+without. Medians over ROUNDS rounds.
 """
 
 import argparse
@@ -43,6 +46,7 @@ RATIOS = (
     "confirmed_per_s", "cpu_ms_per_order", "statements_per_order", "commits_per_order", "wal_kb_per_order",
     "publishes_per_order", "p50_ms", "p99_ms",
 )  # fmt: skip
+WITHOUT = "without traces"
 SUMS = ("lost", "doubled", "accepted", "refused")
 
 
@@ -52,13 +56,14 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="parts of 8 seconds, one round; rough figures")
     parser.add_argument("--only", choices=sorted(brokers()), help="one broker")
     parser.add_argument(
-        "--traces", choices=("on", "off"), default="on", help="whether spans are recorded (on)"
+        "--traces", choices=("on", "off", "compare"), default="on", help="whether spans are recorded (on)"
     )
     parser.add_argument("--against", metavar="REVISION", help="measure that commit, too, in turn")
-    parser.add_argument("--rounds", type=int, help=f"with --against ({ROUNDS})")
+    parser.add_argument("--rounds", type=int, help=f"of each measurement ({ROUNDS} where two are compared)")
     found = parser.parse_args(argv)
     found.seconds = min(found.seconds, 8.0) if found.quick else found.seconds
-    found.rounds = found.rounds or (ROUNDS if found.against and not found.quick else 1)
+    compares = found.against or found.traces == "compare"
+    found.rounds = found.rounds or (ROUNDS if compares and not found.quick else 1)
     return found
 
 
@@ -68,18 +73,22 @@ def main(argv: list[str]) -> int:
     try:
         with places(chosen.against) as roots:
             measured = [
-                (broker, name, one(broker, name, root, chosen.seconds, traces=chosen.traces))
+                (broker, name, one(broker, name, root, chosen.seconds, traces=traces))
                 for broker in ([chosen.only] if chosen.only else sorted(brokers(), reverse=True))
                 for _ in range(chosen.rounds)
-                for name, root in roots.items()
+                for name, root, traces in variants(roots, chosen.traces)
             ]
     except UnknownRevision as unknown:
         print(unknown, file=sys.stderr)
         return 2
-    figures = combined(measured, "ours")
+    ours = combined(measured, "ours")
+    figures = dict(ours)
     if chosen.against:
         theirs = combined(measured, "against")
-        figures |= {"against": {"revision": chosen.against} | theirs, "ratios": ratios(figures, theirs)}
+        figures |= {"against": {"revision": chosen.against} | theirs, "ratios": ratios(ours, theirs)}
+    if chosen.traces == "compare":
+        without = combined(measured, WITHOUT)
+        figures |= {"without_traces": without, "ratios_of_traces": ratios(ours, without)}
     print(json.dumps(figures))
     return 0
 
@@ -92,6 +101,14 @@ def places(against: str | None) -> Iterator[dict[str, Path]]:
         if against:
             roots["against"] = stack.enter_context(checked_out(against))
         yield roots
+
+
+def variants(roots: dict[str, Path], traces: str) -> Iterator[tuple[str, Path, str]]:
+    """The measurements of a round: their names, their code, and whether spans are recorded."""
+    for name, root in roots.items():
+        yield name, root, "off" if traces == "off" else "on"
+    if traces == "compare":
+        yield WITHOUT, roots["ours"], "off"
 
 
 def one(broker: str, name: str, root: Path, seconds: float, *, traces: str = "on") -> Figures:

@@ -1,8 +1,11 @@
 """How figures of several rounds become one."""
 
+from pathlib import Path
 from typing import Any
 
-from bench.orders.__main__ import combined, ratios
+import pytest
+
+from bench.orders.__main__ import WITHOUT, arguments, combined, ratios, variants
 
 
 def figures(cpu_ms: float, lost: int = 0, publishes: float | None = 12.0) -> dict[str, Any]:
@@ -41,3 +44,23 @@ def test_a_figure_that_one_of_them_lacks_has_no_ratio():
         "publishes_per_order"
         not in ratios(combined(measured, "ours"), combined(measured, "against"))["embedded"]
     )
+
+
+@pytest.mark.parametrize(
+    ("traces", "measured"),
+    [
+        ("on", [("ours", "on"), ("against", "on")]),
+        ("off", [("ours", "off"), ("against", "off")]),
+        ("compare", [("ours", "on"), ("against", "on"), (WITHOUT, "off")]),
+    ],
+)
+def test_a_round_measures_each_variant_once(traces: str, measured: list[tuple[str, str]]):
+    roots = {"ours": Path("a"), "against": Path("b")}
+    assert [(name, recorded) for name, _, recorded in variants(roots, traces)] == measured
+
+
+def test_a_comparison_has_several_rounds_unless_it_is_to_be_quick():
+    assert arguments([]).rounds == 1
+    assert arguments(["--traces", "compare"]).rounds == arguments(["--against", "x"]).rounds > 1
+    assert arguments(["--traces", "compare", "--quick"]).rounds == 1
+    assert arguments(["--traces", "compare", "--rounds", "5"]).rounds == 5
