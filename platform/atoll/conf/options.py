@@ -288,7 +288,7 @@ PROMETHEUS_MULTIPROC_DIR = _option(
 
 TRACES = _option("tracing", "TRACES", Flag(), True, "Whether spans are recorded.", is_own=True)
 TRACES_PER_SECOND = _option(
-    "tracing", "TRACES_PER_SECOND", Whole(), 5, "New traces a second in one process.", is_own=True
+    "tracing", "TRACES_PER_SECOND", Whole(), 2, "New traces a second in one process.", is_own=True
 )
 TRACES_SLOW_MS = _option(
     "tracing",

@@ -36,7 +36,7 @@ def start(origin: Origin) -> None:
     """Record spans from now on, and send them to the registry in the background.
 
     Nothing is recorded with TRACES=false, and where neither a registry nor a collector would get the spans.
-    A second call changes nothing. TRACES_PER_SECOND (5) and TRACES_SLOW_MS (1000) change the sampling.
+    A second call changes nothing. TRACES_PER_SECOND (2) and TRACES_SLOW_MS (1000) change the sampling.
     Raises ImproperlyConfigured for an invalid value.
     """
     global _recorder, _sender, _origin

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 # New traces that a process samples: so many a second in the long run, and a burst after a quiet time.
-TRACES_PER_S = 5
+TRACES_PER_S = 2
 BURST_S = 60
 # Failed and slow spans of traces that are not sampled.
 BAD_PER_S = 20
@@ -160,11 +160,6 @@ class Recorder:
     def has_waiting(self) -> bool:
         """Whether the ring has spans that another process might ask for."""
         return bool(self._ring)
-
-    @property
-    def waiting(self) -> int:
-        """How many spans wait, to be sent or to be asked for."""
-        return len(self._queue) + len(self._ring)
 
     def forget_ring_before(self, started_us: int) -> None:
         with self._lock:

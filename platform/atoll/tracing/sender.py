@@ -5,6 +5,7 @@ up to the bound of the recorder's queue; then they are dropped and counted. Noth
 """
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,9 +21,8 @@ from atoll.tracing.recorder import Record, Recorder
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 1.0
-# A process with more than BUSY waiting spans sends more of them at once: a batch costs as much as 20 spans.
-BUSY, BUSY_EVERY_S = 100, 3.0
+# Processes that began together send at times of their own, so that the registry gets no bursts.
+EVERY_S = (0.8, 1.2)
 # How long a span waits in the ring for the news that another process saw its trace fail.
 RING_S = 10
 # Without spans to send, the registry is asked so often which traces it wants.
@@ -66,7 +66,7 @@ class Sender:
         self._post = post
         self._export = export
         self._wake = threading.Event()
-        self._is_stopping = False
+        self._stops = threading.Event()
         self._thread: threading.Thread | None = None
         self._backoff = Backoff()
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ class Sender:
 
     def begin(self) -> None:
         """A span waits. Starts the thread where there is none."""
-        if self._thread is None and not self._is_stopping:
+        if self._thread is None and not self._stops.is_set():
             self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
             # Also runs in forked children, which leave without atexit.
             Finalize(None, self.stop, exitpriority=0)
@@ -84,14 +84,10 @@ class Sender:
     def stop(self) -> None:
         """Send what waits once more, then end the thread."""
         thread, self._thread = self._thread, None
-        self._is_stopping = True
+        self._stops.set()
         self._wake.set()
         if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(STOP_S)
-
-    def every_s(self) -> float:
-        """The pause before the next batch, in seconds."""
-        return BUSY_EVERY_S if self._recorder.waiting > BUSY else EVERY_S
 
     def flush(self) -> None:
         """Send everything that waits now. Raises no error."""
@@ -104,16 +100,12 @@ class Sender:
             self._post = registry_post(self._origin.project) if conf.has_registry() else None
         if self._export is None:
             self._export = otlp.exporter(self._origin)
-        pause = threading.Event()
-        while not self._is_stopping:
+        while not self._stops.is_set():
             self._wake.wait()
             # Spans gather for a moment. Only the end of the process is more urgent.
-            every_s = self.every_s()
-            for _ in range(10):
-                if not self._is_stopping:
-                    pause.wait(every_s / 10)
+            self._stops.wait(random.uniform(*EVERY_S))  # noqa: S311
             self._recorder.forget_ring_before(int((time.time() - RING_S) * 1_000_000))
-            if time.monotonic() >= self._may_send_at or self._is_stopping:
+            if time.monotonic() >= self._may_send_at or self._stops.is_set():
                 self.flush()
             self._recorder.sleep_if_empty(self._wake.clear)
 

@@ -9,7 +9,7 @@ import pytest
 from atoll import wire
 from atoll.tracing import Origin, otlp
 from atoll.tracing.recorder import MAX_QUEUED, Record, Recorder
-from atoll.tracing.sender import BUSY, EVERY_S, MAX_BYTES, RING_S, Sender
+from atoll.tracing.sender import MAX_BYTES, Sender
 
 ORIGIN = Origin("orders", "order-service", "order-service-1", "serve")
 
@@ -81,17 +81,6 @@ def test_the_registry_gets_the_rest_of_a_trace_that_failed_elsewhere():
     sender.flush()  # asks
     sender.flush()
     assert registry.span_ids == [1]
-
-
-@pytest.mark.parametrize("sampled", [True, False])
-def test_a_busy_process_sends_less_often_and_still_within_the_life_of_the_ring(sampled: bool):
-    recorder = Recorder()
-    sender = Sender(recorder, ORIGIN, post=Registry())
-    recorder.keep(made(0, sampled=sampled))
-    assert sender.every_s() == EVERY_S
-    for number in range(BUSY):
-        recorder.keep(made(number, sampled=sampled))
-    assert EVERY_S < sender.every_s() < RING_S / 3
 
 
 def test_the_thread_sends_what_waits_at_the_end_of_the_process():
