@@ -37,8 +37,8 @@ def test_our_own_envelope_is_read_whole() -> None:
 def test_a_sequence_number_may_be_a_number_or_text() -> None:
     assert [
         read(FULL, x_atoll_seq=given).key_sequence
-        for given in (7, "1795410409807", "0", "-1", "7a", "9" * 30)
-    ] == [7, 1795410409807, None, None, None, None]
+        for given in (7, "1795410409807", "0", "-1", "7a", "9" * 30, True, 1.0, [7], None)
+    ] == [7, 1795410409807, None, None, None, None, None, None, None, None]
 
 
 def test_without_an_id_the_amqp_message_id_tells_copies_apart() -> None:

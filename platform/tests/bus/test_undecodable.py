@@ -48,6 +48,7 @@ ODD_HEADERS = {
     "arrays in arrays, 200 deep": table((b"odd", nested(200))),
     "a table in an array": table((b"odd", b"A" + long(b"F" + table((b"x", b"V"))))),
     "a compression that it does not have": table((b"compression", b"S" + long(b"application/x-gzip"))),
+    "a sequence number that is true": table((b"x-atoll-key", b"S" + long(b"k")), (b"x-atoll-seq", b"t\x01")),
     "64 KiB": table((b"odd", b"S" + long(b"\xf0\x9f\x98\x80" * 16_384))),
 }
 

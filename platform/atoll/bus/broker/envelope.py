@@ -188,7 +188,9 @@ def _moment(value: Any) -> datetime | None:
 def _sequence(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
         value = int(value)
-    return value if isinstance(value, int) and 0 < value < 2**63 else None
+    # In AMQP a header may be true, which Python counts as the number 1 and PostgreSQL does not.
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 < value < 2**63 else None
 
 
 def _trace(value: Any) -> str:
