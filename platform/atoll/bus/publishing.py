@@ -4,7 +4,7 @@ After a rollback the message does not exist. After a commit the relay publishes 
 """
 
 from dataclasses import is_dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, overload
 from uuid import UUID
@@ -89,7 +89,7 @@ def schedule(command: Command, *, after: timedelta, token: str | None = None) ->
     The timer is a row in this service's database and needs no broker. It fires once,
     at most about a second late. ``token`` names the timer for ``cancel_scheduled``.
     Raises Misuse outside a transaction, when this service has no handler for the
-    command, and for bad values like ``publish``.
+    command, when no calendar has the time, and for bad values like ``publish``.
     """
     name, version = _name_and_version(command.__class__, "command")
     handler = registry.command_handler(name)
@@ -98,6 +98,8 @@ def schedule(command: Command, *, after: timedelta, token: str | None = None) ->
         meant = known_names.suggestion(name, handled)
         raise Misuse(f"{name} cannot be scheduled: no function here handles it. {meant}".strip())
     _require_transaction(name)
+    _require_text(name, "token", token or "")
+    _require_calendar(name, after)
     message_id, correlation_id = uuid7(), _correlation_id()
     timers.schedule(
         message_id=message_id,
@@ -120,6 +122,7 @@ def cancel_scheduled(token: str) -> int:
     Raises Misuse outside a transaction: the cancellation must commit with the change that causes it.
     """
     _require_transaction(token)
+    _require_text("cancel_scheduled", "token", token)
     return timers.cancel(token)
 
 
@@ -127,8 +130,10 @@ def _add_to_outbox(
     kind: Kind, name: str, destination: str, data: dict[str, Any], version: int, key: str | None
 ) -> UUID:
     _require_transaction(name)
-    if key is not None and not 0 < len(key) <= envelope.MAX_ID_CHARACTERS:
-        raise Misuse(f"The key of {name} must have 1 to {envelope.MAX_ID_CHARACTERS} characters.")
+    if key is not None:
+        _require_text(name, "key", key)
+        if not 0 < len(key) <= envelope.MAX_ID_CHARACTERS:
+            raise Misuse(f"The key of {name} must have 1 to {envelope.MAX_ID_CHARACTERS} characters.")
     message_id, correlation_id = uuid7(), _correlation_id()
     outbox.add(
         message_id=message_id,
@@ -204,6 +209,24 @@ def _payload(payload: Any, name: str) -> dict[str, Any]:
         return wire.checked_payload(payload, max_depth=DATA_DEPTH)
     except Refusal as error:
         raise Misuse(f"{type(payload).__name__} does not fit {name}: {error.message}.") from error
+
+
+def _require_text(name: str, what: str, value: str) -> None:
+    """Raise Misuse for a value that is no text, or a text that the database cannot store."""
+    if not isinstance(value, str):
+        raise Misuse(f"The {what} of {name} must be a str, not {type(value).__name__}.")
+    try:
+        wire.checked_data({what: value})
+    except Refusal as error:
+        raise Misuse(f"{name} cannot be announced: {error.message}.") from error
+
+
+def _require_calendar(name: str, after: timedelta) -> None:
+    """Raise Misuse for a time that PostgreSQL may store and Python cannot read back."""
+    try:
+        datetime.now(UTC) + after
+    except OverflowError as error:
+        raise Misuse(f"{name} cannot be scheduled {after} from now: no calendar has that time.") from error
 
 
 def _is_name(text: str) -> bool:

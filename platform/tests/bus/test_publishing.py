@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
@@ -112,6 +113,9 @@ def test_what_has_no_usable_name_or_addressee_is_a_mistake() -> None:
         lambda: send(Close("a"), to="x" * 256),
         lambda: publish(Opened("a"), key="x" * 256),
         lambda: publish(Opened("a"), key=""),
+        lambda: publish(Opened("a"), key="a\0b"),
+        lambda: publish(Opened("a"), key="\udcff"),
+        lambda: publish(Opened("a"), key=uuid4()),  # type: ignore[arg-type]
     ):
         with pytest.raises(Misuse):
             mistake()

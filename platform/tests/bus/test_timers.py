@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from django.db import transaction
@@ -14,6 +14,7 @@ from atoll.bus import Message, cancel_scheduled, handles, schedule
 from atoll.bus.delivery import executor
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.models import Delivery, Inbox
+from atoll.errors import Misuse
 from atoll.testing.bus import Bus
 
 pytestmark = pytest.mark.usefixtures("handlers")
@@ -44,6 +45,25 @@ def test_a_timer_fires_once_when_it_is_due(atoll_bus: Bus) -> None:
     assert notes() == ["later"]
     assert Inbox.objects.get().correlation_id == "checkout-4711"
     assert atoll_bus.sent() == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"after": timedelta(days=3_000_000)},  # PostgreSQL stores the year 10240
+        {"after": timedelta.max},
+        {"after": -timedelta(days=3_000_000)},
+        {"after": timedelta(0), "token": "a\0b"},
+        {"after": timedelta(0), "token": "\udcff"},
+    ],
+)
+def test_a_timer_that_could_not_be_read_back_is_a_mistake(atoll_bus: Bus, bad: dict[str, Any]) -> None:
+    @handles("remind")
+    def remind(command: Remind, message: Message) -> None: ...
+
+    with pytest.raises(Misuse):
+        schedule(Remind("never"), **bad)
+    assert not Delivery.objects.exists()
 
 
 def test_a_cancelled_timer_does_not_fire(atoll_bus: Bus) -> None:
