@@ -55,6 +55,11 @@ def test_without_any_id_the_content_does_whatever_the_order_of_its_fields() -> N
     assert read({**document, "data": {"x": 1}}).dedupe_key != read(document).dedupe_key
 
 
+def test_a_number_and_the_text_of_its_digits_are_two_messages() -> None:
+    number, text = ({"eventType": "a.b", "data": {"x": value}} for value in (1.5, "1.5"))
+    assert read(number).dedupe_key != read(text).dedupe_key
+
+
 def test_the_same_id_of_two_producers_is_two_messages() -> None:
     first = read({"id": "1", "eventType": "a.b", "serviceId": "one"})
     second = read({"id": "1", "eventType": "a.b", "serviceId": "two"})

@@ -1,7 +1,6 @@
 """The envelope: the JSON body of each message (docs/messages.md), written and read."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -211,5 +210,5 @@ def _text(value: Any) -> str | None:
 
 
 def _canonical(document: dict[str, Any]) -> bytes:
-    """The document as bytes that do not depend on the order of its fields."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str).encode()
+    """The document as bytes, whatever the order of its fields. A number is no text of its digits."""
+    return wire.JSONEncoder(sort_keys=True, separators=(",", ":")).encode(document).encode()
