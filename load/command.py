@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,12 +48,15 @@ def main(argv: list[str]) -> int:
 def _load(options: argparse.Namespace) -> int:
     run = Run(_plan(options))
     is_interrupted = watch(run, for_terminal())
+    reasons = complaints(run, options.max_errors, is_interrupted=is_interrupted)
     if options.report:
-        options.report.write_text(report(run), encoding="utf-8")
-        print(f"Report: {options.report}")
+        try:
+            options.report.write_text(report(run), encoding="utf-8")
+            print(f"Report: {options.report}")
+        except OSError as error:
+            reasons.append(f"The report was not written: {error}")
     if options.json:
         print(json.dumps(run.results()))
-    reasons = complaints(run, options.max_errors, is_interrupted=is_interrupted)
     for reason in reasons:
         print(reason, file=sys.stderr)
     return 1 if reasons else 0
@@ -159,8 +163,9 @@ def address(text: str) -> str:
 
 def new_file(text: str) -> Path:
     path = Path(text)
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: is its folder there?")
+    # The end of a run would be too late to find out.
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: is its folder there, and yours?")
     return path
 
 

@@ -164,6 +164,21 @@ def test_the_report_is_one_file_with_charts_and_needs_nothing_else(shop, tmp_pat
         ElementTree.fromstring("<svg" + picture.partition("</svg>")[0] + "</svg>")  # noqa: S314
 
 
+def test_a_report_that_cannot_be_written_loses_no_figures_and_fails_the_run(shop, capsys):
+    assert ran(shop, "--report", "/dev/full", "--json") == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["accepted"] == 24
+    assert told.err == "The report was not written: [Errno 28] No space left on device\n"
+
+
+def test_a_report_in_a_folder_of_somebody_else_is_refused_before_the_run(shop, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    with pytest.raises(SystemExit):
+        ran(shop, "--report", str(tmp_path / "out.html"))
+    assert "cannot be written" in capsys.readouterr().err
+    assert shop.orders == {}
+
+
 def test_a_run_without_a_single_order_still_gives_a_report(shop, tmp_path: Path):
     shop.refusals = [(503, {})] * 100
     assert ran(shop, "--report", str(tmp_path / "out.html"), "--max-errors", "100") == 0

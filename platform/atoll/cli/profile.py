@@ -1,6 +1,7 @@
 """Write a flame graph of a process that runs here: profile orders worker --seconds 20."""
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -34,8 +35,9 @@ def main(argv: list[str]) -> int:
     out = options.out or Path(f"profile-{name}.svg")
     try:
         pid = _pid(name)
-        if not out.absolute().parent.is_dir() or out.is_dir():
-            raise Unable(f"{out} cannot be written: is its folder there?")
+        # py-spy writes at the end, and says the same when it may not look into the process.
+        if out.is_dir() or not os.access(out if out.exists() else out.absolute().parent, os.W_OK):
+            raise Unable(f"{out} cannot be written: is its folder there, and yours?")
         print(f"Watching {name} (process {pid}) for {options.seconds} s ...", flush=True)
         samples = _record(pid, options.seconds, out)
     except Unable as reason:

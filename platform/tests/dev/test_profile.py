@@ -67,7 +67,17 @@ def test_an_unknown_process_an_engine_and_one_that_is_down_get_the_known_names(r
 
 def test_a_folder_that_is_not_there_is_told_before_the_recording(running, capsys):
     assert profile.main(["orders", "worker", "--out", "nowhere/a.svg"]) == 1
-    assert capsys.readouterr().err == "nowhere/a.svg cannot be written: is its folder there?\n"
+    told = capsys.readouterr()
+    assert told.err == "nowhere/a.svg cannot be written: is its folder there, and yours?\n"
+    assert told.out == ""
+
+
+def test_a_folder_of_somebody_else_is_no_process_of_somebody_else(running, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda place, mode: place != running)
+    assert profile.main(["orders", "worker", "--out", str(running / "a.svg")]) == 1
+    told = capsys.readouterr()
+    assert told.err == f"{running / 'a.svg'} cannot be written: is its folder there, and yours?\n"
+    assert told.out == ""
 
 
 def test_where_nothing_runs_it_says_how_to_start(tmp_path, monkeypatch, capsys):
