@@ -1,11 +1,13 @@
 """Attempts and outcomes: one transaction holds a handler's effects, its messages and the status "done"."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from structlog.testing import capture_logs
 from testproject.models import Note
@@ -206,6 +208,47 @@ def test_before_runs_outside_any_transaction_and_its_result_reaches_the_handler(
     atoll_bus.deliver("ask", {"text": "x"}, times=1)
     assert in_transaction == [False, True]
     assert notes() == ["answer to x"]
+
+
+def swallow_an_error(text: str) -> None:
+    with suppress(IntegrityError):
+        Note.objects.create(id=Note.objects.create(text="once").id, text=text)
+
+
+def swallow_below_the_orm(text: str) -> None:
+    with suppress(Exception), connection.connection.cursor() as cursor:
+        cursor.execute("SELECT 1 / 0")
+
+
+def end_the_transaction(text: str) -> None:
+    transaction.set_rollback(True)
+
+
+def close_the_session(text: str) -> None:
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "break_it", [swallow_an_error, swallow_below_the_orm, end_the_transaction, close_the_session]
+)
+def test_a_handler_that_breaks_its_transaction_in_silence_has_failed(
+    atoll_bus: Bus, break_it: Callable[[str], None]
+) -> None:
+    """PostgreSQL and Django roll such a transaction back without an error."""
+    committed: list[str] = []
+
+    @on("note.asked", retry=Retry(immediate=0, delayed_s=()))
+    def write(event: Asked, message: Message) -> None:
+        transaction.on_commit(lambda: committed.append(event.text))
+        break_it(event.text)
+
+    with capture_logs() as lines:
+        (row,) = atoll_bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert row.status == "dead"
+    assert row.error.startswith("BrokenTransaction: ")
+    assert (notes(), committed) == ([], [])
+    assert "handler done" not in [line["event"] for line in lines]
 
 
 @pytest.mark.django_db(transaction=True)

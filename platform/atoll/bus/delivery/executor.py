@@ -25,6 +25,7 @@ from atoll.bus.delivery import (
 )
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.run_metrics import observe_run
+from atoll.bus.delivery.shared_run import must_be_sound
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handler_exceptions import Dead, Ignore
 from atoll.bus.handlers import known
@@ -162,9 +163,11 @@ def _run(claim: Claim, handler: Handler, started: float) -> None:
         with transaction.atomic():
             if not deliveries.mark_done(claim, handler.timeout_s):
                 raise LeaseLost(claim.id)
+            session = connection.connection
             with timeouts.within(started, handler.timeout_s, handler.id):
                 handler.function(payload, message, *prepared)
                 faults.point("deliver.in_handler")
+            must_be_sound(session)
 
 
 def _failed(
