@@ -252,6 +252,21 @@ def test_a_handler_that_breaks_its_transaction_in_silence_has_failed(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_error_after_the_commit_is_no_failure_of_the_delivery(atoll_bus: Bus) -> None:
+    seen: list[str | None] = []
+
+    @on("note.asked")
+    def write(event: Asked, message: Message) -> None:
+        transaction.on_commit(lambda: 1 / 0)
+        transaction.on_commit(lambda: seen.append(context.idempotency_key()))
+
+    with capture_logs() as lines:
+        (row,) = atoll_bus.deliver("note.asked", {"text": "x"}, times=1)
+    assert (row.status, seen) == ("done", [str(row.id)])
+    assert [line["event"] for line in lines if line["event"].startswith("handler")] == ["handler done"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_handler_past_its_time_leaves_nothing(atoll_bus: Bus) -> None:
     @on("note.asked", timeout_s=0.2, retry=Retry(immediate=0, delayed_s=()))
     def sleep_in_the_database(event: Asked, message: Message) -> None:

@@ -25,7 +25,7 @@ from atoll.bus.delivery import (
 )
 from atoll.bus.delivery import store as deliveries
 from atoll.bus.delivery.run_metrics import observe_run
-from atoll.bus.delivery.shared_run import must_be_sound
+from atoll.bus.delivery.shared_run import guard_hooks, must_be_sound
 from atoll.bus.delivery.store import Claim
 from atoll.bus.handler_exceptions import Dead, Ignore
 from atoll.bus.handlers import known
@@ -163,11 +163,12 @@ def _run(claim: Claim, handler: Handler, started: float) -> None:
         with transaction.atomic():
             if not deliveries.mark_done(claim, handler.timeout_s):
                 raise LeaseLost(claim.id)
-            session = connection.connection
+            session, hooks = connection.connection, len(connection.run_on_commit)
             with timeouts.within(started, handler.timeout_s, handler.id):
                 handler.function(payload, message, *prepared)
                 faults.point("deliver.in_handler")
             must_be_sound(session)
+            guard_hooks(claim, hooks)
 
 
 def _failed(

@@ -280,7 +280,7 @@ class FastPath:
             session, hooks = connection.connection, len(connection.run_on_commit)
             took_s = run_now(run, self._spans)
             must_be_sound(session)
-            guard_hooks(run, hooks)
+            guard_hooks(run.claim, hooks)
             self.speed.ran(run.handler.id, took_s)
             self._ended.append((run, took_s))
         self._running = None

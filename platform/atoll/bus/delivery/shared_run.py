@@ -84,13 +84,14 @@ def must_be_sound(session: Any) -> None:
         raise BrokenTransaction("The handler left the transaction in a state that cannot be committed.")
 
 
-def guard_hooks(run: Run, first: int) -> None:
-    """Give what a handler does after the commit its context, and let no error of it reach other handlers."""
+def guard_hooks(claim: Claim, first: int) -> None:
+    """Give what a handler does after the commit its context, and let no error of it reach others: what was
+    committed is done."""
     hooks: list[Any] = connection.run_on_commit
     for place in range(first, len(hooks)):
         savepoints, hook, is_robust = hooks[place]
         if not is_robust:
-            hooks[place] = (savepoints, _in_context(run.claim, hook), True)
+            hooks[place] = (savepoints, _in_context(claim, hook), True)
 
 
 def _in_context(claim: Claim, hook: Callable[[], object]) -> Callable[[], None]:
