@@ -46,6 +46,9 @@ def test_a_project_is_followed_by_its_django_commands():
         (["test"], {"orders", "--help"}),
         (["completion"], {"bash", "zsh", "fish"}),
         (["new-service"], {"--help"}),
+        (["load"], {"orders", "--per-s", "--report", "--help"}),
+        (["load", "orders"], {"--per-s", "--minutes"}),
+        (["demo"], {"--failing", "--help"}),
     ],
 )
 def test_a_verb_is_followed_by_what_it_takes(given, expected):

@@ -33,6 +33,8 @@ def _names(verb: str, position: int) -> list[str]:
         return _processes()
     if verb == "open" and position == 1:
         return ["console", *conf.projects()]
+    if verb == "load" and position == 1:
+        return ["orders"]
     if verb == "completion" and position == 1:
         return list(SHELLS)
     if verb == "call" and position == 2:
@@ -54,18 +56,27 @@ def _options(verb: str) -> list[str]:
     module = verb.replace("-", "_")
     if not module.isidentifier():
         return []
-    spec = importlib.util.find_spec(f"atoll.cli.{module}")
-    if spec is None or spec.origin is None:
+    sources = _sources(module)
+    if not sources:
         return []
-    source = Path(spec.origin).read_text()
     declared = {
         str(argument.value)
-        for call in ast.walk(ast.parse(source))
+        for source in sources
+        for call in ast.walk(ast.parse(source.read_text()))
         if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "add_argument"
         for argument in call.args
         if isinstance(argument, ast.Constant) and str(argument.value).startswith("--")
     }
     return sorted({*declared, "--help"})
+
+
+def _sources(verb: str) -> list[Path]:
+    """The files of a verb: a module of the library, or a package at the root of the repository."""
+    spec = importlib.util.find_spec(f"atoll.cli.{verb}")
+    if spec and spec.origin:
+        return [Path(spec.origin)]
+    package = conf.root() / verb
+    return list(package.glob("*.py")) if (package / "__main__.py").exists() else []
 
 
 def _commands(project_name: str) -> list[str]:
