@@ -9,8 +9,13 @@ def show(*words: str) -> None:
     ``top`` shows ``orders worker``: the kernel keeps 15 bytes of that name. Call it in the main thread.
     """
     setproctitle.setproctitle(of(*words))
-    setproctitle.setthreadtitle(" ".join(words))
+    setproctitle.setthreadtitle(_printable(" ".join(words)))
 
 
 def of(*words: str) -> str:
-    return " ".join(("atoll", *words))
+    return _printable(" ".join(("atoll", *words)))
+
+
+def _printable(title: str) -> str:
+    """Without the lone surrogates that stand for bytes of a command line in another encoding."""
+    return title.encode(errors="backslashreplace").decode()

@@ -118,7 +118,19 @@ def test_an_answer_is_shown_escaped() -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["nope", "", "..", "../x", "asyncapi.earlier", "a.b", "__init__", "\x1b[2J", "new-service.edits", "/etc"],
+    [
+        "nope",
+        "",
+        "..",
+        "../x",
+        "asyncapi.earlier",
+        "a.b",
+        "__init__",
+        "\x1b[2J",
+        "new-service.edits",
+        "/etc",
+        "\udcff",
+    ],
 )
 def test_what_is_no_verb_is_told_in_one_line(capsys: pytest.CaptureFixture[str], verb: str) -> None:
     assert cli.run([verb]) == 2
