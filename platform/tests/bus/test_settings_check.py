@@ -8,6 +8,7 @@ import pytest
 from celery import Celery
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 from kombu import Queue
 
 from atoll.bus import checks
@@ -25,6 +26,12 @@ def app(broker: str) -> Celery:
     application = Celery("library", set_as_current=False)
     application.conf.update(bus_celery.configuration())
     return application
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1001", "many"])
+def test_a_worker_refuses_a_number_of_handlers_out_of_bounds(number: str) -> None:
+    with pytest.raises(CommandError, match="is not a whole number from 1 to 1000"):
+        call_command("worker", f"--concurrency={number}")
 
 
 def test_our_own_settings_pass(app: Celery) -> None:

@@ -1,7 +1,7 @@
 """``manage.py PROJECT worker``: Celery, ingest, relay and timers in one process."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from socket import gethostname
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from atoll import conf
 from atoll.bus.worker import settings_check
 from atoll.bus.worker.celery_app import celery_app
+from atoll.conf import options as known_options
 from atoll.server.identity import instance_id
 
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--concurrency",
-            type=int,
+            type=handlers_at_once,
             default=None,
             help="handlers at the same time (default: WORKER_CONCURRENCY, else 4)",
         )
@@ -52,3 +53,11 @@ class Command(BaseCommand):
         )
         worker.start()
         sys.exit(worker.exitcode)
+
+
+def handlers_at_once(text: str) -> int:
+    """A number within the bounds of WORKER_CONCURRENCY. Raises ArgumentTypeError."""
+    try:
+        return known_options.WORKER_CONCURRENCY.kind.read(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} {error}") from None
