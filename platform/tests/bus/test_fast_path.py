@@ -286,6 +286,28 @@ def test_a_batch_that_waits_for_a_lock_does_not_hold_up_the_consumer(path: FastP
     assert statuses() == {"m-1": ("pending", 0)}
 
 
+def test_a_handler_that_is_cut_off_holds_the_consumer_up_more_rarely_each_time(
+    path: FastPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run never ends on this path, so it is never measured there."""
+    monkeypatch.setattr(fast_path, "SETTINGS", fast_path.SETTINGS.replace("2s", "300ms"))
+
+    @on("note.asked", name="crawls")
+    def crawl(event: NoteAsked, message: Message) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    passed_s = 0.0
+    real = handler_speed.time.monotonic
+    monkeypatch.setattr(handler_speed.time, "monotonic", lambda: real() + passed_s)
+    for number, rest_s in enumerate((10.0, 20.0, 40.0)):
+        assert path.speed.is_fast("crawls")
+        assert len(receive(arrivals(number), path)) == 1
+        passed_s += rest_s - 1.0
+        assert not path.speed.is_fast("crawls")
+        passed_s += 1.1
+
+
 def test_a_session_that_ended_is_an_interruption(path: FastPath) -> None:
     @on("note.asked", name="cuts")
     def cut(event: NoteAsked, message: Message) -> None:

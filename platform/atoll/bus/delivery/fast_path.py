@@ -95,6 +95,7 @@ class FastPath:
         self._runs: dict[UUID, Run] = {}
         self._handed_over: dict[UUID, Claim] = {}
         self._running: Run | None = None
+        self._began_at = 0.0
         self._ended: list[tuple[Run, float]] = []
         self._spans = tracing.Held()
 
@@ -276,7 +277,7 @@ class FastPath:
 
     def _run_all(self, runs: Sequence[Run]) -> None:
         for run in runs:
-            self._running = run
+            self._running, self._began_at = run, time.monotonic()
             session, hooks = connection.connection, len(connection.run_on_commit)
             took_s = run_now(run, self._spans)
             must_be_sound(session)
@@ -288,7 +289,7 @@ class FastPath:
     def _note_failure(self, error: BaseException) -> None:
         handler = self._running.handler.id if self._running else ""
         if handler:
-            self.speed.failed(handler)
+            self.speed.failed(handler, time.monotonic() - self._began_at)
         log.info("batch undone, its deliveries run one by one", handler=handler, error=repr(error))
 
 

@@ -41,16 +41,23 @@ class HandlerSpeed:
         slow_s = max(SLOW_S, SLOW_STORES * statistics.median(self._stores))
         is_slow = len(runs) >= FEWEST and sorted(runs)[len(runs) * 9 // 10] >= slow_s
         if is_slow or took_s >= STUCK * slow_s:
-            rest_s = self._next_rest_s.get(handler_id, FIRST_REST_S)
-            self._rests_until[handler_id] = time.monotonic() + rest_s
-            self._next_rest_s[handler_id] = min(2 * rest_s, LONGEST_REST_S)
-            runs.clear()
+            self._rest(handler_id)
         elif len(runs) == SAMPLES:
             self._next_rest_s.pop(handler_id, None)
 
-    def failed(self, handler_id: str) -> None:
-        """The handler raised an exception."""
-        self._rests_until[handler_id] = time.monotonic() + REST_S
+    def failed(self, handler_id: str, took_s: float) -> None:
+        """The handler raised an exception, or was cut off, after so many seconds."""
+        if took_s >= STUCK * SLOW_S:
+            # It would hold up the consumer for as long again, and its runs never end here to be measured.
+            self._rest(handler_id)
+        else:
+            self._rests_until[handler_id] = time.monotonic() + REST_S
+
+    def _rest(self, handler_id: str) -> None:
+        rest_s = self._next_rest_s.get(handler_id, FIRST_REST_S)
+        self._rests_until[handler_id] = time.monotonic() + rest_s
+        self._next_rest_s[handler_id] = min(2 * rest_s, LONGEST_REST_S)
+        self._runs[handler_id].clear()
 
     def is_fast(self, handler_id: str) -> bool:
         """Whether the handler may run on the fast path. A handler that has not run yet may."""
