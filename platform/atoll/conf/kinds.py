@@ -110,8 +110,9 @@ class Amount:
 
     @property
     def name(self) -> str:
-        bounds = " above 0" if self.is_above else _bounds(self.least, self.most)
-        return f"a number of {self.unit}{bounds}"
+        if not self.is_above:
+            return f"a number of {self.unit}{_bounds(self.least, self.most)}"
+        return f"a number of {self.unit} above 0" + (f", {self.most:g} at most" if self.most else "")
 
     def read(self, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float | str):

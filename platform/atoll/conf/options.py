@@ -28,6 +28,8 @@ PARTS: Final = {
 }
 
 BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss", "redis+socket", "valkey", "valkeys")
+# 270 years. PostgreSQL can subtract no interval from now that is longer than its calendar.
+MOST_DAYS = 100_000
 
 _all: list[Option[Any]] = []
 
@@ -152,7 +154,7 @@ BUS_CHECK_SENDERS = _option(
 BUS_KEEP_PUBLISHED_DAYS = _option(
     "bus",
     "BUS_KEEP_PUBLISHED_DAYS",
-    Amount("days", is_above=True),
+    Amount("days", is_above=True, most=MOST_DAYS),
     7.0,
     "Published messages are deleted after so many days.",
     is_own=True,
@@ -160,7 +162,7 @@ BUS_KEEP_PUBLISHED_DAYS = _option(
 BUS_KEEP_HANDLED_DAYS = _option(
     "bus",
     "BUS_KEEP_HANDLED_DAYS",
-    Amount("days", is_above=True),
+    Amount("days", is_above=True, most=MOST_DAYS),
     14.0,
     "Handled messages are deleted after so many days: at least 4, and not before published ones.",
     is_own=True,
@@ -168,7 +170,7 @@ BUS_KEEP_HANDLED_DAYS = _option(
 BUS_KEEP_SETTLED_DAYS = _option(
     "bus",
     "BUS_KEEP_SETTLED_DAYS",
-    Amount("days", is_above=True),
+    Amount("days", is_above=True, most=MOST_DAYS),
     30.0,
     "Messages in quarantine are deleted so many days after somebody decided about them.",
     is_own=True,

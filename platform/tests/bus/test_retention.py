@@ -264,6 +264,7 @@ def is_waiting_for_a_lock() -> bool:
         ({"BUS_KEEP_PUBLISHED_DAYS": "20"}, "BUS_KEEP_HANDLED_DAYS is 14 and must be at least 20"),
         ({"BUS_KEEP_SETTLED_DAYS": "a month"}, "BUS_KEEP_SETTLED_DAYS='a month' is not a number of days"),
         ({"BUS_KEEP_PUBLISHED_DAYS": "0"}, "BUS_KEEP_PUBLISHED_DAYS='0' is not a number of days"),
+        ({"BUS_KEEP_SETTLED_DAYS": "999999999"}, "BUS_KEEP_SETTLED_DAYS='999999999' is not a number of days"),
         ({"BUS_KEEP_PUBLISHED_DAYS": "nan"}, "BUS_KEEP_PUBLISHED_DAYS='nan' is not a number of days"),
     ],
 )
