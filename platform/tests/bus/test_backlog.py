@@ -177,6 +177,18 @@ def test_while_new_messages_come_10_000_old_ones_go_out_in_small_slices(
     assert pace.pause_s() == 0
 
 
+def test_large_new_messages_beside_a_backlog_are_no_larger_batch_than_others(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock(1_000)
+    published: Any = Recorder()
+    pace = Pace(clock)
+    assert turn(pace, published) == ["old"] * SLICE
+    announce(*["x" * 1000] * 5)
+    monkeypatch.setattr("atoll.bus.outbox.pace.BATCH_CHARACTERS", 3000)
+    assert [len(turn(pace, published)) for _ in range(3)] == [2, 2, 1]
+
+
 def test_a_backlog_begins_with_slices_so_that_receivers_learn_of_it(clock: Clock) -> None:
     stock(10_000)
     published: Any = Recorder()

@@ -44,7 +44,7 @@ class Pace:
         if new:
             self._alone_at = now + ALONE_S
         if self._shares(now) and now < self._next_slice:
-            return new
+            return _bounded(new)
         self._next_slice = now + PAUSE_S
         taken = {row.id for row in new}
         old = self._oldest(SLICE if self._shares(now) else BATCH)
