@@ -210,7 +210,8 @@ class Exchange:
         if not body.received and not body.complete:
             self._ask_for_body()
         body.high_water = max(body.high_water, wanted)
-        self.connection.resume_reading()
+        if not body.complete:  # else reading has paused because of further requests
+            self.connection.resume_reading()
         data = await body.read(wanted)
         self.bytes_in = body.received
         return data

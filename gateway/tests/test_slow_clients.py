@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -186,3 +187,47 @@ def test_a_full_gateway_refuses_in_the_error_shape(make_gateway: Callable[..., G
         with gateway.connect() as second:
             refused = read_answer(second)
             assert (refused.status, refused.json()["code"]) == (503, "overloaded")
+
+
+def test_answers_do_not_pile_up_for_a_client_that_sends_requests_and_reads_nothing(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("open", "/open"))
+    door = gateway.components.door
+    until(lambda: not door.connections)
+    upstream.answers("/open/big", answer(200, b"x" * 50_000))
+    with gateway.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.sendall(b"GET /open/big HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+        (held,) = until(lambda: list(door.connections))
+        until(lambda: held.is_stalled)
+        # Requests at other connections show that nothing more is done for this one.
+        for _ in range(20):
+            assert gateway.get("/open/x").status == 200
+        assert len(upstream.of("/open/big")) < 200
+        assert gateway.run(held.transport.get_write_buffer_size) < MIB
+        answers = connection.makefile("rb")
+        for _ in range(200):
+            assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+            while answers.readline() != b"\r\n":
+                pass
+            assert answers.read(50_000) == b"x" * 50_000
+    assert len(upstream.of("/open/big")) == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"hello"], ids=["without bodies", "with bodies"])
+def test_requests_do_not_pile_up_faster_than_they_are_served(
+    make_gateway: Callable[..., Gateway], upstream: Upstream, body: bytes
+) -> None:
+    gateway = make_gateway(row("open", "/open"))
+    door = gateway.components.door
+    until(lambda: not door.connections)
+    request = b"POST /open/x HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with gateway.connect() as connection:
+        connection.setblocking(False)
+        most = 0
+        while len(upstream.of("/open/x")) < 60:
+            with suppress(BlockingIOError):
+                connection.send(request * 1000)
+            most = max([most, *(len(one._unread) for one in list(door.connections))])
+    assert most < MIB

@@ -134,6 +134,8 @@ class ClientConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._wake_writer()
+        if self.state == WAITING and self.is_open:
+            self._read_requests()
 
     def _wake_writer(self) -> None:
         writable, self._writable = self._writable, None
@@ -145,16 +147,24 @@ class ClientConnection(asyncio.Protocol):
     # Requests
 
     def _read_requests(self) -> None:
-        """Serve the complete requests of the buffer, one after the other."""
+        """Serve the complete requests of the buffer, one after the other, and read on when none is left.
+
+        None begins, and nothing is read, while the client does not read its answers: they would pile up.
+        """
         if self._reads_next:
             return
         self._reads_next = True
         try:
-            while self.state == WAITING and self._unread:
+            while self.state == WAITING and self._unread and self._writable is None:
                 if not self._read_request():
                     break
         finally:
             self._reads_next = False
+        if self.state == WAITING:
+            if self._writable is None:
+                self.resume_reading()
+            else:
+                self._pause()
 
     def _read_request(self) -> bool:
         """Start the next request. False while its head is incomplete."""
@@ -302,10 +312,8 @@ class ClientConnection(asyncio.Protocol):
             self.close(linger=(body is not None and not body.complete) or bool(self._unread))
             return
         self.state = WAITING
-        if self._is_pausing:
-            self.resume_reading()
         door.idle[self] = self.loop.time()
-        if self._unread:
+        if self._unread or self._is_pausing or self._writable is not None:
             self._read_requests()
 
     def close(self, *, linger: bool = False) -> None:
