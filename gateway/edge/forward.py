@@ -13,6 +13,7 @@ from gateway.edge.exchange import Exchange, now_field
 from gateway.edge.flow import Flow
 from gateway.edge.link_rewriting import LinkRewriter
 from gateway.edge.routes.routing import CompiledRoute
+from gateway.edge.upstream.answer_head import may_trail
 from gateway.edge.upstream.connection import NO_DEADLINE, Connection
 from gateway.edge.upstream.directory import Upstream
 from gateway.edge.upstream.dispatch import Answer, Call, Dispatcher
@@ -128,12 +129,12 @@ class Forwarder:
         # The body has arrived with the head.
         try:
             _start(exchange, route, answer)
-            body = connection.take()
+            body, trailers = connection.take(), _trailers(exchange, connection)
         except BaseException as error:
             answer.finish(error)
             raise
         answer.finish()  # before the end: the client's next request may use the connection
-        exchange.end(body)
+        exchange.end(body, trailers)
 
     async def _answer(
         self, exchange: Exchange, route: CompiledRoute, answer: Answer, timeout_s: float
@@ -223,11 +224,12 @@ def _start(exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
 
 
 def _trailers(exchange: Exchange, connection: Connection) -> bytes:
-    """The trailers for a client that takes them (RFC 9110 §6.5.1), without the fields of the gateway."""
+    """The trailers for a client that takes them (RFC 9110 §6.5.1), without the fields of the gateway, and
+    without those that mean something only in a head."""
     if not exchange.head.takes_trailers or not connection.trailers:
         return b""
     lines = connection.trailers.split(b"\r\n")[:-1]
-    kept = [line for line in lines if headers.returns(line.partition(b":")[0].lower())]
+    kept = [line for line in lines if may_trail(line.partition(b":")[0].lower())]
     return b"".join(line + b"\r\n" for line in kept)
 
 

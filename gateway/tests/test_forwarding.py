@@ -56,6 +56,30 @@ def test_interim_answers_are_passed_over(gateway: Gateway, upstream: Upstream) -
     assert (answer_.status, answer_.json(), "link" in answer_.headers) == (201, {"a": 1}, False)
 
 
+TRAILING = b"0\r\nX-Sum: 7\r\nContent-Length: 1\r\nLocation: http://10.0.0.3:8000/x\r\nServer: y\r\n\r\n"
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05], ids=["in one piece", "after the body"])
+@pytest.mark.parametrize(("asks", "told"), [("TE: trailers\r\n", b"X-Sum: 7\r\n"), ("", b"")])
+def test_trailers_reach_a_client_that_takes_them(
+    gateway: Gateway, upstream: Upstream, pause_s: float, asks: str, told: bytes
+) -> None:
+    async def behave(seen: Seen, reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        if pause_s:
+            await writer.drain()
+            await asyncio.sleep(pause_s)
+        writer.write(TRAILING)
+
+    upstream.behaviours["/open/sum"] = behave
+    with gateway.connect() as connection:
+        connection.sendall(f"GET /open/sum HTTP/1.1\r\nHost: x\r\n{asks}\r\n".encode())
+        received = b""
+        while not received.endswith(b"0\r\n" + told + b"\r\n"):
+            received += connection.recv(4096)
+    assert received.partition(b"\r\n\r\n")[2] == b"5\r\nhello\r\n0\r\n" + told + b"\r\n"
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 500, 503])
 def test_the_services_own_answer_is_relayed_unchanged(
     gateway: Gateway, upstream: Upstream, status: int

@@ -120,6 +120,11 @@ class AnswerHead:
                 self.idle_limit_s = max(0.0, int(seconds) - 1.0)
 
 
+def may_trail(name: bytes) -> bool:
+    """Whether a field of this (lower-case) name may follow the body of an answer."""
+    return headers.returns(name) and name not in FRAMING_NAMES and name not in LINK_NAMES
+
+
 def _fields(lines: list[bytes]) -> list[tuple[bytes, bytes]]:
     found = []
     for line in lines:
