@@ -1,6 +1,7 @@
 """A client that is slow, silent or greedy loses its own connection, and nobody else anything."""
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -146,6 +147,34 @@ def test_a_client_that_does_not_read_loses_its_connection(quick: Gateway, upstre
         until(lambda: not quick.components.door.connections)
     assert all(endpoint.breaker.closed for endpoint in service.endpoints)
     assert quick.get("/open/x").status == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /open/big HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /open/big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /open/big HTTP/1.0\r\nHost: x\r\n\r\n\r\n",
+    ],
+    ids=["kept", "closed", "closed with bytes behind the request"],
+)
+def test_a_client_that_reads_faster_than_the_least_rate_gets_its_whole_answer(
+    make_gateway: Callable[..., Gateway], upstream: Upstream, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(time_limits, "CLOSING_S", 0.5)
+    limits = Limits(window_s=0.5, linger_s=0.5, least_bytes_per_s=2000)
+    gateway = make_gateway(row("open", "/open"), limits=limits)
+    upstream.answers("/open/big", answer(200, b"x" * 400_000))
+    received = b""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        connection.connect(("127.0.0.1", gateway.port))
+        connection.sendall(sent)
+        while received.count(b"x") < 400_000:
+            time.sleep(0.05)
+            piece = connection.recv(4096)
+            assert piece, f"{len(received)} bytes arrived"
+            received += piece
 
 
 def test_an_address_has_a_share_of_the_connections(make_gateway: Callable[..., Gateway]) -> None:

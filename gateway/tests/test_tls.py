@@ -15,7 +15,7 @@ from gateway.edge.http.door import Limits
 from gateway.tests.certificates import write_certificate
 from gateway.tests.harness import Answer, Gateway, read_answer, row, until
 from gateway.tests.running import Running
-from gateway.tests.upstream import Upstream
+from gateway.tests.upstream import Upstream, answer
 
 NAME = "gateway.test"
 ATTACKER = "127.0.0.2"
@@ -177,6 +177,26 @@ def test_hundreds_of_handshakes_of_one_address_are_few_for_the_gateway(make: Mak
         assert ask(gateway).status == 200  # another address
         earlier.sendall(GET)  # a connection from before
         assert read_answer(earlier).status == 200
+
+
+@pytest.mark.parametrize("wish", ["keep-alive", "close"])
+def test_a_client_that_reads_faster_than_the_least_rate_gets_its_whole_answer(
+    make: Make, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, wish: str
+) -> None:
+    monkeypatch.setattr(time_limits, "CLOSING_S", 0.5)
+    gateway = make(window_s=0.5, least_bytes_per_s=2000)
+    upstream.answers("/open/big", answer(200, b"x" * 400_000))
+    received = b""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        raw.connect(("127.0.0.1", gateway.port))
+        with anybody().wrap_socket(raw, server_hostname=NAME) as connection:
+            connection.sendall(f"GET /open/big HTTP/1.1\r\nHost: x\r\nConnection: {wish}\r\n\r\n".encode())
+            while received.count(b"x") < 400_000:
+                time.sleep(0.05)
+                piece = connection.recv(4096)
+                assert piece, f"{len(received)} bytes arrived"
+                received += piece
 
 
 def test_metrics_count_handshakes(make: Make) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -24,6 +26,8 @@ REMEMBERED_BYTES = 4096
 """Of a head that is kept as it came, since the next request of the connection often has the same."""
 LINGER_BYTES = 1024 * 1024
 """Of a refused request's body that are read and dropped, so that the answer is not lost by a reset."""
+BYTES_ACKED, BYTES_ACKED_AT, TCP_INFO_BYTES = struct.Struct("=Q"), 120, 128
+"""``tcpi_bytes_acked`` in Linux's ``struct tcp_info`` (include/uapi/linux/tcp.h)."""
 
 Serve = Callable[[Exchange], Coroutine[Waiter, None, None]]
 Splice = Callable[[bytes], None]
@@ -129,7 +133,7 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         if self._writable is None:
             self._writable = Waiter()
-            self.stalled = (self.loop.time(), self.transport.get_write_buffer_size())
+            self.stalled = (self.loop.time(), self.taken_bytes)
             self.door.stalled.add(self)
 
     def resume_writing(self) -> None:
@@ -297,6 +301,20 @@ class ClientConnection(asyncio.Protocol):
     def is_stalled(self) -> bool:
         return self._writable is not None
 
+    @property
+    def taken_bytes(self) -> int:
+        """Grows by the bytes that the client takes.
+
+        The kernel counts them. Our own buffer shrinks only when half of the kernel's 128 KiB is gone.
+        """
+        try:
+            info = self.transport.get_extra_info("socket").getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES
+            )
+            return int(BYTES_ACKED.unpack_from(info, BYTES_ACKED_AT)[0])
+        except (AttributeError, OSError, struct.error):  # not on Linux, or closed
+            return -self.transport.get_write_buffer_size()
+
     def finish(self, *, keep: bool) -> None:
         """The answer is complete. Without ``keep`` the connection closes after it."""
         body, self._body = self._body, None
@@ -323,12 +341,12 @@ class ClientConnection(asyncio.Protocol):
             return
         if linger and self.transport.can_write_eof():
             self.state = LINGERING
-            self.door.lingering[self] = self.loop.time()
+            self.door.lingering[self] = (self.loop.time(), self.taken_bytes)
             self._unread = b""
             self.transport.write_eof()
             self.resume_reading()
             return
-        self.door.closing[self] = self.loop.time()
+        self.door.closing[self] = (self.loop.time(), self.taken_bytes)
         self.transport.close()
 
     def abort(self) -> None:

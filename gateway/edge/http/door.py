@@ -70,8 +70,8 @@ class Door:
         self.idle: dict[ClientConnection, float] = {}
         self.reading: dict[ClientConnection, float] = {}
         self.receiving: dict[ClientConnection, tuple[float, int]] = {}
-        self.lingering: dict[ClientConnection, float] = {}
-        self.closing: dict[ClientConnection, float] = {}
+        self.lingering: dict[ClientConnection, tuple[float, int]] = {}
+        self.closing: dict[ClientConnection, tuple[float, int]] = {}
         self.stalled: set[ClientConnection] = set()
         self.spliced: set[Splice] = set()
         self.refused = 0
@@ -148,9 +148,10 @@ class Door:
         self.connections.discard(connection)
         self._release(connection.address)
         self.stalled.discard(connection)
-        for place in (self.fresh, self.idle, self.reading, self.lingering, self.closing):
+        for place in (self.fresh, self.idle, self.reading):
             place.pop(connection, None)
-        self.receiving.pop(connection, None)
+        for judged in (self.receiving, self.lingering, self.closing):
+            judged.pop(connection, None)
 
     def drain(self) -> None:
         """From now on each connection closes after its next answer, and WebSockets close now."""

@@ -42,6 +42,7 @@ class TimeLimits:
         left = ENDED_AT_ONCE - self._end_overdue(now)
         left -= self._judge_bodies(now, left)
         left -= self._judge_readers(now, left)
+        left -= self._judge_closing(now, left)
         self._ticker = self._loop.call_later(TICK_S if left else SOON_S, self._tick)
 
     def _end_overdue(self, now: float) -> int:
@@ -52,8 +53,6 @@ class TimeLimits:
             (door.reading, limits.head_s, _refuse),
             (door.fresh, limits.first_request_s, _close),
             (door.idle, limits.idle_s, _close),
-            (door.lingering, limits.linger_s, _abort),
-            (door.closing, CLOSING_S, _abort),
         )
         for place, longest_s, end in ends:
             # The head of a connection that is being read has a time of its own.
@@ -95,12 +94,28 @@ class TimeLimits:
             since, before = connection.stalled
             if now - since < limits.window_s:
                 continue
-            waiting = connection.transport.get_write_buffer_size()
-            if before - waiting >= limits.least_bytes_per_s * limits.window_s:
-                connection.stalled = (now, waiting)
+            taken = connection.taken_bytes
+            if taken - before >= limits.least_bytes_per_s * limits.window_s:
+                connection.stalled = (now, taken)
             elif broken < most:
                 broken += 1
                 connection.abort()
+        return broken
+
+    def _judge_closing(self, now: float, most: int) -> int:
+        """Break connections that are to end when their client takes nothing more, or too slowly."""
+        door, limits = self._door, self._door.limits
+        broken = 0
+        for place, window_s in ((door.lingering, limits.linger_s), (door.closing, CLOSING_S)):
+            for connection, (since, before) in list(place.items()):
+                if now - since < window_s:
+                    continue
+                taken = connection.taken_bytes
+                if taken - before >= limits.least_bytes_per_s * window_s:
+                    place[connection] = (now, taken)
+                elif broken < most:
+                    broken += 1
+                    connection.abort()
         return broken
 
 
@@ -120,7 +135,3 @@ def _refuse(connection: ClientConnection) -> None:
 
 def _close(connection: ClientConnection) -> None:
     connection.close()
-
-
-def _abort(connection: ClientConnection) -> None:
-    connection.abort()
