@@ -8,6 +8,7 @@ from gateway.edge.exchange import Exchange, Headers
 from gateway.edge.routes.route import Cors
 
 VARY_ORIGIN = b"vary: Origin"
+DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 
 
 class CorsPolicy:
@@ -24,7 +25,7 @@ class CorsPolicy:
             allowed.append(b"access-control-allow-credentials: true")
         self._by_origin = {
             origin: (b"\r\n".join([b"access-control-allow-origin: " + origin, *allowed]),)
-            for origin in map(str.encode, cors.origins)
+            for origin in (as_sent(one).encode() for one in cors.origins)
         }
         self._others = self._by_origin.get(b"*", (VARY_ORIGIN,) if self.active else ())
 
@@ -42,6 +43,12 @@ class CorsPolicy:
             (b"access-control-allow-headers", self._headers),
             (b"access-control-max-age", self._max_age_s),
         ]
+
+
+def as_sent(origin: str) -> str:
+    """The origin as browsers send it (RFC 6454 §6): in lower case, without the port of its scheme."""
+    scheme, separator, place = origin.lower().partition("://")
+    return scheme + separator + place.removesuffix(DEFAULT_PORTS.get(scheme, ""))
 
 
 def announce(exchange: Exchange, policy: CorsPolicy) -> None:

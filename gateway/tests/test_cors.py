@@ -98,6 +98,17 @@ def test_services_cannot_add_permissions(gateway: Gateway, upstream: Upstream) -
     assert (found.status, ALLOWED in found.headers, found.headers["vary"]) == (200, False, "Accept")
 
 
+@pytest.mark.parametrize("written", ["https://Shop.Test", "https://shop.test:443", "https://SHOP.test:443"])
+def test_an_origin_may_be_written_otherwise_than_browsers_send_it(
+    make_gateway: Callable[..., Gateway], written: str
+) -> None:
+    gateway = make_gateway(row("open", "/open"), cors={"origins": [written, "http://other.test:8443"]})
+    assert gateway.get("/open/x", Origin=SHOP).headers[ALLOWED] == SHOP
+    assert METHODS in preflight(gateway, "/open/x").headers
+    for origin in ("http://shop.test", "https://shop.test:8443", "http://other.test"):
+        assert ALLOWED not in gateway.get("/open/x", Origin=origin).headers
+
+
 def test_everybody_may_read_where_every_origin_is_allowed(make_gateway: Callable[..., Gateway]) -> None:
     gateway = make_gateway(row("open", "/open"), cors={"origins": ["*"]})
     for fields in ({"Origin": EVIL}, {}):
