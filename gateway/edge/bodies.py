@@ -6,6 +6,7 @@ thread of a service, and the request can be sent again. A longer body streams, o
 
 from collections import Counter
 
+from atoll.addresses import bucket
 from atoll.client.failures import UpstreamFailure
 from gateway.edge.error_responses import ErrorResponse, too_large
 from gateway.edge.exchange import Exchange
@@ -86,7 +87,7 @@ async def open_body(
 async def _read_first(exchange: Exchange, room: BodyRoom, wanted: int) -> bytes:
     pieces: list[bytes] = []
     held = 0
-    address = exchange.connection.address
+    address = bucket(exchange.client)  # that of the client in front of a trusted proxy
     try:
         while held < wanted:
             piece = await exchange.receive(min(wanted - held, FIRST_BYTES))

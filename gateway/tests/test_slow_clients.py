@@ -1,12 +1,14 @@
 """A client that is slow, silent or greedy loses its own connection, and nobody else anything."""
 
+import select
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
+from atoll.addresses import networks
 from gateway.edge.http import door, time_limits
 from gateway.edge.http.door import Limits
 from gateway.edge.http.time_limits import ENDED_AT_ONCE, TimeLimits
@@ -216,6 +218,25 @@ def test_a_full_gateway_refuses_in_the_error_shape(make_gateway: Callable[..., G
         with gateway.connect() as second:
             refused = read_answer(second)
             assert (refused.status, refused.json()["code"]) == (503, "overloaded")
+
+
+def test_slow_bodies_behind_a_proxy_take_the_room_of_their_own_client_alone(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("open", "/open"), trusted_proxies=networks("127.0.0.0/8"))
+    head = "POST /open/x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {}\r\nContent-Length: {}\r\n\r\n"
+    with ExitStack() as held:
+        slow = [held.enter_context(gateway.connect()) for _ in range(17)]
+        for connection in slow:
+            connection.sendall(head.format("203.0.113.1", MIB).encode() + b"x" * (MIB - 1))
+        refused = select.select(slow, [], [], 30)[0][0]
+        assert read_answer(refused).json()["code"] == "overloaded"
+        with gateway.connect() as other:
+            other.sendall(head.format("203.0.113.2", MIB).encode() + b"x" * (MIB - 1))
+            until(lambda: not select.select([other], [], [], 0.2)[0])
+            other.sendall(b"x")
+            assert read_answer(other).status == 200
+    assert [seen.body_bytes for seen in upstream.of("/open")] == [MIB]
 
 
 def test_answers_do_not_pile_up_for_a_client_that_sends_requests_and_reads_nothing(
