@@ -108,6 +108,16 @@ def test_frames_that_come_with_the_handshake_are_not_lost(chat: Gateway) -> None
         assert echoed + exactly(connection, len(HELLO) - len(echoed)) == HELLO
 
 
+def test_many_frames_behind_the_handshake_do_not_end_the_reading(chat: Gateway) -> None:
+    message = b"\x82\x7f" + struct.pack("!Q", 300_000) + b"x" * 300_000
+    connection, head = opened(chat, handshake() + message)
+    with connection:
+        echoed = head.partition(b"\r\n\r\n")[2]
+        assert echoed + exactly(connection, len(message) - len(echoed)) == message
+        connection.sendall(HELLO)
+        assert exactly(connection, len(HELLO)) == HELLO
+
+
 def test_much_data_waits_for_a_slow_reader(chat: Gateway) -> None:
     connection, _ = opened(chat, handshake())
     message = b"\x82\x7f" + struct.pack("!Q", 8 * 1024 * 1024) + b"x" * 8 * 1024 * 1024

@@ -357,6 +357,7 @@ class ClientConnection(asyncio.Protocol):
         self.state = SPLICED
         self._splice = receive
         data, self._unread = self._unread, b""
+        self.resume_reading()  # it pauses behind a handshake with many bytes
         if data:
             receive(data)
 
