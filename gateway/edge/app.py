@@ -95,7 +95,8 @@ class Edge:
     async def _routed_path(self, exchange: Exchange, table: Table | None) -> CompiledRoute | None:
         """The route of a request that is none of the gateway's own pages; None when it has been answered."""
         target.check(exchange.path, exchange.query)
-        if not exchange.path.startswith(HEALTH):  # probes send an address as their Host
+        if exchange.path != HEALTH and not exchange.path.startswith(HEALTH + b"/"):
+            # Probes send anything as their Host.
             target.check_host(exchange.host, "1.1" if exchange.is_http_1_1 else "1.0")
         if exchange.method not in KNOWN_METHODS:
             raise method_not_allowed(exchange.method, KNOWN_METHODS)

@@ -190,6 +190,16 @@ def test_a_request_that_names_no_host_or_two_is_refused(
     assert upstream.of("/open") == []
 
 
+def test_a_path_that_only_begins_like_a_probe_needs_a_host(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(row("healthcare", "/healthcare"))
+    for fields in (b"", b"Host: <script>\r\n"):
+        assert gateway.raw(b"GET /healthcare/x HTTP/1.1\r\n" + fields + b"\r\n").status == 400
+    assert upstream.of("/healthcare") == []
+    assert gateway.get("/healthcare/x").status == 200
+
+
 def test_a_body_whose_chunks_are_malformed_is_refused_in_the_error_shape(
     gateway: Gateway, upstream: Upstream
 ) -> None:
