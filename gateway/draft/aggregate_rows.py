@@ -21,13 +21,24 @@ def store(aggregate: Aggregate, row: dict[str, Any]) -> None:
 
     Raises InvalidConfiguration.
     """
-    values = {name: value for name, value in row.items() if name != "legs"}
-    # Its texts are the defaults of the declaration where the row leaves them out.
-    assign(aggregate, values, shown=[name for name in aggregate.document([]) if name != "legs"])
+    legs = fill_in(aggregate, row)
     aggregate.enabled = True
     save(aggregate)
     aggregate.legs.all().delete()
-    for position, told in enumerate(row["legs"]):
-        leg = Leg(aggregate=aggregate, position=position)
-        assign(leg, told | {"fields": pairs(told.get("fields", ()))}, shown=list(leg.document()))
+    for leg in legs:
+        leg.aggregate = aggregate
         save(leg)
+
+
+def fill_in(aggregate: Aggregate, row: dict[str, Any]) -> list[Leg]:
+    """Give the aggregate the values of ``row``. Returns its legs. Nothing is saved.
+
+    Raises InvalidConfiguration for an unknown field.
+    """
+    values = {name: value for name, value in row.items() if name != "legs"}
+    # Its texts are the defaults of the declaration where the row leaves them out.
+    assign(aggregate, values, shown=[name for name in aggregate.document([]) if name != "legs"])
+    legs = [Leg(position=position) for position in range(len(row["legs"]))]
+    for leg, told in zip(legs, row["legs"], strict=True):
+        assign(leg, told | {"fields": pairs(told.get("fields", ()))}, shown=list(leg.document()))
+    return legs

@@ -1,5 +1,6 @@
 """The routing table as YAML, for review beside code: rows by their names, without keys of consumers."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ NAMED = ("routes", "services", "limits", "issuers", "aggregates")
 SECTIONS = (*NAMED, "cors")
 # Fields of a route that a published table does not have.
 INSIST = "insist"
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Unreadable(ValueError):
@@ -63,7 +65,10 @@ def _section(section: str, value: Any) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML: no aliases, which could grow without end, no name twice, and a bounded depth."""
+    """Plain YAML: no aliases, which could grow without end, no name twice, and a bounded depth.
+
+    Nor does it read NUL and lone surrogates, which no database stores.
+    """
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
@@ -88,6 +93,14 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def construct_scalar(self, node: Any) -> Any:
+        value = super().construct_scalar(node)
+        if UNSTORABLE.search(value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "this text has a character that cannot be stored", node.start_mark
+            )
+        return value
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         names = list(_names(node))

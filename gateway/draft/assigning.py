@@ -1,6 +1,6 @@
 """Gives a row of the admin the values of a routing table."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -18,9 +18,17 @@ def assign(row: models.Model, values: dict[str, Any], *, shown: Iterable[str]) -
     absent = {name: fields[name].get_default() for name in shown if name not in values}
     for name, value in (absent | values).items():
         field = fields.get(name)
-        if field is None or not field.editable:
+        if field is None or not field.editable or field.primary_key:
             raise InvalidConfiguration(f"{row._meta.verbose_name} '{row}': there is no field {name!r}.")
         setattr(row, name, "" if value is None and not field.null else value)
+
+
+def check(row: models.Model, *, exclude: Collection[str] = ()) -> None:
+    """Raises InvalidConfiguration for a value that its field does not take. Asks no database."""
+    try:
+        row.clean_fields(exclude)
+    except ValidationError as error:
+        raise InvalidConfiguration(problem(row, error)) from error
 
 
 def save(row: models.Model) -> None:

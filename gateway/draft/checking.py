@@ -3,8 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
-from gateway.draft.as_yaml import INSIST, NAMED, Unreadable, parse
-from gateway.draft.assigning import assign
+from gateway.aggregate_models import Aggregate
+from gateway.draft.aggregate_rows import fill_in
+from gateway.draft.as_yaml import INSIST, Unreadable, parse
+from gateway.draft.assigning import assign, check
+from gateway.draft.rows import issuer_of
+from gateway.draft.upstream_rows import limit_of, service_of
 from gateway.edge.routes import snapshot
 from gateway.edge.routes.snapshot import InvalidConfiguration
 from gateway.models import CorsSettings, Route
@@ -34,6 +38,7 @@ def _routes(rows: list[dict[str, Any]], known: Collection[str]) -> list[str]:
             compiled = route.compiled()
             snapshot.check_route(compiled)
             snapshot.check_not_internal(compiled)
+            check(route)
         except InvalidConfiguration as error:
             found.append(str(error))
             continue
@@ -67,6 +72,7 @@ def _cors(values: Any) -> list[str]:
         cors = CorsSettings()
         assign(cors, values if isinstance(values, dict) else {"": values}, shown=cors.document())
         snapshot.read(EMPTY | {"cors": cors.document()})
+        check(cors)
     except InvalidConfiguration as error:
         return [str(error)]
     return []
@@ -75,12 +81,33 @@ def _cors(values: Any) -> list[str]:
 def _rows(section: str, given: dict[str, Any]) -> list[str]:
     """The problems of each row alone, then of all together."""
     rows = given[section]
-    singles = [[row] for row in rows] if section in NAMED else []
     found: list[str] = []
-    for tried in [*singles, rows]:
+    for tried in [*([row] for row in rows), rows]:
         try:
             snapshot.read(EMPTY | {section: tried})
+            if tried is not rows:
+                _check_fields(section, tried[0])
         except InvalidConfiguration as error:
             if str(error) not in found and (tried is not rows or not found):
                 found.append(str(error))
     return found
+
+
+def _check_fields(section: str, row: dict[str, Any]) -> None:
+    """A published table may have fields that this version does not know; a file may not.
+
+    Raises InvalidConfiguration for them, and for values that a row of the admin does not take.
+    """
+    match section:
+        case "services":
+            check(service_of(row))
+        case "limits":
+            check(limit_of(row))
+        case "issuers":
+            check(issuer_of(row))
+        case "aggregates":
+            aggregate = Aggregate(name=row["name"])
+            legs = fill_in(aggregate, row)
+            check(aggregate)
+            for leg in legs:
+                check(leg, exclude=("aggregate",))

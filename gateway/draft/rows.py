@@ -52,10 +52,16 @@ def _load_issuers(rows: list[dict[str, Any]]) -> None:
     named = {row["name"] for row in rows}
     Issuer.objects.filter(enabled=True).exclude(name__in=named).update(enabled=False)
     for row in rows:
-        issuer = held.get(row["name"]) or Issuer(name=row["name"])
-        assign(issuer, row, shown=issuer.document())
+        issuer = issuer_of(row, held.get(row["name"]))
         issuer.enabled = True
         save(issuer)
+
+
+def issuer_of(row: dict[str, Any], held: Issuer | None = None) -> Issuer:
+    """The row of the admin, not saved. Raises InvalidConfiguration for an unknown field."""
+    issuer = held or Issuer(name=row["name"])
+    assign(issuer, row, shown=issuer.document())
+    return issuer
 
 
 def _as_today(row: dict[str, Any]) -> dict[str, Any]:

@@ -140,6 +140,12 @@ def test_without_a_file_it_is_djangos_check() -> None:
     call_command("check", "gateway")
 
 
+LONG_TEXT = b"""
+aggregates:
+  a: {path: /a, refused_message: %b, legs: [{name: b, service: user-service, path: /b}]}
+""" % (b"x" * 201)
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
@@ -160,6 +166,16 @@ def test_without_a_file_it_is_djangos_check() -> None:
         (b"routes: {a: {prefix: 2026-01-01, methods: 3, service: b}}", "Route 'a'"),
         (b"cors: 3", "no field"),
         (b"aggregates: {a: {path: /a, legs: 3}}", "incomplete"),
+        (b"services: {a: {max_inflight: 5}}", "service 'a': there is no field 'max_inflight'"),
+        (b"services: {a: {health: {pth: /x}}}", "service 'a': there is no field 'pth'"),
+        (b"services: {a: {id: 3}}", "service 'a': there is no field 'id'"),
+        (b"limits: {a: {limit: 5, window_s: 60, apply_to: anonymous}}", "there is no field 'apply_to'"),
+        (b"limits: {a: {limit: 5, window_s: 60, routes: orders}}", "routes are no list"),
+        (b"issuers: {a: {issuer: https://a.test, audience: [a], roles_clm: b}}", "no field 'roles_clm'"),
+        (LONG_TEXT, "aggregate 'a': refused_message: Ensure this value has at most 200"),
+        (b"routes: {a: {prefix: /a, service: order-service, service_path: /a, priority: 40000}}", "priority"),
+        (b'aggregates: {a: {path: "/a\\0", legs: []}}', "a character that cannot be stored"),
+        (b'aggregates: {a: {path: "/a\\ud800", legs: []}}', "a character that cannot be stored"),
     ],
 )
 def test_what_is_no_table_is_refused_in_words(content: bytes, problem: str) -> None:

@@ -141,13 +141,16 @@ def read(rows: Any) -> tuple[LimitPolicy, ...]:
 
 def _policy(row: Any) -> LimitPolicy:
     try:
+        routes = row.get("routes", ())
+        if not isinstance(routes, list | tuple):
+            raise TypeError("routes are no list")
         return LimitPolicy(
             name=str(row["name"]),
             limit=int(row["limit"]),
             window_s=int(row["window_s"]),
             key=str(row.get("key", LimitPolicy.key)),
             applies_to=str(row.get("applies_to", LimitPolicy.applies_to)),
-            routes=tuple(str(name) for name in row.get("routes", ())),
+            routes=tuple(str(name) for name in routes),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidLimit(f"A limit policy of the table cannot be read: {error!r}.") from error
