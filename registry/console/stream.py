@@ -12,13 +12,13 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.http import HttpRequest
 
 from atoll.admin import site
 from atoll.api.errors import plain_problem
 from atoll.asgi import Receive, Scope, Send
 from atoll.errors import Unavailable
+from atoll.identity.oidc.sessions import user_of
 from registry.http import messages
 from registry.http.pools import BoundedPool
 
@@ -26,7 +26,8 @@ PATH = "/console/stream/"
 EVERY_S = 3.0
 # News shortens the wait, down to this.
 AT_MOST_EVERY_S = 1.0
-CHECK_SESSION_EVERY_S = 15.0
+# As often as a process reads the list of ended sign-ins.
+CHECK_SESSION_EVERY_S = 1.5
 MAX_STREAMS = 100
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -48,7 +49,10 @@ def register_fragment(page: str, render: Fragment) -> None:
 
 
 def staff_of(headers: dict[str, str]) -> Any:
-    """The account of the session that the cookies name; None unless it is staff. Reads the database."""
+    """The account of the session that the cookies name; None unless it is staff and its sign-in goes on.
+
+    Reads the database.
+    """
     try:
         cookie = SimpleCookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
     except CookieError:
@@ -57,7 +61,7 @@ def staff_of(headers: dict[str, str]) -> Any:
         return None
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(cookie.value)
-    request.user = get_user(request)
+    request.user = user_of(request)
     return request.user if site.has_permission(request) else None
 
 

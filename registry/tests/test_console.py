@@ -12,6 +12,8 @@ from django.urls import reverse
 from atoll.admin.theme import unfold_settings
 from atoll.client.reply import Reply
 from atoll.errors import Unavailable
+from atoll.identity.oidc import admin_sessions, configuration
+from atoll.identity.oidc.sessions import HELD
 from atoll.testing.rights import member
 from registry.console import search, stream
 from registry.console.board.rows import service_rows
@@ -273,6 +275,31 @@ def test_a_stream_is_for_staff_alone(cookie, given, path, method, status):
     )
     assert browser.status == status
     assert b"<" not in b"".join(browser.events)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stream_ends_with_the_sign_in_behind_its_session(cookie, client, monkeypatch):
+    """Somebody who signs out at another admin leaves a session here, which ends with the next look."""
+    session = client.session
+    session[HELD] = {"issuer": configuration.issuer(), "subject": "s", "sid": "sid-1", "token": "t"}
+    session.save()
+    ended = []
+    monkeypatch.setattr(admin_sessions, "sign_in_mark", lambda sid: sid if sid in ended else None)
+    monkeypatch.setattr(admin_sessions, "_ask_users", lambda sid: True)
+    monkeypatch.setattr(stream, "CHECK_SESSION_EVERY_S", 0.0)
+    monkeypatch.setitem(stream._fragments, "board", lambda: "<p>")
+
+    async def watch():
+        streams = Streams(pools.CONSOLE, every_s=0.01)
+        browser = Browser(streams, cookie, 1_000_000)
+        opened = asyncio.ensure_future(browser.open())
+        while not browser.events:
+            await asyncio.sleep(0.01)
+        ended.append("sid-1")
+        await asyncio.wait_for(opened, 10)
+        return await Browser(streams, cookie, 1).open()
+
+    assert asyncio.run(watch()).status == 403
 
 
 @pytest.mark.django_db(transaction=True)
