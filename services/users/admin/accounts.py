@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -30,12 +32,16 @@ from services.users.usecases.delete_user import delete_user
 from services.users.usecases.end_sessions import Because, end_all_sessions
 from services.users.usecases.register_user import register_user
 from services.users.usecases.update_user import Changes, update_user
+from services.users.usecases.withdraw_email_change import withdraw_email_change
 
 STOPS = (
     "They are signed out everywhere and cannot sign in until they are activated again. Their orders go on. "
     "All services refuse their access tokens within seconds."
 )
 
+
+# The button of the note about an email that waits for its confirmation.
+WITHDRAW = "withdraw_email"
 
 NO_MAIL = "No mail can be sent here: EMAIL_URL names no server. An administrator changes the email."
 
@@ -126,6 +132,7 @@ class AccountAdmin(ModelAdmin):
     never = frozenset({"delete"})
 
     form = AccountForm
+    change_form_outer_before_template = "users/email_to_confirm.html"
     secret_fields = ("password",)
     list_display = ("email", "name", "role_names", "is_active", "created_at")
     list_filter = ("is_active", RoleFilter, ("created_at", TimeFilter))
@@ -160,7 +167,7 @@ class AccountAdmin(ModelAdmin):
             return NewAccountForm
         return OwnAccountForm if self._is_own(request, obj) else AccountForm
 
-    def _is_own(self, request: HttpRequest, obj: User | None) -> bool:
+    def _is_own(self, request: HttpRequest, obj: Any) -> bool:
         """Whether the signed-in user may change the account and owns it."""
         return obj is not None and obj == request.user and self.has_change_permission(request, obj)
 
@@ -240,13 +247,33 @@ class AccountAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        """Shows the refusal of a use case on the page; its transaction is rolled back."""
+        """Shows the refusal of a use case on the page; its transaction is rolled back.
+
+        The own page has a note about an email that waits, with a button that withdraws it.
+        """
+        is_own = object_id == str(request.user.pk) and self._is_own(request, request.user)
+        own_id = object_id if is_own else None
+        if request.method == "POST" and WITHDRAW in request.POST:
+            return self._withdraw(request, own_id)
+        waiting = pending_email(own_id) if own_id else None
+        shown = {**(extra_context or {}), "email_to_confirm": waiting, "withdraw": WITHDRAW}
         try:
-            page: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+            page: HttpResponse = super().changeform_view(request, object_id, form_url, shown)
         except Refusal as refusal:
             self.message_user(request, refusal.message, messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
         return page
+
+    def _withdraw(self, request: HttpRequest, own_id: str | None) -> HttpResponse:
+        if own_id is None:
+            raise PermissionDenied
+        email = withdraw_email_change(UUID(own_id))
+        if email is None:
+            self.message_user(request, "No email waits any more.", messages.WARNING)
+        else:
+            self.log_change(request, request.user, f"Email {email} withdrawn before it was confirmed")
+            self.message_user(request, f"{email} is withdrawn: the link in its mail is refused.")
+        return HttpResponseRedirect(request.get_full_path())
 
     @admin.action(description="Deactivate: end sessions, refuse sign-in…", permissions=["change"])
     @asks_first(warning=STOPS, button="Deactivate accounts")

@@ -122,6 +122,42 @@ def test_ones_own_page_in_the_admin_says_which_address_waits(
     assert user.email == NEW_EMAIL
 
 
+def test_a_button_on_ones_own_page_withdraws_the_address_that_waits(
+    own: tuple[Client, User, str], atoll_bus: Any
+) -> None:
+    browser, user, page = own
+    button = 'name="withdraw_email"'
+    assert button not in browser.get(page).content.decode()
+    browser.post(page, {"email": NEW_EMAIL, "name": user.name, "current_password": PASSWORD})
+    atoll_bus.settle()
+    shown = browser.get(page).content.decode()
+    assert f"{NEW_EMAIL}</strong> has a link." in shown
+    assert button in shown
+
+    told = browser.post(page, {"withdraw_email": "1"}, follow=True).content.decode()
+
+    assert f"{NEW_EMAIL} is withdrawn" in told
+    assert button not in told
+    assert LogEntry.objects.first().get_change_message() == (  # type: ignore[union-attr]
+        f"Email {NEW_EMAIL} withdrawn before it was confirmed"
+    )
+    assert "This token is not valid any more." in Client().post(PAGE, {"token": token_to()}).content.decode()
+    user.refresh_from_db()
+    assert (user.email, pending_email(user.id)) == ("stan@example.com", None)
+    again = browser.post(page, {"withdraw_email": "1"}, follow=True).content.decode()
+    assert "No email waits any more." in again
+
+
+def test_nobody_withdraws_the_address_of_another_account(own: tuple[Client, User, str], asked: User) -> None:
+    browser, _, _ = own
+    page = reverse("admin:users_user_change", args=[asked.id])
+    assert 'name="withdraw_email"' not in browser.get(page).content.decode()
+
+    assert browser.post(page, {"withdraw_email": "1"}).status_code == 403
+
+    assert pending_email(asked.id) == NEW_EMAIL
+
+
 def test_without_a_mail_server_the_admin_says_who_helps(own: tuple[Client, User, str], settings: Any) -> None:
     browser, user, page = own
     settings.EMAIL_BACKEND = ""
