@@ -106,6 +106,27 @@ def test_the_board_shows_the_service_in_trouble_first(put):
     ]
 
 
+def test_a_kind_of_process_that_deregistered_is_missed_on_the_board(put):
+    def states():
+        return {row.name: (row.state, row.is_bad) for row in service_rows()}
+
+    put("a-1", service="a-service")
+    put("aw-1", service="a-service.worker", port=0)
+    put("z-1", service="z-service")
+    put("zw-1", service="z-service.worker", port=0)
+    put("plain-1", service="plain-service")
+    Instance.objects.filter(instance_id__in=["a-1", "zw-1"]).delete()  # as a process that stops does
+    assert states() == {
+        "a-service": ("no web process", True),
+        "z-service": ("no worker", True),
+        "plain-service": ("up", False),
+    }
+    assert [row.name for row in service_rows()] == ["a-service", "z-service", "plain-service"]
+
+    Instance.objects.all().delete()  # taken down for good
+    assert set(states().values()) == {("no instance", False)}
+
+
 ID = "0199a1b2-cdef-7abc-8def-abcdefabcdef"
 
 

@@ -1,9 +1,8 @@
 """The rows of the board: services in order of need, each with its instances and workers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from django.db.models.functions import Now
@@ -12,8 +11,10 @@ from registry import selectors
 from registry.models import Instance, LogLevel, Service
 
 WORKER_SUFFIX = ".worker"
+# Where one kind of process has deregistered and the other one goes on.
+GONE = {"web": "no web process", "worker": "no worker"}
 # How bad a state is; the worst one comes first.
-STATES = ("down", "last known", "reduced", "no instance", "up")
+STATES = ("down", "last known", *GONE.values(), "reduced", "no instance", "up")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ def service_rows() -> list[ServiceRow]:
     for one in instances:
         level = levels.get((one.service.name, one.instance_id)) or levels.get((one.service.name, ""))
         by_service.setdefault(_plain(one.service.name), []).append(_instance(one, level))
-    names = {_plain(name) for name in Service.objects.values_list("name", flat=True)}
-    rows = [_service(name, by_service.get(name, [])) for name in names]
+    kinds: dict[str, set[str]] = {}
+    for name in Service.objects.values_list("name", flat=True):
+        kinds.setdefault(_plain(name), set()).add(_kind(name))
+    rows = [_service(name, by_service.get(name, []), had) for name, had in kinds.items()]
     return sorted(rows, key=lambda row: (STATES.index(row.state), row.name))
 
 
@@ -71,25 +74,32 @@ def _plain(name: str) -> str:
     return name.removesuffix(WORKER_SUFFIX)
 
 
-def _service(name: str, found: list[InstanceRow]) -> ServiceRow:
+def _kind(name: str) -> str:
+    return "worker" if name.endswith(WORKER_SUFFIX) else "web"
+
+
+def _service(name: str, found: list[InstanceRow], had: Iterable[str]) -> ServiceRow:
     rows = sorted(found, key=lambda row: (row.kind != "web", row.id))
     newest = max(rows, key=lambda row: row.since, default=None)
     same = [row.since for row in rows if newest is not None and row.version == newest.version]
     return ServiceRow(
         name,
-        _state(rows),
+        _state(rows, had),
         rows,
         sorted({row.version for row in rows if row.version}),
         min(same, default=None),
     )
 
 
-def _state(rows: Iterable[InstanceRow]) -> str:
-    """The worst of the web processes and the workers, each judged by themselves."""
+def _state(rows: Sequence[InstanceRow], had: Iterable[str]) -> str:
+    """The worst of the web processes and the workers, each judged by themselves. ``had`` are the kinds that
+    have registered at any time."""
     states = []
-    for _, group in groupby(rows, key=lambda row: row.kind):
-        statuses = [row.status for row in group]
-        if "last-known" in statuses:
+    for kind in had if rows else ():
+        statuses = [row.status for row in rows if row.kind == kind]
+        if not statuses:
+            states.append(GONE[kind])
+        elif "last-known" in statuses:
             states.append("last known")
         elif "healthy" not in statuses:
             states.append("down")
@@ -103,7 +113,7 @@ def _instance(one: Any, log_level: LogLevel | None) -> InstanceRow:
     return InstanceRow(
         pk=one.pk,
         id=one.instance_id,
-        kind="worker" if one.service.name.endswith(WORKER_SUFFIX) else "web",
+        kind=_kind(one.service.name),
         status=selectors.status(one),
         place=f"{host}:{one.port}" if one.port else host,
         version=str(one.metadata.get("version", "")),
