@@ -13,6 +13,7 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.http import urlencode
 
 from atoll import conf
@@ -21,6 +22,7 @@ from atoll.errors import AtollError
 from registry.console.admins import admin_page
 from registry.console.pages import page, show
 from registry.models import Instance
+from registry.traces import journey as journeys
 
 MAX_CHARACTERS = 200
 MAX_SHOWN = 20
@@ -47,7 +49,7 @@ def search(request: HttpRequest) -> HttpResponse:
     if len(wanted) > MAX_CHARACTERS:
         problem = f"A search has at most {MAX_CHARACTERS} characters."
     elif wanted:
-        hits = [*instances(wanted), *asked(wanted)]
+        hits = [*instances(wanted), *journeys_of(wanted), *asked(wanted)]
         exact = [hit for hit in hits if hit.is_known and hit.title == wanted and hit.url]
         if len(exact) == 1 and sum(hit.is_known for hit in hits) == 1:
             return HttpResponseRedirect(exact[0].url)
@@ -64,6 +66,12 @@ def instances(wanted: str) -> list[Hit]:
         Hit("Instance", one.instance_id, admin_page("registry", f"registry/instance/{one.pk}/change/"))
         for one in found[:MAX_SHOWN]
     ]
+
+
+def journeys_of(wanted: str) -> list[Hit]:
+    """The journey of a correlation id or trace id: work that only read has left no message to find."""
+    is_there = "/" not in wanted and journeys.is_kept(wanted)
+    return [Hit("Journey", wanted, reverse("console:journey", args=[wanted]))] if is_there else []
 
 
 def asked(wanted: str) -> list[Hit]:

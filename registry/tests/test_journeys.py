@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.testing.rights import member
+from registry.console import search
 from registry.console.traces.views import span_of_time
 from registry.models import Journey, Span
 from registry.traces import journey
@@ -163,6 +164,19 @@ def test_the_list_selects_failed_and_slow_journeys(staff, stored):
     assert staff.get("/console/journeys?show=nonsense").status_code == 200
     answer = staff.get("/console/journeys", {"id": f" {CORRELATION} "})
     assert answer["Location"] == f"/console/journeys/{CORRELATION}"
+
+
+@pytest.mark.parametrize("identifier", [CORRELATION, TRACE.hex])
+def test_a_search_for_work_without_messages_opens_its_journey(staff, stored, monkeypatch, identifier):
+    monkeypatch.setattr(search, "asked", lambda wanted: [])
+    answer = staff.get("/console/search", {"q": identifier})
+    assert answer["Location"] == f"/console/journeys/{identifier}"
+
+    messages = search.Hit("Messages", "2 steps in order-service", "https://orders.example/admin/")
+    monkeypatch.setattr(search, "asked", lambda wanted: [messages])
+    listed = staff.get("/console/search", {"q": identifier}).context["hits"]
+    assert [hit.kind for hit in listed if hit.is_known] == ["Journey", "Messages"]
+    assert staff.get("/console/search", {"q": "a/b"}).status_code == 200
 
 
 def test_journeys_are_for_staff_alone(client, stored):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from registry.models import Span
 from registry.traces.scale import Scale
@@ -51,17 +51,26 @@ def find(identifier: str) -> Picture | None:
 
     It has at most MAX_SPANS spans, the first ones.
     """
-    wanted = Q(correlation_id=identifier)
-    digits = identifier.replace("-", "").lower()
-    if len(digits) == 32 and not digits.strip("0123456789abcdef"):
-        wanted |= Q(trace_id=UUID(digits))
-    traces = list(Span.objects.filter(wanted).values_list("trace_id", flat=True).distinct()[:50])
+    traces = list(_spans(identifier).values_list("trace_id", flat=True).distinct()[:50])
     if not traces:
         return None
     spans = list(
         Span.objects.filter(trace_id__in=traces).order_by("started_at", "-duration_us", "id")[: MAX_SPANS + 1]
     )
     return picture(spans[:MAX_SPANS], is_whole=len(spans) <= MAX_SPANS)
+
+
+def is_kept(identifier: str) -> bool:
+    """Whether there is a journey of this correlation id or trace id."""
+    return _spans(identifier).exists()
+
+
+def _spans(identifier: str) -> QuerySet[Span]:
+    wanted = Q(correlation_id=identifier)
+    digits = identifier.replace("-", "").lower()
+    if len(digits) == 32 and not digits.strip("0123456789abcdef"):
+        wanted |= Q(trace_id=UUID(digits))
+    return Span.objects.filter(wanted)
 
 
 def picture(spans: Sequence[Span], *, is_whole: bool = True) -> Picture:
