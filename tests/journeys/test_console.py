@@ -14,6 +14,8 @@ pytestmark = pytest.mark.on("embedded")
 
 # Figures are collected every ten seconds.
 FIGURES_MS = 60_000
+COLOUR = "one => getComputedStyle(one).color"
+COLOUR_OF_BAD = "one => { one.classList.add('bad'); return getComputedStyle(one).color; }"
 
 
 def test_staff_see_the_platform_from_the_root_of_the_gateway(
@@ -36,6 +38,8 @@ def test_staff_see_the_platform_from_the_root_of_the_gateway(
     placed = shopper.place_order([Item(product["id"], 1)])
     shopper.wait_until_final(placed["id"])
     expect(orders.locator("td").nth(3)).to_have_text(re.compile(r"\d"), timeout=FIGURES_MS)
+    # In the row of a service a figure beyond its limit is as red as elsewhere.
+    assert orders.locator("td").nth(3).evaluate(COLOUR_OF_BAD) == page.locator("#live-problem").evaluate(COLOUR)
     screenshot(page, "console-board")
 
     page.get_by_role("link", name="Topology").click()
