@@ -1,6 +1,7 @@
 """The figures of the console: read from expositions, counted by the minute, kept within bounds."""
 
 import http.server
+import re
 import threading
 import time
 from datetime import timedelta
@@ -16,6 +17,7 @@ from registry.console.figures import exposition, scraping, store
 from registry.console.figures.collector import LOCK, Collector
 from registry.console.figures.counts import Counts
 from registry.console.figures.scraping import Target
+from registry.console.topology.drawing import NODE_HEIGHT, NODE_WIDTH, Node, _at, graph
 from registry.console.topology.edges import Edge, edges, layers
 from registry.figure_models import Figure
 
@@ -263,6 +265,30 @@ def test_a_service_stands_behind_the_services_that_call_it():
     assert layers(["api-gateway", "o", "p", "u", "x"], calls) == [["api-gateway"], ["o", "x"], ["p"], ["u"]]
     circle = [Edge("a", "b", "call"), Edge("b", "a", "call"), Edge("a", "a", "call")]
     assert sorted(name for column in layers(["a", "b"], circle) for name in column) == ["a", "b"]
+
+
+@pytest.mark.parametrize("second", [["o"], ["o", "p"], ["o", "p", "x"]])
+def test_no_line_of_the_gateway_runs_behind_a_service(second):
+    columns = [["api-gateway"], second, ["q"], ["u"]]
+    nodes = {name: Node(name, "", "/", False) for column in columns for name in column}
+    calls = [Edge("api-gateway", name, "call") for name in (*second, "q", "u")]
+    drawn = str(graph(columns, nodes, calls, lambda edge: ""))
+    boxes = {
+        name: (int(x), int(y))
+        for x, y, name in re.findall(r'<rect x="(\d+)" y="(-?\d+)".*?class="name".*?>([\w-]+)<', drawn)
+    }
+    assert boxes.keys() == nodes.keys()
+    assert min(y for _, y in boxes.values()) > 0
+    lines = re.findall(r'd="M(\S+) (\S+)C(\S+) (\S+) (\S+) (\S+) (\S+) (\S+)" marker', drawn)
+    for call, line in zip(calls, lines, strict=True):
+        numbers = [float(one) for one in line]
+        points = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+        for name in nodes.keys() - {call.source, call.target}:
+            left, top = boxes[name]
+            for step in range(101):
+                x, label_y = _at(points, step / 100)
+                is_beside = not left <= x <= left + NODE_WIDTH
+                assert is_beside or not top <= label_y + 4 <= top + NODE_HEIGHT, (call, name)
 
 
 PAGES = (

@@ -11,6 +11,8 @@ from registry.console.topology.edges import Edge
 NODE_WIDTH, NODE_HEIGHT = 150, 52
 COLUMN, ROW, MARGIN = 330, 130, 24
 BEND, SHIFT, LIFT = 34.0, 9.0, 48.0
+# Lines to all later columns pass the second one.
+PASSED = 60.0
 
 Place = tuple[float, float]
 
@@ -33,7 +35,10 @@ def graph(
     height = MARGIN * 2 + NODE_HEIGHT + ROW * (tallest - 1) + 2 * LIFT
     width = MARGIN * 2 + NODE_WIDTH + COLUMN * max(len(columns) - 1, 1)
     places = {
-        name: (MARGIN + COLUMN * x, MARGIN + LIFT + ROW * (y + (tallest - len(column)) / 2) + _stagger(x))
+        name: (
+            MARGIN + COLUMN * x,
+            MARGIN + LIFT + ROW * (y + (tallest - len(column)) / 2) + _stagger(x, column),
+        )
         for x, column in enumerate(columns)
         for y, name in enumerate(column)
     }
@@ -55,9 +60,14 @@ def graph(
     )
 
 
-def _stagger(column: int) -> float:
-    """From the third column on they go down and up by turns, so that no line runs behind a service."""
-    return 0.0 if column < 2 else LIFT if column % 2 == 0 else -LIFT
+def _stagger(place: int, column: Sequence[str]) -> float:
+    """Columns go up and down by turns, so that no line runs behind a service. The first one stays; a second
+    one of an even number stays, too, since it leaves the middle free."""
+    if place == 0 or (place == 1 and len(column) % 2 == 0):
+        return 0.0
+    if place == 1:
+        return -PASSED
+    return LIFT if place % 2 == 0 else -LIFT
 
 
 def _node(node: Node, x: float, y: float) -> tuple[object, ...]:
