@@ -89,7 +89,10 @@ def asked(wanted: str) -> list[Hit]:
 
 def elsewhere(wanted: str) -> Iterator[Hit]:
     """Searches in the admins for what only they may tell."""
-    places = [("orders", "orders/order/", "Orders"), ("payments", "payments/payment/", "Payments")]
+    places = [("orders", "orders/order/", "Orders")]
+    # Payments know the customer by the id, and an empty list would read as "nothing was paid".
+    if "@" not in wanted:
+        places.append(("payments", "payments/payment/", "Payments"))
     if not _is_uuid(wanted):
         places += [("users", "users/user/", "Accounts"), ("products", "products/product/", "Products")]
     for project, path, kind in places:
