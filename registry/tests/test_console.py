@@ -85,6 +85,7 @@ def test_an_unknown_page_is_an_error_page_for_people(staff):
     answer = staff.get("/console/nowhere")
     assert answer.status_code == 404
     assert answer["Content-Type"].startswith("text/html")
+    assert '<a href="/console/">To the console</a>' in answer.content.decode()
 
 
 def test_the_board_shows_the_service_in_trouble_first(put):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from atoll import context, wire
-from atoll.api.error_pages import answer, speaks_html
+from atoll.api.error_pages import answer
 from atoll.api.errors import plain_problem
 from atoll.api.middleware.page_headers import guard
 from atoll.api.middleware.probes import PATHS as PROBES
@@ -160,7 +160,7 @@ async def _refuse(refused: Refused, scope: Scope, send: Send) -> None:
     with context.work(correlation_id=context.accept_correlation_id(offered.decode("latin-1"))):
         headers = RETRY_AFTER if refused.status == 503 else {}
         problem = plain_problem(refused.status, message=refused.message, headers=headers)
-        response = answer(problem, as_html=speaks_html(scope["path"]))
+        response = answer(problem, path=scope["path"])
         response["X-Correlation-ID"] = context.correlation_id() or ""
     guard(response, scope["path"])
     response["Connection"] = "close"

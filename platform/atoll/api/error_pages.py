@@ -28,14 +28,17 @@ def speaks_html(path: str) -> bool:
     return path in ("/admin", "/console") or path.startswith(HTML_PATHS)
 
 
-def answer(problem: Problem, *, as_html: bool) -> HttpResponse:
-    """The problem as a page or in the error shape. The page needs no database."""
-    if not as_html:
+def answer(problem: Problem, *, path: str) -> HttpResponse:
+    """The problem as a page or in the error shape, as the address asks. The page needs no database."""
+    if not speaks_html(path):
         return problem.response()
     if problem.message == plain_problem(problem.status).message:
         problem = dataclasses.replace(problem, message=_WORDS.get(problem.status, problem.message))
+    # The gateway serves the console under its own host, where /admin/ is the admin of the gateway.
+    home = "console" if path.startswith("/console") else "admin"
     page = render_to_string(
-        "atoll/api/error.html", {"problem": problem, "correlation_id": context.correlation_id()}
+        "atoll/api/error.html",
+        {"problem": problem, "correlation_id": context.correlation_id(), "home": home},
     )
     response = HttpResponse(page, status=problem.status, headers=problem.headers)
     response["Cache-Control"] = "no-store"

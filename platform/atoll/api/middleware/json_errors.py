@@ -29,7 +29,7 @@ class JSONErrors(Middleware):
             got_request_exception.send(sender=type(self), request=request)
             log.error("unexpected error", exc_info=error, extra={"path": request.path_info})
             problem = plain_problem(500)
-        return answer(problem, as_html=speaks_html(request.path_info))
+        return answer(problem, path=request.path_info)
 
     def after(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         if response.status_code < ERRORS_FROM:
@@ -41,7 +41,7 @@ class JSONErrors(Middleware):
             return response
         kept = {name: response[name] for name in KEPT_HEADERS if name in response}
         problem = getattr(response, "problem", None) or plain_problem(response.status_code, headers=kept)
-        return answer(problem, as_html=as_html)
+        return answer(problem, path=request.path_info)
 
 
 def _is_json(response: HttpResponse) -> bool:
