@@ -1,12 +1,14 @@
 """Badges, booleans, empty lists, titles and the history: the same on every page of an admin."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
 from testproject.models import Note
 
 from atoll.admin.badges import badge
@@ -59,6 +61,16 @@ def test_no_is_not_red(admin):
     page = admin.get(NOTES).content.decode()
     [no] = re.findall(r'<span class="([^"]+)" title="No">', page)
     assert "red" not in no
+
+
+def test_the_word_of_a_boolean_is_for_screen_readers_alone(admin):
+    """Unfold has no class for it: the word ran over its icon."""
+    Note.objects.create(text="calm", is_pinned=True)
+    page = admin.get(NOTES).content.decode()
+    [hidden] = re.findall(r'<span class="([^"]+)">Yes</span>', page)
+    sheet = finders.find("atoll/admin/atoll.css")
+    assert re.search(rf"\.{hidden} {{[^}}]*clip-path: inset\(50%\)", Path(sheet).read_text())
+    assert "atoll/admin/atoll.css" in page
 
 
 def test_an_empty_list_offers_what_is_possible(admin):
