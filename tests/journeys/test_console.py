@@ -39,8 +39,13 @@ def test_staff_see_the_platform_from_the_root_of_the_gateway(
     shopper.wait_until_final(placed["id"])
     expect(orders.locator("td").nth(3)).to_have_text(re.compile(r"\d"), timeout=FIGURES_MS)
     # In the row of a service a figure beyond its limit is as red as elsewhere.
-    assert orders.locator("td").nth(3).evaluate(COLOUR_OF_BAD) == page.locator("#live-problem").evaluate(COLOUR)
+    still = page.locator("#live-problem")
+    assert orders.locator("td").nth(3).evaluate(COLOUR_OF_BAD) == still.evaluate(COLOUR)
     screenshot(page, "console-board")
+    orders.locator("td .quiet").first.dblclick()
+    expect(still).to_have_text("These figures stand still while text in them is selected.")
+    page.get_by_role("heading", name="Board").click()
+    expect(still).to_be_hidden()
 
     page.get_by_role("link", name="Topology").click()
     expect(page.locator(".graph .node").filter(has_text="order-service")).to_be_visible()

@@ -17,10 +17,14 @@
   };
 
   const source = new EventSource(live.dataset.stream);
+  // A new text would take the selection away.
+  const isSelected = () => !getSelection().isCollapsed && getSelection().containsNode(live, true);
+
   source.addEventListener("message", (event) => {
     shown = Date.now();
-    problem.hidden = true;
-    if (!isPressed && !document.hidden && !String(getSelection())) replace(event.data);
+    problem.hidden = !isSelected();
+    if (isSelected()) problem.textContent = "These figures stand still while text in them is selected.";
+    else if (!isPressed && !document.hidden) replace(event.data);
   });
   source.addEventListener("error", () => {
     // The browser gives up after a refusal: the session has ended, or too many pages are open.
