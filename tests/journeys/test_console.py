@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from atoll.testing.running import Platform, eventually
 from demo.shopper import Item, Shopper
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.on("embedded")
 
 # Figures are collected every ten seconds.
 FIGURES_MS = 60_000
+TABLE = "h2 + .box table"
 COLOUR = "one => getComputedStyle(one).color"
 COLOUR_OF_BAD = "one => { one.classList.add('bad'); return getComputedStyle(one).color; }"
 
@@ -69,6 +70,28 @@ def test_staff_see_the_platform_from_the_root_of_the_gateway(
         "href", f"{platform.url('orders')}/admin/orders/order/?q={placed['id']}"
     )
     assert broken == []
+
+
+def test_staff_sign_in_and_read_the_console_without_javascript(
+    platform: Platform, browser: Browser, shopper: Shopper
+) -> None:
+    traced(platform, shopper)
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.goto(f"{platform.gateway_url}/")
+    page.fill("input[name=username]", "support@atoll.example")
+    page.fill("input[name=password]", "atoll-demo-support")
+    page.click("button[type=submit]")
+    expect(page.locator("tr.group").filter(has_text="order-service")).to_be_visible()
+    for entry, rows in (("Topology", TABLE), ("Charts", TABLE), ("Logs", ".log-lines .line")):
+        page.get_by_label("Console").get_by_role("link", name=entry, exact=True).click()
+        expect(page.locator(rows).first).to_be_visible()
+    page.goto(f"{platform.url('orders')}/admin/orders/order/")
+    # A click waits until nothing lies above the link.
+    page.locator("#result_list tbody a").first.click()
+    expect(page.locator("#content")).to_contain_text("Payment method")
+    context.close()
 
 
 def test_staff_follow_the_logs_of_all_processes_to_a_journey_and_back(
