@@ -195,7 +195,7 @@ class Edge:
         elif path == b"/metrics":
             if not within(read(exchange.client), self._components.config.metrics_networks):
                 return False
-            content_type, status, body = metrics.CONTENT_TYPE, 200, await outside(self._scraping.text())
+            content_type, status, body = metrics.CONTENT_TYPE, 200, await self._metrics()
         else:
             return await self._controlled(exchange)
         if exchange.method not in ("GET", "HEAD"):
@@ -233,6 +233,19 @@ class Edge:
             302, b"text/plain", b"", [(b"location", b"/console/"), (b"cache-control", b"no-store")]
         )
         return True
+
+    async def _metrics(self) -> bytes:
+        try:
+            return await outside(self._scraping.text())
+        except OSError as error:
+            log.warning("the other processes of the gateway do not tell their metrics: %r", error)
+            raise ErrorResponse(
+                503,
+                "Service temporarily unavailable",
+                "no_metrics",
+                "Not all processes of the gateway tell their metrics now. Try again.",
+                headers=[(b"retry-after", b"1")],
+            ) from error
 
     async def _own_metrics(self) -> bytes:
         return metrics.render(self._components.metrics.state())

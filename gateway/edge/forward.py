@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
+from atoll.addresses import bucket
 from atoll.client.failures import TimedOut, UpstreamFailure
 from gateway.edge import compression, headers, websocket
 from gateway.edge.bodies import Body, BodyRoom, open_body, pump
@@ -92,7 +93,10 @@ class Forwarder:
     async def _upload(
         self, exchange: Exchange, route: CompiledRoute, upstream: Upstream, call: Call, body: Body
     ) -> None:
-        if self._streams[upstream.name] >= STREAMS_PER_INSTANCE * max(1, len(upstream.endpoints)):
+        most = STREAMS_PER_INSTANCE * max(1, len(upstream.endpoints))
+        whole, share = upstream.name, f"{upstream.name} {bucket(exchange.client)}"
+        # A slow client holds a thread of the service, so that no client gets more than half of them.
+        if self._streams[whole] >= most or self._streams[share] >= most // 2:
             raise unavailable(
                 upstream.name, f"{upstream.name} takes no more large uploads now.", code="overloaded"
             )
@@ -106,11 +110,13 @@ class Forwarder:
             pumps.append(Flow(sending).start())
 
         call.stream = stream
-        self._streams[upstream.name] += 1
+        self._streams.update((whole, share))
         try:
             await self._exchange(exchange, route, upstream, call)
         finally:
-            self._streams[upstream.name] -= 1
+            self._streams.subtract((whole, share))
+            if not self._streams[share]:
+                del self._streams[share]
             for one in pumps:
                 one.throw(ClientGone())
 

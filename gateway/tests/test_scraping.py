@@ -51,3 +51,16 @@ def test_a_flood_of_scrapes_is_rendered_few_times(gateway: Gateway, monkeypatch:
     for _ in range(50):
         assert gateway.get("/metrics").body == b"x 1\n"
     assert len(rendered) <= 1 + (time.monotonic() - began) / scraping.FRESH_S
+
+
+@pytest.mark.parametrize("error", [OSError("the parent takes no messages"), TimeoutError()])
+def test_without_the_other_processes_a_scrape_is_answered_in_the_error_shape(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    async def text(_: Scraping) -> bytes:
+        raise error
+
+    monkeypatch.setattr(Scraping, "text", text)
+    answer = gateway.get("/metrics")
+    assert (answer.status, answer.json()["code"]) == (503, "no_metrics")
+    assert answer.headers["retry-after"] == "1"

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from atoll.addresses import networks
+from gateway.edge.forward import STREAMS_PER_INSTANCE
 from gateway.edge.http import door, time_limits
 from gateway.edge.http.door import Limits
 from gateway.edge.http.time_limits import ENDED_AT_ONCE, TimeLimits
@@ -281,3 +282,25 @@ def test_requests_do_not_pile_up_faster_than_they_are_served(
                 connection.send(request * 1000)
             most = max([most, *(len(one._unread) for one in list(door.connections))])
     assert most < MIB
+
+
+def test_slow_uploads_of_one_client_leave_room_for_those_of_others(
+    make_gateway: Callable[..., Gateway], upstream: Upstream
+) -> None:
+    gateway = make_gateway(
+        row("open", "/open", max_body_bytes=8 * MIB), trusted_proxies=networks("127.0.0.0/8")
+    )
+    head = "POST /open/x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {}\r\nContent-Length: {}\r\n\r\n"
+    with ExitStack() as held:
+        slow = [held.enter_context(gateway.connect()) for _ in range(STREAMS_PER_INSTANCE)]
+        for connection in slow:
+            connection.sendall(head.format("203.0.113.1", 8 * MIB).encode() + b"x" * MIB)
+        share = STREAMS_PER_INSTANCE // 2
+        refused = select.select(slow, [], [], 30)[0][0]
+        assert read_answer(refused).json()["code"] == "overloaded"
+        other = held.enter_context(gateway.connect())
+        other.sendall(head.format("203.0.113.2", 2 * MIB).encode() + b"x" * 2 * MIB)
+        assert read_answer(other).status == 200
+        streams = gateway.components.forwarder._streams
+        until(lambda: set(streams.values()) == {share})
+    until(lambda: not any(streams.values()))
