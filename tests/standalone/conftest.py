@@ -47,7 +47,10 @@ def broker() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def database() -> Iterator[dict[str, str]]:
-    """Variables of PostgreSQL's own clients for an empty database ``shop`` and a role that owns it alone."""
+    """Variables of PostgreSQL's own clients for an empty database ``shop`` and a role that owns it.
+
+    The role may make the database of the recipe's own test.
+    """
     parts = urlsplit(os.environ["ATOLL_TEST_DATABASE_URL"])
     server = {"host": parts.hostname, "port": parts.port or 5432}
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -57,7 +60,8 @@ def database() -> Iterator[dict[str, str]]:
         with opened.cursor() as cursor:
             name, owner = sql.Identifier(NAME), sql.Identifier(role)
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            cursor.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(owner, sql.Literal(secret)))
+            create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
+            cursor.execute(create.format(owner, sql.Literal(secret)))
             cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
             yield {
                 "PGHOST": str(server["host"]),

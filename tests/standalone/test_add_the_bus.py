@@ -28,7 +28,10 @@ EVERY_MODULE = """
 import importlib
 import json
 import pkgutil
+import sys
 
+# pytest, of the recipe's last step, needs it.
+sys.modules["packaging"] = None
 PACKAGES = ("atoll.bus", "atoll.conf", "atoll.postgresql", "atoll.tracing", "atoll.wire")
 
 
@@ -39,7 +42,7 @@ def missing():
             try:
                 importlib.import_module(module.name)
             except ImportError as error:
-                found[module.name] = error.name
+                found[module.name] = error.name.partition(".")[0]
     return json.dumps(found)
 """
 
