@@ -18,11 +18,13 @@ PROBE_INTERVAL_S = 0.05
 class Announcement:
     """`start` registers the server once it answers; `withdraw` deregisters it.
 
+    Without a registration it only tells the state.
+
     After `withdraw` the server answers for another ``DRAIN_LINGER_S`` seconds. Callers learn of the
     change in less time, and the requests that they sent before are served.
     """
 
-    def __init__(self, registration: Registration, host: str, port: int, *, tls: bool = False) -> None:
+    def __init__(self, registration: Registration | None, host: str, port: int, *, tls: bool = False) -> None:
         """``tls``: the server speaks HTTPS. Its certificate need not name ``host``, which is this machine."""
         self._registration = registration
         self._host = host
@@ -44,7 +46,8 @@ class Announcement:
         """Return when the server can close without a lost request, or as soon as ``hurry`` is set."""
         self._withdrawn.set()
         lifecycle.set_state("draining")
-        self._registration.stop()
+        if self._registration:
+            self._registration.stop()
         hurry.wait(self._linger_s)
 
     def _announce(self) -> None:
@@ -55,7 +58,8 @@ class Announcement:
             return
         lifecycle.set_state("ready")
         logger.info("ready: http://%s:%s", self._host, self._port)
-        self._registration.start()
+        if self._registration:
+            self._registration.start()
 
     def _connection(self) -> http.client.HTTPConnection:
         if not self._tls:
@@ -69,7 +73,8 @@ class Announcement:
         connection = self._connection()
         try:
             connection.request("GET", "/health/live")
-            return connection.getresponse().status == 200
+            # 404 or 400 is the answer of a project that has no such page, or does not know this host name.
+            return connection.getresponse().status < 500
         except (OSError, http.client.HTTPException):
             return False
         finally:

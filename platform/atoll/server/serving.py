@@ -31,24 +31,27 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
     """Serve the running project until SIGTERM or SIGINT. A second signal ends the wait for callers.
 
     Raises PortBusy. While the registry is away the server serves, and a thread tries again to register.
+    Without a registry it only serves.
     """
     project = conf.project(conf.project_name())
     bound.hold_to(budget.web(project.name, threads))
     if problem := budget.server_shortage(project.name, settings.DATABASES["default"]):
         logger.warning("too few database connections: %s", problem)
-    target = f"{project.package}.{project.server}:application"
+    target = application_of(project)
     if project.name != REGISTRY:
         tracing.start(tracing.Origin(project.name, project.service, instance_id(project.service), "serve"))
     listener = listening.listen(host, port)
     bound_port: int = listener.getsockname()[1]
     advertised = listening.advertised_host(host, advertise)
-    registration = Registration(
-        project.name,
-        advertised,
-        bound_port,
-        describe(project.name),
-        on_status=lambda status: announcement.follow(status),
-    )
+    registration = None
+    if conf.has_registry():
+        registration = Registration(
+            project.name,
+            advertised,
+            bound_port,
+            describe(project.name),
+            on_status=lambda status: announcement.follow(status),
+        )
     announcement = Announcement(registration, reachable(host), bound_port)
     state_file = lifecycle.create()
     lifeline = os.pipe()
@@ -80,8 +83,16 @@ def serve(*, host: str, port: int, workers: int, threads: int, advertise: str | 
     try:
         server.run()
     finally:
-        registration.stop()
+        if registration:
+            registration.stop()
         state_file.unlink(missing_ok=True)
+
+
+def application_of(project: conf.Project) -> str:
+    """The module and the name of the application. A project of one's own says them in Django's setting."""
+    if conf.stands_alone() and settings.WSGI_APPLICATION:
+        return ":".join(settings.WSGI_APPLICATION.rsplit(".", 1))
+    return f"{project.package}.{project.server}:application"
 
 
 def share_memory_with_workers(target: str) -> None:
