@@ -7,6 +7,7 @@ atoll.E003  a key of ATOLL that no option has
 atoll.E004  a value of the wrong type
 atoll.E005  a value that is too small, too large or none of the choices
 atoll.E006  the bus has no broker
+atoll.E007  a value needs packages that are not installed
 atoll.W001  a variable ATOLL_... of the environment that no option has and that resembles one
 =========  ==========================================================================================
 """
@@ -14,6 +15,7 @@ atoll.W001  a variable ATOLL_... of the environment that no option has and that 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
@@ -31,6 +33,14 @@ from atoll.conf.table import project_name, stands_alone
 TAG = "atoll"
 PREFIX = "ATOLL_"
 BUS = "atoll.bus"
+# The option, the beginnings of values that need more than the bus, a package of its extra, and the extra.
+EXTRAS = (
+    (options.BROKER_URL, ("redis", "valkey"), "redis", "redis"),
+    (options.REGISTRY_URL, ("http",), "requests", "client"),
+    (options.DISCOVERY, ("http",), "requests", "client"),
+    (options.DISCOVERY, ("dns", "srv"), "dns", "client"),
+    (options.ISSUER_URL, ("http",), "jwt", "identity"),
+)
 
 
 @register(TAG)
@@ -45,7 +55,7 @@ def check_options(**_: Any) -> Sequence[CheckMessage]:
                 id="atoll.E002",
             )
         ]
-    return [*_unknown_keys(held), *_values(), *_required(), *_unknown_variables()]
+    return [*_unknown_keys(held), *_values(), *_required(), *_extras(), *_unknown_variables()]
 
 
 def _unknown_keys(held: Mapping[Any, Any]) -> Iterator[CheckMessage]:
@@ -97,6 +107,18 @@ def _required() -> Iterator[CheckMessage]:
             "or set RABBITMQ_URL.",
             id="atoll.E006",
         )
+
+
+def _extras() -> Iterator[CheckMessage]:
+    name = _project_name()
+    for option, beginnings, package, extra in EXTRAS:
+        given = option.given(name if option.is_own else None)
+        if given and str(given.value).startswith(beginnings) and find_spec(package) is None:
+            yield Error(
+                f"{given.place} needs the packages of the extra `{extra}`, which are not installed.",
+                hint=f'pip install "atoll[{extra}]"',
+                id="atoll.E007",
+            )
 
 
 def _unknown_variables() -> Iterator[CheckMessage]:

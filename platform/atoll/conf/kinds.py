@@ -1,5 +1,7 @@
 """The types of options: how a value is read from text of the environment or from a value in Python."""
 
+import ipaddress
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,6 +67,20 @@ class Choice:
             raise ValueError("is not text")
         if value not in self.choices:
             raise OutOfBounds(f"is not one of {', '.join(self.choices)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Level:
+    """The name of a level of ``logging``, in capitals or not."""
+
+    name: str = "the name of a level: DEBUG, INFO, WARNING, ERROR or CRITICAL"
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("is not text")
+        if value.upper() not in logging.getLevelNamesMapping():
+            raise OutOfBounds("is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
         return value
 
 
@@ -148,6 +164,9 @@ class Places:
             raise OutOfBounds(f"is neither registry nor an address that begins with {self._choices()}")
         if "{service}" not in rest:
             raise OutOfBounds("is an address without {service} in it")
+        port = _port(value.replace("{service}", "service"))
+        if scheme.startswith("srv") and port is not None:
+            raise OutOfBounds("has a port, and SRV records give the ports")
         return value
 
     def _choices(self) -> str:
@@ -176,6 +195,7 @@ class Address:
                 raise ValueError(f"is not a URL such as {self.schemes[0]}://host")
             if parts.scheme not in self.schemes:
                 raise OutOfBounds(f"begins with {parts.scheme}:// and not with {self._choices()}")
+            _port(one)
         return value
 
     def _choices(self) -> str:
@@ -194,6 +214,33 @@ class Items:
         if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise ValueError("is neither text nor a list of texts")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Addresses and networks in one text."""
+
+    name: str = "networks, with commas between"
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError("is not text")
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ipaddress.ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"has a part that is no network: {error}") from None
+        return value
+
+
+def _port(url: str) -> int | None:
+    """Raises ValueError for a port that is no number, such as the rest of a password with `#` in it."""
+    try:
+        return urlsplit(url.strip()).port
+    except ValueError:
+        raise ValueError(
+            "has a port that is no number from 0 to 65535; is a password not percent-encoded?"
+        ) from None
 
 
 def _bounds(least: float, most: float | None) -> str:

@@ -8,7 +8,20 @@ This is the one place that lists them. ``atoll.conf.checks`` compares a project 
 
 from typing import Any, Final, TypeVar
 
-from atoll.conf.kinds import Address, Amount, Choice, Flag, Items, Kind, Name, Places, Text, Whole
+from atoll.conf.kinds import (
+    Address,
+    Amount,
+    Choice,
+    Flag,
+    Items,
+    Kind,
+    Level,
+    Name,
+    Networks,
+    Places,
+    Text,
+    Whole,
+)
 from atoll.conf.option import Option
 
 T = TypeVar("T")
@@ -227,7 +240,7 @@ ENVIRONMENT = _option(
 LOG_LEVEL = _option(
     "process",
     "LOG_LEVEL",
-    Text("the name of a level: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    Level(),
     "INFO",
     "The lowest level of the log lines that are shown, where Atoll configures the logs.",
     is_own=True,
@@ -235,7 +248,7 @@ LOG_LEVEL = _option(
 LOG_FORMAT = _option(
     "process",
     "LOG_FORMAT",
-    Text("`json` or `console`"),
+    Choice(("json", "console")),
     "",
     "Where Atoll configures the logs: JSON lines, or lines for people.",
     otherwise="console on a terminal, else json",
@@ -472,7 +485,7 @@ ALLOWED_HOSTS = _option(
 TRUSTED_PROXIES = _option(
     "server",
     "TRUSTED_PROXIES",
-    Text("networks, with commas between"),
+    Networks(),
     "",
     "Proxies that may set X-Forwarded-For.",
     otherwise="127.0.0.0/8,::1/128",

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 CLIENT_ERROR = 400
 ERROR_TYPE = re.compile(r"[A-Za-z_][\w.]*(?=:|$)|[1-5]\d\d(?=\s|$)")
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and requirements/otlp.txt is not installed: no export."
+MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT is set, and the extra `otlp` is not installed: no export."
 
 
 def is_wanted() -> bool:

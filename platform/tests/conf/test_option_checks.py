@@ -126,3 +126,60 @@ def test_a_project_of_the_table_needs_no_key():
     assert [message.id for message in checks.check_options()] == []
     assert conf.project_name() == "library"
     assert "orders" in conf.projects()
+
+
+@pytest.mark.parametrize(
+    ("held", "code", "text"),
+    [
+        ({"LOG_LEVEL": "TRACE"}, "atoll.E005", "ATOLL[\"LOG_LEVEL\"]='TRACE' is not one of DEBUG, INFO"),
+        ({"LOG_FORMAT": "xml"}, "atoll.E005", "ATOLL[\"LOG_FORMAT\"]='xml' is not one of json, console"),
+        ({"TRUSTED_PROXIES": "10.0.0.0/8, 10.1.2.3/8"}, "atoll.E004", "has a part that is no network"),
+        ({"BROKER_URL": "amqp://shop:a#b@broker:5672//"}, "atoll.E004", "has a port that is no number"),
+        ({"BROKER_URL": "amqp://one:5672//;amqp://two:port//"}, "atoll.E004", "has a port that is no number"),
+        ({"DISCOVERY": "http://{service}.shop:port"}, "atoll.E004", "has a port that is no number"),
+        ({"DISCOVERY": "srv://_http._tcp.{service}:80"}, "atoll.E005", "has a port, and SRV records"),
+    ],
+)  # fmt: skip
+def test_a_value_with_which_a_process_would_fail_later_is_named(
+    alone: Alone, held: dict[str, Any], code: str, text: str
+):
+    alone({"SERVICE": "shop", "BROKER_URL": "amqp://127.0.0.1//"} | held)
+    ((found_code, found_text, _),) = found()
+    assert found_code == code
+    assert text in found_text
+    assert "a#b" not in found_text
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"LOG_LEVEL": "debug"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8,::1"},
+        {"BROKER_URL": "redis+socket:///run/redis.sock"},
+        {"DISCOVERY": "dns://{service}.shop.svc:8000"},
+        {"DISCOVERY": "srv://_http._tcp.{service}.shop"},
+    ],
+)
+def test_a_value_of_another_form_that_works_is_no_fault(alone: Alone, held: dict[str, Any]):
+    alone({"SERVICE": "shop", "BROKER_URL": "amqp://127.0.0.1//"} | held)
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("held", "extra"),
+    [
+        ({"BROKER_URL": "redis://127.0.0.1:6379/0"}, "redis"),
+        ({"REGISTRY_URL": "http://127.0.0.1:8005"}, "client"),
+        ({"DISCOVERY": "dns://{service}:80"}, "client"),
+        ({"ISSUER_URL": "https://id.shop.example"}, "identity"),
+    ],
+)
+def test_a_value_that_needs_an_extra_names_it(
+    alone: Alone, monkeypatch: pytest.MonkeyPatch, held: dict[str, Any], extra: str
+):
+    alone({"SERVICE": "shop", "BROKER_URL": "amqp://127.0.0.1//"} | held)
+    monkeypatch.setattr(checks, "find_spec", lambda package: None)
+    ((code, text, hint),) = found()
+    assert code == "atoll.E007"
+    assert next(iter(held)) in text
+    assert hint == f'pip install "atoll[{extra}]"'
