@@ -87,6 +87,69 @@ def test_the_recipe_works_as_written(recipe, tmp_path):
     assert "failed" not in told and "skipped" not in told
 
 
+PEOPLE = """
+from datetime import timedelta
+
+import pytest
+from bookings.models import Booking
+from bookings.process import booking
+from django.contrib.auth.models import Permission, User
+
+
+@pytest.fixture
+def failed(atoll_bus):
+    row = booking.begin(Booking(guest="Ada"))
+    booking.hear(row.pk, "cancel.requested", reason="changed my mind")
+    atoll_bus.advance(timedelta(minutes=16))
+    return Booking.objects.get(pk=row.pk, needs_attention=True)
+
+
+def test_staff_settle_a_failed_compensation_with_a_reason(client, admin_user, failed):
+    client.force_login(admin_user)
+    page = client.get(f"/admin/bookings/booking/{failed.pk}/change/").content.decode()
+    settle = f"/admin/bookings/booking/{failed.pk}/settle/free.room/"
+    assert f'<a href="{settle}">free.room' in page
+
+    assert "It is not sent again" in client.get(settle).content.decode()
+    assert client.post(settle, {"reason": " "}).status_code == 200
+    assert Booking.objects.get().needs_attention
+    answer = client.post(settle, {"reason": "The hotel freed it on the phone."}, follow=True)
+
+    assert "The compensation free.room is settled." in answer.content.decode()
+    row = Booking.objects.get()
+    assert not row.needs_attention
+    assert row.compensations["free.room"]["state"] == "settled"
+    last = row.history.last()
+    assert (last.actor, last.reason) == (f"staff:{admin_user.pk}", "The hotel freed it on the phone.")
+    again = client.get(settle, follow=True).content.decode()
+    assert "The compensation free.room has not failed." in again and f'href="{settle}"' not in again
+
+
+def test_only_staff_who_may_change_the_row_settle_and_nobody_adds_one(client, admin_user, failed):
+    viewer = User.objects.create_user("vera", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_booking"))
+    client.force_login(viewer)
+    settle = f"/admin/bookings/booking/{failed.pk}/settle/free.room/"
+    assert client.post(settle, {"reason": "x"}).status_code == 403
+    client.force_login(admin_user)
+    assert client.get("/admin/bookings/booking/add/").status_code == 403
+    assert client.get("/admin/bookings/booking/999/settle/free.room/").status_code == 404
+    assert client.get(f"/admin/bookings/booking/{failed.pk}/settle/no.such/", follow=True).status_code == 200
+"""
+
+
+def test_people_settle_by_hand_in_the_admin_of_the_recipe(tmp_path):
+    folder = tmp_path / "people"
+    folder.mkdir()
+    write("saga.md", folder)
+    (folder / "bookings" / "test_people.py").write_text(PEOPLE)
+    run(folder, "django", "makemigrations", "bookings")
+
+    told = run(folder, "pytest", "-q", "-p", "no:cacheprovider", "bookings/test_people.py")
+
+    assert "2 passed" in told
+
+
 def test_every_recipe_is_run():
     assert {path.name for path in RECIPES.glob("*.md")} - {"add-the-bus.md"} == set(FILES_ONLY)
 
