@@ -138,6 +138,30 @@ def test_the_project_writes_its_document_and_refuses_a_change_that_breaks_it(sho
     assert document_after == written
 
 
+def test_the_document_is_written_in_base_dir_also_where_the_settings_are_not(shop: Shop):
+    (shop.reader.folder / "elsewhere.py").write_text(
+        'from shop.settings import *\n\nBASE_DIR = BASE_DIR / "site"\n'
+    )
+    command = "python manage.py atoll_asyncapi --settings elsewhere"
+    assert "Wrote docs/asyncapi.json" in shop.reader.run(Commands(0, command))
+    assert (shop.reader.folder / "site" / "docs" / "asyncapi.json").is_file()
+
+
+def test_a_missing_document_is_named_with_the_command_that_writes_it_here(shop: Shop):
+    shown = refused(shop.reader, "BUS_CHECK_SENDERS=true python manage.py check --deploy")
+    assert "`manage.py atoll_asyncapi` writes it." in shown
+
+
+def test_what_keeps_the_messages_from_being_listed_is_shown_line_by_line(shop: Shop):
+    handlers = shop.reader.folder / "orders" / "events.py"
+    before = handlers.read_text()
+    handlers.write_text(before.replace("email: str", "email: complex"))
+    shown = refused(shop.reader, "python manage.py atoll_asyncapi")
+    handlers.write_text(before)
+    assert "\\n" not in shown
+    assert "email" in shown
+
+
 def test_a_celery_module_of_the_project_s_own_needs_no_name(shop: Shop):
     shown = shop.python(
         "from atoll.bus import celery_app; app = celery_app(); print(app.main, app.conf.task_default_queue)"

@@ -32,6 +32,11 @@ def document() -> list[Definition] | None:
         ) from error
 
 
+def writer() -> str:
+    """The command that writes the document here."""
+    return "manage.py atoll_asyncapi" if conf.stands_alone() else "./manage.py asyncapi"
+
+
 def services() -> set[str]:
     """Return the names on the wire of all services of the platform, including this service."""
     return {project.service for project in conf.projects().values()} | {conf.service_name()}
@@ -51,5 +56,5 @@ def refuse_unknown_names() -> None:
         raise ImproperlyConfigured(str(error)) from error
     if found := known_names.unknown_names(mine, [*written, *mine.announces], services()):
         raise ImproperlyConfigured(
-            "\n".join([*found, "After a change elsewhere, `./manage.py asyncapi` writes the document."])
+            "\n".join([*found, f"After a change elsewhere, `{writer()}` writes the document."])
         )

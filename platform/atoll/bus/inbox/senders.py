@@ -130,7 +130,7 @@ def _senders(place: Path, service: str) -> Senders:
     if written is None:
         raise ImproperlyConfigured(
             f"BUS_CHECK_SENDERS is on, and {place}, which says who may send what, is not there. "
-            f"`./manage.py asyncapi` writes it. To go without it, set BUS_CHECK_SENDERS=false."
+            f"`{contracts.writer()}` writes it. To go without it, set BUS_CHECK_SENDERS=false."
         )
     found: dict[tuple[Kind, str], frozenset[str]] = {}
     for one in [*written, *mine]:

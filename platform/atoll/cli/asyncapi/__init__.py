@@ -94,7 +94,8 @@ def run(
         found = described()
         text, problems, compared = current(path, found, options.base, set(options.drop))
     except Misuse as error:
-        print(exchange.printable(str(error)), file=sys.stderr)
+        # The traceback of a project has many lines.
+        print("\n".join(map(exchange.printable, str(error).splitlines())), file=sys.stderr)
         return 1
     for problem in problems:
         print(f"- {problem}", file=sys.stderr)
@@ -214,7 +215,7 @@ def _write(path: Path, text: str, compared: str) -> int:
     if path.exists() and path.read_text() == text:
         print(f"{DOCUMENT} is current already; compared with {compared}.")
         return 0
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     print(f"Wrote {DOCUMENT}; compared with {compared}.")
     return 0

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from atoll import conf
@@ -52,14 +53,17 @@ def described() -> Described:
 def _ask(project: conf.Project, *options: str, examples: Any = None) -> Any:
     with tempfile.TemporaryDirectory() as home:
         manage, env = [str(conf.root() / "manage.py"), project.name, "messages"], production(home)
+        folder: Path | None = conf.root()
         if conf.stands_alone():
-            # Its settings are those of this process; the examples are tried in another one all the same.
-            manage, env = ["-m", "django", "atoll_messages"], {}
+            # Its settings are those of this process, and need not lie in BASE_DIR; the examples are tried in
+            # another process all the same.
+            manage, env = ["-m", "django", "atoll_messages"], {"PYTHONPATH": os.pathsep.join(sys.path)}
+            folder = None
         done = subprocess.run(
             [sys.executable, *manage, *options],
             input=json.dumps(examples),
             env=dict(os.environ) | env,
-            cwd=conf.root(),
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
