@@ -10,7 +10,7 @@ one row. It is read before any migration runs, so no migration creates it.
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, ProgrammingError, connection, transaction
-from psycopg2.errors import InsufficientPrivilege
+from django.db.backends.postgresql.psycopg_any import errors
 
 from atoll import conf
 
@@ -41,7 +41,7 @@ def refuse_foreign() -> None:
     except (OperationalError, InterfaceError):
         return
     except ProgrammingError as error:
-        if not isinstance(error.__cause__, InsufficientPrivilege):
+        if not isinstance(error.__cause__, errors.InsufficientPrivilege):
             raise
         # This account may not create tables. Its migrations run under another account, which sets the mark.
         log.warning("the database's owner cannot be read or written", error=str(error).strip())

@@ -131,3 +131,17 @@ def test_a_database_that_is_away_is_left_for_later(monkeypatch: pytest.MonkeyPat
     connection.close()
     monkeypatch.setitem(connection.settings_dict, "PORT", "1")
     ownership.refuse_foreign()
+
+
+def test_an_account_that_may_not_create_tables_leaves_the_mark_to_its_migrations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each driver of PostgreSQL has an error class of its own; `make test-matrix` runs both."""
+
+    def claim(project: str) -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SET ROLE pg_monitor; CREATE TABLE public.not_allowed ()")
+        return project
+
+    monkeypatch.setattr(ownership, "claim", claim)
+    ownership.refuse_foreign()
