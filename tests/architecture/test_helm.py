@@ -144,12 +144,40 @@ def test_the_chart_passes_helms_own_lint(release: str):
         ("project=", "project must be set"),
         ("broker.passwordSecret=", "broker.passwordSecret must be set"),
         ("worker.autoscaling.enabled=true", "worker.autoscaling.prometheus must be set"),
+        (
+            "web.extraPorts[0].name=a-name-too-long-for-a-port",
+            "web.extraPorts.0.name: Does not match pattern",
+        ),
+        (f"service={'a' * 57}", "service: Does not match pattern"),
+        (
+            "web.autoscaling.minReplicas=11,web.autoscaling.enabled=true",
+            "web.autoscaling.minReplicas is more than maxReplicas",
+        ),
     ],
 )
 def test_a_value_that_is_misspelt_or_missing_fails_with_its_name(setting: str, cause: str):
     done = template("orders", "common", "orders", settings=(setting,))
     assert done.returncode != 0
     assert cause in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tag", "label"),
+    [
+        (f"1.0@sha256:{'a' * 64}", "1.0"),
+        ("1.0.0-rc.1", "1.0.0-rc.1"),
+        (f"{'b' * 62}.{'c' * 20}", "b" * 62),
+    ],
+)
+def test_the_label_of_the_version_is_valid_for_every_tag(tag: str, label: str):
+    deployment = found("orders", "Deployment", "orders-web", f"image.tag={tag}")
+    assert deployment["metadata"]["labels"]["app.kubernetes.io/version"] == label
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"].endswith(f":{tag}")
+
+
+def test_a_part_of_a_processor_may_be_a_decimal_number():
+    deployment = found("orders", "Deployment", "orders-web", "web.resources.requests.cpu=0.5")
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] == "0.5"
 
 
 def test_the_document_lists_the_values_of_the_chart_and_no_others():

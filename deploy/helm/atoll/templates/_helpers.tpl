@@ -10,11 +10,12 @@
 {{ include "atoll.project" . | upper | replace "-" "_" }}
 {{- end }}
 
+{{/* A label may have 63 characters and no digest: of the tag 1.0@sha256:… it has 1.0. */}}
 {{- define "atoll.labels" -}}
 {{ include "atoll.selector" . }}
 app.kubernetes.io/part-of: atoll
 app.kubernetes.io/managed-by: {{ .Release.Service }}
-app.kubernetes.io/version: {{ .Values.image.tag | quote }}
+app.kubernetes.io/version: {{ regexFind "^[A-Za-z0-9._-]+" .Values.image.tag | trunc 63 | trimAll "._-" | quote }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
@@ -99,6 +100,13 @@ securityContext:
   capabilities: {drop: [ALL]}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* Kubernetes would refuse these bounds, and the release would be half made. */}}
+{{- define "atoll.bounds" -}}
+{{- if gt (int .values.minReplicas) (int .values.maxReplicas) }}
+{{- fail (printf "%s.autoscaling.minReplicas is more than maxReplicas" .component) }}
+{{- end }}
 {{- end }}
 
 {{- define "atoll.placement" -}}
