@@ -151,7 +151,7 @@ def current(
     path: Path, found: services.Described, base: str | None, dropped: set[str]
 ) -> tuple[str, list[str], str]:
     """The document as it should be, its problems, and the state that it was compared with."""
-    held = _definitions(path.read_text() if path.exists() else None)
+    held = _held(path)
     bases = earlier.documents(path, base)
     before = {f"commit {commit}": _definitions(document or None) for commit, document in bases.items()}
     before = before or {"the file as it is" if path.exists() else "nothing, since there is no file": held}
@@ -184,11 +184,19 @@ def _not_there(dropped: set[str], listed: list[Definition]) -> list[str]:
     ]
 
 
-def _definitions(text: str | None) -> list[Definition]:
+def _held(path: Path) -> list[Definition]:
+    try:
+        return _definitions(path.read_bytes() if path.exists() else None)
+    except OSError as error:
+        raise Misuse(f"{DOCUMENT} cannot be read: {error.strerror}.") from error
+
+
+def _definitions(text: str | bytes | None) -> list[Definition]:
     if text is None:
         return []  # the document does not exist yet
     try:
-        return asyncapi.read_definitions(json.loads(text))
+        # Bytes of another encoding, which json would guess, are no document of ours.
+        return asyncapi.read_definitions(json.loads(text if isinstance(text, str) else text.decode()))
     except (ValueError, KeyError, TypeError) as error:
         raise Misuse(
             f"{DOCUMENT} cannot be read back ({error!r}); restore it from git or delete it."
