@@ -216,7 +216,13 @@ def test_any_commit_can_be_the_base(repository: Repository, said: Callable[[], s
 
 
 def test_a_file_that_is_no_document_is_reported(repository: Repository, said: Callable[[], str]) -> None:
-    for written in (b"", b"[]", b'{"components": {"messages": {"a": {}}}}', b"\xff\xfe", "{}".encode("utf-16")):
+    for written in (
+        b"",
+        b"[]",
+        b'{"components": {"messages": {"a": {}}}}',
+        b"\xff\xfe",
+        "{}".encode("utf-16"),
+    ):
         repository.document.write_bytes(written)
         assert repository() == 1
         assert "docs/asyncapi.json cannot be read back" in said()
