@@ -153,6 +153,13 @@ def test_an_unknown_journey_is_a_page_that_says_so(staff, stored, identifier):
     assert answer["Content-Type"].startswith("text/html")
 
 
+@pytest.mark.parametrize("identifier", ["a/b", "x" * 500, "http://127.0.0.1/orders"])
+def test_an_id_that_no_journey_can_have_is_said_to_be_unknown(staff, stored, identifier):
+    answer = staff.get("/console/journeys", {"id": identifier})
+    assert answer.status_code == 404
+    assert identifier[:200] in answer.content.decode()
+
+
 def test_a_nul_in_the_address_is_refused(staff):
     assert staff.get("/console/journeys/%00").status_code in (400, 404)
 

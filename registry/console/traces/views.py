@@ -29,7 +29,9 @@ register_entry("Journeys", "console:journeys", place=20, also=("console:journey"
 def recent(request: HttpRequest) -> HttpResponse:
     """The journeys of the last hour, newest first; ``?show=failed`` or ``slow``, ``?id=`` opens one."""
     wanted = request.GET.get("id", "").strip()
-    if wanted and len(wanted) <= MAX_CHARACTERS and "/" not in wanted:
+    if len(wanted) > MAX_CHARACTERS or "/" in wanted:
+        return _missing(request, wanted)
+    if wanted:
         return HttpResponseRedirect(reverse("console:journey", args=[wanted]))
     shown = request.GET.get("show", "all")
     shown = shown if shown in SELECTIONS else "all"
@@ -53,9 +55,7 @@ def one(request: HttpRequest, identifier: str) -> HttpResponse:
         journeys.find(identifier) if len(identifier) <= MAX_CHARACTERS and "\0" not in identifier else None
     )
     if found is None:
-        identifier = identifier[:MAX_CHARACTERS]
-        missing = {"identifier": identifier, "logs": beside.address(correlation=identifier)}
-        return show(request, "registry/console/journey_missing.html", "No such journey", missing, status=404)
+        return _missing(request, identifier)
     colours = {service: number % COLOURS for number, service in enumerate(found.services)}
     context = {
         "journey": found,
@@ -75,6 +75,12 @@ def one(request: HttpRequest, identifier: str) -> HttpResponse:
         ),
     }
     return show(request, "registry/console/journey.html", _title(found), context)
+
+
+def _missing(request: HttpRequest, identifier: str) -> HttpResponse:
+    identifier = identifier[:MAX_CHARACTERS]
+    missing = {"identifier": identifier, "logs": beside.address(correlation=identifier)}
+    return show(request, "registry/console/journey_missing.html", "No such journey", missing, status=404)
 
 
 def _selected(shown: str) -> QuerySet[Journey]:
