@@ -63,8 +63,8 @@ def database() -> Iterator[dict[str, str]]:
             create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
             cursor.execute(create.format(owner, sql.Literal(secret)))
             cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
-            # Django makes and drops a test's database from there, as PostgreSQL lets everybody. The servers of our
-            # own platforms, on which other suites run, do not.
+            # Django makes and drops a test's database from there, as PostgreSQL lets everybody. A server of
+            # our own platform, on which other suites run, does not.
             cursor.execute(sql.SQL("GRANT CONNECT ON DATABASE postgres TO {}").format(owner))
             yield {
                 "PGHOST": str(server["host"]),
