@@ -13,6 +13,7 @@ from granian.server.mp import MPServer
 
 from atoll import process_title
 from atoll.server import listening, worker_process
+from atoll.server.main_thread import Interruptible
 
 # Also the longest time that a connection may be idle. Clients must close theirs earlier
 # (atoll.client.transport.IDLE_S). A request head that is not complete after it is cut off.
@@ -75,6 +76,7 @@ class HTTPServer(MPServer):
             respawn_failed_workers=True,
             workers_kill_timeout=WORKER_KILL_TIMEOUT_S,
         )
+        self.main_loop_interrupt = Interruptible()
         self._title = title
         self._listener = listener
         self._lifeline = lifeline

@@ -1,10 +1,12 @@
 """A second instance is one command, and stopping one costs no request: with real processes."""
 
+import ctypes
 import os
 import signal
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -18,6 +20,7 @@ from server.running import SERVICE
 
 # Else pytest-django makes no database where these tests run by themselves.
 pytestmark = pytest.mark.django_db
+LIBC = ctypes.CDLL(None)
 CALLERS = 4
 ENOUGH = 40
 STOP_DEADLINE_S = 8.0  # on an idle machine
@@ -113,6 +116,20 @@ def test_a_worker_that_dies_is_replaced_and_the_instance_stays_registered(world)
     assert requests.get(url, timeout=10).status_code == 200, "waited in the queue, was not refused"
     assert [found["id"] for found in world.discovered()] == [instance["id"]]
     assert process.terminate() == 0
+
+
+@pytest.mark.skipif(not hasattr(LIBC, "tgkill"), reason="the system cannot send a signal to one thread")
+def test_a_signal_that_wakes_another_thread_stops_the_server(world):
+    """The main thread, which alone runs handlers, sleeps on, as after a signal that comes just before it sleeps."""
+    process = world.serve("--port", "0")
+    world.wait_for(1)
+    main = process.popen.pid
+    other = next(int(task.name) for task in Path(f"/proc/{main}/task").iterdir() if int(task.name) != main)
+
+    assert LIBC.tgkill(main, other, signal.SIGTERM) == 0
+
+    assert process.popen.wait(60) == 0
+    world.wait_for(0)
 
 
 def test_a_parent_that_is_killed_leaves_no_worker_behind(world):

@@ -1,7 +1,6 @@
 """``manage.py PROJECT bus``: ingest, relay and timers beside Celery workers that only run handlers."""
 
 import signal
-import threading
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +17,7 @@ from atoll.bus.worker.threads import WorkerThreads
 from atoll.bus.worker.worker_registration import WorkerRegistration
 from atoll.server import starting
 from atoll.server.identity import instance_id
+from atoll.server.main_thread import Interruptible
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         tracing.start(tracing.Origin(conf.project_name(), service, instance_id(service), "bus"))
         registration = WorkerRegistration()
         threads = WorkerThreads(Hints(app), registration, runs_handlers=False)
-        stopping = threading.Event()
+        stopping = Interruptible()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         threads.start()
