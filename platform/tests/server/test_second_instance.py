@@ -120,7 +120,7 @@ def test_a_worker_that_dies_is_replaced_and_the_instance_stays_registered(world)
 
 @pytest.mark.skipif(not hasattr(LIBC, "tgkill"), reason="the system cannot send a signal to one thread")
 def test_a_signal_that_wakes_another_thread_stops_the_server(world):
-    """The main thread, which alone runs handlers, sleeps on, as after a signal that comes just before it sleeps."""
+    """The main thread, which alone runs handlers, sleeps on, as after a signal just before its sleep."""
     process = world.serve("--port", "0")
     world.wait_for(1)
     main = process.popen.pid
