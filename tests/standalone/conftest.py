@@ -59,7 +59,9 @@ def database() -> Iterator[dict[str, str]]:
         opened.autocommit = True
         with opened.cursor() as cursor:
             name, owner = sql.Identifier(NAME), sql.Identifier(role)
-            cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+            for left in (NAME, f"test_{NAME}"):  # by a run that was killed
+                drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+                cursor.execute(drop.format(sql.Identifier(left)))
             create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}")
             cursor.execute(create.format(owner, sql.Literal(secret)))
             cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, owner))
