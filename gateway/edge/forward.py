@@ -231,7 +231,7 @@ def _start(exchange: Exchange, route: CompiledRoute, answer: Answer) -> None:
 
 def _trailers(exchange: Exchange, connection: Connection) -> bytes:
     """The trailers for a client that takes them (RFC 9110 §6.5.1), without the fields of the gateway, and
-    without those that mean something only in a head."""
+    without fields that belong only into a head."""
     if not exchange.head.takes_trailers or not connection.trailers:
         return b""
     lines = connection.trailers.split(b"\r\n")[:-1]

@@ -210,5 +210,5 @@ def _text(value: Any) -> str | None:
 
 
 def _canonical(document: dict[str, Any]) -> bytes:
-    """The document as bytes, whatever the order of its fields. A number is no text of its digits."""
+    """The document as bytes, in one order of fields. The number 1.5 and the text "1.5" give other bytes."""
     return wire.JSONEncoder(sort_keys=True, separators=(",", ":")).encode(document).encode()

@@ -85,8 +85,10 @@ def must_be_sound(session: Any) -> None:
 
 
 def guard_hooks(claim: Claim, first: int) -> None:
-    """Give what a handler does after the commit its context, and let no error of it reach others: what was
-    committed is done."""
+    """Run the handler's ``on_commit`` functions, from number ``first`` on, in its context.
+
+    Their errors are logged and reach no other function: the delivery is committed as done.
+    """
     hooks: list[Any] = connection.run_on_commit
     for place in range(first, len(hooks)):
         savepoints, hook, is_robust = hooks[place]
